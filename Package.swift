@@ -1,0 +1,99 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "understudy",
+    products: [.executable(name: "understudy", targets: ["understudy"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    ],
+    targets: [
+        // MARK: System libraries
+        .target(name: "Cfiles"),
+        .systemLibrary(name: "Clibarchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "Clibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "Clibdeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
+        .systemLibrary(name: "Clibexpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+        .systemLibrary(name: "Clibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
+        .systemLibrary(name: "Csqlite3", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+
+        // MARK: Leaves: one subject each, nothing of ours above them
+        // SHA-1, SHA-256, HMAC, AES: the only importer of Clibcrypto.
+        .target(name: "Cryptography", dependencies: ["Clibcrypto"]),
+        .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"]),
+        // Files as Linux has them: descriptor-anchored, names as bytes, all metadata, atomic exchange.
+        .target(name: "FileTree", dependencies: ["Cfiles", systemPackage]),
+        // Zip manifests and deterministic zip files: the only importer of Clibarchive.
+        .target(name: "Archive", dependencies: ["Clibarchive", systemPackage]),
+        // Streaming XML, safe against hostile documents: the only importer of Clibexpat.
+        .target(name: "XML", dependencies: ["Clibexpat"]),
+        // Hot copies and small queries: the only importer of Csqlite3.
+        .target(name: "SQLite", dependencies: ["Csqlite3", systemPackage]),
+        // Runs other programs with limits on time and output.
+        .target(name: "Programs", dependencies: [subprocess, systemPackage]),
+        // Values only, no input or output.
+        .target(name: "SnapshotModel"),
+
+        // MARK: The store
+        // Objects, packs and references: the only importer of Clibgit2 and Clibdeflate.
+        .target(
+            name: "Git",
+            dependencies: ["Clibdeflate", "Clibgit2", "Cryptography", "FileTree", systemPackage]),
+        // Snapshots and history in a bare repository.
+        .target(
+            name: "GitStore",
+            dependencies: ["Cryptography", "FileTree", "Git", "SnapshotModel", systemPackage]),
+
+        // MARK: The delivery systems
+        .target(
+            name: "Drivers",
+            dependencies: [
+                "Archive", "Cryptography", "FileTree", "Programs", "SnapshotModel", "SQLite", "XML",
+                systemPackage,
+            ]),
+
+        // MARK: The engines
+        .target(
+            name: "Capture",
+            dependencies: [
+                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", systemPackage,
+            ]),
+        .target(
+            name: "Restore",
+            dependencies: [
+                "Capture", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", systemPackage,
+            ]),
+
+        // MARK: The command line
+        .target(
+            name: "Commands",
+            dependencies: [
+                "Capture", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore", "SnapshotModel",
+                argumentParser, systemPackage, yams,
+            ]),
+        .executableTarget(name: "understudy", dependencies: ["Commands"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets
+where ![.system, .plugin, .binary].contains(target.type) && target.name != "Cfiles" {
+    target.swiftSettings = settings
+}

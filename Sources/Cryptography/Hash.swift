@@ -1,0 +1,102 @@
+internal import Clibcrypto
+
+/// A running SHA-1: names git objects.
+package struct SHA1 {
+    private var state = clibcrypto_sha1()
+
+    /// A hash of nothing yet.
+    package init() {
+        unsafe clibcrypto_sha1_start(&state)
+    }
+
+    /// Adds bytes.
+    @unsafe package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        unsafe clibcrypto_sha1_add(&state, bytes.baseAddress, bytes.count)
+    }
+
+    /// Adds bytes.
+    package mutating func update(_ bytes: [UInt8]) {
+        unsafe bytes.withUnsafeBytes { unsafe update($0) }
+    }
+
+    /// Writes the 20 bytes of the digest to `digest` and ends the hash.
+    @unsafe package mutating func finish(into digest: UnsafeMutablePointer<UInt8>) {
+        unsafe clibcrypto_sha1_finish(&state, digest)
+    }
+
+    /// The 20 bytes of the digest; the hash is at its end.
+    package mutating func finish() -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: 20) { buffer, count in
+            if let base = buffer.baseAddress { unsafe finish(into: base) }
+            count = 20
+        }
+    }
+}
+
+/// A running SHA-256: what manifests and locks name contents by.
+package struct SHA256 {
+    private var state = clibcrypto_sha256()
+
+    /// A hash of nothing yet.
+    package init() {
+        unsafe clibcrypto_sha256_start(&state)
+    }
+
+    /// Adds bytes.
+    @unsafe package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        unsafe clibcrypto_sha256_add(&state, bytes.baseAddress, bytes.count)
+    }
+
+    /// Adds bytes.
+    package mutating func update(_ bytes: [UInt8]) {
+        unsafe bytes.withUnsafeBytes { unsafe update($0) }
+    }
+
+    /// The 32 bytes of the digest; the hash is at its end.
+    package mutating func finish() -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+            if let base = buffer.baseAddress { unsafe clibcrypto_sha256_finish(&state, base) }
+            count = 32
+        }
+    }
+
+    /// The digest of `bytes`.
+    package static func digest(_ bytes: [UInt8]) -> [UInt8] {
+        var hash = SHA256()
+        hash.update(bytes)
+        return hash.finish()
+    }
+}
+
+/// The bytes as lower-case hexadecimal digits.
+package func hex(_ bytes: some Sequence<UInt8>) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    var text: [UInt8] = []
+    for byte in bytes {
+        text.append(digits[Int(byte >> 4)])
+        text.append(digits[Int(byte & 15)])
+    }
+    return String(decoding: text, as: UTF8.self)
+}
+
+/// The bytes that hexadecimal digits spell, nil when `text` is anything else.
+package func bytes(hex text: some Sequence<UInt8>) -> [UInt8]? {
+    var bytes: [UInt8] = []
+    var high: UInt8?
+    for character in text {
+        let digit: UInt8
+        switch character {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = character - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = character - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = character - UInt8(ascii: "A") + 10
+        default: return nil
+        }
+        if let first = high {
+            bytes.append(first << 4 | digit)
+            high = nil
+        } else {
+            high = digit
+        }
+    }
+    return high == nil ? bytes : nil
+}

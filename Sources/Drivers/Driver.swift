@@ -1,0 +1,299 @@
+package import SnapshotModel
+package import SystemPackage
+
+/// What knows one kind of component: what to capture, how to freeze it, how to put it back, start it and probe it.
+///
+/// A driver never sees the store: it hands out values and files, and is handed directories and ``FileSource``s.
+package protocol Driver: Sendable {
+    /// The kind, as the system file spells it.
+    static var name: String { get }
+    /// The settings that it understands.
+    static var settings: [SettingKey] { get }
+    /// Says what stands at a path, nil when it is nothing of this kind.
+    ///
+    /// Looks at `path` itself and not below; throws when it cannot look.
+    static func detect(_ path: FilePath) throws -> Detection?
+
+    /// A driver for a component whose settings are already checked against ``settings``.
+    init(_ component: Component) throws
+
+    /// The directories and files that the component consists of.
+    ///
+    /// Throws a ``DriverFailure`` when a root is not there or is not what the settings say.
+    func roots() throws -> [Root]
+    /// The classes of the paths below a root.
+    func classification(of root: String) -> Classification
+    /// The CI tool's version, nil where there is none to say.
+    func version() async throws -> String?
+    /// Makes consistent copies of what cannot be copied as files.
+    ///
+    /// `scratch` is an empty directory that goes away after the snapshot; `cache` stays from night to night and may be
+    /// emptied at any time.
+    func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen
+    /// Writes the locks of what was captured: `plugins.lock` and its like.
+    ///
+    /// `archives` are the captured files of class `plugin`, with their digests, by root; `previous` reads a lock of the
+    /// last snapshot, so that what did not change need not be opened again.
+    func locks(archives: [String: [Entry]], previous: [String: [UInt8]]) throws -> [Lock]
+    /// What the component holds, in its users' words.
+    ///
+    /// `source` may be narrowed to what differs between two states: what is not there must not be an error.
+    func inventory(of source: any FileSource) throws -> Inventory
+    /// Whether version `left` comes before `right`.
+    func isOlder(_ left: String, _ right: String) -> Bool
+
+    /// The same component at other places, by root name; used to read a staged restore as if it were live.
+    func relocated(to roots: [String: FilePath]) -> Self
+
+    /// Reasons not to restore, found before anything is touched; empty when there are none.
+    func preflight(_ source: any FileSource, captured: CapturedComponent) async throws -> [Refusal]
+    /// Makes roots of kind ``Root/Kind/rebuilt`` in their staging places.
+    func rebuild(_ staged: StagedComponent) async throws
+    /// Changes in the staged files that a restored system needs, each said in the report.
+    func afterRestore(_ staged: StagedComponent) async throws -> [Fix]
+    /// How to start, stop and probe the component; nil for what does not run.
+    var lifecycle: (any Lifecycle)? { get }
+}
+
+extension Driver {
+    /// Nothing that needs freezing.
+    package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen { Frozen() }
+    /// No version.
+    package func version() async throws -> String? { nil }
+    /// No locks.
+    package func locks(archives: [String: [Entry]], previous: [String: [UInt8]]) throws -> [Lock] { [] }
+    /// Nothing that users have names for, beyond files.
+    package func inventory(of source: any FileSource) throws -> Inventory { Inventory() }
+    /// Compares runs of digits by number and the rest by text.
+    package func isOlder(_ left: String, _ right: String) -> Bool { naturallyPrecedes(left, right) }
+    /// Nothing against it.
+    package func preflight(_ source: any FileSource, captured: CapturedComponent) async throws -> [Refusal] {
+        []
+    }
+    /// Nothing to rebuild.
+    package func rebuild(_ staged: StagedComponent) async throws {}
+    /// Nothing to fix.
+    package func afterRestore(_ staged: StagedComponent) async throws -> [Fix] { [] }
+    /// Nothing to start.
+    package var lifecycle: (any Lifecycle)? { nil }
+}
+
+/// What a driver found at a path.
+package struct Detection: Hashable, Sendable {
+    /// A good name for the component.
+    package var name: String
+    /// The settings that describe it.
+    package var settings: [String: SettingValue]
+    /// One line for people: `Jenkins 2.462.3, 88 plugins`.
+    package var summary: String
+
+    /// A finding.
+    package init(name: String, settings: [String: SettingValue], summary: String) {
+        self.name = name
+        self.settings = settings
+        self.summary = summary
+    }
+}
+
+/// Consistent copies of what cannot be copied as files.
+package struct Frozen: Sendable {
+    /// Copies that take the place of a file: root name, path below it, and the copy.
+    ///
+    /// Metadata is taken from the live file, contents and size from the copy, the class is `database`.
+    package struct Replacement: Sendable {
+        /// The root's name.
+        package var root: String
+        /// The path below the root.
+        package var path: EntryPath
+        /// The file that holds the contents.
+        package var copy: FilePath
+
+        /// A replacement.
+        package init(root: String, path: EntryPath, copy: FilePath) {
+            self.root = root
+            self.path = path
+            self.copy = copy
+        }
+    }
+
+    /// A file kept beside the roots, in `<component>/<name>`: a wheel, a dump.
+    package struct Artifact: Sendable {
+        /// Its place below the component: `wheels/twisted-26.10.0-py3-none-any.whl`.
+        package var name: String
+        /// The file that holds the contents.
+        package var file: FilePath
+
+        /// An artifact.
+        package init(name: String, file: FilePath) {
+            self.name = name
+            self.file = file
+        }
+    }
+
+    /// Copies that take the place of live files.
+    package var replacements: [Replacement] = []
+    /// Files kept beside the roots.
+    package var artifacts: [Artifact] = []
+    /// Locks that are known before the files are read.
+    package var locks: [Lock] = []
+    /// What could not be frozen, and why: it makes the snapshot partial.
+    package var unreadable: [CapturedComponent.Problem] = []
+    /// What people should know.
+    package var notes: [String] = []
+
+    /// Nothing frozen.
+    package init() {}
+}
+
+/// A small text file beside the captured files, read by people and by the next night: sorted, one line each.
+package struct Lock: Hashable, Sendable {
+    /// Its name below the component: `plugins.lock`.
+    package var name: String
+    /// Its bytes.
+    package var contents: [UInt8]
+
+    /// A lock.
+    package init(name: String, contents: [UInt8]) {
+        self.name = name
+        self.contents = contents
+    }
+}
+
+/// A state of a component that can be read: a snapshot, or the live system.
+package protocol FileSource {
+    /// The names in a directory of a root and whether each is a directory, sorted; empty when there is no such directory.
+    func names(root: String, directory: EntryPath) throws -> [(name: [UInt8], isDirectory: Bool)]
+    /// The contents of a regular file, nil when there is none at the path.
+    func contents(root: String, path: EntryPath) throws -> [UInt8]?
+    /// The contents of a lock, nil when there is none of that name.
+    func lock(_ name: String) throws -> [UInt8]?
+}
+
+/// A reason not to restore.
+package struct Refusal: Hashable, Sendable {
+    /// What is wrong, with the item or path it is about.
+    package var reason: String
+    /// What to do.
+    package var hint: String
+
+    /// A reason.
+    package init(_ reason: String, hint: String) {
+        self.reason = reason
+        self.hint = hint
+    }
+}
+
+/// A change made to the restored files, on purpose.
+package struct Fix: Hashable, Codable, Sendable {
+    /// What it is about: a path, a job, a build.
+    package var subject: String
+    /// What was done, and why.
+    package var action: String
+
+    /// A fix.
+    package init(_ subject: String, _ action: String) {
+        self.subject = subject
+        self.action = action
+    }
+}
+
+/// A component on its way back: its files are staged and verified, and nothing is exchanged yet.
+package struct StagedComponent: Sendable {
+    /// One root on its way back.
+    package struct StagedRoot: Sendable {
+        /// The root, with the path where it will stand.
+        package var root: Root
+        /// Where it is staged now.
+        package var staged: FilePath
+        /// What stands at the final path now, nil when nothing does.
+        package var live: FilePath?
+
+        /// A staged root.
+        package init(root: Root, staged: FilePath, live: FilePath?) {
+            self.root = root
+            self.staged = staged
+            self.live = live
+        }
+    }
+
+    /// What the snapshot says of the component.
+    package var captured: CapturedComponent
+    /// The roots.
+    package var roots: [StagedRoot]
+    /// The directory in which the artifacts lie, by their names; nil when there are none.
+    package var artifacts: FilePath?
+    /// Whether work that was in flight at the snapshot shall go on by itself.
+    package var resumesWork: Bool
+    /// The name of the host it was captured on.
+    package var capturedHost: String
+
+    /// A component on its way back.
+    package init(
+        captured: CapturedComponent, roots: [StagedRoot], artifacts: FilePath?, resumesWork: Bool,
+        capturedHost: String
+    ) {
+        self.captured = captured
+        self.roots = roots
+        self.artifacts = artifacts
+        self.resumesWork = resumesWork
+        self.capturedHost = capturedHost
+    }
+
+    /// The staged root of a name, nil when the snapshot has none.
+    package func root(_ name: String) -> StagedRoot? {
+        roots.first { $0.root.name == name }
+    }
+}
+
+/// How to start, stop and probe a component that runs.
+package protocol Lifecycle: Sendable {
+    /// Whether it runs now; also true for a process that is there and answers nothing.
+    func isRunning() async throws -> Bool
+    /// Starts it and returns when its process is up; ready or not.
+    func start() async throws
+    /// Stops it and returns when its processes are gone; does nothing when it does not run.
+    func stop() async throws
+    /// Returns when it serves its users, throws a ``DriverFailure`` when it does not within `limit`.
+    func waitUntilReady(limit: Duration) async throws
+    /// What is wrong with the running system, empty when nothing is.
+    func problems() async throws -> [String]
+    /// What a start would collide with: a port in use, a process that is still there; empty when nothing is in the way.
+    func obstacles() async throws -> [Refusal]
+}
+
+/// A failure that a driver can name.
+package struct DriverFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What failed, on which path or item, and why.
+    package var description: String
+    /// What to do.
+    package var hint: String
+
+    /// A failure.
+    package init(_ description: String, hint: String) {
+        self.description = description
+        self.hint = hint
+    }
+}
+
+/// Whether `left` comes before `right` when runs of digits count as numbers.
+package func naturallyPrecedes(_ left: String, _ right: String) -> Bool {
+    func parts(_ text: String) -> [(number: Substring?, text: Substring)] {
+        var parts: [(Substring?, Substring)] = []
+        var rest = text[...]
+        while let first = rest.first {
+            let isNumber = first.isASCII && first.isNumber
+            let run = rest.prefix { ($0.isASCII && $0.isNumber) == isNumber }
+            parts.append(isNumber ? (run.drop { $0 == "0" }, run) : (nil, run))
+            rest = rest.dropFirst(run.count)
+        }
+        return parts
+    }
+    for (one, other) in zip(parts(left), parts(right)) where one.text != other.text {
+        if let a = one.number, let b = other.number {
+            guard a != b else { continue }
+            return (a.count, String(a)) < (b.count, String(b))
+        }
+        return one.text < other.text
+    }
+    return left.count < right.count
+}

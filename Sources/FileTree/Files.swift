@@ -1,0 +1,372 @@
+internal import Cfiles
+internal import Glibc
+package import SystemPackage
+
+/// What `lstat` says of a path, as far as anyone here asks.
+package struct FileStatus: Hashable, Sendable {
+    /// What kind of file stands at a path.
+    package enum Kind: Hashable, Sendable {
+        case directory, file, link, socket, fifo, device
+    }
+
+    /// The kind.
+    package var kind: Kind
+    /// The low 12 bits of the mode.
+    package var mode: UInt16
+    /// The owner's number.
+    package var owner: UInt32
+    /// The group's number.
+    package var group: UInt32
+    /// Bytes.
+    package var size: Int64
+    /// Blocks of 512 bytes that are allocated.
+    package var blocks: Int64
+    /// The device that holds the file.
+    package var device: UInt64
+    /// The file's number on the device.
+    package var inode: UInt64
+    /// Names that the file has.
+    package var links: UInt64
+    /// Seconds and nanoseconds of the last change of the contents.
+    package var modified: (seconds: Int64, nanoseconds: Int64) { (modifiedSeconds, modifiedNanoseconds) }
+    /// Seconds and nanoseconds of the last change of contents or metadata.
+    package var changed: (seconds: Int64, nanoseconds: Int64) { (changedSeconds, changedNanoseconds) }
+
+    private var modifiedSeconds: Int64
+    private var modifiedNanoseconds: Int64
+    private var changedSeconds: Int64
+    private var changedNanoseconds: Int64
+
+    init(_ status: stat) {
+        kind =
+            switch status.st_mode & S_IFMT {
+            case S_IFDIR: .directory
+            case S_IFREG: .file
+            case S_IFLNK: .link
+            case S_IFSOCK: .socket
+            case S_IFIFO: .fifo
+            default: .device
+            }
+        mode = UInt16(status.st_mode & 0o7777)
+        owner = status.st_uid
+        group = status.st_gid
+        size = Int64(status.st_size)
+        blocks = Int64(status.st_blocks)
+        device = UInt64(status.st_dev)
+        inode = UInt64(status.st_ino)
+        links = UInt64(status.st_nlink)
+        modifiedSeconds = Int64(status.st_mtim.tv_sec)
+        modifiedNanoseconds = Int64(status.st_mtim.tv_nsec)
+        changedSeconds = Int64(status.st_ctim.tv_sec)
+        changedNanoseconds = Int64(status.st_ctim.tv_nsec)
+    }
+}
+
+/// Whole files and directories by path, for everything that is not a walk.
+package enum Files {
+    /// The status of what stands at a path, not following a link there; nil when nothing does.
+    package static func status(_ path: FilePath) throws(FileFailure) -> FileStatus? {
+        var status = stat()
+        do {
+            try systemCall("look at", path.byteArray) {
+                unsafe path.withPlatformString { unsafe lstat($0, &status) }
+            }
+        } catch  where error.reason == .noSuchFileOrDirectory || error.reason == .notDirectory {
+            return nil
+        }
+        return FileStatus(status)
+    }
+
+    /// Whether anything stands at a path.
+    package static func exists(_ path: FilePath) throws(FileFailure) -> Bool {
+        try status(path) != nil
+    }
+
+    /// Whether a directory stands at a path, following links.
+    package static func isDirectory(_ path: FilePath) throws(FileFailure) -> Bool {
+        var status = stat()
+        do {
+            try systemCall("look at", path.byteArray) {
+                unsafe path.withPlatformString { unsafe stat($0, &status) }
+            }
+        } catch  where error.reason == .noSuchFileOrDirectory || error.reason == .notDirectory {
+            return false
+        }
+        return FileStatus(status).kind == .directory
+    }
+
+    /// The contents of a regular file; throws when it holds more than `limit` bytes.
+    package static func read(_ path: FilePath, limit: Int = 1 << 30) throws(FileFailure) -> [UInt8] {
+        let descriptor = try open(path, O_RDONLY | O_CLOEXEC)
+        defer { close(descriptor) }
+        var status = stat()
+        try systemCall("look at", path.byteArray) { unsafe fstat(descriptor, &status) }
+        guard FileStatus(status).kind == .file else { throw FileFailure("read", path, .invalidArgument) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(min(limit, Int(status.st_size)) + 1)
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = try systemCall("read", path.byteArray) {
+                unsafe chunk.withUnsafeMutableBytes {
+                    unsafe Glibc.read(descriptor, $0.baseAddress, $0.count)
+                }
+            }
+            guard count > 0 else { return bytes }
+            guard bytes.count + count <= limit else { throw FileFailure("read", path, .fileTooLarge) }
+            bytes.append(contentsOf: chunk[..<count])
+        }
+    }
+
+    /// The contents of a regular file, nil when nothing stands at the path.
+    package static func readIfPresent(_ path: FilePath, limit: Int = 1 << 30) throws(FileFailure) -> [UInt8]?
+    {
+        do {
+            return try read(path, limit: limit)
+        } catch  where error.reason == .noSuchFileOrDirectory || error.reason == .notDirectory {
+            return nil
+        }
+    }
+
+    /// Replaces the file at a path, or makes it: a new file is written, synced, renamed over the old one, and the
+    /// directory is synced.
+    package static func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16 = 0o644)
+        throws(FileFailure)
+    {
+        let temporary = path.removingLastComponent().appending(
+            ".understudy-\(UInt64.random(in: 0...UInt64.max)).tmp")
+        let descriptor = try open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
+        do throws(FileFailure) {
+            defer { close(descriptor) }
+            try write(bytes, to: descriptor, path: temporary)
+            try systemCall("set the mode of", temporary.byteArray) { fchmod(descriptor, mode_t(mode)) }
+            try systemCall("sync", temporary.byteArray) { fsync(descriptor) }
+        } catch {
+            // The first failure is the one to tell; the temporary file is removed as well as can be.
+            unsafe temporary.withPlatformString { _ = unsafe unlink($0) }
+            throw error
+        }
+        try rename(temporary, to: path)
+        try syncDirectory(path.removingLastComponent())
+    }
+
+    /// The names in a directory, sorted by bytes, without `.` and `..`.
+    package static func names(_ path: FilePath) throws(FileFailure) -> [[UInt8]] {
+        guard let directory = unsafe path.withPlatformString({ unsafe opendir($0) }) else {
+            throw FileFailure("list", path, Errno(rawValue: errno))
+        }
+        defer { unsafe closedir(directory) }
+        var names: [[UInt8]] = []
+        while true {
+            errno = 0
+            guard let entry = unsafe readdir(directory) else {
+                guard errno == 0 else { throw FileFailure("list", path, Errno(rawValue: errno)) }
+                break
+            }
+            let name = unsafe entryName(entry)
+            if name != [UInt8(ascii: ".")] && name != Array("..".utf8) { names.append(name) }
+        }
+        return names.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// Makes a directory; one that is there already is as good, anything else there is a failure.
+    package static func makeDirectory(_ path: FilePath, mode: UInt16 = 0o755) throws(FileFailure) {
+        do {
+            try systemCall("make the directory", path.byteArray) {
+                unsafe path.withPlatformString { unsafe mkdir($0, mode_t(mode)) }
+            }
+        } catch  where error.reason == .fileExists {
+            guard try isDirectory(path) else { throw FileFailure("make the directory", path, .fileExists) }
+        }
+    }
+
+    /// Makes a directory and those above it.
+    package static func makeDirectories(_ path: FilePath, mode: UInt16 = 0o755) throws(FileFailure) {
+        guard try !isDirectory(path) else { return }
+        let parent = path.removingLastComponent()
+        if parent != path && !parent.isEmpty { try makeDirectories(parent, mode: mode) }
+        try makeDirectory(path, mode: mode)
+    }
+
+    /// Makes a symbolic link.
+    package static func makeLink(_ path: FilePath, to target: [UInt8]) throws(FileFailure) {
+        let target = FilePath(bytes: target)
+        try systemCall("make the link", path.byteArray) {
+            unsafe target.withPlatformString { target in
+                unsafe path.withPlatformString { unsafe symlink(target, $0) }
+            }
+        }
+    }
+
+    /// What a symbolic link points to.
+    package static func linkTarget(_ path: FilePath) throws(FileFailure) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 4097)
+        let count = try systemCall("read the link", path.byteArray) {
+            unsafe buffer.withUnsafeMutableBytes { buffer in
+                guard let base = buffer.baseAddress else { return -1 }
+                return unsafe path.withPlatformString {
+                    unsafe readlink($0, base.assumingMemoryBound(to: CChar.self), buffer.count)
+                }
+            }
+        }
+        return Array(buffer[..<count])
+    }
+
+    /// Gives a path another name in one step, replacing a file that is there.
+    package static func rename(_ path: FilePath, to new: FilePath) throws(FileFailure) {
+        try systemCall("rename", path.byteArray) {
+            unsafe path.withPlatformString { old in
+                unsafe new.withPlatformString { unsafe Glibc.rename(old, $0) }
+            }
+        }
+    }
+
+    /// Gives a path another name in one step, and fails when something is there.
+    package static func renameWithoutReplacing(_ path: FilePath, to new: FilePath) throws(FileFailure) {
+        try renameat2(path, new, flags: 1)
+    }
+
+    /// Lets two paths change places in one step.
+    package static func exchange(_ one: FilePath, _ other: FilePath) throws(FileFailure) {
+        try renameat2(one, other, flags: 2)
+    }
+
+    private static func renameat2(_ one: FilePath, _ other: FilePath, flags: UInt32) throws(FileFailure) {
+        try systemCall(flags == 2 ? "exchange" : "rename", one.byteArray) {
+            unsafe one.withPlatformString { one in
+                unsafe other.withPlatformString {
+                    unsafe cfiles_renameat2(AT_FDCWD, one, AT_FDCWD, $0, flags)
+                }
+            }
+        }
+    }
+
+    /// Removes a file or link; nothing there is as good.
+    package static func remove(_ path: FilePath) throws(FileFailure) {
+        do {
+            try systemCall("remove", path.byteArray) { unsafe path.withPlatformString { unsafe unlink($0) } }
+        } catch  where error.reason == .noSuchFileOrDirectory {}
+    }
+
+    /// Removes whatever stands at a path, with all below it, following no link; nothing there is as good.
+    package static func removeTree(_ path: FilePath) throws(FileFailure) {
+        guard let status = try status(path) else { return }
+        guard status.kind == .directory else { return try remove(path) }
+        let parentPath = path.removingLastComponent()
+        let parent = try open(parentPath.isEmpty ? "." : parentPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(parent) }
+        let bytes = path.byteArray
+        let name = bytes.lastIndex(of: UInt8(ascii: "/")).map { Array(bytes[($0 + 1)...]) } ?? bytes
+        try removeDirectory(name, in: parent, path: path)
+    }
+
+    private static func removeDirectory(
+        _ name: [UInt8], in parent: CInt, path: FilePath
+    ) throws(FileFailure) {
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        let descriptor: CInt
+        do {
+            descriptor = try openat(parent, name, flags, path: path)
+        } catch  where error.reason == .permissionDenied {
+            // A directory of our own without permission bits: give them and try once more.
+            try systemCall("set the mode of", path.byteArray) {
+                unsafe withName(name) { unsafe fchmodat(parent, $0, 0o700, 0) }
+            }
+            descriptor = try openat(parent, name, flags, path: path)
+        }
+        defer { close(descriptor) }
+        for child in try Directory.names(of: descriptor, path: path.byteArray) {
+            let childPath = path.appending(String(decoding: child.name, as: UTF8.self))
+            do {
+                try systemCall("remove", childPath.byteArray) {
+                    unsafe withName(child.name) { unsafe unlinkat(descriptor, $0, 0) }
+                }
+            } catch  where error.reason == .isDirectory || error.reason == .notPermitted {
+                try removeDirectory(child.name, in: descriptor, path: childPath)
+            } catch  where error.reason == .permissionDenied {
+                try systemCall("set the mode of", path.byteArray) { fchmod(descriptor, 0o700) }
+                do {
+                    try systemCall("remove", childPath.byteArray) {
+                        unsafe withName(child.name) { unsafe unlinkat(descriptor, $0, 0) }
+                    }
+                } catch  where error.reason == .isDirectory || error.reason == .notPermitted {
+                    try removeDirectory(child.name, in: descriptor, path: childPath)
+                }
+            }
+        }
+        try systemCall("remove", path.byteArray) {
+            unsafe withName(name) { unsafe unlinkat(parent, $0, AT_REMOVEDIR) }
+        }
+    }
+
+    /// Sets owner and group of what stands at a path, not following a link.
+    package static func setOwner(_ path: FilePath, owner: UInt32, group: UInt32) throws(FileFailure) {
+        try systemCall("set the owner of", path.byteArray) {
+            unsafe path.withPlatformString { unsafe lchown($0, owner, group) }
+        }
+    }
+
+    /// Sets the permission bits of what stands at a path.
+    package static func setMode(_ path: FilePath, _ mode: UInt16) throws(FileFailure) {
+        try systemCall("set the mode of", path.byteArray) {
+            unsafe path.withPlatformString { unsafe chmod($0, mode_t(mode)) }
+        }
+    }
+
+    /// Makes the names in a directory survive a power loss.
+    package static func syncDirectory(_ path: FilePath) throws(FileFailure) {
+        let descriptor = try open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(descriptor) }
+        try systemCall("sync", path.byteArray) { fsync(descriptor) }
+    }
+
+    /// Makes everything on the file system that holds `path` survive a power loss.
+    package static func syncFileSystem(_ path: FilePath) throws(FileFailure) {
+        let descriptor = try open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(descriptor) }
+        try systemCall("sync the file system of", path.byteArray) { cfiles_syncfs(descriptor) }
+    }
+
+    /// Free bytes that we may use on the file system that holds `path`.
+    package static func freeSpace(_ path: FilePath) throws(FileFailure) -> Int64 {
+        var status = statvfs()
+        try systemCall("ask for the free space of", path.byteArray) {
+            unsafe path.withPlatformString { unsafe statvfs($0, &status) }
+        }
+        return Int64(status.f_bavail) * Int64(status.f_frsize)
+    }
+
+    /// An absolute path without `.`, `..` and links, of something that exists.
+    package static func resolved(_ path: FilePath) throws(FileFailure) -> FilePath {
+        let resolved = unsafe path.withPlatformString { unsafe realpath($0, nil) }
+        guard let resolved = unsafe resolved else {
+            throw FileFailure("resolve", path, Errno(rawValue: errno))
+        }
+        defer { unsafe free(resolved) }
+        return unsafe FilePath(platformString: resolved)
+    }
+
+    static func open(_ path: FilePath, _ flags: CInt, _ mode: UInt16 = 0) throws(FileFailure) -> CInt {
+        try systemCall("open", path.byteArray) {
+            unsafe path.withPlatformString { unsafe cfiles_openat(AT_FDCWD, $0, flags, UInt32(mode)) }
+        }
+    }
+
+    private static func openat(
+        _ directory: CInt, _ name: [UInt8], _ flags: CInt, path: FilePath
+    ) throws(FileFailure) -> CInt {
+        try systemCall("open", path.byteArray) {
+            unsafe withName(name) { unsafe cfiles_openat(directory, $0, flags, 0) }
+        }
+    }
+
+    static func write(_ bytes: [UInt8], to descriptor: CInt, path: FilePath) throws(FileFailure) {
+        var written = 0
+        while written < bytes.count {
+            written += try systemCall("write", path.byteArray) {
+                unsafe bytes.withUnsafeBytes {
+                    unsafe Glibc.write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+package import SystemPackage
+internal import Subprocess
+
+/// One run of another program.
+package struct Program: Sendable {
+    /// The program: a path, or a name that `PATH` finds.
+    package var name: String
+    /// Its arguments; they can be seen by every user of the host, so a secret is never among them.
+    package var arguments: [String]
+    /// Its whole environment; nothing is inherited that is not named here.
+    package var environment: [String: String]
+    /// The directory it runs in, nil for ours.
+    package var directory: FilePath?
+    /// What it reads.
+    package var input: [UInt8]
+    /// The user and group it runs as, nil for ours.
+    package var user: (owner: UInt32, group: UInt32)?
+    /// How long it may take.
+    package var limit: Duration
+    /// How many bytes of each output are kept; a program that writes more fails.
+    package var outputLimit: Int
+
+    /// A run with the usual environment: `PATH`, and a fixed language.
+    package init(
+        _ name: String, _ arguments: [String], environment: [String: String] = [:],
+        directory: FilePath? = nil,
+        input: [UInt8] = [], user: (owner: UInt32, group: UInt32)? = nil, limit: Duration = .seconds(60),
+        outputLimit: Int = 1 << 20
+    ) {
+        self.name = name
+        self.arguments = arguments
+        self.environment = Self.usualEnvironment.merging(environment) { _, given in given }
+        self.directory = directory
+        self.input = input
+        self.user = user
+        self.limit = limit
+        self.outputLimit = outputLimit
+    }
+
+    /// What every program needs and no secret can be in.
+    package static let usualEnvironment = [
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
+    ]
+
+    /// What came of a run that ended by itself.
+    package struct Outcome: Sendable {
+        /// The exit status; 128 and the signal's number when a signal ended it.
+        package var status: Int32
+        /// What it wrote to standard output.
+        package var output: String
+        /// What it wrote to standard error.
+        package var errorOutput: String
+    }
+
+    /// Runs it to its end.
+    ///
+    /// Any exit status is a result. Throws a ``ProgramFailure`` when it could not be started, or did not end in time.
+    package func run() async throws -> Outcome {
+        try await withThrowingTaskGroup(of: Outcome?.self) { group in
+            group.addTask { try await execute() }
+            group.addTask {
+                try await Task.sleep(for: limit)
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next(), let outcome = first else {
+                throw ProgramFailure("\(name) did not end within \(limit)")
+            }
+            return outcome
+        }
+    }
+
+    /// Runs it to its end, and throws a ``ProgramFailure`` with its own words when its status is not 0.
+    @discardableResult package func runSuccessfully() async throws -> Outcome {
+        let outcome = try await run()
+        guard outcome.status == 0 else {
+            let words = outcome.errorOutput.isEmpty ? outcome.output : outcome.errorOutput
+            throw ProgramFailure("\(name) ended with status \(outcome.status): \(lastLines(words))")
+        }
+        return outcome
+    }
+
+    @concurrent private func execute() async throws -> Outcome {
+        var options = PlatformOptions()
+        if let user {
+            options.userID = user.owner
+            options.groupID = user.group
+            options.supplementaryGroups = []
+        }
+        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(5))]
+        var variables: [Environment.Key: String] = [:]
+        for (key, value) in environment {
+            variables[Environment.Key(stringLiteral: key)] = value
+        }
+        do {
+            let result = try await Subprocess.run(
+                name.contains("/") ? .path(FilePath(name)) : .name(name),
+                arguments: Arguments(arguments),
+                environment: .custom(variables),
+                workingDirectory: directory,
+                platformOptions: options,
+                input: .array(input),
+                output: .string(limit: outputLimit),
+                error: .string(limit: outputLimit))
+            return Outcome(
+                status: status(result.terminationStatus), output: result.standardOutput,
+                errorOutput: result.standardError)
+        } catch let error as SubprocessError {
+            throw ProgramFailure("cannot run \(name): \(error)")
+        }
+    }
+
+    private func status(_ termination: TerminationStatus) -> Int32 {
+        switch termination {
+        case .exited(let code): code
+        case .signaled(let signal): 128 + signal
+        }
+    }
+}
+
+/// Another program could not do what was asked of it.
+package struct ProgramFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Which program, and what came of it.
+    package var description: String
+
+    /// A failure.
+    package init(_ description: String) {
+        self.description = description
+    }
+}
+
+/// The last lines of a program's words: enough to see why, not enough to flood a terminal.
+private func lastLines(_ text: String) -> String {
+    text.split(separator: "\n").suffix(5).joined(separator: "; ")
+}

@@ -1,0 +1,173 @@
+/// `snapshot.json`: what a snapshot says about itself.
+package struct Snapshot: Hashable, Codable, Sendable {
+    /// The store format that this version writes, and the newest that it reads.
+    package static let currentFormat = 1
+
+    /// Whether everything that should be in it is.
+    package enum Status: String, Codable, Sendable {
+        /// Nothing is missing.
+        case complete
+        /// Something could not be read, or kept changing; the components say what.
+        case partial
+    }
+
+    /// The store format.
+    package var format: Int
+    /// The snapshot's id.
+    package var id: SnapshotID
+    /// The delivery system's name.
+    package var system: String
+    /// The version of Understudy that took it.
+    package var tool: String
+    /// The name of the host it was taken on.
+    package var host: String
+    /// When it began, ISO 8601 in UTC.
+    package var started: String
+    /// When the last byte had been read, ISO 8601 in UTC.
+    package var finished: String
+    /// Whether everything is in it.
+    package var status: Status
+    /// What was captured, in the order of the system file.
+    package var components: [CapturedComponent]
+
+    /// A snapshot's description.
+    package init(
+        id: SnapshotID, system: String, tool: String, host: String, started: String, finished: String,
+        components: [CapturedComponent]
+    ) {
+        format = Self.currentFormat
+        self.id = id
+        self.system = system
+        self.tool = tool
+        self.host = host
+        self.started = started
+        self.finished = finished
+        self.components = components
+        status = components.allSatisfy(\.isComplete) ? .complete : .partial
+    }
+}
+
+/// What a snapshot holds of one component.
+package struct CapturedComponent: Hashable, Codable, Sendable {
+    /// How much there is of one class.
+    package struct Amount: Hashable, Codable, Sendable {
+        /// Entries.
+        package var entries: Int
+        /// Bytes of regular files.
+        package var bytes: Int64
+
+        /// An amount.
+        package init(entries: Int = 0, bytes: Int64 = 0) {
+            self.entries = entries
+            self.bytes = bytes
+        }
+    }
+
+    /// A path, and what is wrong with it.
+    package struct Problem: Hashable, Codable, Sendable {
+        /// The path, made printable.
+        package var path: String
+        /// What is wrong, and with which cause.
+        package var reason: String
+
+        /// A problem.
+        package init(path: String, reason: String) {
+            self.path = path
+            self.reason = reason
+        }
+    }
+
+    /// A captured root: where it was, and where it is in the snapshot.
+    package struct CapturedRoot: Hashable, Codable, Sendable {
+        /// Its name, and its place below `files/` and `manifest/`.
+        package var name: String
+        /// Its path on the host.
+        package var path: String
+        /// What it is.
+        package var kind: Root.Kind
+
+        /// A root.
+        package init(name: String, path: String, kind: Root.Kind) {
+            self.name = name
+            self.path = path
+            self.kind = kind
+        }
+    }
+
+    /// The component's name.
+    package var name: String
+    /// Its driver.
+    package var driver: String
+    /// The CI tool's version, where there is one.
+    package var version: String?
+    /// The captured roots.
+    package var roots: [CapturedRoot]
+    /// How much there is, by class.
+    package var classes: [String: Amount]
+    /// How many passes over the files it took until nothing moved.
+    package var passes: Int
+    /// Paths that kept changing while being read.
+    package var torn: [String]
+    /// Paths that could not be read, and why.
+    package var unreadable: [Problem]
+    /// Sockets, fifos and devices, which hold nothing to capture.
+    package var notCaptured: [Problem]
+    /// What the driver wants people to know.
+    package var notes: [String]
+    /// SHA-256 of each root's manifest, in hex: the hash of what `sha256sum *` prints in the manifest's directory.
+    package var manifests: [String: String]
+    /// SHA-256 of each lock, in hex.
+    package var locks: [String: String]
+
+    /// A description without contents.
+    package init(name: String, driver: String, version: String?, roots: [CapturedRoot]) {
+        self.name = name
+        self.driver = driver
+        self.version = version
+        self.roots = roots
+        classes = [:]
+        passes = 0
+        torn = []
+        unreadable = []
+        notCaptured = []
+        notes = []
+        manifests = [:]
+        locks = [:]
+    }
+
+    /// Whether nothing is missing.
+    package var isComplete: Bool { torn.isEmpty && unreadable.isEmpty }
+
+    /// Entries of all classes.
+    package var entries: Int { classes.values.reduce(0) { $0 + $1.entries } }
+
+    /// Bytes of all classes.
+    package var bytes: Int64 { classes.values.reduce(0) { $0 + $1.bytes } }
+}
+
+/// A directory or file of the host that a component consists of.
+package struct Root: Hashable, Sendable {
+    /// What stands at the path.
+    package enum Kind: String, Codable, Sendable {
+        /// A directory and all in it.
+        case directory
+        /// One regular file.
+        case file
+        /// A directory that is not captured file by file but made again from locks and artifacts.
+        case rebuilt
+    }
+
+    /// Its name, and its place below `files/` and `manifest/`: one name or several joined by `/`.
+    package var name: String
+    /// The absolute path on the host.
+    package var path: String
+    /// What it is.
+    package var kind: Kind
+
+    /// A root.
+    package init(name: String, path: String, kind: Kind = .directory) {
+        self.name = name
+        self.path = path
+        self.kind = kind
+    }
+}
