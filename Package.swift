@@ -48,6 +48,8 @@ let package = Package(
         .target(name: "SQLite", dependencies: ["Csqlite3", systemPackage]),
         // Runs other programs with limits on time and output.
         .target(name: "Programs", dependencies: [subprocess, systemPackage]),
+        // Work for several threads.
+        .target(name: "Workers"),
         // Values only, no input or output.
         .target(name: "SnapshotModel"),
 
@@ -59,7 +61,7 @@ let package = Package(
         // Snapshots and history in a bare repository.
         .target(
             name: "GitStore",
-            dependencies: ["Cryptography", "FileTree", "Git", "SnapshotModel", systemPackage]),
+            dependencies: ["Cryptography", "FileTree", "Git", "SnapshotModel", "Workers", systemPackage]),
 
         // MARK: The delivery systems
         .target(
@@ -73,12 +75,12 @@ let package = Package(
         .target(
             name: "Capture",
             dependencies: [
-                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", systemPackage,
+                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers", systemPackage,
             ]),
         .target(
             name: "Restore",
             dependencies: [
-                "Capture", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", systemPackage,
+                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers", systemPackage,
             ]),
 
         // MARK: The command line
