@@ -14,6 +14,18 @@ package struct FileChange: Hashable, Sendable {
     package var detail: String
     /// Its class.
     package var entryClass: EntryClass
+    /// What of the entry differs.
+    package var aspects: Set<Aspect> = []
+
+    /// A part of an entry that can differ.
+    package enum Aspect: Hashable, Sendable {
+        case kind, contents, mode, owner, time, attributes, entryClass
+    }
+
+    /// Whether both states have the path, and nothing but these aspects of it differs.
+    package func differsOnly(in allowed: Set<Aspect>) -> Bool {
+        change == .changed && aspects.isSubset(of: allowed)
+    }
 }
 
 /// What differs between two states of a component: in its users' words, and file by file.
@@ -88,7 +100,7 @@ package struct Difference: Sendable {
                 changes.append(
                     .init(
                         root: root, path: path, change: .changed, detail: detail(was, entry),
-                        entryClass: entry.entryClass))
+                        entryClass: entry.entryClass, aspects: aspects(was, entry)))
             }
             for (path, entry) in oldEntries where newEntries[path] == nil {
                 changes.append(.init(root: root, path: path, change: .removed, detail: "", entryClass: entry.entryClass))
@@ -125,9 +137,20 @@ package struct Difference: Sendable {
             details.append("group \(shown(old.groupName, old.group)) → \(shown(new.groupName, new.group))")
         }
         if old.attributes != new.attributes { details.append("attributes") }
-        if old.hardLink != new.hardLink { details.append("hard link") }
-        if old.digest == new.digest, old.kind == new.kind, details.isEmpty { details.append(onlyTime) }
         return details.joined(separator: ", ")
+    }
+
+    private static func aspects(_ old: Entry, _ new: Entry) -> Set<FileChange.Aspect> {
+        var aspects: Set<FileChange.Aspect> = []
+        if old.kind != new.kind || old.hardLink != new.hardLink { aspects.insert(.kind) }
+        if old.digest != new.digest || old.size != new.size || old.isSparse != new.isSparse { aspects.insert(.contents) }
+        if old.mode != new.mode { aspects.insert(.mode) }
+        let owners = (old.owner, old.group, old.ownerName, old.groupName)
+        if owners != (new.owner, new.group, new.ownerName, new.groupName) { aspects.insert(.owner) }
+        if old.modified != new.modified { aspects.insert(.time) }
+        if old.attributes != new.attributes { aspects.insert(.attributes) }
+        if old.entryClass != new.entryClass { aspects.insert(.entryClass) }
+        return aspects
     }
 
     private static func shown(_ name: String, _ number: UInt32) -> String { name.isEmpty ? "\(number)" : name }
@@ -139,11 +162,9 @@ package struct Difference: Sendable {
         case .link(let target): "link to \(printable(target))"
         }
     }
-
-    fileprivate static let onlyTime = "time"
 }
 
 extension FileChange {
-    /// Whether nothing but a time differs.
-    package var isOnlyTime: Bool { detail == Difference.onlyTime }
+    /// Whether nothing but a time, or a class, differs.
+    package var isOnlyTime: Bool { differsOnly(in: [.time, .entryClass]) }
 }
