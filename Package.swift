@@ -46,6 +46,7 @@ let package = Package(
         .target(name: "XML", dependencies: ["Clibexpat"]),
         // Hot copies and small queries: the only importer of Csqlite3.
         .target(name: "SQLite", dependencies: ["Csqlite3", systemPackage]),
+        .testTarget(name: "SQLiteTests", dependencies: ["FileTree", "SQLite", "TestSupport", systemPackage]),
         // Runs other programs with limits on time and output.
         .target(name: "Programs", dependencies: [subprocess, systemPackage]),
         // Values only, no input or output.
@@ -68,6 +69,15 @@ let package = Package(
                 "Archive", "Cryptography", "FileTree", "Programs", "SnapshotModel", "SQLite", "XML",
                 systemPackage,
             ]),
+
+        .testTarget(
+            name: "DriversTests",
+            dependencies: [
+                "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", "SQLite",
+                "TestSupport", systemPackage,
+            ]),
+        // What tests share: temporary directories, real services to try things on.
+        .target(name: "TestSupport", dependencies: ["FileTree", "Programs", systemPackage]),
 
         // MARK: The engines
         .target(
