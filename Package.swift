@@ -42,8 +42,12 @@ let package = Package(
         .target(name: "FileTree", dependencies: ["Cfiles", systemPackage]),
         // Zip manifests and deterministic zip files: the only importer of Clibarchive.
         .target(name: "Archive", dependencies: ["Clibarchive", systemPackage]),
+        .testTarget(
+            name: "ArchiveTests",
+            dependencies: ["Archive", "FileTree", "Programs", "TestSupport", systemPackage]),
         // Streaming XML, safe against hostile documents: the only importer of Clibexpat.
         .target(name: "XML", dependencies: ["Clibexpat"]),
+        .testTarget(name: "XMLTests", dependencies: ["XML"]),
         // Hot copies and small queries: the only importer of Csqlite3.
         .target(name: "SQLite", dependencies: ["Csqlite3", systemPackage]),
         .testTarget(name: "SQLiteTests", dependencies: ["FileTree", "SQLite", "TestSupport", systemPackage]),
@@ -74,10 +78,12 @@ let package = Package(
             name: "DriversTests",
             dependencies: [
                 "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", "SQLite",
-                "TestSupport", systemPackage,
+                "TestSupport", "XML", systemPackage,
             ]),
         // What tests share: temporary directories, real services to try things on.
-        .target(name: "TestSupport", dependencies: ["FileTree", "Programs", systemPackage]),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Archive", "Cryptography", "FileTree", "Programs", systemPackage]),
 
         // MARK: The engines
         .target(
