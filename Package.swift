@@ -83,7 +83,9 @@ let package = Package(
         // What tests share: temporary directories, real services to try things on.
         .target(
             name: "TestSupport",
-            dependencies: ["Archive", "Cryptography", "FileTree", "Programs", systemPackage]),
+            dependencies: [
+                "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", systemPackage,
+            ]),
 
         // MARK: The engines
         .target(
