@@ -42,10 +42,15 @@ let package = Package(
         .target(name: "FileTree", dependencies: ["Cfiles", systemPackage]),
         // Zip manifests and deterministic zip files: the only importer of Clibarchive.
         .target(name: "Archive", dependencies: ["Clibarchive", systemPackage]),
+        .testTarget(
+            name: "ArchiveTests",
+            dependencies: ["Archive", "FileTree", "Programs", "TestSupport", systemPackage]),
         // Streaming XML, safe against hostile documents: the only importer of Clibexpat.
         .target(name: "XML", dependencies: ["Clibexpat"]),
+        .testTarget(name: "XMLTests", dependencies: ["XML"]),
         // Hot copies and small queries: the only importer of Csqlite3.
         .target(name: "SQLite", dependencies: ["Csqlite3", systemPackage]),
+        .testTarget(name: "SQLiteTests", dependencies: ["FileTree", "SQLite", "TestSupport", systemPackage]),
         // Runs other programs with limits on time and output.
         .target(name: "Programs", dependencies: [subprocess, systemPackage]),
         // Work for several threads.
@@ -69,6 +74,19 @@ let package = Package(
             dependencies: [
                 "Archive", "Cryptography", "FileTree", "Programs", "SnapshotModel", "SQLite", "XML",
                 systemPackage,
+            ]),
+
+        .testTarget(
+            name: "DriversTests",
+            dependencies: [
+                "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", "SQLite",
+                "TestSupport", "XML", systemPackage,
+            ]),
+        // What tests share: temporary directories, real services to try things on.
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", systemPackage,
             ]),
 
         // MARK: The engines
