@@ -50,6 +50,7 @@ let package = Package(
         .target(name: "Programs", dependencies: [subprocess, systemPackage]),
         // Values only, no input or output.
         .target(name: "SnapshotModel"),
+        .testTarget(name: "SnapshotModelTests", dependencies: ["SnapshotModel"]),
 
         // MARK: The store
         // Objects, packs and references: the only importer of Clibgit2 and Clibdeflate.
@@ -69,6 +70,14 @@ let package = Package(
                 systemPackage,
             ]),
 
+        // The system file and the policies: the only importer of Yams.
+        .target(
+            name: "Configuration",
+            dependencies: ["Drivers", "FileTree", "SnapshotModel", systemPackage, yams]),
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "Drivers", "FileTree", "SnapshotModel", systemPackage]),
+
         // MARK: The engines
         .target(
             name: "Capture",
@@ -85,8 +94,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Capture", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore", "SnapshotModel",
-                argumentParser, systemPackage, yams,
+                "Capture", "Configuration", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore",
+                "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
     ],
