@@ -57,6 +57,7 @@ let package = Package(
         .target(name: "Workers"),
         // Values only, no input or output.
         .target(name: "SnapshotModel"),
+        .testTarget(name: "SnapshotModelTests", dependencies: ["SnapshotModel"]),
 
         // MARK: The store
         // Objects, packs and references: the only importer of Clibgit2 and Clibdeflate.
@@ -88,6 +89,13 @@ let package = Package(
             dependencies: [
                 "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", systemPackage,
             ]),
+        // The system file and the policies: the only importer of Yams.
+        .target(
+            name: "Configuration",
+            dependencies: ["Drivers", "FileTree", "SnapshotModel", systemPackage, yams]),
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "Drivers", "FileTree", "SnapshotModel", systemPackage]),
 
         // MARK: The engines
         .target(
@@ -105,8 +113,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Capture", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore", "SnapshotModel",
-                argumentParser, systemPackage, yams,
+                "Capture", "Configuration", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore",
+                "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
     ],
