@@ -59,8 +59,16 @@ package struct BuildbotDriver: Driver {
         }
     }
 
+    package func places() -> [Root] {
+        var places = [Root(name: "master", path: master.string)]
+        places += workers.map { Root(name: $0.name, path: $0.path.string) }
+        if let environment {
+            places.append(Root(name: "environment", path: environment.string, kind: .rebuilt))
+        }
+        return places
+    }
+
     package func roots() throws -> [Root] {
-        var roots = [Root(name: "master", path: master.string)]
         guard try TacFile.read(in: master)?.role == .master else {
             throw DriverFailure(
                 "\(master) is no Buildbot master: it has no buildbot.tac that makes one",
@@ -72,13 +80,9 @@ package struct BuildbotDriver: Driver {
                     "\(worker.path) is no Buildbot worker: it has no buildbot.tac that makes one",
                     hint: "give directories that 'buildbot-worker create-worker' made as 'workers'")
             }
-            roots.append(Root(name: worker.name, path: worker.path.string))
         }
-        if let environment {
-            _ = try PythonEnvironment(environment)
-            roots.append(Root(name: "environment", path: environment.string, kind: .rebuilt))
-        }
-        return roots
+        if let environment { _ = try PythonEnvironment(environment) }
+        return places()
     }
 
     package func classification(of root: String) -> Classification {

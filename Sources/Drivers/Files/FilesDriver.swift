@@ -9,10 +9,10 @@ package struct FilesDriver: Driver {
         SettingKey("paths", .paths, required: true, help: "directories to capture with all in them")
     ]
 
-    private var places: [(name: String, path: FilePath)]
+    private var directories: [(name: String, path: FilePath)]
 
     package init(_ component: Component) throws {
-        places = []
+        directories = []
         for text in component.list("paths") {
             let path = FilePath(text).lexicallyNormalized()
             guard path.isAbsolute, path.lastComponent != nil else {
@@ -20,14 +20,14 @@ package struct FilesDriver: Driver {
                     "component '\(component.name)': '\(text)' is no absolute path below /",
                     hint: "write whole paths, as /etc/nginx")
             }
-            for other in places where path.starts(with: other.path) || other.path.starts(with: path) {
+            for other in directories where path.starts(with: other.path) || other.path.starts(with: path) {
                 throw DriverFailure(
                     "component '\(component.name)': \(path) and \(other.path) are the same or lie in one another",
                     hint: "keep the outer one only")
             }
-            places.append((String(path.string.dropFirst()), path))
+            directories.append((String(path.string.dropFirst()), path))
         }
-        guard !places.isEmpty else {
+        guard !directories.isEmpty else {
             throw DriverFailure(
                 "component '\(component.name)' has no paths", hint: "list at least one directory in 'paths'")
         }
@@ -36,27 +36,31 @@ package struct FilesDriver: Driver {
     /// Finds nothing by itself: any directory could be one.
     package static func detect(_ path: FilePath) throws -> Detection? { nil }
 
+    package func places() -> [Root] {
+        directories.map { Root(name: $0.name, path: $0.path.string) }
+    }
+
     package func roots() throws -> [Root] {
-        try places.map { place in
-            guard let status = try Files.status(place.path) else {
+        for directory in directories {
+            guard let status = try Files.status(directory.path) else {
                 throw DriverFailure(
-                    "\(place.path) is not there", hint: "make it, or take it out of 'paths'")
+                    "\(directory.path) is not there", hint: "make it, or take it out of 'paths'")
             }
             guard status.kind == .directory else {
                 throw DriverFailure(
-                    "\(place.path) is no directory",
+                    "\(directory.path) is no directory",
                     hint: status.kind == .link
                         ? "give the directory that it links to" : "give the directory that it lies in")
             }
-            return Root(name: place.name, path: place.path.string)
         }
+        return places()
     }
 
     package func classification(of root: String) -> Classification { Self.classes }
 
     package func relocated(to roots: [String: FilePath]) -> FilesDriver {
         var driver = self
-        driver.places = places.map { ($0.name, roots[$0.name] ?? $0.path) }
+        driver.directories = directories.map { ($0.name, roots[$0.name] ?? $0.path) }
         return driver
     }
 
