@@ -60,9 +60,12 @@ package struct BuildbotDriver: Driver {
     }
 
     package func places() -> [Root] {
-        [Root(name: "master", path: master.string)]
-            + workers.map { Root(name: $0.name, path: $0.path.string) }
-            + (environment.map { [Root(name: "environment", path: $0.string, kind: .rebuilt)] } ?? [])
+        var places = [Root(name: "master", path: master.string)]
+        places += workers.map { Root(name: $0.name, path: $0.path.string) }
+        if let environment {
+            places.append(Root(name: "environment", path: environment.string, kind: .rebuilt))
+        }
+        return places
     }
 
     package func roots() throws -> [Root] {

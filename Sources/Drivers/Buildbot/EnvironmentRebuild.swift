@@ -148,8 +148,10 @@ struct EnvironmentRebuild {
             "-m", "compileall", "-qq", "-j", "0", "-s", staged.string, "-p", final.string,
             staged.appending("lib").string,
         ]
+        // What Python itself imports meanwhile must not be compiled for the staging place.
         let outcome = try await Program(
-            staged.appending("bin/python").string, arguments, limit: .seconds(600)
+            staged.appending("bin/python").string, arguments,
+            environment: ["PYTHONDONTWRITEBYTECODE": "1"], limit: .seconds(600)
         ).run()
         // Packages ship modules for other versions of Python, which do not compile: status 1, as with pip.
         guard outcome.status <= 1 else {

@@ -41,19 +41,19 @@ package struct FilesDriver: Driver {
     }
 
     package func roots() throws -> [Root] {
-        try directories.map { place in
-            guard let status = try Files.status(place.path) else {
+        for directory in directories {
+            guard let status = try Files.status(directory.path) else {
                 throw DriverFailure(
-                    "\(place.path) is not there", hint: "make it, or take it out of 'paths'")
+                    "\(directory.path) is not there", hint: "make it, or take it out of 'paths'")
             }
             guard status.kind == .directory else {
                 throw DriverFailure(
-                    "\(place.path) is no directory",
+                    "\(directory.path) is no directory",
                     hint: status.kind == .link
                         ? "give the directory that it links to" : "give the directory that it lies in")
             }
-            return Root(name: place.name, path: place.path.string)
         }
+        return places()
     }
 
     package func classification(of root: String) -> Classification { Self.classes }
