@@ -78,18 +78,25 @@ extension Classification {
             defaultClass = classification.defaultClass
             classes = classification.rules.map(\.entryClass)
             patterns = classification.rules.map { rule in
-                rule.pattern.utf8.split(separator: UInt8(ascii: "/")).map { segment in
-                    if segment.elementsEqual("**".utf8) { return .anyDirectories }
-                    let isGlob = segment.contains { $0 == star || $0 == questionMark }
-                    return isGlob ? .glob(Array(segment)) : .literal(Array(segment))
+                var segments: [Segment] = []
+                for segment in rule.pattern.utf8.split(separator: UInt8(ascii: "/")) {
+                    if segment.elementsEqual("**".utf8) {
+                        // One after another says no more than one.
+                        if case .anyDirectories? = segments.last { continue }
+                        segments.append(.anyDirectories)
+                    } else {
+                        let isGlob = segment.contains { $0 == star || $0 == questionMark }
+                        segments.append(isGlob ? .glob(Array(segment)) : .literal(Array(segment)))
+                    }
                 }
+                return segments
             }
         }
 
         /// The state of the root directory.
         package var start: State {
             var places: [Place] = []
-            for rule in patterns.indices {
+            for rule in patterns.indices where !patterns[rule].isEmpty {
                 addPlace(Place(rule: rule, segment: 0), to: &places)
             }
             return State(places: places, decided: Int.max)
@@ -103,6 +110,7 @@ extension Classification {
                 switch pattern[place.segment] {
                 case .anyDirectories:
                     addPlace(place, to: &next.places)
+                    if place.segment + 1 == pattern.count { next.decided = min(next.decided, place.rule) }
                 case .literal(let literal):
                     if literal == name { advance(place, in: &next) }
                 case .glob(let glob):
