@@ -53,8 +53,11 @@ let package = Package(
         .testTarget(name: "SQLiteTests", dependencies: ["FileTree", "SQLite", "TestSupport", systemPackage]),
         // Runs other programs with limits on time and output.
         .target(name: "Programs", dependencies: [subprocess, systemPackage]),
+        // Work for several threads.
+        .target(name: "Workers"),
         // Values only, no input or output.
         .target(name: "SnapshotModel"),
+        .testTarget(name: "SnapshotModelTests", dependencies: ["SnapshotModel"]),
 
         // MARK: The store
         // Objects, packs and references: the only importer of Clibgit2 and Clibdeflate.
@@ -64,7 +67,7 @@ let package = Package(
         // Snapshots and history in a bare repository.
         .target(
             name: "GitStore",
-            dependencies: ["Cryptography", "FileTree", "Git", "SnapshotModel", systemPackage]),
+            dependencies: ["Cryptography", "FileTree", "Git", "SnapshotModel", "Workers", systemPackage]),
 
         // MARK: The delivery systems
         .target(
@@ -83,26 +86,35 @@ let package = Package(
         // What tests share: temporary directories, real services to try things on.
         .target(
             name: "TestSupport",
-            dependencies: ["Archive", "Cryptography", "FileTree", "Programs", systemPackage]),
+            dependencies: [
+                "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", systemPackage,
+            ]),
+        // The system file and the policies: the only importer of Yams.
+        .target(
+            name: "Configuration",
+            dependencies: ["Drivers", "FileTree", "SnapshotModel", systemPackage, yams]),
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "Drivers", "FileTree", "SnapshotModel", systemPackage]),
 
         // MARK: The engines
         .target(
             name: "Capture",
             dependencies: [
-                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", systemPackage,
+                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers", systemPackage,
             ]),
         .target(
             name: "Restore",
             dependencies: [
-                "Capture", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", systemPackage,
+                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers", systemPackage,
             ]),
 
         // MARK: The command line
         .target(
             name: "Commands",
             dependencies: [
-                "Capture", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore", "SnapshotModel",
-                argumentParser, systemPackage, yams,
+                "Capture", "Configuration", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore",
+                "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
     ],

@@ -1,0 +1,109 @@
+internal import FileTree
+package import SnapshotModel
+package import SystemPackage
+
+/// What a system's owners decide about its snapshots: `policies/snapshot.yaml`.
+package struct SnapshotPolicy: Hashable, Sendable {
+    /// One row that comes before the driver's own classification.
+    package struct Rule: Hashable, Sendable {
+        /// The keys of a row in the file.
+        package enum Key: String, CaseIterable, Sendable {
+            case component, path, `class`, note
+
+            /// Whether a row cannot do without it.
+            package var isRequired: Bool { self != .note }
+        }
+
+        /// The component that it is about.
+        package var component: String
+        /// The pattern of the paths, below the component's root.
+        package var path: String
+        /// The class of what matches.
+        package var entryClass: EntryClass
+        /// Why, for people; empty when nobody said.
+        package var note: String
+
+        /// A row.
+        package init(component: String, path: String, entryClass: EntryClass, note: String = "") {
+            self.component = component
+            self.path = path
+            self.entryClass = entryClass
+            self.note = note
+        }
+    }
+
+    /// The keys of the file; each may be left out.
+    package enum Key: String, CaseIterable, Sendable {
+        case classify, skip, warnAfter
+    }
+
+    /// The classes that may be left out of a snapshot: what a restore can do without.
+    package static let skippable: [EntryClass] = [.plugin, .state, .bulk, .source]
+
+    /// The name of the file in the directory of the policies.
+    package static let fileName = "snapshot.yaml"
+
+    /// Rows that come before the drivers' own, in order.
+    package var classify: [Rule] = []
+    /// Classes that are not captured.
+    package var skip: Set<EntryClass> = []
+    /// How old the last snapshot may be before `status` warns.
+    package var warnAfter: Duration = .seconds(26 * 3600)
+
+    /// The built-in policy.
+    package init() {}
+
+    /// The rows of a component, ready for ``Classification/extended(by:)``.
+    package func rules(for component: String) -> [Classification.Rule] {
+        classify.filter { $0.component == component }.map { Classification.Rule($0.path, $0.entryClass) }
+    }
+
+    /// Whether a snapshot holds entries of the class.
+    package func captures(_ entryClass: EntryClass) -> Bool {
+        entryClass != .derived && !skip.contains(entryClass)
+    }
+}
+
+extension SnapshotPolicy {
+    /// The policy of a system: that in its directory of policies, the built-in one where there is none.
+    ///
+    /// Throws a ``SystemFileFailure`` when the directory is missing, or when the file has anything wrong with it.
+    package static func read(for system: SystemDescription) throws(SystemFileFailure) -> SnapshotPolicy {
+        guard let directory = system.policies else { return SnapshotPolicy() }
+        let path = directory.appending(fileName)
+        do throws(FileFailure) {
+            // A directory that the system file names must be there; a policy in it need not.
+            _ = try Files.names(directory)
+            guard try Files.exists(path) else { return SnapshotPolicy() }
+        } catch {
+            let problem = SystemFileFailure.Problem(
+                "cannot \(error.operation) the directory of the policies: \(error.reason)", at: nil)
+            throw SystemFileFailure(path: directory, problems: [problem])
+        }
+        return try read(path, components: system.components.map(\.name))
+    }
+
+    /// The policy in a file; rows about other components than `components` are refused, where it is given.
+    package static func read(
+        _ path: FilePath, components: [String]? = nil
+    ) throws(SystemFileFailure) -> SnapshotPolicy {
+        try parse(try SystemFile.readText(path), path: path, components: components)
+    }
+
+    /// The policy that `text` spells; `path` is the file's name in messages.
+    package static func parse(
+        _ text: String, path: FilePath, components: [String]? = nil
+    ) throws(SystemFileFailure) -> SnapshotPolicy {
+        let root: DocumentNode?
+        do throws(DocumentFailure) {
+            root = try Document.read(text)
+        } catch {
+            throw SystemFileFailure(path: path, problems: error.problems)
+        }
+        // A file of comments alone decides nothing.
+        guard let root else { return SnapshotPolicy() }
+        var reader = SnapshotPolicyReader(components: components)
+        let policy = reader.policy(of: root)
+        return try reader.document.finish(policy, path: path)
+    }
+}

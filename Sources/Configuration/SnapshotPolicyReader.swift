@@ -1,0 +1,129 @@
+internal import SnapshotModel
+
+/// Turns the document of a snapshot policy into the policy.
+struct SnapshotPolicyReader {
+    /// The components that there are, nil when they are not known.
+    let components: [String]?
+    /// What was found wrong so far.
+    var document = DocumentReader()
+
+    init(components: [String]?) {
+        self.components = components
+    }
+
+    /// The policy, nil when something is so wrong that there is none.
+    mutating func policy(of root: DocumentNode) -> SnapshotPolicy? {
+        let fields = document.fields(
+            of: root, what: "the snapshot policy", allowed: SnapshotPolicy.Key.allCases.map(\.rawValue))
+        guard let fields = fields?.known else { return nil }
+        var policy = SnapshotPolicy()
+        for key in SnapshotPolicy.Key.allCases {
+            guard let node = fields[key.rawValue]?.value else { continue }
+            switch key {
+            case .classify: policy.classify = readRules(node)
+            case .skip: policy.skip = readSkip(node)
+            case .warnAfter: policy.warnAfter = readDuration(node) ?? policy.warnAfter
+            }
+        }
+        return policy
+    }
+
+    private mutating func readRules(_ node: DocumentNode) -> [SnapshotPolicy.Rule] {
+        let expected = "a list of rules, {component: …, path: …, class: …}"
+        let items = document.list(node, expected: expected) ?? []
+        return items.compactMap { readRule($0) }
+    }
+
+    private mutating func readRule(_ node: DocumentNode) -> SnapshotPolicy.Rule? {
+        let keys = SnapshotPolicy.Rule.Key.allCases
+        let fields = document.fields(
+            of: node, what: "a rule of 'classify'", allowed: keys.map(\.rawValue),
+            required: keys.filter(\.isRequired).map(\.rawValue))
+        guard let fields = fields?.known else { return nil }
+        let value = { (key: SnapshotPolicy.Rule.Key) in fields[key.rawValue]?.value }
+        let component = value(.component).flatMap { readComponent($0) }
+        let path = value(.path).flatMap { readPattern($0) }
+        let entryClass = value(.class).flatMap { readClass($0, among: EntryClass.allCases) }
+        let note = value(.note).flatMap {
+            document.text($0, expected: "a note, one line of text", isQuoted: true)
+        }
+        guard let component, let path, let entryClass else { return nil }
+        return SnapshotPolicy.Rule(component: component, path: path, entryClass: entryClass, note: note ?? "")
+    }
+
+    private mutating func readComponent(_ node: DocumentNode) -> String? {
+        let expected = "the name of a component"
+        guard let name = document.text(node, expected: expected, isQuoted: true) else { return nil }
+        guard isName(name) else {
+            document.refuse(node, expected: expected)
+            return nil
+        }
+        if let components, !components.contains(name) {
+            document.refuseUnknown("component", name, at: node.position, known: components)
+            return nil
+        }
+        return name
+    }
+
+    private mutating func readPattern(_ node: DocumentNode) -> String? {
+        let expected = "a pattern of paths below the component's root, 'jobs/**/builds/*/archive/**'"
+        guard let pattern = document.text(node, expected: expected, isQuoted: true) else { return nil }
+        let names = pattern.split(separator: "/", omittingEmptySubsequences: false)
+        guard !names.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
+            document.refuse(
+                node, expected: "\(expected), without '.', '..', and '/' at an end or twice in a row")
+            return nil
+        }
+        return pattern
+    }
+
+    private mutating func readClass(_ node: DocumentNode, among classes: [EntryClass]) -> EntryClass? {
+        let names = classes.map(\.rawValue)
+        guard let name = document.text(node, expected: alternatives(names), isQuoted: true) else {
+            return nil
+        }
+        guard let entryClass = classes.first(where: { $0.rawValue == name }) else {
+            document.refuseUnknown("class", name, at: node.position, known: names)
+            return nil
+        }
+        return entryClass
+    }
+
+    private mutating func readSkip(_ node: DocumentNode) -> Set<EntryClass> {
+        let items = document.list(node, expected: "a list of classes that are not captured") ?? []
+        var skip: Set<EntryClass> = []
+        for item in items {
+            if case .scalar(let name, _) = item.content, let entryClass = EntryClass(rawValue: name),
+                !SnapshotPolicy.skippable.contains(entryClass)
+            {
+                let reason =
+                    entryClass == .derived
+                    ? "which is never captured" : "without which nothing can be restored"
+                document.refuse(
+                    "found '\(name)', \(reason); expected "
+                        + alternatives(SnapshotPolicy.skippable.map(\.rawValue)), at: item.position)
+            } else if let entryClass = readClass(item, among: SnapshotPolicy.skippable),
+                !skip.insert(entryClass).inserted
+            {
+                document.refuse(
+                    "found '\(entryClass.rawValue)' twice, expected each class once", at: item.position)
+            }
+        }
+        return skip
+    }
+
+    private mutating func readDuration(_ node: DocumentNode) -> Duration? {
+        let expected = "a time such as 90m, 26h or 2d"
+        guard let text = document.text(node, expected: expected, isQuoted: true) else { return nil }
+        let seconds: [Character: Int64] = ["m": 60, "h": 3600, "d": 86400]
+        let digits = text.dropLast()
+        guard let unit = text.last, let factor = seconds[unit], digits.count <= 5, digits.first != "0",
+            digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            let number = Int64(digits)
+        else {
+            document.refuse(node, expected: expected)
+            return nil
+        }
+        return .seconds(number * factor)
+    }
+}

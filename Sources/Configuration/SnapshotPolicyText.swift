@@ -1,0 +1,26 @@
+extension SnapshotPolicy {
+    /// The text of the built-in policy, as `policies/snapshot.yaml` ships it and `init` writes it.
+    package static let builtInText = """
+        # What a snapshot captures. Every key may be left out; what stands here is the built-in policy.
+        # Schema: snapshot.schema.json.
+
+        # Rules that come before the driver's own table: the first that matches a path, or a directory above it, decides.
+        # `*` and `?` stand for characters within a name, `**` for any number of directories; paths begin below the component's
+        # root. Classes: config, plugin, secret, state, bulk, database, source, derived (never captured).
+        # A file that you move out of `secret` is kept in clear in the history: do so only when it opens nothing.
+        #
+        #   classify:
+        #     - component: jenkins
+        #       path: "jobs/**/builds/*/archive/**"
+        #       class: derived
+        #       note: the artifacts are in the artifact store as well
+        classify: []
+
+        # Classes that are not captured: plugin, state, bulk or source. What is left out cannot be restored.
+        skip: []
+
+        # `understudy status` warns when the last snapshot is older: a number with m, h or d.
+        warnAfter: 26h
+
+        """
+}

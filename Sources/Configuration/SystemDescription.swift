@@ -1,0 +1,65 @@
+package import SnapshotModel
+package import SystemPackage
+
+/// A delivery system as its system file describes it.
+package struct SystemDescription: Hashable, Sendable {
+    /// The system's name: `acme`.
+    package var name: String
+    /// The store, absolute after reading.
+    package var store: FilePath
+    /// Public recovery keys, in the order of the file.
+    package var recipients: [String]
+    /// The components, in the order of the file.
+    package var components: [Component]
+    /// The directory of the policies, absolute after reading; nil for the built-in ones.
+    package var policies: FilePath?
+    /// The text of the file, empty for a description that was not read.
+    package var text: String
+
+    /// A description.
+    package init(
+        name: String, store: FilePath, recipients: [String] = [], components: [Component],
+        policies: FilePath? = nil, text: String = ""
+    ) {
+        self.name = name
+        self.store = store
+        self.recipients = recipients
+        self.components = components
+        self.policies = policies
+        self.text = text
+    }
+
+    /// The component of a name, nil when there is none.
+    package func component(_ name: String) -> Component? {
+        components.first { $0.name == name }
+    }
+
+    /// The components in the order in which they start: those of a group may start at once, after all groups before.
+    ///
+    /// Components whose `after` lists form a cycle are left out; a description that was read has none.
+    package var startGroups: [[Component]] {
+        var groups: [[Component]] = []
+        var started: Set<String> = []
+        var waiting = components
+        while true {
+            let ready = waiting.filter { started.isSuperset(of: $0.after) }
+            guard !ready.isEmpty else { return groups }
+            groups.append(ready)
+            started.formUnion(ready.map(\.name))
+            waiting.removeAll { started.contains($0.name) }
+        }
+    }
+}
+
+/// Whether a text can name a system or a component: it begins with a letter or digit and goes on with those, `.`, `_`
+/// and `-`; all small, because names become references and directories.
+package func isName(_ text: String) -> Bool {
+    func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+            || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+    guard let first = text.utf8.first, isLetterOrDigit(first), text.utf8.count <= 100 else { return false }
+    // Git takes no reference with these.
+    guard !text.contains(".."), !text.hasSuffix("."), !text.hasSuffix(".lock") else { return false }
+    return text.utf8.allSatisfy { isLetterOrDigit($0) || ".-_".utf8.contains($0) }
+}

@@ -1,0 +1,122 @@
+package import Drivers
+internal import FileTree
+internal import SnapshotModel
+internal import SystemPackage
+
+extension SystemDescription {
+    /// The text of a system file that says the same, with comments for its readers.
+    ///
+    /// Throws a ``TextFailure`` when a path is not text: a system file is, and could only hold another path.
+    package func yaml(kinds: [any Driver.Type] = driverKinds) throws(TextFailure) -> String {
+        var lines: [String] = []
+        lines.append("# The delivery system that Understudy snapshots and restores.")
+        lines.append("# Check it with `understudy doctor`; take a snapshot with `understudy snapshot`.")
+        lines.append("")
+        lines.append("system: \(scalar(name))")
+        lines.append("")
+        lines.append("# A bare git repository. It holds secrets: keep it readable by its owner alone.")
+        lines.append("store: \(scalar(try pathText(store, as: "the store")))")
+        if !recipients.isEmpty {
+            lines.append("")
+            lines.append("# Public recovery keys; the secret halves stay off this host.")
+            lines.append("recipients:")
+            lines += recipients.map { "  - \(scalar($0))" }
+        }
+        if let policies {
+            lines.append("")
+            lines.append("# A directory with snapshot.yaml: what is captured in which class.")
+            lines.append("policies: \(scalar(try pathText(policies, as: "the policies")))")
+        }
+        lines.append("")
+        lines.append(
+            "# What the system consists of. `after` names what must be up before a component starts.")
+        lines.append("components:")
+        for component in components {
+            lines.append("  \(scalar(component.name)):")
+            lines += self.lines(of: component, kind: kinds.first { $0.name == component.driver })
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func lines(of component: Component, kind: (any Driver.Type)?) -> [String] {
+        var lines = ["    driver: \(scalar(component.driver))"]
+        let order = (kind?.settings ?? []).map(\.name)
+        let others = component.settings.keys.filter { !order.contains($0) }.sorted()
+        for key in order + others {
+            guard let value = component.settings[key] else { continue }
+            if let help = kind?.settings.first(where: { $0.name == key })?.help, !help.isEmpty {
+                lines.append("    # \(printable(help.utf8))")
+            }
+            switch value {
+            case .text(let text):
+                lines.append("    \(scalar(key)): \(scalar(text))")
+            case .list(let texts):
+                lines.append("    \(scalar(key)):\(texts.isEmpty ? " []" : "")")
+                lines += texts.map { "      - \(scalar($0))" }
+            case .map(let texts):
+                lines.append("    \(scalar(key)):\(texts.isEmpty ? " {}" : "")")
+                lines += texts.sorted { $0.key < $1.key }.map {
+                    "      \(scalar($0.key)): \(scalar($0.value))"
+                }
+            }
+        }
+        if !component.after.isEmpty {
+            lines.append("    after: [\(component.after.map { scalar($0) }.joined(separator: ", "))]")
+        }
+        return lines
+    }
+}
+
+/// A path cannot be written into a system file.
+package struct TextFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Which path, and why.
+    package var description: String
+    /// What to do.
+    package var hint: String { "give a path whose name is UTF-8: rename the directory, or use a link to it" }
+}
+
+/// The path as text, refused when it is none.
+func pathText(_ path: FilePath, as what: String) throws(TextFailure) -> String {
+    let bytes = path.byteArray
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw TextFailure(
+            description: "the path of \(what), \(printable(bytes)), is not UTF-8, and a system file is text")
+    }
+    return text
+}
+
+/// A YAML scalar for a text: bare where every reader takes it for that text, else in double quotes.
+func scalar(_ text: String) -> String {
+    let isBare = text.unicodeScalars.enumerated().allSatisfy { index, scalar in
+        let isWord =
+            scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil)
+        return isWord || "/._".unicodeScalars.contains(scalar)
+            || index > 0 && "-+@%=:~".unicodeScalars.contains(scalar)
+    }
+    guard text.isEmpty || !isBare || text.hasSuffix(":") || isOtherScalar(text) else { return text }
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\"": quoted += "\\\""
+        case "\\": quoted += "\\\\"
+        case "\n": quoted += "\\n"
+        case "\t": quoted += "\\t"
+        default: quoted += isShown(scalar) ? String(scalar) : escape(scalar)
+        }
+    }
+    return quoted + "\""
+}
+
+/// Whether the scalar may stand in quotes as it is: printable, and no line break for any reader.
+private func isShown(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false
+    default: true
+    }
+}
+
+private func escape(_ scalar: Unicode.Scalar) -> String {
+    let digits = String(scalar.value, radix: 16)
+    let (letter, width) = scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
+    return "\\\(letter)" + String(repeating: "0", count: width - digits.count) + digits
+}
