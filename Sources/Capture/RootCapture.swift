@@ -128,11 +128,11 @@ struct CapturedTree {
         _ name: [UInt8], _ path: EntryPath, in node: DirectoryNode, _ directory: OpenDirectory,
         _ reader: FileReader, _ local: inout Found
     ) throws(FileFailure) -> DirectoryNode.Item? {
-        var (entryClass, state) = matcher.step(node.state, name: name)
+        var status = try directory.status(name)
+        var (entryClass, state) = matcher.step(node.state, name: name, isDirectory: status.kind == .directory)
         let replacement = replacements[path]
         if replacement != nil { entryClass = .database }
         guard entryClass != .derived, !leftOut.contains(entryClass) else { return nil }
-        var status = try directory.status(name)
         func item(_ contents: DirectoryNode.Contents, _ attributes: [Entry.Attribute] = []) -> DirectoryNode.Item {
             DirectoryNode.Item(
                 name: name, status: status, entryClass: entryClass, attributes: attributes, contents: contents)

@@ -188,17 +188,22 @@ package func validName(_ wish: String) -> String {
     var name = ""
     for scalar in wish.lowercased().unicodeScalars.prefix(60) {
         let isAllowed = scalar.isASCII && isName("a" + String(scalar) + "a")
-        if isAllowed && !(scalar == "." && name.hasSuffix(".")) {
-            name.unicodeScalars.append(scalar)
+        if isAllowed {
+            if scalar != "." || !name.hasSuffix(".") { name.unicodeScalars.append(scalar) }
         } else if !name.isEmpty && !name.hasSuffix("-") {
             name += "-"
         }
     }
     name = String(name.drop { !isName(String($0)) })
-    while let last = name.last, "-._".contains(last) {
-        name.removeLast()
+    while true {
+        if name.hasSuffix(".lock") {
+            name.removeLast(5)
+        } else if let last = name.last, "-._".contains(last) {
+            name.removeLast()
+        } else {
+            break
+        }
     }
-    if name.hasSuffix(".lock") { name.removeLast(5) }
     return isName(name) ? name : "component"
 }
 

@@ -38,9 +38,11 @@ struct DocumentNode: Sendable {
 enum Document {
     /// The root of the only document in `text`, nil when there is none.
     static func read(_ text: String) throws(DocumentFailure) -> DocumentNode? {
+        let parser: Parser
         let root: Node?
         do {
-            root = try Parser(yaml: text, encoding: .utf8).singleRoot()
+            parser = try Parser(yaml: text, encoding: .utf8)
+            root = try parser.singleRoot()
         } catch let error as YamlError {
             throw DocumentFailure([problem(error, text: text)])
         } catch {
@@ -48,7 +50,8 @@ enum Document {
         }
         guard let root else { return nil }
         var problems: [SystemFileFailure.Problem] = []
-        let node = convert(root, problems: &problems)
+        // Nodes hold their anchors weakly: the parser owns them.
+        let node = withExtendedLifetime(parser) { convert(root, problems: &problems) }
         guard problems.isEmpty else { throw DocumentFailure(problems) }
         return node
     }

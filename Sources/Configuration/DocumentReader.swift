@@ -97,7 +97,7 @@ struct DocumentReader {
                 at: node.position)
             return nil
         }
-        guard !isQuoted || !isPlain || !isOtherScalar(text) else {
+        guard !isQuoted || !isPlain || !isNumberOrTruth(text) else {
             refuse(
                 "found \(text), a number or truth value, expected \(expected); put it in quotes",
                 at: node.position)
@@ -128,15 +128,10 @@ struct DocumentReader {
     }
 }
 
-/// Whether YAML readers take the bare text for something else than a text.
-func isOtherScalar(_ text: String) -> Bool {
-    let words = ["true", "false", "yes", "no", "on", "off", "null", "~", "y", "n"]
-    if words.contains(text.lowercased()) { return true }
-    guard let first = text.unicodeScalars.first else { return true }
-    let startsNumber = ("0"..."9").contains(first) || ["+", "-", "."].contains(first)
-    let isNumeric = text.unicodeScalars.allSatisfy {
-        ("0"..."9").contains($0) || "+-._:xobeEabcdfABCDFTZtz ".unicodeScalars.contains($0)
+/// Whether the bare text is a number or a truth value.
+private func isNumberOrTruth(_ text: String) -> Bool {
+    guard let first = text.utf8.first, "+-.0123456789".utf8.contains(first) else {
+        return ["true", "false"].contains(text.lowercased())
     }
-    return startsNumber && isNumeric || text.lowercased().hasSuffix(".nan")
-        || text.lowercased().hasSuffix(".inf")
+    return Double(text) != nil
 }

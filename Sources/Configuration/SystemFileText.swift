@@ -107,6 +107,15 @@ func scalar(_ text: String) -> String {
     return quoted + "\""
 }
 
+/// Whether some YAML reader takes the bare text for something else than a text.
+private func isOtherScalar(_ text: String) -> Bool {
+    let words = ["true", "false", "yes", "no", "on", "off", "null", "~", "y", "n", ".nan", ".inf"]
+    guard let first = text.utf8.first, !words.contains(text.lowercased()) else { return true }
+    // Numbers, dates and times of all kinds, and some texts that only look like them.
+    return "+-.0123456789".utf8.contains(first)
+        && text.utf8.allSatisfy { "0123456789+-._:xoabcdefABCDEFTZtz".utf8.contains($0) }
+}
+
 /// Whether the scalar may stand in quotes as it is: printable, and no line break for any reader.
 private func isShown(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {

@@ -94,6 +94,14 @@ package struct RestoreReport: Sendable, Encodable {
         package var delete: Int
         /// The same as before.
         package var keep: Int
+
+        /// Counts.
+        package init(create: Int, replace: Int, delete: Int, keep: Int) {
+            self.create = create
+            self.replace = replace
+            self.delete = delete
+            self.keep = keep
+        }
     }
 
     /// The snapshot that was restored.

@@ -85,12 +85,12 @@ package struct CivilTime: Hashable, Sendable {
         second = rest % 60
     }
 
-    /// `20261123T213000Z`
+    /// Without separators: `20261123T213000Z`.
     package var compact: String {
         "\(pad(year, 4))\(pad(month, 2))\(pad(day, 2))T\(pad(hour, 2))\(pad(minute, 2))\(pad(second, 2))Z"
     }
 
-    /// `2026-11-23T21:30:00Z`
+    /// ISO 8601: `2026-11-23T21:30:00Z`.
     package var iso8601: String {
         "\(pad(year, 4))-\(pad(month, 2))-\(pad(day, 2))T\(pad(hour, 2)):\(pad(minute, 2)):\(pad(second, 2))Z"
     }

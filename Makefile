@@ -1,0 +1,66 @@
+# Understudy. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+# The Python environment with Buildbot that the tests and the demo run; scripts/buildbot-environment makes it.
+export UNDERSTUDY_TEST_BUILDBOT ?= $(CURDIR)/.venv/buildbot
+
+# One file: Swift's own libraries are inside, and those of the system that get security updates are not.
+RELEASE := -c release --static-swift-stdlib --product understudy -Xlinker -s
+BINARY := .build/release/understudy
+# What the binary may ask the system for. Foundation is not among it: it is linked in, or not used at all.
+LIBRARIES := libarchive|libc|libcrypto|libdeflate|libexpat|libgcc_s|libgit2|libm|libsqlite3|libstdc\+\+|ld-linux-[a-z0-9-]+
+
+.PHONY: help setup build debug demo test check bench install clean
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+setup: ## Install what the build and the tests need; safe to repeat.
+	@scripts/setup
+
+build: ## Build the release binary, .build/release/understudy.
+	$(SWIFT) build $(RELEASE)
+
+debug: ## Build everything for debugging, tests too.
+	$(SWIFT) build --build-tests
+
+demo: setup build ## Set up Buildbot, snapshot it, destroy it and bring it back.
+	scripts/demo
+
+test: setup ## Run every test.
+	@mkdir -p .build
+	$(SWIFT) build
+	$(SWIFT) test 2>&1 | tee .build/test.log
+	@echo "make test: $$(grep -o 'Test run with .*' .build/test.log | tail -n 1)"
+
+check: ## Check format, imports, and what the release binary is linked to.
+	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
+	@if [ -e $(BINARY) ]; then \
+	    needed=$$(readelf --dynamic --wide $(BINARY) | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); \
+	    if grep -Ev '^($(LIBRARIES))\.so' <<<"$$needed"; then \
+	        echo "make check: $(BINARY) needs the libraries above, which it may not" >&2; exit 1; \
+	    fi; \
+	else echo "make check: no release binary, so its libraries were not checked"; fi
+	@echo "make check: clean"
+
+bench: build ## Measure against the peers; see Benchmarks.
+	Benchmarks/run
+
+install: build ## Install the binary and shell completions below PREFIX.
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/understudy
+	install -d $(DESTDIR)$(PREFIX)/share/{bash-completion/completions,zsh/site-functions,fish/vendor_completions.d}
+	$(BINARY) --generate-completion-script bash \
+	    >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/understudy
+	$(BINARY) --generate-completion-script zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_understudy
+	$(BINARY) --generate-completion-script fish \
+	    >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/understudy.fish
+
+clean: ## Remove what was built; the Python environment stays.
+	rm -rf .build .demo .corpus

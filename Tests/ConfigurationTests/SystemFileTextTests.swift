@@ -1,0 +1,107 @@
+import Configuration
+import FileTree
+import SnapshotModel
+import SystemPackage
+import Testing
+
+@Suite struct SystemFileTextTests {
+    @Test func theTextIsWrittenForReaders() throws {
+        let description = SystemDescription(
+            name: "acme", store: "/srv/acme.git", recipients: [],
+            components: [
+                Component(
+                    name: "ci", driver: "tool",
+                    settings: ["service": .map(["systemd": "ci"]), "home": .text("/var/lib/ci")]),
+                Component(
+                    name: "proxy", driver: "files", settings: ["paths": .list(["/etc/a"])], after: ["ci"]),
+            ], policies: "policies")
+        #expect(
+            try description.yaml(kinds: stubKinds) == """
+                # The delivery system that Understudy snapshots and restores.
+                # Check it with `understudy doctor`; take a snapshot with `understudy snapshot`.
+
+                system: acme
+
+                # A bare git repository. It holds secrets: keep it readable by its owner alone.
+                store: /srv/acme.git
+
+                # A directory with snapshot.yaml: what is captured in which class.
+                policies: policies
+
+                # What the system consists of. `after` names what must be up before a component starts.
+                components:
+                  ci:
+                    driver: tool
+                    # where it lives
+                    home: /var/lib/ci
+                    # how it starts
+                    service:
+                      systemd: ci
+                  proxy:
+                    driver: files
+                    # the directories
+                    paths:
+                      - /etc/a
+                    after: [ci]
+
+                """)
+    }
+
+    @Test(
+        arguments: [
+            "plain", "two words", " padded ", "a: b", "a #b", "#", "'", "\"", "\\", "- x", "? x", "[x]",
+            "{x}",
+            "&x", "*x", "!x", "|", ">", "%x", "@x", "`x`", "true", "no", "null", "~", "123", "1.5", "1e3",
+            ".inf",
+            "0x1f", "2026-11-23", "12:30:45", "ünïcödé", "日本", "e\u{301}", "tab\u{e9}", "a:", "a,b", "<<",
+            "=",
+            "---", "...", "x\u{feff}", "\u{202e}x", "x\u{85}y", "x\u{2028}y", "\u{1f600}", "${HOME}", "%{x}",
+        ])
+    func anyTextComesBackAsItWas(_ text: String) throws {
+        let description = SystemDescription(
+            name: "123", store: FilePath("/s/" + text),
+            components: [
+                Component(
+                    name: "no", driver: "tool",
+                    settings: [
+                        "home": .text("/h/\(text)\n"), "label": .text(text),
+                        "service": .map(["start": text, "stop": text]),
+                    ]),
+                Component(
+                    name: "1", driver: "files", settings: ["paths": .list(["/" + text])], after: ["no"]),
+            ], policies: "/p")
+        // YAML and terminals treat U+0085 as a control character, and so does the reader.
+        var back = try parse(try description.yaml(kinds: stubKinds))
+        back.text = ""
+        #expect(back == description)
+    }
+
+    @Test func randomTextsComeBackAsTheyWere() throws {
+        let alphabet = Array(" #:-?,[]{}&*!|>'\"%@`\\/~=<.abNy019éß\u{a0}\u{ad}\u{200b}日\u{1f600}").map(
+            String.init)
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<300 {
+            let length = Int.random(in: 1...12, using: &generator)
+            let text = (0..<length).compactMap { _ in alphabet.randomElement(using: &generator) }.joined()
+            let description = SystemDescription(
+                name: "s", store: "/s",
+                components: [
+                    Component(
+                        name: "c", driver: "tool",
+                        settings: ["home": .text("/" + text), "label": .text(text)])
+                ])
+            guard !text.split(separator: "/").contains(where: { $0 == "." || $0 == ".." }) else { continue }
+            var back = try parse(try description.yaml(kinds: stubKinds))
+            back.text = ""
+            #expect(back == description, "\(text)")
+        }
+    }
+
+    @Test func aPathThatIsNotTextIsRefused() {
+        let description = SystemDescription(
+            name: "s", store: FilePath(bytes: [UInt8(ascii: "/"), 0xff]), components: [])
+        let failure = #expect(throws: TextFailure.self) { try description.yaml(kinds: stubKinds) }
+        #expect(
+            failure?.description == "the path of the store, /\\xff, is not UTF-8, and a system file is text")
+    }
+}
