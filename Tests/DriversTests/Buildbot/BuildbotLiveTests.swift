@@ -290,9 +290,10 @@ private func removeDerived(_ directory: FilePath, _ classes: Classification, _ b
     for name in try Files.names(directory) {
         let path = below.appending(name)
         let file = directory.appending(String(decoding: name, as: UTF8.self))
-        if classes.entryClass(of: path) == .derived {
+        let isDirectory = try Files.status(file)?.kind == .directory
+        if classes.entryClass(of: path, isDirectory: isDirectory) == .derived {
             try Files.removeTree(file)
-        } else if try Files.status(file)?.kind == .directory {
+        } else if isDirectory {
             try removeDerived(file, classes, path)
         }
     }

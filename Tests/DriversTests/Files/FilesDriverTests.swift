@@ -49,7 +49,7 @@ import Testing
         ("live/terraform.tfstate", .secret),
     ]) func pathsHaveTheirClass(_ path: String, _ expected: EntryClass) throws {
         let classification = try makeFiles(["/etc/nginx"]).classification(of: "etc/nginx")
-        #expect(classification.entryClass(of: EntryPath(path)) == expected)
+        #expect(classification.entryClass(of: EntryPath(path), isDirectory: false) == expected)
     }
 }
 
