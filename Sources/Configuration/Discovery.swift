@@ -88,6 +88,7 @@ package struct Discovery: Hashable, Sendable {
         let known = kinds.filter { $0.name != Self.fallback }
         if let finding = try detect(start, known) {
             findings.append(finding)
+            try addWhatIsBeside(finding, in: start)
             return
         }
         let before = findings.count
@@ -113,6 +114,33 @@ package struct Discovery: Hashable, Sendable {
             name: uniqueName(start.lastComponent?.string ?? "root"), driver: Self.fallback,
             settings: ["paths": .list([path])])
         findings.append(Finding(component: component, path: start, summary: "files"))
+    }
+
+    /// Adds the directories in `start` that a component which consists of some of them does not hold, as files.
+    private mutating func addWhatIsBeside(_ finding: Finding, in start: FilePath) throws {
+        let held = finding.component.settings.values.flatMap { value -> [FilePath] in
+            switch value {
+            case .text(let text): text.hasPrefix("/") ? [FilePath(text)] : []
+            case .list(let texts): texts.map { FilePath($0) }
+            case .map: []
+            }
+        }
+        guard !held.contains(start) else { return }
+        var beside: [String] = []
+        for name in try Files.names(start) {
+            let path = start.pushing(FilePath(bytes: name))
+            guard !held.contains(where: { $0.starts(with: path) }) else { continue }
+            guard try Files.status(path)?.kind == .directory, String(validating: name, as: UTF8.self) != nil else {
+                notes.append("\(printable(path.byteArray)) is in no component: it is no directory with a name of text")
+                continue
+            }
+            beside.append(try pathText(path, as: "the component"))
+        }
+        guard !beside.isEmpty else { return }
+        let component = Component(
+            name: uniqueName("files"), driver: Self.fallback, settings: ["paths": .list(beside)])
+        findings.append(
+            Finding(component: component, path: start, summary: beside.map { FilePath($0).lastComponent?.string ?? $0 }.joined(separator: ", ")))
     }
 
     /// Looks at the directories in `directory`; `left` gathers what is in no component.

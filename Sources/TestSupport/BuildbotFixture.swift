@@ -101,8 +101,8 @@ package struct BuildbotFixture: Sendable {
 
     /// Starts the master and the workers, and waits until they serve.
     package func start() async throws {
-        try await run("buildbot", ["start", "--quiet", master.string])
-        for worker in workers { try await run("buildbot-worker", ["start", "--quiet", worker.string]) }
+        try await run("buildbot", ["start", master.string])
+        for worker in workers { try await run("buildbot-worker", ["start", worker.string]) }
         for _ in 0..<300 {
             let connected = try await rows("workers?field=connected_to&field=name", "workers")
             if connected.count == workers.count, connected.allSatisfy({ !$0.connections.isEmpty }) { return }

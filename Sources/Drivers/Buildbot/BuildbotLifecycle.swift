@@ -62,7 +62,13 @@ struct BuildbotLifecycle: Lifecycle {
             name, arguments, environment: variables, directory: place.directory, user: user,
             limit: .seconds(120)
         ).run()
-        guard outcome.status != 0, try place.processes.running().isEmpty else { return }
+        guard outcome.status != 0 else { return }
+        // Two things look alike: a server that gave up and is about to end, and one that is slow on a busy host.
+        for _ in 0..<50 {
+            guard try !place.processes.running().isEmpty else { break }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        guard try place.processes.running().isEmpty else { return }
         throw DriverFailure(
             "\(place.program) cannot start \(place.directory): \(try lastWords(of: place))",
             hint: "see \(place.directory)/twistd.log")
@@ -70,6 +76,9 @@ struct BuildbotLifecycle: Lifecycle {
 
     func stop() async throws {
         if let service, try await isRunning() { try await service.stop() }
+        // A master whose database is gone never ends when asked; there is nothing left that it could save.
+        let isBereft = try database.map { try !Files.exists($0) } ?? !Files.exists(master.directory)
+        let grace = isBereft ? min(grace, .seconds(3)) : grace
         // All at once: each waits for its own end.
         try await withThrowingTaskGroup(of: Void.self) { group in
             for place in places {

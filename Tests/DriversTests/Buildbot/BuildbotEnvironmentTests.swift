@@ -27,7 +27,8 @@ struct BuildbotEnvironmentTests {
             #expect(again.frozen.artifacts.map(\.name) == first.frozen.artifacts.map(\.name))
 
             // It works, from its final place, and nothing in it names the place where it was made.
-            let version = try await Program(made.appending("bin/buildbot").string, ["--version"]).runSuccessfully()
+            let version = try await Program(made.appending("bin/buildbot").string, ["--version"])
+                .runSuccessfully()
             #expect(version.output.contains("Buildbot version: 4.3.0"))
             let check = try await Program(
                 made.appending("bin/pip").string, ["check"], environment: ["PIP_CONFIG_FILE": "/dev/null"]
@@ -45,7 +46,8 @@ struct BuildbotEnvironmentTests {
             let environment = try #require(BuildbotFixture.availableEnvironment)
             let cache = directory.appending("cache")
             let first = try await freeze(environment, in: directory, cache: cache)
-            let file = try #require(first.frozen.artifacts.first { $0.name.hasPrefix("wheels/buildbot-4") }?.file)
+            let file = try #require(
+                first.frozen.artifacts.first { $0.name.hasPrefix("wheels/buildbot-4") }?.file)
             let other = try #require(first.frozen.artifacts.first { $0.name.hasPrefix("wheels/pip-") }?.file)
             let before = try Files.status(file)
             try Files.replace(other, with: [0])
@@ -62,7 +64,8 @@ struct BuildbotEnvironmentTests {
             try await Program("/usr/bin/python3", ["-m", "venv", "--without-pip", environment.string])
                 .runSuccessfully()
             let python = try Files.names(environment.appending("lib"))[0]
-            let packages = environment.appending("lib/\(String(decoding: python, as: UTF8.self))/site-packages")
+            let packages = environment.appending(
+                "lib/\(String(decoding: python, as: UTF8.self))/site-packages")
             try install("fine", in: packages, record: "fine.py,,\nfine-1.0.dist-info/METADATA,,\n")
             try Files.replace(packages.appending("fine.py"), with: Array("x = 1\n".utf8))
             try install("legacy", in: packages, record: nil)
@@ -73,7 +76,8 @@ struct BuildbotEnvironmentTests {
                 with: Array(#"{"dir_info": {"editable": true}, "url": "file:///src"}"#.utf8))
             try Files.replace(packages.appending("site hook.pth"), with: Array("import sys\n".utf8))
             try Files.replace(
-                environment.appending("bin/helper"), with: Array("#!\(environment)/bin/python\nprint(1)\n".utf8),
+                environment.appending("bin/helper"),
+                with: Array("#!\(environment)/bin/python\nprint(1)\n".utf8),
                 mode: 0o755)
             try Files.makeLink(environment.appending("bin/alias"), to: Array("helper".utf8))
 
@@ -103,7 +107,8 @@ struct BuildbotEnvironmentTests {
         "environment//etc/passwd 644 sha256:00",
     ]) func aLockThatLeadsElsewhereIsRefused(_ line: String) async throws {
         let header = "# python 3.11.2\n# base /usr/bin/python3\n# platform linux-x86_64\n# owner 0 0\n"
-        #expect(try await refusals(header + line + "\n").first?.reason.contains("line 5 cannot be read") == true)
+        #expect(
+            try await refusals(header + line + "\n").first?.reason.contains("line 5 cannot be read") == true)
     }
 
     private func refusals(_ lock: String) async throws -> [Refusal] {
@@ -166,7 +171,8 @@ private func install(_ name: String, in packages: FilePath, record: String?) thr
     let information = packages.appending("\(name)-1.0.dist-info")
     try Files.makeDirectory(information)
     try Files.replace(
-        information.appending("METADATA"), with: Array("Metadata-Version: 2.1\nName: \(name)\nVersion: 1.0\n".utf8))
+        information.appending("METADATA"),
+        with: Array("Metadata-Version: 2.1\nName: \(name)\nVersion: 1.0\n".utf8))
     try Files.replace(
         information.appending("WHEEL"), with: Array("Wheel-Version: 1.0\nTag: py3-none-any\n".utf8))
     if let record {
