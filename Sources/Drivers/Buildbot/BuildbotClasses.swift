@@ -36,12 +36,12 @@ enum BuildbotClasses {
         return Classification(rules + remains + secrets, defaultClass: .config)
     }
 
-    /// A worker's base directory: the directories of its builders stand empty, plain files are kept.
+    /// A worker's base directory: the directories of its builders are made again, plain files are kept.
     static let worker = Classification(
         [
             .init("buildbot.tac", .secret), .init("buildbot.tac.*", .secret), .init("info/**", .config),
             .init("secrets/**", .secret),
-        ] + remains + secrets + [.init("*/*", .derived)],
+        ] + remains + secrets + [.init("*/", .derived)],
         defaultClass: .config)
 
     /// A Python environment, when it is not made again from its lock.

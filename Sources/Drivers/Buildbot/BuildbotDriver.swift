@@ -20,6 +20,8 @@ package struct BuildbotDriver: Driver {
     var workers: [(name: String, path: FilePath)]
     var environment: FilePath?
     let service: BuildbotService?
+    /// Whether the places hold what is being restored, so that no process has any of it open.
+    private(set) var isAtRest = false
 
     package init(_ component: Component) throws {
         self.component = component
@@ -102,6 +104,7 @@ package struct BuildbotDriver: Driver {
 
     package func relocated(to roots: [String: FilePath]) -> BuildbotDriver {
         var driver = self
+        driver.isAtRest = true
         driver.master = roots["master"] ?? master
         driver.environment = environment.map { roots["environment"] ?? $0 }
         driver.workers = workers.map { ($0.name, roots[$0.name] ?? $0.path) }

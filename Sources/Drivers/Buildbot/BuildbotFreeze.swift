@@ -1,4 +1,5 @@
 internal import FileTree
+internal import Programs
 internal import SnapshotModel
 internal import SQLite
 package import SystemPackage
@@ -7,7 +8,7 @@ extension BuildbotDriver {
     /// Copies the database hot, and makes wheels of the Python environment.
     @concurrent package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen {
         var frozen = Frozen()
-        try freezeState(scratch: scratch, into: &frozen)
+        try await freezeState(scratch: scratch, into: &frozen)
         if let environment {
             let packages = try PythonEnvironment(environment).freeze(cache: cache)
             frozen.artifacts += packages.artifacts
@@ -20,7 +21,7 @@ extension BuildbotDriver {
         return frozen
     }
 
-    private func freezeState(scratch: FilePath, into frozen: inout Frozen) throws {
+    private func freezeState(scratch: FilePath, into frozen: inout Frozen) async throws {
         guard let configuration = try configuration() else {
             frozen.unreadable.append(
                 .init(path: "master/buildbot.tac", reason: "it is gone, or makes no master"))
@@ -35,6 +36,14 @@ extension BuildbotDriver {
             return noteForeignDatabase(configuration.stateStore, into: &frozen)
         }
         let copy = scratch.appending("state.sqlite")
+        if isAtRest {
+            // Even to read it SQLite would write beside a database in WAL mode, and so change what is being verified.
+            // A restored database is a plain file that nobody has open.
+            let source = master.appending(file)
+            try await Program("cp", ["--reflink=auto", "--", source.string, copy.string], limit: .seconds(3600))
+                .runSuccessfully()
+            return try addInventory(of: copy, to: &frozen)
+        }
         do throws(SQLiteFailure) {
             try HotCopy.make(of: master.appending(file), at: copy, expecting: "alembic_version")
         } catch {
@@ -42,6 +51,10 @@ extension BuildbotDriver {
             return
         }
         frozen.replacements.append(.init(root: "master", path: EntryPath(file), copy: copy))
+        try addInventory(of: copy, to: &frozen)
+    }
+
+    private func addInventory(of copy: FilePath, to frozen: inout Frozen) throws {
         let inventory = try BuildbotInventory(database: copy)
         frozen.locks.append(Lock(name: BuildbotInventory.name, contents: Array(inventory.text.utf8)))
         if !inventory.isCurrent {
