@@ -42,12 +42,19 @@ let package = Package(
         .target(name: "FileTree", dependencies: ["Cfiles", systemPackage]),
         // Zip manifests and deterministic zip files: the only importer of Clibarchive.
         .target(name: "Archive", dependencies: ["Clibarchive", systemPackage]),
+        .testTarget(
+            name: "ArchiveTests",
+            dependencies: ["Archive", "FileTree", "Programs", "TestSupport", systemPackage]),
         // Streaming XML, safe against hostile documents: the only importer of Clibexpat.
         .target(name: "XML", dependencies: ["Clibexpat"]),
+        .testTarget(name: "XMLTests", dependencies: ["XML"]),
         // Hot copies and small queries: the only importer of Csqlite3.
         .target(name: "SQLite", dependencies: ["Csqlite3", systemPackage]),
+        .testTarget(name: "SQLiteTests", dependencies: ["FileTree", "SQLite", "TestSupport", systemPackage]),
         // Runs other programs with limits on time and output.
         .target(name: "Programs", dependencies: [subprocess, systemPackage]),
+        // Work for several threads.
+        .target(name: "Workers"),
         // Values only, no input or output.
         .target(name: "SnapshotModel"),
         .testTarget(name: "SnapshotModelTests", dependencies: ["SnapshotModel"]),
@@ -60,7 +67,7 @@ let package = Package(
         // Snapshots and history in a bare repository.
         .target(
             name: "GitStore",
-            dependencies: ["Cryptography", "FileTree", "Git", "SnapshotModel", systemPackage]),
+            dependencies: ["Cryptography", "FileTree", "Git", "SnapshotModel", "Workers", systemPackage]),
 
         // MARK: The delivery systems
         .target(
@@ -70,6 +77,18 @@ let package = Package(
                 systemPackage,
             ]),
 
+        .testTarget(
+            name: "DriversTests",
+            dependencies: [
+                "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", "SQLite",
+                "TestSupport", "XML", systemPackage,
+            ]),
+        // What tests share: temporary directories, real services to try things on.
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", systemPackage,
+            ]),
         // The system file and the policies: the only importer of Yams.
         .target(
             name: "Configuration",
@@ -82,12 +101,12 @@ let package = Package(
         .target(
             name: "Capture",
             dependencies: [
-                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", systemPackage,
+                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers", systemPackage,
             ]),
         .target(
             name: "Restore",
             dependencies: [
-                "Capture", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", systemPackage,
+                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers", systemPackage,
             ]),
 
         // MARK: The command line

@@ -17,9 +17,11 @@ package protocol Driver: Sendable {
     /// A driver for a component whose settings are already checked against ``settings``.
     init(_ component: Component) throws
 
-    /// The directories and files that the component consists of.
+    /// Where the component's directories and files are, or will be, by its settings alone.
+    func places() -> [Root]
+    /// The directories and files that the component consists of, as they are now.
     ///
-    /// Throws a ``DriverFailure`` when a root is not there or is not what the settings say.
+    /// Throws a ``DriverFailure`` when one of the places is not there or is not what the settings say.
     func roots() throws -> [Root]
     /// The classes of the paths below a root.
     func classification(of root: String) -> Classification

@@ -1,7 +1,10 @@
 package import SnapshotModel
 
 /// Every kind of driver that there is, by name; the order is that of detection.
-package let driverKinds: [any Driver.Type] = []
+package let driverKinds: [any Driver.Type] = [
+    BuildbotDriver.self,
+    FilesDriver.self,
+]
 
 /// The driver of a component.
 ///

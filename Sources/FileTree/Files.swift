@@ -132,6 +132,17 @@ package enum Files {
     package static func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16 = 0o644)
         throws(FileFailure)
     {
+        try replace(path, with: bytes, mode: mode, isDurable: true)
+    }
+
+    /// Replaces a file that can be made again, or makes it: in one step, but without waiting for the disk.
+    package static func replaceWithoutSync(_ path: FilePath, with bytes: [UInt8]) throws(FileFailure) {
+        try replace(path, with: bytes, mode: 0o600, isDurable: false)
+    }
+
+    private static func replace(
+        _ path: FilePath, with bytes: [UInt8], mode: UInt16, isDurable: Bool
+    ) throws(FileFailure) {
         let temporary = path.removingLastComponent().appending(
             ".understudy-\(UInt64.random(in: 0...UInt64.max)).tmp")
         let descriptor = try open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
@@ -139,33 +150,21 @@ package enum Files {
             defer { close(descriptor) }
             try write(bytes, to: descriptor, path: temporary)
             try systemCall("set the mode of", temporary.byteArray) { fchmod(descriptor, mode_t(mode)) }
-            try systemCall("sync", temporary.byteArray) { fsync(descriptor) }
+            if isDurable { try systemCall("sync", temporary.byteArray) { fsync(descriptor) } }
         } catch {
             // The first failure is the one to tell; the temporary file is removed as well as can be.
             unsafe temporary.withPlatformString { _ = unsafe unlink($0) }
             throw error
         }
         try rename(temporary, to: path)
-        try syncDirectory(path.removingLastComponent())
+        if isDurable { try syncDirectory(path.removingLastComponent()) }
     }
 
     /// The names in a directory, sorted by bytes, without `.` and `..`.
     package static func names(_ path: FilePath) throws(FileFailure) -> [[UInt8]] {
-        guard let directory = unsafe path.withPlatformString({ unsafe opendir($0) }) else {
-            throw FileFailure("list", path, Errno(rawValue: errno))
-        }
-        defer { unsafe closedir(directory) }
-        var names: [[UInt8]] = []
-        while true {
-            errno = 0
-            guard let entry = unsafe readdir(directory) else {
-                guard errno == 0 else { throw FileFailure("list", path, Errno(rawValue: errno)) }
-                break
-            }
-            let name = unsafe entryName(entry)
-            if name != [UInt8(ascii: ".")] && name != Array("..".utf8) { names.append(name) }
-        }
-        return names.sorted { $0.lexicographicallyPrecedes($1) }
+        let descriptor = try open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(descriptor) }
+        return try namesInDirectory(descriptor, path: path.byteArray).sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     /// Makes a directory; one that is there already is as good, anything else there is a failure.
@@ -274,22 +273,22 @@ package enum Files {
             descriptor = try openat(parent, name, flags, path: path)
         }
         defer { close(descriptor) }
-        for child in try Directory.names(of: descriptor, path: path.byteArray) {
-            let childPath = path.appending(String(decoding: child.name, as: UTF8.self))
+        for child in try namesInDirectory(descriptor, path: path.byteArray) {
+            let childPath = FilePath(bytes: path.byteArray + [UInt8(ascii: "/")] + child)
             do {
                 try systemCall("remove", childPath.byteArray) {
-                    unsafe withName(child.name) { unsafe unlinkat(descriptor, $0, 0) }
+                    unsafe withName(child) { unsafe unlinkat(descriptor, $0, 0) }
                 }
             } catch  where error.reason == .isDirectory || error.reason == .notPermitted {
-                try removeDirectory(child.name, in: descriptor, path: childPath)
+                try removeDirectory(child, in: descriptor, path: childPath)
             } catch  where error.reason == .permissionDenied {
                 try systemCall("set the mode of", path.byteArray) { fchmod(descriptor, 0o700) }
                 do {
                     try systemCall("remove", childPath.byteArray) {
-                        unsafe withName(child.name) { unsafe unlinkat(descriptor, $0, 0) }
+                        unsafe withName(child) { unsafe unlinkat(descriptor, $0, 0) }
                     }
                 } catch  where error.reason == .isDirectory || error.reason == .notPermitted {
-                    try removeDirectory(child.name, in: descriptor, path: childPath)
+                    try removeDirectory(child, in: descriptor, path: childPath)
                 }
             }
         }
@@ -368,5 +367,47 @@ package enum Files {
                 }
             }
         }
+    }
+}
+
+extension Files {
+    /// Opens a new file for reading and writing; the caller closes the descriptor.
+    package static func createExclusively(_ path: FilePath, mode: UInt16) throws(FileFailure) -> CInt {
+        try open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
+    }
+
+    /// Opens a file for reading; the caller closes the descriptor.
+    package static func openForReading(_ path: FilePath) throws(FileFailure) -> CInt {
+        try open(path, O_RDONLY | O_CLOEXEC)
+    }
+
+    /// Asks the system to start writing a range to the disk; only a hint, so its failure means nothing.
+    package static func startWriteback(_ descriptor: CInt, offset: Int64, count: Int) {
+        _ = cfiles_start_writeback(descriptor, Int(offset), count)
+    }
+
+    /// Writes a new file and syncs it; its name is durable only when its directory is synced too.
+    package static func createDurably(_ path: FilePath, _ bytes: [UInt8], mode: UInt16) throws(FileFailure) {
+        let descriptor = try createExclusively(path, mode: mode)
+        defer { close(descriptor) }
+        try write(bytes, to: descriptor, path: path)
+        try systemCall("sync", path.byteArray) { fsync(descriptor) }
+    }
+
+    /// Opens a lock file, making it when it is not there; the caller closes the descriptor.
+    package static func openLock(_ path: FilePath) throws(FileFailure) -> CInt {
+        try open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    }
+
+    /// Takes the lock of an open file without waiting; throws `wouldBlock` when another process has it.
+    package static func lock(_ descriptor: CInt, _ path: FilePath) throws(FileFailure) {
+        try systemCall("lock", path.byteArray) { cfiles_lock(descriptor) }
+    }
+
+    /// Makes `bytes` the whole contents of an open file.
+    package static func setContents(of descriptor: CInt, _ bytes: [UInt8], _ path: FilePath) throws(FileFailure) {
+        try systemCall("set the size of", path.byteArray) { ftruncate(descriptor, 0) }
+        try systemCall("seek in", path.byteArray) { lseek(descriptor, 0, SEEK_SET) }
+        try write(bytes, to: descriptor, path: path)
     }
 }

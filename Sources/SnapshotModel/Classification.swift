@@ -1,8 +1,10 @@
 /// A table of path patterns to classes: data, not code.
 ///
 /// A pattern is matched against the whole path below the root, name by name: `*` and `?` stand for characters within a
-/// name, `**` for any number of directories. The first rule that matches a path or a directory above it decides; a path
-/// that no rule matches has the default class. So an earlier rule may take something out of what a later one covers.
+/// name, `**` for any number of directories, `(jobs/*|branches/*)*` for any number of repetitions of one of the paths
+/// between the bars. A pattern that ends in `/` matches directories only. The first rule that matches a path or a
+/// directory above it decides; a path that no rule matches has the default class. So an earlier rule may take
+/// something out of what a later one covers.
 package struct Classification: Hashable, Sendable {
     /// One row of the table.
     package struct Rule: Hashable, Sendable {
@@ -34,15 +36,17 @@ package struct Classification: Hashable, Sendable {
         Classification(rules + self.rules, defaultClass: defaultClass)
     }
 
-    /// The class of one path.
-    package func entryClass(of path: EntryPath) -> EntryClass {
+    /// The class of one path, which is that of a directory or of anything else.
+    package func entryClass(of path: EntryPath, isDirectory: Bool) -> EntryClass {
         let matcher = Matcher(self)
         var state = matcher.start
         var entryClass = defaultClass
-        for name in path.components {
-            (entryClass, state) = matcher.step(state, name: Array(name))
+        let names = path.components
+        for (index, name) in names.enumerated() {
+            let isAbove = index < names.count - 1
+            (entryClass, state) = matcher.step(state, name: Array(name), isDirectory: isAbove || isDirectory)
         }
-        return path.isRoot ? defaultClass : entryClass
+        return entryClass
     }
 }
 
@@ -52,126 +56,185 @@ extension Classification {
     package struct Matcher: Sendable {
         /// What is left of the table in one directory.
         package struct State: Sendable {
-            /// Places in the patterns that the next name may match.
-            fileprivate var places: [Place]
+            /// Nodes of the patterns that the next name may match.
+            fileprivate var places: [Int]
             /// The best row that already matched this directory or one above.
             fileprivate var decided: Int
         }
 
-        fileprivate struct Place: Hashable, Sendable {
-            var rule: Int
-            var segment: Int
-        }
-
-        private enum Segment: Sendable {
-            case anyDirectories
-            case literal([UInt8])
-            case glob([UInt8])
-        }
-
-        private let patterns: [[Segment]]
+        private let nodes: [Node]
         private let classes: [EntryClass]
         private let defaultClass: EntryClass
+        /// The state of the root directory.
+        package let start: State
 
         /// Makes a table ready.
         package init(_ classification: Classification) {
-            defaultClass = classification.defaultClass
+            var compiler = PatternCompiler()
+            var places: [Int] = []
+            for (index, rule) in classification.rules.enumerated() {
+                places += compiler.compile(rule.pattern, rule: index)
+            }
+            nodes = compiler.nodes
             classes = classification.rules.map(\.entryClass)
-            patterns = classification.rules.map { rule in
-                var segments: [Segment] = []
-                for segment in rule.pattern.utf8.split(separator: UInt8(ascii: "/")) {
-                    if segment.elementsEqual("**".utf8) {
-                        // One after another says no more than one.
-                        if case .anyDirectories? = segments.last { continue }
-                        segments.append(.anyDirectories)
-                    } else {
-                        let isGlob = segment.contains { $0 == star || $0 == questionMark }
-                        segments.append(isGlob ? .glob(Array(segment)) : .literal(Array(segment)))
-                    }
-                }
-                return segments
-            }
-        }
-
-        /// The state of the root directory.
-        package var start: State {
-            var places: [Place] = []
-            for rule in patterns.indices where !patterns[rule].isEmpty {
-                addPlace(Place(rule: rule, segment: 0), to: &places)
-            }
-            return State(places: places, decided: Int.max)
+            defaultClass = classification.defaultClass
+            start = State(places: places, decided: Int.max)
         }
 
         /// The class of an entry called `name` in a directory of this state, and the entry's own state.
-        package func step(_ state: State, name: [UInt8]) -> (EntryClass, State) {
+        package func step(_ state: State, name: [UInt8], isDirectory: Bool) -> (EntryClass, State) {
             var next = State(places: [], decided: state.decided)
-            for place in state.places where place.rule < next.decided {
-                let pattern = patterns[place.rule]
-                switch pattern[place.segment] {
-                case .anyDirectories:
-                    addPlace(place, to: &next.places)
-                    if place.segment + 1 == pattern.count { next.decided = min(next.decided, place.rule) }
-                case .literal(let literal):
-                    if literal == name { advance(place, in: &next) }
-                case .glob(let glob):
-                    if matches(glob, name) { advance(place, in: &next) }
+            for place in state.places where nodes[place].rule < next.decided {
+                guard nodes[place].segment.matches(name) else { continue }
+                if nodes[place].isEnd && (isDirectory || !nodes[place].isForDirectories) {
+                    next.decided = nodes[place].rule
+                }
+                guard isDirectory else { continue }
+                for successor in nodes[place].successors where !next.places.contains(successor) {
+                    next.places.append(successor)
                 }
             }
             return (next.decided == Int.max ? defaultClass : classes[next.decided], next)
         }
+    }
 
-        private func advance(_ place: Place, in state: inout State) {
-            let segment = place.segment + 1
-            let pattern = patterns[place.rule]
-            if segment == pattern.count {
-                state.decided = min(state.decided, place.rule)
-                return
-            }
-            addPlace(Place(rule: place.rule, segment: segment), to: &state.places)
-            // A pattern that ends in `**` covers the directory itself too.
-            if segment == pattern.count - 1, case .anyDirectories = pattern[segment] {
-                state.decided = min(state.decided, place.rule)
-            }
+    /// One name of a pattern, and what may come after it.
+    fileprivate struct Node: Sendable {
+        var rule: Int
+        var segment: Segment
+        var successors: [Int] = []
+        /// Whether the pattern may end here.
+        var isEnd = false
+        /// Whether the pattern ends at directories only.
+        var isForDirectories = false
+    }
+
+    fileprivate enum Segment: Sendable {
+        case anything
+        case literal([UInt8])
+        case glob([UInt8])
+
+        init(_ text: some Collection<UInt8>) {
+            let isGlob = text.contains { $0 == star || $0 == questionMark }
+            self = isGlob ? .glob(Array(text)) : .literal(Array(text))
         }
 
-        /// Adds a place and, after `**`, the place behind it: it may stand for no directory at all.
-        private func addPlace(_ place: Place, to places: inout [Place]) {
-            guard !places.contains(place) else { return }
-            places.append(place)
-            let pattern = patterns[place.rule]
-            if case .anyDirectories = pattern[place.segment], place.segment + 1 < pattern.count {
-                addPlace(Place(rule: place.rule, segment: place.segment + 1), to: &places)
+        func matches(_ name: [UInt8]) -> Bool {
+            switch self {
+            case .anything: true
+            case .literal(let literal): literal == name
+            case .glob(let glob): Classification.matches(glob, name)
             }
+        }
+    }
+
+    /// Turns patterns into nodes, from their ends to their beginnings.
+    private struct PatternCompiler {
+        /// What comes after a place in a pattern.
+        struct Follow {
+            var nodes: [Int]
+            var isEnd: Bool
+        }
+
+        private(set) var nodes: [Node] = []
+
+        /// Adds a pattern; the nodes that its first name may match.
+        mutating func compile(_ pattern: String, rule: Int) -> [Int] {
+            let first = nodes.count
+            var follow = Follow(nodes: [], isEnd: true)
+            for part in parts(pattern).reversed() {
+                if part.elementsEqual("**".utf8) {
+                    let node = add(.anything, rule: rule, follow)
+                    nodes[node].successors.insert(node, at: 0)
+                    // It may stand for no directory at all, and at the end covers the directory itself too.
+                    follow.nodes.insert(node, at: 0)
+                } else if part.starts(with: "(".utf8) && part.suffix(2).elementsEqual(")*".utf8) {
+                    follow = addGroup(part.dropFirst().dropLast(2), rule: rule, follow)
+                } else {
+                    follow = Follow(nodes: [add(Segment(part), rule: rule, follow)], isEnd: false)
+                }
+            }
+            if pattern.utf8.last == slash {
+                for index in first..<nodes.count { nodes[index].isForDirectories = true }
+            }
+            return follow.nodes
+        }
+
+        /// Adds the alternatives of a group, each of which leads to all of them again and to what follows.
+        private mutating func addGroup(_ text: Substring.UTF8View, rule: Int, _ follow: Follow) -> Follow {
+            var heads: [Int] = []
+            var tails: [Int] = []
+            for alternative in text.split(separator: bar) {
+                var next = follow
+                for (index, name) in alternative.split(separator: slash).reversed().enumerated() {
+                    let node = add(Segment(name), rule: rule, next)
+                    if index == 0 { tails.append(node) }
+                    next = Follow(nodes: [node], isEnd: false)
+                }
+                heads += next.nodes
+            }
+            for tail in tails { nodes[tail].successors = heads + follow.nodes }
+            return Follow(nodes: heads + follow.nodes, isEnd: follow.isEnd)
+        }
+
+        private mutating func add(_ segment: Segment, rule: Int, _ follow: Follow) -> Int {
+            nodes.append(Node(rule: rule, segment: segment, successors: follow.nodes, isEnd: follow.isEnd))
+            return nodes.count - 1
+        }
+
+        /// The names and groups of a pattern; a group is not split at its slashes.
+        private func parts(_ pattern: String) -> [Substring.UTF8View] {
+            var parts: [Substring.UTF8View] = []
+            var rest = pattern.utf8[...]
+            while let first = rest.first {
+                var end = rest.firstIndex(of: slash) ?? rest.endIndex
+                if first == UInt8(ascii: "("), let close = endOfGroup(rest) { end = close }
+                if end > rest.startIndex { parts.append(rest[..<end]) }
+                rest = rest[end...].drop { $0 == slash }
+            }
+            return parts
+        }
+
+        /// Where the group ends that `text` begins with, nil when it is the beginning of a name.
+        private func endOfGroup(_ text: Substring.UTF8View) -> Substring.UTF8View.Index? {
+            guard let close = text.firstIndex(of: UInt8(ascii: ")")) else { return nil }
+            let tail = text[text.index(after: close)...]
+            guard tail.first == star, tail.dropFirst().first ?? slash == slash else { return nil }
+            return tail.index(after: tail.startIndex)
         }
     }
 }
 
+private let slash = UInt8(ascii: "/")
+private let bar = UInt8(ascii: "|")
 private let star = UInt8(ascii: "*")
 private let questionMark = UInt8(ascii: "?")
 
-/// Whether a name matches a glob of `*` and `?`.
-///
-/// Linear in the product of both lengths at worst: it only ever goes back to the last star.
-private func matches(_ glob: [UInt8], _ name: [UInt8]) -> Bool {
-    var globIndex = 0
-    var nameIndex = 0
-    var lastStar: (glob: Int, name: Int)?
-    while nameIndex < name.count {
-        if globIndex < glob.count, glob[globIndex] == star {
-            lastStar = (globIndex, nameIndex)
-            globIndex += 1
-        } else if globIndex < glob.count,
-            glob[globIndex] == questionMark || glob[globIndex] == name[nameIndex]
-        {
-            globIndex += 1
-            nameIndex += 1
-        } else if let back = lastStar {
-            lastStar = (back.glob, back.name + 1)
-            globIndex = back.glob + 1
-            nameIndex = back.name + 1
-        } else {
-            return false
+extension Classification {
+    /// Whether a name matches a glob of `*` and `?`.
+    ///
+    /// Linear in the product of both lengths at worst: it only ever goes back to the last star.
+    fileprivate static func matches(_ glob: [UInt8], _ name: [UInt8]) -> Bool {
+        var globIndex = 0
+        var nameIndex = 0
+        var lastStar: (glob: Int, name: Int)?
+        while nameIndex < name.count {
+            if globIndex < glob.count, glob[globIndex] == star {
+                lastStar = (globIndex, nameIndex)
+                globIndex += 1
+            } else if globIndex < glob.count,
+                glob[globIndex] == questionMark || glob[globIndex] == name[nameIndex]
+            {
+                globIndex += 1
+                nameIndex += 1
+            } else if let back = lastStar {
+                lastStar = (back.glob, back.name + 1)
+                globIndex = back.glob + 1
+                nameIndex = back.name + 1
+            } else {
+                return false
+            }
         }
+        return glob[globIndex...].allSatisfy { $0 == star }
     }
-    return glob[globIndex...].allSatisfy { $0 == star }
 }

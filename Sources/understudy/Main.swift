@@ -1,1 +1,8 @@
-@main struct Main { static func main() {} }
+import Commands
+
+@main
+struct Main {
+    static func main() async {
+        await Understudy.launch()
+    }
+}

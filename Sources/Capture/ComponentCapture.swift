@@ -1,0 +1,202 @@
+internal import Cryptography
+package import Drivers
+internal import FileTree
+package import Git
+package import SnapshotModel
+package import SystemPackage
+
+/// What is captured differently than the drivers' own tables say.
+package struct CaptureOptions: Sendable {
+    /// Rows that come before the drivers' own, by component.
+    package var rules: [String: [Classification.Rule]]
+    /// Classes that are left out.
+    package var leftOut: Set<EntryClass>
+
+    /// Nothing different.
+    package init(rules: [String: [Classification.Rule]] = [:], leftOut: Set<EntryClass> = []) {
+        self.rules = rules
+        self.leftOut = leftOut
+    }
+}
+
+/// A component, captured: its trees are in the sink.
+package struct CaptureResult: Sendable {
+    /// What the snapshot says of it.
+    package var captured: CapturedComponent
+    /// Its tree.
+    package var tree: ObjectID
+    /// Its part of history, nil when there is none.
+    package var history: ObjectID?
+    /// Manifest parts and locks that are not in the repository yet.
+    package var newTexts: [ObjectID: [UInt8]]
+}
+
+/// Captures one component: freeze, walk, manifest, locks.
+package struct ComponentCapture: Sendable {
+    private let component: Component
+    private let driver: any Driver
+    private let sink: any ObjectSink
+    private let options: CaptureOptions
+    private let local: FilePath
+
+    /// How often the files are walked until nothing moves.
+    private static let passes = 3
+
+    /// A capture into a sink; `local` is the store's directory for what can be made again.
+    package init(
+        _ component: Component, driver: any Driver, sink: any ObjectSink, options: CaptureOptions, local: FilePath
+    ) {
+        self.component = component
+        self.driver = driver
+        self.sink = sink
+        self.options = options
+        self.local = local
+    }
+
+    /// The classes below a root: the policy's rows, then the driver's.
+    package static func classification(
+        _ root: String, of driver: any Driver, _ component: String, _ options: CaptureOptions
+    ) -> Classification {
+        driver.classification(of: root).extended(by: options.rules[component] ?? [])
+    }
+
+    /// Captures it; `previous` are the locks of the last snapshot by name.
+    ///
+    /// Throws when a root is not there, or the sink fails; what cannot be read is in the result.
+    package func run(previous: [String: [UInt8]]) async throws -> CaptureResult {
+        let roots = try driver.roots()
+        let scratch = local.appending("scratch-\(UInt64.random(in: 0...UInt64.max))")
+        let cache = local.appending("cache").appending(component.name)
+        try Files.makeDirectories(cache, mode: 0o700)
+        try Files.makeDirectory(scratch, mode: 0o700)
+        // A copy that could not be removed is found and removed by the next capture.
+        defer { try? Files.removeTree(scratch) }
+        let frozen = try await driver.freeze(scratch: scratch, cache: cache)
+        var captured = CapturedComponent(
+            name: component.name, driver: component.driver, version: try await driver.version(),
+            roots: roots.map { .init(name: $0.name, path: $0.path, kind: $0.kind) })
+        captured.unreadable = frozen.unreadable
+        captured.notes = frozen.notes
+        return try write(roots, frozen, &captured, previous)
+    }
+
+    private func write(
+        _ roots: [Root], _ frozen: Frozen, _ captured: inout CapturedComponent, _ previous: [String: [UInt8]]
+    ) throws -> CaptureResult {
+        let reader = FileReader(sink.makeLane())
+        let lane = reader.lane
+        var manifest = ManifestWriter(sink, lane)
+        var tree = NestedTree()
+        var history = NestedTree()
+        var archives: [String: [Entry]] = [:]
+        for root in roots where root.kind != .rebuilt {
+            let known = manifest.archives.count
+            let written: ManifestWriter.Written
+            switch root.kind {
+            case .directory, .rebuilt:
+                let walked = try walk(root, frozen, &captured)
+                let rootClass = driver.classification(of: root.name).defaultClass
+                written = try manifest.write(walked.root, rootClass: rootClass)
+                if let id = walked.root.tree { tree.insert("files/\(root.name)", .tree, id) }
+                if let id = walked.root.historyTree { history.insert("files/\(root.name)", .tree, id) }
+            case .file:
+                let item = try fileItem(root, reader, &captured)
+                written = try manifest.write(item)
+                if let entry = item.treeEntry {
+                    tree.insert(["files".utf8.map { $0 }] + names(root.name) + [entry.name], entry.mode, entry.id)
+                }
+            }
+            archives[root.name] = Array(manifest.archives[known...])
+            tree.insert("manifest/\(root.name)", .tree, written.tree)
+            captured.manifests[root.name] = hex(written.digest)
+        }
+        for (entryClass, amount) in manifest.classes { captured.classes[entryClass.rawValue] = amount }
+        for artifact in frozen.artifacts {
+            let contents = try reader.read(OpenFile(artifact.file), path: EntryPath(artifact.name), isAppended: false)
+            let name = artifact.name + (contents.contents.isChunked ? ".chunks" : "")
+            tree.insert(name, contents.contents.isChunked ? .tree : .file, contents.contents.id)
+            captured.classes[EntryClass.plugin.rawValue, default: .init()].entries += 1
+            captured.classes[EntryClass.plugin.rawValue, default: .init()].bytes += contents.contents.size
+        }
+        var texts = manifest.newParts
+        for lock in frozen.locks + (try driver.locks(archives: archives, previous: previous)) {
+            let id = try lane.add(.blob, lock.contents)
+            texts[id] = lock.contents
+            tree.insert(lock.name, .file, id)
+            history.insert(lock.name, .file, id)
+            captured.locks[lock.name] = hex(SHA256.digest(lock.contents))
+        }
+        captured.torn.sort()
+        captured.unreadable.sort { $0.path < $1.path }
+        captured.notCaptured.sort { $0.path < $1.path }
+        let historyTree = try history.write(lane)
+        guard let id = try tree.write(lane) else {
+            throw DriverFailure(
+                "component '\(component.name)' has nothing to capture", hint: "name at least one path in the system file")
+        }
+        try lane.flush()
+        return CaptureResult(captured: captured, tree: id, history: historyTree, newTexts: texts)
+    }
+
+    private func names(_ text: String) -> [[UInt8]] {
+        text.utf8.split(separator: UInt8(ascii: "/")).map { Array($0) }
+    }
+
+    /// Walks a directory until nothing moves any more, three times at most.
+    private func walk(
+        _ root: Root, _ frozen: Frozen, _ captured: inout CapturedComponent
+    ) throws -> CapturedTree {
+        let cacheFile = local.appending("cache").appending("\(component.name)-\(hex(SHA256.digest(Array(root.name.utf8)).prefix(6))).stat")
+        var cache = try StatCache(cacheFile)
+        let replacements = Dictionary(
+            frozen.replacements.filter { $0.root == root.name }.map { ($0.path, $0.copy) }) { first, _ in first }
+        var pass = 1
+        while true {
+            let started = Clock.now
+            let capture = RootCapture(
+                classification: Self.classification(root.name, of: driver, component.name, options), cache: cache,
+                sink: sink, replacements: replacements, leavingOut: options.leftOut)
+            let walked = try capture.run(FilePath(root.path))
+            let settled = walked.seen.filter { $0.0.changed < (started.seconds, started.nanoseconds - 20_000_000) }
+            let bytes = StatCache.encoded(settled)
+            if walked.moving.isEmpty || pass == Self.passes {
+                try Files.replaceWithoutSync(cacheFile, with: bytes)
+                record(walked, root, pass, &captured)
+                return walked
+            }
+            cache = StatCache(bytes: bytes)
+            pass += 1
+        }
+    }
+
+    private func record(
+        _ walked: CapturedTree, _ root: Root, _ pass: Int, _ captured: inout CapturedComponent
+    ) {
+        captured.passes = max(captured.passes, pass)
+        captured.torn += walked.torn.map { "\(root.name)/\($0)" }
+        captured.unreadable += walked.unreadable.map { .init(path: "\(root.name)/\($0.path)", reason: $0.reason) }
+        captured.notCaptured += walked.notCaptured.map { .init(path: "\(root.name)/\($0.path)", reason: $0.reason) }
+        let moving = Set(walked.moving).sorted()
+        if !moving.isEmpty {
+            let names = moving.prefix(3).map(\.description).joined(separator: ", ")
+            captured.notes.append(
+                "\(root.name): \(moving.count) directories were being changed during each of \(pass) passes: \(names)")
+        }
+    }
+
+    /// Captures a root that is one file.
+    private func fileItem(
+        _ root: Root, _ reader: FileReader, _ captured: inout CapturedComponent
+    ) throws -> DirectoryNode.Item {
+        let path = FilePath(root.path)
+        let result = try reader.read(OpenFile(path), path: EntryPath(root.path), isAppended: false)
+        if let failure = reader.sinkFailure { throw failure }
+        if result.isTorn { captured.torn.append(root.name) }
+        captured.passes = max(captured.passes, 1)
+        let name = path.byteArray.split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? []
+        let entryClass = driver.classification(of: root.name).defaultClass
+        return DirectoryNode.Item(
+            name: name, status: result.status, entryClass: entryClass, attributes: result.attributes,
+            contents: .file(result.contents))
+    }
+}

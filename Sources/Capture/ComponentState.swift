@@ -1,0 +1,128 @@
+package import Drivers
+internal import FileTree
+package import Git
+internal import GitStore
+package import SnapshotModel
+internal import SystemPackage
+
+/// A state of a component that can be read and compared: in a snapshot, or live.
+package struct ComponentState: Sendable {
+    /// What is said of it.
+    package let captured: CapturedComponent
+    /// Its tree.
+    package let tree: ObjectID
+    private let reader: ObjectReader
+    private let sink: (any ObjectSink)?
+    private let newTexts: [ObjectID: [UInt8]]
+
+    /// A component as a snapshot holds it.
+    package init(_ captured: CapturedComponent, tree: ObjectID, reader: ObjectReader) {
+        self.captured = captured
+        self.tree = tree
+        self.reader = reader
+        sink = nil
+        newTexts = [:]
+    }
+
+    /// A component that was just captured into `sink`; its files are read where they stand.
+    package init(_ result: CaptureResult, sink: any ObjectSink, reader: ObjectReader) {
+        captured = result.captured
+        tree = result.tree
+        self.reader = reader
+        self.sink = sink
+        newTexts = result.newTexts
+    }
+
+    func tree(_ id: ObjectID) throws -> [TreeEntry] {
+        if let entries = try sink?.newTree(id) { return entries }
+        return try reader.tree(id)
+    }
+
+    /// A small file that is never changed in place: a manifest part or a lock.
+    func text(_ id: ObjectID) throws -> [UInt8] {
+        if let text = newTexts[id] { return text }
+        return try reader.contents(id, .blob)
+    }
+
+    /// The tree entry at a path of stored names, nil when there is none.
+    func entry(_ names: [[UInt8]]) throws -> TreeEntry? {
+        var id = tree
+        for (index, name) in names.enumerated() {
+            guard let entry = try tree(id).first(where: { $0.name == name }) else { return nil }
+            if index == names.count - 1 { return entry }
+            guard entry.mode == .tree else { return nil }
+            id = entry.id
+        }
+        return nil
+    }
+
+    /// The contents of a captured file.
+    func contents(root: String, path: EntryPath, _ entry: TreeEntry) throws -> [UInt8] {
+        if sink != nil, !reader.contains(entry.id), let place = captured.roots.first(where: { $0.name == root }) {
+            return try Files.read(FilePath(bytes: Array(place.path.utf8) + [UInt8(ascii: "/")] + path.bytes))
+        }
+        var bytes: [UInt8] = []
+        try reader.read(StoredRoot.Contents(id: entry.id, isChunked: entry.mode == .tree)) { bytes += $0 }
+        return bytes
+    }
+
+    /// The component as its driver reads it.
+    package var source: any FileSource { StateSource(state: self, other: nil) }
+
+    /// The component narrowed to what differs from another state of it.
+    func source(narrowedAgainst other: ComponentState) -> any FileSource {
+        StateSource(state: self, other: other)
+    }
+}
+
+/// A state as drivers read it; narrowed to what differs from another, it costs what differs.
+private struct StateSource: FileSource {
+    let state: ComponentState
+    let other: ComponentState?
+
+    func names(root: String, directory: EntryPath) throws -> [(name: [UInt8], isDirectory: Bool)] {
+        guard let entry = try state.entry(stored(root, directory)), entry.mode == .tree else { return [] }
+        var entries = try state.tree(entry.id)
+        if let same = try other?.entry(stored(root, directory)), same.mode == .tree, let other {
+            guard same.id != entry.id else { return [] }
+            let known = Set(try other.tree(same.id))
+            entries.removeAll { known.contains($0) }
+        }
+        return entries.map { entry in
+            let isChunks = entry.mode == .tree && hasChunksSuffix(entry.name)
+            let name = isChunks ? Array(entry.name.dropLast(StoredName.chunksSuffix.count)) : entry.name
+            return (StoredName.decoded(name), entry.mode == .tree && !isChunks)
+        }
+        .sorted { $0.name.lexicographicallyPrecedes($1.name) }
+    }
+
+    func contents(root: String, path: EntryPath) throws -> [UInt8]? {
+        guard let entry = try file(root, path, of: state) else { return nil }
+        if let other, try file(root, path, of: other) == entry { return nil }
+        return try state.contents(root: root, path: path, entry)
+    }
+
+    func lock(_ name: String) throws -> [UInt8]? {
+        try state.entry(names(name)).map { try state.text($0.id) }
+    }
+
+    private func file(_ root: String, _ path: EntryPath, of state: ComponentState) throws -> TreeEntry? {
+        guard !path.isRoot else { return nil }
+        let place = stored(root, path)
+        if let entry = try state.entry(place), entry.mode == .file || entry.mode == .executable { return entry }
+        guard let last = place.last else { return nil }
+        return try state.entry(place.dropLast() + [last + StoredName.chunksSuffix])
+    }
+
+    private func stored(_ root: String, _ path: EntryPath) -> [[UInt8]] {
+        [Array("files".utf8)] + names(root) + path.components.map { StoredName.escaped(Array($0)) }
+    }
+
+    private func names(_ text: String) -> [[UInt8]] {
+        text.utf8.split(separator: UInt8(ascii: "/")).map { Array($0) }
+    }
+
+    private func hasChunksSuffix(_ name: [UInt8]) -> Bool {
+        name.count > StoredName.chunksSuffix.count && name.suffix(StoredName.chunksSuffix.count).elementsEqual(StoredName.chunksSuffix)
+    }
+}

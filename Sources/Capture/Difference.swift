@@ -1,0 +1,170 @@
+package import Drivers
+internal import Git
+package import SnapshotModel
+
+/// A file that differs between two states.
+package struct FileChange: Hashable, Sendable {
+    /// The root's name.
+    package var root: String
+    /// The path below the root.
+    package var path: EntryPath
+    /// How it changed.
+    package var change: Change.Kind
+    /// What changed in it beside the contents: `mode 0600 → 0644`.
+    package var detail: String
+    /// Its class.
+    package var entryClass: EntryClass
+    /// What of the entry differs.
+    package var aspects: Set<Aspect> = []
+
+    /// A part of an entry that can differ.
+    package enum Aspect: Hashable, Sendable {
+        case kind, contents, mode, owner, time, attributes, entryClass
+    }
+
+    /// Whether both states have the path, and nothing but these aspects of it differs.
+    package func differsOnly(in allowed: Set<Aspect>) -> Bool {
+        change == .changed && aspects.isSubset(of: allowed)
+    }
+}
+
+/// What differs between two states of a component: in its users' words, and file by file.
+package struct Difference: Sendable {
+    /// Jobs, plugins, builders, and configuration files that belong to none of them.
+    package var changes: [Change]
+    /// Every file that differs, sorted by path.
+    package var files: [FileChange]
+
+    /// Whether nothing differs.
+    package var isEmpty: Bool { files.isEmpty && changes.isEmpty }
+
+    /// Compares two states of a component; nil stands for a component that was not there.
+    ///
+    /// Costs what differs: equal trees and equal manifest parts are not looked into.
+    package init(from old: ComponentState?, to new: ComponentState?, driver: any Driver) throws {
+        let name = new?.captured.name ?? old?.captured.name ?? ""
+        guard let old, let new else {
+            let change: Change.Kind = old == nil ? .added : .removed
+            changes = [Change(component: name, kind: "component", name: name, change: change)]
+            files = []
+            return
+        }
+        guard old.tree != new.tree else {
+            changes = []
+            files = []
+            return
+        }
+        files = try Self.fileChanges(from: old, to: new)
+        let before = try driver.inventory(of: old.source(narrowedAgainst: new))
+        let after = try driver.inventory(of: new.source(narrowedAgainst: old))
+        let named = before.changes(to: after, component: name) { driver.isOlder($0, $1) }
+        let told = Set((before.items + after.items).flatMap(\.files))
+        let rest = files.filter { $0.entryClass == .config || $0.entryClass == .secret }
+            .filter { !told.contains($0.path) && $0.path != .root && !$0.isOnlyTime }
+        changes = named + rest.map { file in
+            Change(
+                component: name, kind: "file", name: "\(file.root)/\(file.path)", change: file.change,
+                detail: file.detail)
+        }
+    }
+
+    /// The difference that is left when a component is gone.
+    init(removed component: String) {
+        changes = [Change(component: component, kind: "component", name: component, change: .removed)]
+        files = []
+    }
+
+    /// How many files of each class differ that ``changes`` does not speak of.
+    package var quietFiles: [(entryClass: EntryClass, count: Int)] {
+        EntryClass.allCases.compactMap { entryClass in
+            guard entryClass != .config, entryClass != .secret else { return nil }
+            let count = files.filter { $0.entryClass == entryClass && !$0.isOnlyTime }.count
+            return count == 0 ? nil : (entryClass, count)
+        }
+    }
+
+    private static func fileChanges(from old: ComponentState, to new: ComponentState) throws -> [FileChange] {
+        var changes: [FileChange] = []
+        let roots = Set(old.captured.roots.map(\.name) + new.captured.roots.map(\.name))
+        for root in roots.sorted() {
+            let before = try parts(of: root, in: old)
+            let after = try parts(of: root, in: new)
+            let oldEntries = try entries(before.filter { after[$0.key] != $0.value }, in: old)
+            let newEntries = try entries(after.filter { before[$0.key] != $0.value }, in: new)
+            for (path, entry) in newEntries {
+                guard let was = oldEntries[path] else {
+                    changes.append(.init(root: root, path: path, change: .added, detail: "", entryClass: entry.entryClass))
+                    continue
+                }
+                guard was != entry else { continue }
+                changes.append(
+                    .init(
+                        root: root, path: path, change: .changed, detail: detail(was, entry),
+                        entryClass: entry.entryClass, aspects: aspects(was, entry)))
+            }
+            for (path, entry) in oldEntries where newEntries[path] == nil {
+                changes.append(.init(root: root, path: path, change: .removed, detail: "", entryClass: entry.entryClass))
+            }
+        }
+        return changes.sorted { $0.root == $1.root ? $0.path < $1.path : $0.root < $1.root }
+    }
+
+    private static func parts(of root: String, in state: ComponentState) throws -> [[UInt8]: ObjectID] {
+        let names = ["manifest"] + root.split(separator: "/").map(String.init)
+        guard let entry = try state.entry(names.map { Array($0.utf8) }), entry.mode == .tree else { return [:] }
+        return Dictionary(try state.tree(entry.id).map { ($0.name, $0.id) }) { first, _ in first }
+    }
+
+    private static func entries(_ parts: [[UInt8]: ObjectID], in state: ComponentState) throws -> [EntryPath: Entry] {
+        var entries: [EntryPath: Entry] = [:]
+        for id in parts.values {
+            for entry in try Manifest.entries(try state.text(id)) { entries[entry.path] = entry }
+        }
+        return entries
+    }
+
+    /// What differs between two entries of one path, besides their contents.
+    private static func detail(_ old: Entry, _ new: Entry) -> String {
+        var details: [String] = []
+        if old.kind != new.kind { details.append("\(word(old.kind)) → \(word(new.kind))") }
+        if old.mode != new.mode {
+            details.append("mode 0\(String(old.mode, radix: 8)) → 0\(String(new.mode, radix: 8))")
+        }
+        if old.owner != new.owner || old.ownerName != new.ownerName {
+            details.append("owner \(shown(old.ownerName, old.owner)) → \(shown(new.ownerName, new.owner))")
+        }
+        if old.group != new.group || old.groupName != new.groupName {
+            details.append("group \(shown(old.groupName, old.group)) → \(shown(new.groupName, new.group))")
+        }
+        if old.attributes != new.attributes { details.append("attributes") }
+        return details.joined(separator: ", ")
+    }
+
+    private static func aspects(_ old: Entry, _ new: Entry) -> Set<FileChange.Aspect> {
+        var aspects: Set<FileChange.Aspect> = []
+        if old.kind != new.kind || old.hardLink != new.hardLink { aspects.insert(.kind) }
+        if old.digest != new.digest || old.size != new.size || old.isSparse != new.isSparse { aspects.insert(.contents) }
+        if old.mode != new.mode { aspects.insert(.mode) }
+        let owners = (old.owner, old.group, old.ownerName, old.groupName)
+        if owners != (new.owner, new.group, new.ownerName, new.groupName) { aspects.insert(.owner) }
+        if old.modified != new.modified { aspects.insert(.time) }
+        if old.attributes != new.attributes { aspects.insert(.attributes) }
+        if old.entryClass != new.entryClass { aspects.insert(.entryClass) }
+        return aspects
+    }
+
+    private static func shown(_ name: String, _ number: UInt32) -> String { name.isEmpty ? "\(number)" : name }
+
+    private static func word(_ kind: Entry.Kind) -> String {
+        switch kind {
+        case .directory: "directory"
+        case .file: "file"
+        case .link(let target): "link to \(printable(target))"
+        }
+    }
+}
+
+extension FileChange {
+    /// Whether nothing but a time, or a class, differs.
+    package var isOnlyTime: Bool { differsOnly(in: [.time, .entryClass]) }
+}

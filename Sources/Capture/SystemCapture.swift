@@ -1,0 +1,239 @@
+internal import Cryptography
+package import Drivers
+internal import FileTree
+package import Git
+package import GitStore
+package import SnapshotModel
+internal import SystemPackage
+
+/// A delivery system as the engines see it.
+package struct DeliverySystem: Sendable {
+    /// Its name.
+    package var name: String
+    /// The text of the system file; a snapshot carries it, so that an empty machine needs nothing else.
+    package var text: [UInt8]
+    /// Its components with their drivers, in the order of the system file.
+    package var components: [(component: Component, driver: any Driver)]
+    /// What the policy says differently than the drivers.
+    package var options: CaptureOptions
+    /// The name of this host.
+    package var host: String
+    /// The version of Understudy.
+    package var tool: String
+
+    /// A system.
+    package init(
+        name: String, text: [UInt8], components: [(component: Component, driver: any Driver)],
+        options: CaptureOptions, host: String, tool: String
+    ) {
+        self.name = name
+        self.text = text
+        self.components = components
+        self.options = options
+        self.host = host
+        self.tool = tool
+    }
+
+    /// The driver of a component, nil when the system has none of that name.
+    package func driver(of name: String) -> (any Driver)? {
+        components.first { $0.component.name == name }?.driver
+    }
+}
+
+/// A snapshot that was taken, or would be.
+package struct TakenSnapshot: Sendable {
+    /// Its commit, nil when it was only rehearsed.
+    package var commit: ObjectID?
+    /// What it says of itself.
+    package var snapshot: Snapshot
+    /// What changed since the last one, in the users' words; empty for the first.
+    package var changes: [Change]
+    /// Whether it is the system's first.
+    package var isFirst: Bool
+}
+
+/// Takes snapshots of a delivery system: plan, drivers, one write session.
+package struct SystemCapture: Sendable {
+    private let system: DeliverySystem
+    private let store: SnapshotStore
+
+    /// A capture of a system into its store.
+    package init(_ system: DeliverySystem, store: SnapshotStore) {
+        self.system = system
+        self.store = store
+    }
+
+    /// What somebody gave to a snapshot.
+    package struct Request: Sendable {
+        /// Why: the message's first line, nil to let the changes speak.
+        package var message: String?
+        /// The components to capture; empty for all. The others are taken over from the last snapshot.
+        package var components: Set<String>
+        /// Who: `Name <address>`.
+        package var author: String
+
+        /// A request.
+        package init(message: String?, components: Set<String>, author: String) {
+            self.message = message
+            self.components = components
+            self.author = author
+        }
+    }
+
+    /// Takes a snapshot; `progress` is told what is being captured.
+    package func take(
+        _ request: Request, holding lock: WriterLock, progress: @Sendable (String) -> Void
+    ) async throws -> TakenSnapshot {
+        let reader = try store.reader()
+        let previous = try lastSnapshot(reader)
+        let pack = try PackWriter(reader, keepsTrees: previous != nil)
+        do {
+            let (draft, taken) = try await draft(request, into: pack, reader, previous, progress)
+            var result = taken
+            result.commit = try store.commit(draft, to: pack, reader: reader, holding: lock).commit
+            return result
+        } catch {
+            // The first failure is the one to tell; what is left of the pack is removed by the next writer.
+            try? pack.abandon()
+            throw error
+        }
+    }
+
+    /// Says what a snapshot would hold, and writes nothing.
+    package func rehearse(
+        _ request: Request, progress: @Sendable (String) -> Void
+    ) async throws -> TakenSnapshot {
+        let reader = try store.reader()
+        return try await draft(request, into: Rehearsal(reader), reader, try lastSnapshot(reader), progress).1
+    }
+
+    /// The live state of a component, and what differs between it and a snapshot.
+    package func drift(
+        since stored: StoredSnapshot, component: String, reader: ObjectReader
+    ) async throws -> Difference {
+        guard let (described, driver) = system.components.first(where: { $0.component.name == component }) else {
+            let captured = stored.snapshot.components.first { $0.name == component }
+            return Difference(removed: captured?.name ?? component)
+        }
+        let old = state(component, of: stored, reader)
+        let sink = Rehearsal(reader)
+        let live = try await ComponentCapture(
+            described, driver: driver, sink: sink, options: system.options, local: store.localDirectory
+        ).run(previous: try locks(old))
+        return try Difference(
+            from: old, to: ComponentState(live, sink: sink, reader: reader), driver: driver)
+    }
+
+    /// A component as a snapshot holds it, nil when it does not.
+    package func state(_ name: String, of stored: StoredSnapshot, _ reader: ObjectReader) -> ComponentState? {
+        guard let captured = stored.snapshot.components.first(where: { $0.name == name }),
+            let tree = stored.tree(of: name)
+        else { return nil }
+        return ComponentState(captured, tree: tree, reader: reader)
+    }
+
+    /// The newest snapshot, nil when there is none.
+    package func lastSnapshot(_ reader: ObjectReader) throws -> StoredSnapshot? {
+        guard let last = try store.snapshots(of: system.name).last else { return nil }
+        return try store.read(last, with: reader)
+    }
+
+    private func locks(_ state: ComponentState?) throws -> [String: [UInt8]] {
+        guard let state else { return [:] }
+        var locks: [String: [UInt8]] = [:]
+        for name in state.captured.locks.keys { locks[name] = try state.source.lock(name) }
+        return locks
+    }
+
+    private func draft(
+        _ request: Request, into sink: any ObjectSink, _ reader: ObjectReader, _ previous: StoredSnapshot?,
+        _ progress: @Sendable (String) -> Void
+    ) async throws -> (SnapshotDraft, TakenSnapshot) {
+        let started = Clock.now
+        let lane = sink.makeLane()
+        var captured: [CapturedComponent] = []
+        var entries: [TreeEntry] = []
+        var history: [TreeEntry] = []
+        var changes: [Change] = []
+        for (component, driver) in system.components {
+            let old = previous.flatMap { state(component.name, of: $0, reader) }
+            guard request.components.isEmpty || request.components.contains(component.name) else {
+                if let old, let head = try historyEntry(component.name, previous, reader) {
+                    captured.append(old.captured)
+                    entries.append(TreeEntry(component.name, .tree, old.tree))
+                    history.append(head)
+                }
+                continue
+            }
+            progress(component.name)
+            let result = try await ComponentCapture(
+                component, driver: driver, sink: sink, options: system.options, local: store.localDirectory
+            ).run(previous: try locks(old))
+            captured.append(result.captured)
+            entries.append(TreeEntry(component.name, .tree, result.tree))
+            if let id = result.history { history.append(TreeEntry(component.name, .tree, id)) }
+            if previous != nil {
+                let new = ComponentState(result, sink: sink, reader: reader)
+                changes += try Difference(from: old, to: new, driver: driver).changes
+            }
+        }
+        let text = TreeEntry("understudy.yaml", .file, try lane.add(.blob, system.text))
+        try lane.flush()
+        let snapshot = Snapshot(
+            id: SnapshotID(seconds: started.seconds, random: UInt16.random(in: 0...UInt16.max)), system: system.name,
+            tool: system.tool, host: system.host, started: CivilTime(seconds: started.seconds).iso8601,
+            finished: CivilTime(seconds: Clock.now.seconds).iso8601, components: captured)
+        let words = changes.isEmpty ? (previous == nil ? "first snapshot" : "no change") : summary(of: changes)
+        let draft = SnapshotDraft(
+            snapshot: snapshot, entries: entries + [text], history: history + [text],
+            subject: request.message ?? words, body: body(request, words, changes), author: request.author,
+            time: started.seconds)
+        let taken = TakenSnapshot(snapshot: snapshot, changes: changes, isFirst: previous == nil)
+        return (draft, taken)
+    }
+
+    /// The history's tree of a component that is taken over as it was.
+    private func historyEntry(
+        _ component: String, _ previous: StoredSnapshot?, _ reader: ObjectReader
+    ) throws -> TreeEntry? {
+        guard let parent = previous?.commit.parents.first else { return nil }
+        let commit = try store.commit(parent, with: reader)
+        return try reader.tree(commit.tree).first { $0.name == Array(component.utf8) }
+    }
+
+    private func body(_ request: Request, _ words: String, _ changes: [Change]) -> String {
+        let lines = changes.prefix(100).map { change in
+            "- \(change.component): \(change.kind) \(change.name) \(change.change.rawValue)"
+                + (change.detail.isEmpty ? "" : " (\(change.detail))")
+        }
+        let more = changes.count > 100 ? ["- and \(changes.count - 100) more"] : []
+        let heading = request.message == nil ? [] : [words, ""]
+        return (heading + lines + more).joined(separator: "\n")
+    }
+}
+
+/// A line that says what changed: `jenkins: 3 jobs changed, git 5.2.1 → 5.5.2`.
+package func summary(of changes: [Change]) -> String {
+    var components: [String] = []
+    for change in changes where !components.contains(change.component) { components.append(change.component) }
+    return components.map { component in
+        let own = changes.filter { $0.component == component }
+        var words: [String] = []
+        let versions = own.filter { $0.change == .upgraded || $0.change == .downgraded }
+        var kinds: [String] = []
+        for change in own where !kinds.contains(change.kind) { kinds.append(change.kind) }
+        for kind in kinds {
+            for change in [Change.Kind.added, .removed, .renamed, .changed] {
+                let these = own.filter { $0.kind == kind && $0.change == change }
+                guard let first = these.first else { continue }
+                words.append(
+                    these.count == 1
+                        ? "\(kind) \(first.name) \(change.rawValue)" : "\(these.count) \(kind)s \(change.rawValue)")
+            }
+        }
+        words += versions.prefix(3).map { "\($0.name) \($0.detail)" }
+        if versions.count > 3 { words.append("\(versions.count - 3) more versions") }
+        return "\(component): \(words.joined(separator: ", "))"
+    }
+    .joined(separator: "; ")
+}

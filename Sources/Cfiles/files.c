@@ -1,0 +1,28 @@
+#define _GNU_SOURCE
+#include "Cfiles.h"
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int cfiles_openat(int directory, const char *name, int flags, unsigned int mode) {
+    return openat(directory, name, flags, mode);
+}
+
+int cfiles_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
+
+int cfiles_renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags) {
+    return (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, flags);
+}
+
+int cfiles_syncfs(int descriptor) { return syncfs(descriptor); }
+
+int cfiles_start_writeback(int descriptor, long offset, long count) {
+    return sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
+}
+
+int cfiles_lock(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
+
+long cfiles_next_hole(int descriptor, long offset) { return lseek(descriptor, offset, SEEK_HOLE); }
+
+long cfiles_next_data(int descriptor, long offset) { return lseek(descriptor, offset, SEEK_DATA); }

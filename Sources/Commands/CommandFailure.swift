@@ -1,0 +1,89 @@
+internal import SystemPackage
+internal import Configuration
+internal import Drivers
+internal import FileTree
+internal import Git
+internal import GitStore
+internal import Programs
+internal import Restore
+
+/// The exit statuses, as docs/design.md section 8 and every command's help list them.
+enum ExitStatus: Int32 {
+    case done = 0
+    case failed = 1
+    case partial = 3
+    case verification = 6
+    case refused = 7
+    case noStore = 10
+    case locked = 11
+    case usage = 64
+}
+
+/// What a command tells the person who ran it: what failed, why, and what to do next.
+struct CommandFailure: Error {
+    let status: ExitStatus
+    let message: String
+    let hint: String
+    let path: String?
+
+    init(_ status: ExitStatus, _ message: String, hint: String, path: String? = nil) {
+        self.status = status
+        self.message = message
+        self.hint = hint
+        self.path = path
+    }
+
+    /// Turns any failure of the engines into words and a status: the one table that does.
+    init(_ error: any Error) {
+        switch error {
+        case let error as CommandFailure:
+            self = error
+        case let error as StoreFailure:
+            self.init(Self.status(error.code), error.description, hint: error.hint)
+        case let error as RestoreFailure:
+            self.init(Self.status(error.code), error.description, hint: error.hint)
+        case let error as DriverFailure:
+            self.init(.failed, error.description, hint: error.hint)
+        case let error as SystemFileFailure:
+            self.init(.usage, error.description, hint: error.hint, path: error.path.string)
+        case let error as SystemFileMissing:
+            self.init(.usage, error.description, hint: error.hint)
+        case let error as DiscoveryFailure:
+            self.init(.usage, error.description, hint: error.hint)
+        case let error as FileFailure where error.reason == .noSpace || error.reason == .diskQuotaExceeded:
+            self.init(
+                .failed, "the disk is full: \(error)", hint: "make room and run the command again; nothing was changed",
+                path: String(decoding: error.path, as: UTF8.self))
+        case let error as FileFailure:
+            self.init(
+                .failed, error.description, hint: "look at the path and at who may read and write it",
+                path: String(decoding: error.path, as: UTF8.self))
+        case let error as GitError where error.code == .damaged || error.code == .notFound:
+            self.init(.verification, error.description, hint: "'understudy verify --all' says what is whole")
+        case let error as GitError:
+            self.init(.failed, error.description, hint: "look at the store with 'git fsck --full'")
+        case let error as ProgramFailure:
+            self.init(.failed, error.description, hint: "run it by hand to see more")
+        default:
+            self.init(.failed, "\(error)", hint: "run the command again with --verbose")
+        }
+    }
+
+    private static func status(_ code: StoreFailure.Code) -> ExitStatus {
+        switch code {
+        case .noStore: .noStore
+        case .newerFormat: .refused
+        case .damaged: .verification
+        case .locked: .locked
+        case .noSuchSnapshot, .raced: .failed
+        }
+    }
+
+    private static func status(_ code: RestoreFailure.Code) -> ExitStatus {
+        switch code {
+        case .failed: .failed
+        case .verification: .verification
+        case .refused: .refused
+        }
+    }
+}

@@ -1,0 +1,95 @@
+internal import SnapshotModel
+internal import Capture
+internal import ArgumentParser
+internal import Drivers
+internal import FileTree
+internal import GitStore
+internal import Programs
+internal import SystemPackage
+
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Say what is missing on this host.",
+        discussion: """
+            EXAMPLE
+              understudy doctor
+
+            EXIT STATUS
+              0   nothing is missing
+              1   something is; each line says what to do
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @OptionGroup var options: Options
+
+    private struct Finding: Encodable {
+        var subject: String
+        var ok: Bool
+        var words: String
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        var findings = [Finding(subject: "system file", ok: true, words: session.file.string)]
+        findings.append(store(session))
+        for (component, driver) in session.system.components {
+            do {
+                let roots = try driver.roots()
+                findings.append(
+                    Finding(subject: component.name, ok: true, words: "\(component.driver), \(roots.map(\.path).joined(separator: ", "))"))
+                if let lifecycle = driver.lifecycle {
+                    let isRunning = try await lifecycle.isRunning()
+                    let problems = isRunning ? try await lifecycle.problems() : []
+                    findings.append(
+                        Finding(
+                            subject: component.name, ok: problems.isEmpty,
+                            words: isRunning ? (problems.isEmpty ? "runs, is well" : problems.joined(separator: "; ")) : "does not run"))
+                }
+            } catch {
+                findings.append(Finding(subject: component.name, ok: false, words: words(error)))
+            }
+        }
+        for (program, use) in Self.programs { findings.append(await look(for: program, use)) }
+        let result = findings
+        try session.output.result(result) {
+            table(result.map { [$0.ok ? "ok" : "MISSING", $0.subject, $0.words] })
+        }
+        if !findings.allSatisfy(\.ok) { throw ExitCode(ExitStatus.failed.rawValue) }
+    }
+
+    /// Programs that the drivers run, what for, and the Debian package that has each.
+    private static let programs = [
+        ("curl", "probes of web interfaces (apt install curl)"),
+        ("python3", "Python environments of Buildbot (apt install python3-venv)"),
+        ("git", "looking at the store by hand (apt install git)"),
+    ]
+
+    private func store(_ session: Session) -> Finding {
+        do {
+            let store = try session.store()
+            guard let mode = try Files.status(store.path)?.mode, mode & 0o077 == 0 else {
+                return Finding(
+                    subject: "store", ok: false,
+                    words: "others may enter \(store.path), and it holds secrets: chmod 700 \(store.path)")
+            }
+            return Finding(subject: "store", ok: true, words: store.path.string)
+        } catch {
+            return Finding(subject: "store", ok: false, words: words(error))
+        }
+    }
+
+    private func look(for program: String, _ use: String) async -> Finding {
+        do {
+            let outcome = try await Program(program, ["--version"]).runSuccessfully()
+            return Finding(subject: program, ok: true, words: outcome.output.split(separator: "\n").first.map(String.init) ?? "")
+        } catch {
+            return Finding(subject: program, ok: false, words: use)
+        }
+    }
+
+    private func words(_ error: any Error) -> String {
+        let failure = CommandFailure(error)
+        return "\(failure.message); \(failure.hint)"
+    }
+}

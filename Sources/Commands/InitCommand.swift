@@ -1,0 +1,104 @@
+internal import SnapshotModel
+internal import ArgumentParser
+internal import Configuration
+internal import FileTree
+internal import GitStore
+internal import SystemPackage
+
+struct InitCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Look at paths, find what a delivery system consists of, make a system file and a store.",
+        discussion: """
+            Looks at each path and two levels below it for a JENKINS_HOME, a Buildbot master with its workers and its \
+            Python environment; a directory in which nothing is known is captured as files. Asks nothing and changes \
+            nothing in the paths.
+
+            EXAMPLE
+              understudy init /var/lib/jenkins /etc/nginx --name acme
+
+            EXIT STATUS
+              0   the system file and the store were made
+              1   something is in the way
+              64  a path is not there, or is no directory
+            """)
+
+    @Argument(help: "Directories that belong to the delivery system.", completion: .directory)
+    var paths: [String]
+
+    @Option(help: "The system's name; else that of the first component.")
+    var name: String?
+
+    @Option(help: "Where to make the store; else ./<name>.git.", completion: .directory)
+    var store: String?
+
+    @Option(help: "Where to write the system file.", completion: .file())
+    var output = "understudy.yaml"
+
+    @OptionGroup var options: Options
+
+    private struct Result: Encodable {
+        struct Found: Encodable {
+            var name: String
+            var driver: String
+            var path: String
+            var summary: String
+        }
+
+        var system: String
+        var file: String
+        var store: String
+        var components: [Found]
+        var notes: [String]
+    }
+
+    func run() async throws {
+        let output = Output(options)
+        let here = try Files.resolved(".")
+        let file = here.pushing(FilePath(self.output))
+        guard try !Files.exists(file) else {
+            throw CommandFailure(
+                .failed, "\(file) is there already", hint: "edit it, or name another with --output", path: file.string)
+        }
+        let discovery = try Discovery(paths: paths.map { here.pushing(FilePath($0)).lexicallyNormalized() })
+        let name = self.name ?? discovery.components.first?.name ?? "system"
+        guard isName(name) else {
+            throw CommandFailure(
+                .usage, "'\(name)' cannot name a system", hint: "use small letters, digits, '.', '_' and '-'")
+        }
+        let storePath = here.pushing(FilePath(store ?? "\(name).git")).lexicallyNormalized()
+        let directory = file.removingLastComponent()
+        let policies = directory.appending("policies")
+        let description = SystemDescription(
+            name: name, store: storePath, components: discovery.components, policies: policies)
+        let text = try description.yaml()
+        _ = try SnapshotStore.create(at: storePath)
+        try Files.makeDirectories(policies)
+        let policy = policies.appending(SnapshotPolicy.fileName)
+        if try !Files.exists(policy) { try Files.replace(policy, with: Array(SnapshotPolicy.builtInText.utf8)) }
+        try Files.replace(file, with: Array(text.utf8))
+        let result = Result(
+            system: name, file: file.string, store: storePath.string,
+            components: discovery.findings.map {
+                .init(name: $0.component.name, driver: $0.component.driver, path: $0.path.string, summary: $0.summary)
+            },
+            notes: discovery.notes)
+        try output.result(result) { words(result) }
+    }
+
+    private func words(_ result: Result) -> String {
+        let found = table(result.components.map { ["  \($0.name)", $0.driver, $0.path, $0.summary] })
+        let notes = result.notes.map { "\nnote: \($0)" }.joined()
+        return """
+            system \(result.system)
+            \(found)
+            wrote \(result.file) and policies/snapshot.yaml
+            made the store \(result.store)\(notes)
+
+            The store will hold the system's secrets as they are: this version does not seal them. It can be entered \
+            by its owner alone; do not push it anywhere.
+
+            next: understudy snapshot
+            """
+    }
+}

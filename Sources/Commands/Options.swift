@@ -1,0 +1,23 @@
+internal import ArgumentParser
+
+/// The options of every command.
+struct Options: ParsableArguments {
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case text, json
+    }
+
+    @Option(
+        name: .long,
+        help: "The system file; else $UNDERSTUDY_SYSTEM, ./understudy.yaml, /etc/understudy/understudy.yaml.",
+        completion: .file(extensions: ["yaml", "yml"]))
+    var system: String?
+
+    @Option(name: .long, help: "How results are printed: text or json.")
+    var format: Format = .text
+
+    @Flag(name: .long, help: "Print no progress.")
+    var quiet = false
+
+    @Flag(name: .long, help: "Print more.")
+    var verbose = false
+}

@@ -1,0 +1,163 @@
+internal import Capture
+internal import ArgumentParser
+internal import Drivers
+internal import FileTree
+internal import GitStore
+internal import Restore
+internal import SnapshotModel
+internal import SystemPackage
+
+struct RestoreCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore",
+        abstract: "Put the whole delivery system, or parts of it, back to a snapshot.",
+        discussion: """
+            Stages everything beside production, reads it back and compares it with the snapshot, takes a safety \
+            snapshot of what is there, stops the system, exchanges the directories in one step each, starts the system \
+            and probes it. If anything fails the old system comes back by itself. 'understudy undo' takes it back later.
+
+            EXAMPLE
+              understudy restore --dry-run
+              understudy restore latest
+
+            EXIT STATUS
+              0   the system is restored
+              1   it failed; the old system is there again
+              6   the snapshot is damaged; nothing was changed
+              7   refused before anything was touched; the reasons are printed
+              10  there is no store
+              11  another process writes to the store
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @Argument(help: "The snapshot; the latest when left out.")
+    var id = "latest"
+
+    @Option(help: "Restore only this component; may be given again.")
+    var component: [String] = []
+
+    @Option(name: .customLong("to"), help: "Restore into this directory and leave production alone.", completion: .directory)
+    var destination: String?
+
+    @Flag(help: "Print the plan and do nothing.")
+    var dryRun = false
+
+    @Flag(help: "Do not start what was restored.")
+    var noStart = false
+
+    @Flag(help: "Let work that was running at the snapshot go on: builds, queued requests, due triggers.")
+    var resumeWork = false
+
+    @OptionGroup var options: Options
+
+    private struct Plan: Encodable {
+        struct Path: Encodable {
+            var component: String
+            var path: String
+            var create: Int
+            var replace: Int
+            var delete: Int
+            var keep: Int
+            var bytes: Int64
+        }
+
+        var snapshot: String
+        var plan: RestoreReport.Counts
+        var paths: [Path]
+        var restarts: [String]
+        var warnings: [String]
+        var refusals: [String]
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        try checkComponents(component, session)
+        let store = try session.store()
+        let reference = try store.snapshot(id, of: session.system.name)
+        let request = RestoreRequest(
+            components: Set(component),
+            destination: try destination.map { try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized() },
+            starts: !noStart, resumesWork: resumeWork, author: session.author)
+        if dryRun {
+            let plan = try await plan(reference, request, store, session)
+            session.output.endProgress()
+            let shown = encodable(plan)
+            try session.output.result(shown) { words(plan) }
+            if !plan.refusals.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
+            return
+        }
+        let lock = try store.lock(purpose: "understudy restore")
+        try session.recover(store)
+        let plan = try await plan(reference, request, store, session)
+        guard plan.refusals.isEmpty else {
+            throw CommandFailure(
+                .refused, plan.refusals.map(\.reason).joined(separator: "\n       "),
+                hint: plan.refusals.map(\.hint).joined(separator: "\n      "))
+        }
+        let reader = try store.reader()
+        let engine = RestoreEngine(
+            session.system, store: store, reader: reader, snapshot: try store.read(reference, with: reader), plan: plan,
+            request: request, progress: { session.output.progress($0) })
+        let report = try await engine.run(holding: lock)
+        session.output.endProgress()
+        try session.output.result(report) { words(report) }
+    }
+
+    private func plan(
+        _ reference: SnapshotReference, _ request: RestoreRequest, _ store: SnapshotStore, _ session: Session
+    ) async throws -> RestorePlan {
+        session.output.progress("planning")
+        let reader = try store.reader()
+        let stored = try store.read(reference, with: reader)
+        return try await RestorePlanner(session.system, store: store, reader: reader).plan(stored, request)
+    }
+
+    private func encodable(_ plan: RestorePlan) -> Plan {
+        Plan(
+            snapshot: plan.snapshot.id.description,
+            plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
+            paths: plan.roots.map {
+                .init(
+                    component: $0.component, path: $0.root.path, create: $0.create, replace: $0.replace,
+                    delete: $0.delete, keep: $0.keep, bytes: $0.bytes)
+            },
+            restarts: plan.restarts, warnings: plan.warnings,
+            refusals: plan.refusals.map { "\($0.reason) (\($0.hint))" })
+    }
+
+    private func words(_ plan: RestorePlan) -> String {
+        var lines = ["would restore \(plan.snapshot.id)"]
+        lines.append(
+            table(
+                [["  COMPONENT", "PATH", "CREATE", "REPLACE", "DELETE", "KEEP", "BYTES"]]
+                    + plan.roots.map { root in
+                        guard root.root.kind != .rebuilt else {
+                            return ["  \(root.component)", root.root.path, "made again from locks and archives", "", "", "", ""]
+                        }
+                        return [
+                            "  \(root.component)", root.root.path, "\(root.create)", "\(root.replace)", "\(root.delete)",
+                            "\(root.keep)", shown(bytes: root.bytes),
+                        ]
+                    }))
+        if !plan.restarts.isEmpty {
+            lines.append("  stops for the exchange and starts again: \(plan.restarts.joined(separator: ", "))")
+        }
+        lines += plan.warnings.map { "  note: \($0)" }
+        lines += plan.refusals.map { "  REFUSED: \($0.reason)\n           \($0.hint)" }
+        return lines.joined(separator: "\n")
+    }
+
+    private func words(_ report: RestoreReport) -> String {
+        var lines = ["restored \(report.snapshot) in \(shown(seconds: report.seconds))"]
+        lines.append(table(report.steps.map { ["  \($0.name)", shown(seconds: $0.seconds)] }))
+        lines += report.fixes.map { "  fixed: \($0.subject): \($0.action)" }
+        lines += report.notes.map { "  note: \($0)" }
+        if let safety = report.safety { lines.append("  what was there before is snapshot \(safety)") }
+        lines.append(
+            report.proven
+                ? "  proven: compared with the snapshot, started, healthy"
+                : "  not proven: compared with the snapshot, not started")
+        if destination == nil { lines.append("  'understudy undo' takes it back") }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,67 @@
+internal import Capture
+internal import Configuration
+internal import Drivers
+internal import FileTree
+internal import Git
+internal import GitStore
+internal import Glibc
+internal import Restore
+internal import SnapshotModel
+internal import SystemPackage
+
+/// What a command works with: the system file, the policy, the drivers, the store.
+struct Session: Sendable {
+    let file: FilePath
+    let description: SystemDescription
+    let policy: SnapshotPolicy
+    let system: DeliverySystem
+    let output: Output
+
+    /// Reads the system file and the policy, and makes the drivers.
+    init(_ options: Options) throws {
+        output = Output(options)
+        file = try SystemFile.find(option: options.system, variable: environment("UNDERSTUDY_SYSTEM"))
+        description = try SystemFile.read(file)
+        policy = try SnapshotPolicy.read(for: description)
+        var components: [(component: Component, driver: any Driver)] = []
+        var rules: [String: [Classification.Rule]] = [:]
+        for component in description.components {
+            components.append((component, try makeDriver(component)))
+            rules[component.name] = policy.rules(for: component.name)
+        }
+        system = DeliverySystem(
+            name: description.name, text: Array(description.text.utf8), components: components,
+            options: CaptureOptions(rules: rules, leftOut: policy.skip), host: hostName(), tool: Understudy.version)
+    }
+
+    /// Opens the store.
+    func store() throws -> SnapshotStore {
+        try SnapshotStore.open(at: description.store)
+    }
+
+    /// Who runs the command: the real person behind sudo, `name <name@host>`.
+    var author: String {
+        let own = Accounts.userName(Accounts.ownNumbers.user)
+        let name = environment("SUDO_USER").flatMap { $0.isEmpty ? nil : $0 } ?? (own.isEmpty ? "understudy" : own)
+        return "\(name) <\(name)@\(system.host)>"
+    }
+
+    /// Says what an interrupted restore left, and puts the old trees back.
+    func recover(_ store: SnapshotStore) throws {
+        guard let words = try Recovery.run(store.localDirectory) else { return }
+        output.progress(words)
+    }
+}
+
+/// A variable of the environment, nil when it is not set.
+func environment(_ name: String) -> String? {
+    unsafe getenv(name).map { unsafe String(cString: $0) }
+}
+
+/// The name of this host.
+func hostName() -> String {
+    var buffer = [CChar](repeating: 0, count: 256)
+    let status = unsafe buffer.withUnsafeMutableBufferPointer { unsafe gethostname($0.baseAddress!, $0.count - 1) }
+    guard status == 0 else { return "localhost" }
+    return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

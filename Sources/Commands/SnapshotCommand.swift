@@ -1,0 +1,142 @@
+internal import Git
+internal import ArgumentParser
+internal import Capture
+internal import GitStore
+internal import SnapshotModel
+
+struct SnapshotCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "snapshot",
+        abstract: "Take a snapshot of the whole delivery system.",
+        discussion: """
+            EXAMPLE
+              understudy snapshot -m "before the plugin upgrade"
+
+            EXIT STATUS
+              0   a complete snapshot was taken
+              1   no snapshot was taken
+              3   a partial snapshot was taken: something could not be read, or kept changing
+              10  there is no store
+              11  another process writes to the store
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @Option(name: .shortAndLong, help: "Why the snapshot is taken.")
+    var message: String?
+
+    @Option(help: "Capture only this component; may be given again.")
+    var component: [String] = []
+
+    @Flag(help: "Say what a snapshot would hold, and write nothing.")
+    var dryRun = false
+
+    @OptionGroup var options: Options
+
+    private struct Result: Encodable {
+        struct Head: Encodable {
+            var id: String
+            var commit: String?
+            var status: String
+            var started: String
+            var finished: String
+        }
+
+        struct Part: Encodable {
+            var name: String
+            var driver: String
+            var version: String?
+            var entries: Int
+            var bytes: Int64
+            var torn: [String]
+            var unreadable: [CapturedComponent.Problem]
+            var notCaptured: [CapturedComponent.Problem]
+            var notes: [String]
+        }
+
+        var snapshot: Head
+        var components: [Part]
+        var changes: [Change]
+        var dryRun: Bool
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        try checkComponents(component, session)
+        let store = try session.store()
+        let capture = SystemCapture(session.system, store: store)
+        let request = SystemCapture.Request(
+            message: message, components: Set(component), author: session.author)
+        let progress: @Sendable (String) -> Void = { session.output.progress("capturing \($0)") }
+        let taken: TakenSnapshot
+        if dryRun {
+            taken = try await capture.rehearse(request, progress: progress)
+        } else {
+            let lock = try store.lock(purpose: "understudy snapshot")
+            taken = try await capture.take(request, holding: lock, progress: progress)
+        }
+        session.output.endProgress()
+        let snapshot = taken.snapshot
+        let result = Result(
+            snapshot: .init(
+                id: snapshot.id.description, commit: taken.commit?.description, status: snapshot.status.rawValue,
+                started: snapshot.started, finished: snapshot.finished),
+            components: snapshot.components.map {
+                .init(
+                    name: $0.name, driver: $0.driver, version: $0.version, entries: $0.entries, bytes: $0.bytes,
+                    torn: $0.torn, unreadable: $0.unreadable, notCaptured: $0.notCaptured, notes: $0.notes)
+            },
+            changes: taken.changes, dryRun: dryRun)
+        try session.output.result(result) { words(taken) }
+        if snapshot.status == .partial { throw ExitCode(ExitStatus.partial.rawValue) }
+    }
+
+    private func words(_ taken: TakenSnapshot) -> String {
+        let snapshot = taken.snapshot
+        var lines = [
+            "\(dryRun ? "would take" : "snapshot") \(snapshot.id)  \(snapshot.status.rawValue)",
+            table(
+                snapshot.components.map {
+                    ["  \($0.name)", $0.driver, $0.version ?? "", "\($0.entries) entries", shown(bytes: $0.bytes)]
+                }),
+        ]
+        for component in snapshot.components {
+            lines += component.torn.map { "  torn: \(component.name)/\($0)" }
+            lines += component.unreadable.map { "  unreadable: \(component.name)/\($0.path): \($0.reason)" }
+            lines += component.notCaptured.map { "  not captured: \(component.name)/\($0.path): \($0.reason)" }
+            lines += component.notes.map { "  note: \(component.name): \($0)" }
+        }
+        if taken.isFirst {
+            lines.append("  first snapshot")
+        } else {
+            lines += taken.changes.isEmpty ? ["  no change"] : changeLines(taken.changes, limit: 20)
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// Refuses names that are no components of the system.
+func checkComponents(_ names: [String], _ session: Session) throws {
+    let known = session.system.components.map(\.component.name)
+    for name in names where !known.contains(name) {
+        throw CommandFailure(
+            .usage, "there is no component '\(name)'", hint: "the system has \(known.joined(separator: ", "))")
+    }
+}
+
+/// Changes for people, one line each.
+func changeLines(_ changes: [Change], limit: Int = Int.max) -> [String] {
+    func sign(_ change: Change.Kind) -> String {
+        switch change {
+        case .added: "+"
+        case .removed: "-"
+        case .changed, .renamed: "~"
+        case .upgraded: "↑"
+        case .downgraded: "↓"
+        }
+    }
+    let rows = changes.prefix(limit).map { change in
+        ["  \(sign(change.change))", change.component, change.kind, change.name, change.detail]
+    }
+    let more = changes.count > limit ? ["  … and \(changes.count - limit) more"] : []
+    return (rows.isEmpty ? [] : [table(rows)]) + more
+}

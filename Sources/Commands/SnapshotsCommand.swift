@@ -1,0 +1,51 @@
+internal import Capture
+internal import Git
+internal import ArgumentParser
+internal import GitStore
+internal import SnapshotModel
+
+struct SnapshotsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "snapshots",
+        abstract: "List the snapshots.",
+        discussion: """
+            EXAMPLE
+              understudy snapshots
+
+            EXIT STATUS
+              0   the list was printed, even if it is empty
+              6   a snapshot is damaged
+              10  there is no store
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @OptionGroup var options: Options
+
+    private struct Row: Encodable {
+        var id: String
+        var time: String
+        var status: String
+        var proven: Bool
+        var signed: Bool
+        var message: String
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        let store = try session.store()
+        let reader = try store.reader()
+        let proven = try store.provenSnapshots(of: session.system.name, with: reader)
+        let rows = try store.snapshots(of: session.system.name).map { reference in
+            let stored = try store.read(reference, with: reader)
+            return Row(
+                id: reference.id.description, time: reference.id.time, status: stored.snapshot.status.rawValue,
+                proven: proven.contains(reference.id), signed: false, message: stored.commit.subject)
+        }
+        try session.output.result(rows) {
+            guard !rows.isEmpty else { return "no snapshots yet: 'understudy snapshot' takes the first one" }
+            return table(
+                [["ID", "STATUS", "PROVEN", "MESSAGE"]]
+                    + rows.map { [$0.id, $0.status, $0.proven ? "proven" : "-", printable($0.message.utf8)] })
+        }
+    }
+}

@@ -1,0 +1,93 @@
+internal import Git
+internal import Configuration
+internal import SystemPackage
+internal import ArgumentParser
+internal import Capture
+internal import GitStore
+internal import Restore
+internal import SnapshotModel
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Say how fresh and how proven the snapshots are, and what changed since.",
+        discussion: """
+            EXAMPLE
+              understudy status
+
+            EXIT STATUS
+              0   the status was printed
+              10  there is no store
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @OptionGroup var options: Options
+
+    private struct Result: Encodable {
+        var system: String
+        var store: String
+        var snapshots: Int
+        var latest: String?
+        var ageSeconds: Int64?
+        var isLate: Bool
+        var status: String?
+        var proven: Bool
+        var lastProven: String?
+        var interrupted: String?
+        var drift: [Change]
+        var driftFailures: [String]
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        let store = try session.store()
+        let reader = try store.reader()
+        let capture = SystemCapture(session.system, store: store)
+        let all = try store.snapshots(of: session.system.name)
+        let proven = try store.provenSnapshots(of: session.system.name, with: reader)
+        var result = Result(
+            system: session.system.name, store: store.path.string, snapshots: all.count, isLate: true, proven: false,
+            interrupted: try Recovery.look(store.localDirectory), drift: [], driftFailures: [])
+        result.lastProven = all.last { proven.contains($0.id) }?.id.description
+        if let last = all.last {
+            let stored = try store.read(last, with: reader)
+            result.latest = last.id.description
+            let age = Clock.now.seconds - stored.commit.time
+            result.ageSeconds = age
+            result.isLate = age > session.policy.warnAfter.components.seconds
+            result.status = stored.snapshot.status.rawValue
+            result.proven = proven.contains(last.id)
+            for (component, _) in session.system.components {
+                session.output.progress("comparing \(component.name)")
+                do {
+                    result.drift += try await capture.drift(since: stored, component: component.name, reader: reader).changes
+                } catch {
+                    result.driftFailures.append("\(component.name): \(error)")
+                }
+            }
+            session.output.endProgress()
+        }
+        let shown = result
+        try session.output.result(shown) { words(shown) }
+    }
+
+    private func words(_ result: Result) -> String {
+        var rows = [["system", result.system], ["store", "\(result.store), \(result.snapshots) snapshots"]]
+        guard let latest = result.latest, let age = result.ageSeconds else {
+            return table(rows + [["latest", "none: 'understudy snapshot' takes the first one"]])
+        }
+        let late = result.isLate ? "  LATE: older than the policy's warnAfter" : ""
+        rows += [
+            ["latest", "\(latest), \(shown(seconds: Double(max(0, age)))) old\(late)"],
+            ["status", result.status ?? ""],
+            ["proven", result.proven ? "yes" : result.lastProven.map { "no; the last proven one is \($0)" } ?? "no, none is"],
+        ]
+        if let interrupted = result.interrupted {
+            rows.append(["restore", "\(interrupted): 'understudy restore' puts the old trees back and goes on"])
+        }
+        rows += result.driftFailures.map { ["drift", "cannot be told: \($0)"] }
+        if result.drift.isEmpty, result.driftFailures.isEmpty { rows.append(["drift", "none"]) }
+        let lines = result.drift.isEmpty ? [] : ["since then:"] + changeLines(result.drift, limit: 20)
+        return ([table(rows)] + lines).joined(separator: "\n")
+    }
+}

@@ -1,0 +1,82 @@
+package import ArgumentParser
+internal import Glibc
+
+/// The command line.
+package struct Understudy: AsyncParsableCommand {
+    /// The version of the tool.
+    package static let version = "0.1.0"
+
+    /// Name, summary, subcommands.
+    package static let configuration = CommandConfiguration(
+        commandName: "understudy",
+        abstract: "The stand-in for a delivery system: snapshots it into git and restores it with one command.",
+        discussion: """
+            EXAMPLE
+              understudy init /var/lib/jenkins
+              understudy snapshot
+              understudy restore latest
+
+            EXIT STATUS
+              0  done
+              1  failed
+              3  partial snapshot
+              6  verification failed, or the store is damaged
+              7  refused: preflight, policy
+              10 no store
+              11 another process writes to the store
+              64 wrong usage, or a mistake in the system file
+              130 interrupted
+            """,
+        version: version,
+        subcommands: [
+            InitCommand.self, SnapshotCommand.self, SnapshotsCommand.self, ShowCommand.self, LogCommand.self,
+            DiffCommand.self, VerifyCommand.self, RestoreCommand.self, UndoCommand.self, StatusCommand.self,
+            DoctorCommand.self,
+        ])
+
+    @OptionGroup var options: Options
+
+    /// A command line, for the argument parser.
+    package init() {}
+
+    /// Runs the command line and exits: the one place where failures become exit statuses.
+    package static func launch() async -> Never {
+        signal(SIGPIPE, SIG_IGN)
+        raiseDescriptorLimit()
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        do {
+            var command = try parseAsRoot(arguments)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+            exit()
+        } catch let error where isUsage(error) {
+            exit(withError: error)
+        } catch {
+            let failure = CommandFailure(error)
+            Output.failure(failure, format: wantsJSON(arguments) ? .json : .text)
+            exit(withError: ArgumentParser.ExitCode(failure.status.rawValue))
+        }
+    }
+
+    /// Whether the failure is about the command line itself, or a request for help.
+    private static func isUsage(_ error: any Error) -> Bool {
+        error is ArgumentParser.ExitCode || error is ValidationError || error is CleanExit
+            || "\(type(of: error))".contains("CommandError")
+    }
+
+    private static func wantsJSON(_ arguments: [String]) -> Bool {
+        zip(arguments, arguments.dropFirst()).contains { $0 == "--format" && $1 == "json" }
+            || arguments.contains("--format=json")
+    }
+
+    /// A walk holds a descriptor for each directory on its way; the default limit is low, and free to raise.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+}

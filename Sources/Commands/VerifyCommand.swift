@@ -1,0 +1,71 @@
+internal import Capture
+internal import ArgumentParser
+internal import GitStore
+internal import SnapshotModel
+
+struct VerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Check snapshots byte by byte: every object, every file's SHA-256, every manifest.",
+        discussion: """
+            EXAMPLE
+              understudy verify
+              understudy verify --all
+
+            EXIT STATUS
+              0   all is well
+              1   there is no such snapshot
+              6   something is damaged; the paths are named
+              10  there is no store
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @Argument(help: "The snapshots; the latest when left out.")
+    var ids: [String] = []
+
+    @Flag(help: "Check every snapshot of the store.")
+    var all = false
+
+    @OptionGroup var options: Options
+
+    private struct Result: Encodable {
+        struct Verdict: Encodable {
+            var id: String
+            var ok: Bool
+            var objects: Int
+            var problems: [String]
+        }
+
+        var ok: Bool
+        var snapshots: [Verdict]
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        let store = try session.store()
+        let system = session.system.name
+        let references =
+            all
+            ? try store.snapshots(of: system)
+            : try (ids.isEmpty ? ["latest"] : ids).map { try store.snapshot($0, of: system) }
+        let verification = try Verification(store)
+        let verdicts = references.map { reference in
+            session.output.progress("verifying \(reference.id)")
+            return verification.verify(reference)
+        }
+        session.output.endProgress()
+        let result = Result(
+            ok: verdicts.allSatisfy(\.isOK),
+            snapshots: verdicts.map {
+                .init(id: $0.id.description, ok: $0.isOK, objects: $0.objects, problems: $0.problems)
+            })
+        try session.output.result(result) {
+            result.snapshots.flatMap { verdict in
+                ["\(verdict.id)  \(verdict.ok ? "ok" : "DAMAGED")  \(verdict.objects) objects"]
+                    + verdict.problems.map { "  \($0)" }
+            }
+            .joined(separator: "\n")
+        }
+        if !result.ok { throw ExitCode(ExitStatus.verification.rawValue) }
+    }
+}

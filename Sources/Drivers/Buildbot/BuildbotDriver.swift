@@ -1,0 +1,155 @@
+internal import FileTree
+package import SnapshotModel
+package import SystemPackage
+
+/// Buildbot: a master, workers on the same host, and the Python environment that both run in.
+package struct BuildbotDriver: Driver {
+    package static let name = "buildbot"
+    package static let settings: [SettingKey] = [
+        SettingKey("master", .path, required: true, help: "the master's base directory"),
+        SettingKey("workers", .paths, help: "base directories of workers on this host"),
+        SettingKey("environment", .path, help: "the Python environment that Buildbot is installed in"),
+        SettingKey("url", .url, help: "where the web interface answers"),
+        SettingKey("service", .service, help: "how to start and stop it; default: its own commands"),
+        SettingKey(
+            "database", .text, help: "the component that captures its database, if that is not SQLite"),
+    ]
+
+    let component: Component
+    var master: FilePath
+    var workers: [(name: String, path: FilePath)]
+    var environment: FilePath?
+    let service: BuildbotService?
+
+    package init(_ component: Component) throws {
+        self.component = component
+        guard let master = component.text("master") else {
+            throw DriverFailure(
+                "component '\(component.name)' does not say where its master is",
+                hint: "add master: with the directory that holds buildbot.tac")
+        }
+        self.master = FilePath(master).lexicallyNormalized()
+        environment = component.text("environment").map { FilePath($0).lexicallyNormalized() }
+        service = try BuildbotService(component)
+        workers = []
+        for path in component.list("workers").map({ FilePath($0).lexicallyNormalized() }) {
+            let base = path.lastComponent?.string ?? "worker"
+            var name = "workers/\(base)"
+            var number = 2
+            while workers.contains(where: { $0.name == name }) {
+                name = "workers/\(base)-\(number)"
+                number += 1
+            }
+            workers.append((name, path))
+        }
+        try refuseNesting()
+    }
+
+    /// Every root is exchanged as a whole at a restore: one inside another cannot be.
+    private func refuseNesting() throws {
+        let places = [master] + workers.map(\.path) + [environment].compactMap { $0 }
+        for (index, place) in places.enumerated() {
+            for (other, outer) in places.enumerated() where other != index && place.starts(with: outer) {
+                throw DriverFailure(
+                    "component '\(component.name)': \(place) lies in \(outer), which is captured too",
+                    hint: place == environment
+                        ? "leave 'environment' out: its files are captured one by one with \(outer)"
+                        : "leave it out, or move it beside \(outer)")
+            }
+        }
+    }
+
+    package func places() -> [Root] {
+        var places = [Root(name: "master", path: master.string)]
+        places += workers.map { Root(name: $0.name, path: $0.path.string) }
+        if let environment {
+            places.append(Root(name: "environment", path: environment.string, kind: .rebuilt))
+        }
+        return places
+    }
+
+    package func roots() throws -> [Root] {
+        guard try TacFile.read(in: master)?.role == .master else {
+            throw DriverFailure(
+                "\(master) is no Buildbot master: it has no buildbot.tac that makes one",
+                hint: "give the directory that 'buildbot create-master' made as 'master'")
+        }
+        for worker in workers {
+            guard try TacFile.read(in: worker.path)?.role == .worker else {
+                throw DriverFailure(
+                    "\(worker.path) is no Buildbot worker: it has no buildbot.tac that makes one",
+                    hint: "give directories that 'buildbot-worker create-worker' made as 'workers'")
+            }
+        }
+        if let environment { _ = try PythonEnvironment(environment) }
+        return places()
+    }
+
+    package func classification(of root: String) -> Classification {
+        switch root {
+        case "master":
+            // A configuration that cannot be read is told of by freeze(), which reads it too.
+            BuildbotClasses.master(database: (try? databaseFile()) ?? "state.sqlite")
+        case "environment": BuildbotClasses.environment
+        default: BuildbotClasses.worker
+        }
+    }
+
+    package func version() async throws -> String? {
+        guard let environment else { return nil }
+        return try PythonEnvironment(environment).version(of: "buildbot")
+    }
+
+    package func relocated(to roots: [String: FilePath]) -> BuildbotDriver {
+        var driver = self
+        driver.master = roots["master"] ?? master
+        driver.environment = environment.map { roots["environment"] ?? $0 }
+        driver.workers = workers.map { ($0.name, roots[$0.name] ?? $0.path) }
+        return driver
+    }
+
+    package func inventory(of source: any FileSource) throws -> Inventory {
+        var items: [Inventory.Item] = []
+        if let bytes = try source.lock(BuildbotInventory.name) { items += try BuildbotInventory(bytes).items }
+        if let bytes = try source.lock(PythonLock.name) {
+            items += try PythonLock(bytes).wheels.map {
+                Inventory.Item(kind: "package", name: $0.name, version: $0.version, digest: $0.digest)
+            }
+        }
+        return Inventory(items: items)
+    }
+
+    package var lifecycle: (any Lifecycle)? {
+        BuildbotLifecycle(
+            master: .init(directory: master, program: "buildbot"),
+            workers: workers.map { .init(directory: $0.path, program: "buildbot-worker") },
+            environment: environment, url: component.text("url"), service: service,
+            database: database)
+    }
+
+    /// The SQLite database of the master, nil when it has another or its configuration cannot be read now.
+    private var database: FilePath? {
+        // Only a second source for readiness: without it the first one decides.
+        (try? databaseFile()).flatMap { $0 }.map { master.appending($0) }
+    }
+
+    /// The configuration of the master.
+    func configuration() throws -> MasterConfiguration? {
+        try TacFile.read(in: master).map { try MasterConfiguration($0, directory: master) }
+    }
+
+    /// The SQLite file below the master's base directory, nil when the state is kept elsewhere.
+    func databaseFile() throws -> String? {
+        switch try configuration()?.stateStore {
+        case .sqlite(let file):
+            let path = FilePath(file).lexicallyNormalized()
+            if path.isRelative { return path.string }
+            guard path.starts(with: master) else { return nil }
+            return path.string.dropFirst(master.string.count + 1).description
+        case .unknown:
+            return try Files.exists(master.appending("state.sqlite")) ? "state.sqlite" : nil
+        case .server, nil:
+            return nil
+        }
+    }
+}

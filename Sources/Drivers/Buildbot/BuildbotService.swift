@@ -1,0 +1,41 @@
+internal import Programs
+internal import SnapshotModel
+
+/// How a site starts and stops Buildbot, where that is not Buildbot's own way.
+struct BuildbotService {
+    private let startCommand: [String]
+    private let stopCommand: [String]
+
+    /// The `service` setting, nil when there is none.
+    init?(_ component: Component) throws {
+        let map = component.map("service")
+        guard !map.isEmpty else { return nil }
+        if let unit = map["systemd"] {
+            startCommand = ["systemctl", "start", unit]
+            stopCommand = ["systemctl", "stop", unit]
+        } else if let start = map["start"], let stop = map["stop"] {
+            startCommand = ["/bin/sh", "-c", start]
+            stopCommand = ["/bin/sh", "-c", stop]
+        } else {
+            throw DriverFailure(
+                "component '\(component.name)': 'service' needs 'systemd', or 'start' and 'stop'",
+                hint: "write service: {systemd: buildbot}, or leave it out")
+        }
+    }
+
+    /// Runs the command that starts it.
+    func start() async throws { try await run(startCommand) }
+
+    /// Runs the command that stops it.
+    func stop() async throws { try await run(stopCommand) }
+
+    private func run(_ command: [String]) async throws {
+        do {
+            try await Program(command[0], Array(command.dropFirst()), limit: .seconds(180)).runSuccessfully()
+        } catch let failure as ProgramFailure {
+            throw DriverFailure(
+                "the service command '\(command.joined(separator: " "))' failed: \(failure)",
+                hint: "run it by hand and see")
+        }
+    }
+}

@@ -1,0 +1,88 @@
+internal import FileTree
+package import SnapshotModel
+package import SystemPackage
+
+/// Any directories: the proxy in front of the CI, unit files, definitions of agents.
+package struct FilesDriver: Driver {
+    package static let name = "files"
+    package static let settings: [SettingKey] = [
+        SettingKey("paths", .paths, required: true, help: "directories to capture with all in them")
+    ]
+
+    private var directories: [(name: String, path: FilePath)]
+
+    package init(_ component: Component) throws {
+        directories = []
+        for text in component.list("paths") {
+            let path = FilePath(text).lexicallyNormalized()
+            guard path.isAbsolute, path.lastComponent != nil else {
+                throw DriverFailure(
+                    "component '\(component.name)': '\(text)' is no absolute path below /",
+                    hint: "write whole paths, as /etc/nginx")
+            }
+            for other in directories where path.starts(with: other.path) || other.path.starts(with: path) {
+                throw DriverFailure(
+                    "component '\(component.name)': \(path) and \(other.path) are the same or lie in one another",
+                    hint: "keep the outer one only")
+            }
+            directories.append((String(path.string.dropFirst()), path))
+        }
+        guard !directories.isEmpty else {
+            throw DriverFailure(
+                "component '\(component.name)' has no paths", hint: "list at least one directory in 'paths'")
+        }
+    }
+
+    /// Finds nothing by itself: any directory could be one.
+    package static func detect(_ path: FilePath) throws -> Detection? { nil }
+
+    package func places() -> [Root] {
+        directories.map { Root(name: $0.name, path: $0.path.string) }
+    }
+
+    package func roots() throws -> [Root] {
+        for directory in directories {
+            guard let status = try Files.status(directory.path) else {
+                throw DriverFailure(
+                    "\(directory.path) is not there", hint: "make it, or take it out of 'paths'")
+            }
+            guard status.kind == .directory else {
+                throw DriverFailure(
+                    "\(directory.path) is no directory",
+                    hint: status.kind == .link
+                        ? "give the directory that it links to" : "give the directory that it lies in")
+            }
+        }
+        return places()
+    }
+
+    package func classification(of root: String) -> Classification { Self.classes }
+
+    package func relocated(to roots: [String: FilePath]) -> FilesDriver {
+        var driver = self
+        driver.directories = directories.map { ($0.name, roots[$0.name] ?? $0.path) }
+        return driver
+    }
+
+    private static let classes = Classification(
+        [
+            // A bare repository: what git made is one thing, HEAD, config and hooks are what people write.
+            .init("**/*.git/objects/**", .source), .init("**/.git/objects/**", .source),
+            .init("objects/pack/**", .source), .init("objects/info/**", .source),
+            .init("objects/??/**", .source),
+            .init("**/.ssh/**", .secret), .init("**/.gnupg/**", .secret), .init("**/.aws/**", .secret),
+            .init("**/.kube/config", .secret), .init("**/.docker/config.json", .secret),
+            .init("**/.netrc", .secret), .init("**/.pgpass", .secret), .init("**/.npmrc", .secret),
+            .init("**/.pypirc", .secret), .init("**/.git-credentials", .secret),
+            .init("**/.htpasswd", .secret),
+            .init("**/htpasswd", .secret), .init("**/.env", .secret), .init("**/id_rsa", .secret),
+            .init("**/id_ecdsa", .secret), .init("**/id_ed25519", .secret),
+            .init("**/ssh_host_*_key", .secret),
+            .init("**/shadow", .secret), .init("**/gshadow", .secret),
+            .init("**/*.key", .secret), .init("**/*.pem", .secret), .init("**/*.p12", .secret),
+            .init("**/*.pfx", .secret), .init("**/*.jks", .secret), .init("**/*.keystore", .secret),
+            .init("**/*.tfstate", .secret), .init("**/*.tfstate.backup", .secret),
+            .init("**/*.kdbx", .secret),
+        ],
+        defaultClass: .config)
+}

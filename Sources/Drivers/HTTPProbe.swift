@@ -1,0 +1,118 @@
+internal import Programs
+package import SystemPackage
+
+/// Asks a web server by way of curl; nothing of a request can be seen in the list of processes.
+package struct HTTPProbe: Sendable {
+    /// What a server answered.
+    package struct Answer: Sendable {
+        /// The status: 200, 404.
+        package var status: Int
+        /// The body.
+        package var body: String
+    }
+
+    /// The start of every address: `http://127.0.0.1:8010`.
+    package var base: String
+    /// A Unix socket to speak through, nil for TCP.
+    package var socket: FilePath?
+    /// More header lines: `Authorization: …`.
+    package var headers: [String]
+    /// How long one request may take.
+    package var limit: Duration
+
+    /// A probe of the server at `base`, with or without a slash at its end.
+    package init(
+        _ base: String, socket: FilePath? = nil, headers: [String] = [], limit: Duration = .seconds(2)
+    ) {
+        self.base = base.hasSuffix("/") ? String(base.dropLast()) : base
+        self.socket = socket
+        self.headers = headers
+        self.limit = limit
+    }
+
+    /// Asks for a path.
+    ///
+    /// A request that times out or breaks off is made again, up to `attempts` times: some servers lose an answer now and
+    /// then, and one lost answer says nothing of their health. Any status is an answer. Throws an ``HTTPFailure``.
+    package func get(_ path: String, attempts: Int = 4) async throws -> Answer {
+        var attempt = 1
+        while true {
+            do {
+                return try await request(path, [])
+            } catch let failure as HTTPFailure where failure.isPassing && attempt < attempts {
+                attempt += 1
+            }
+        }
+    }
+
+    /// Sends a body, once: what a server does with it may be done already when its answer is lost.
+    package func post(_ path: String, _ body: String, type: String = "application/json") async throws
+        -> Answer
+    {
+        try await request(
+            path, ["header = \(quoted("Content-Type: \(type)"))", "data-raw = \(quoted(body))"])
+    }
+
+    private func request(_ path: String, _ options: [String]) async throws -> Answer {
+        let seconds = limit.components
+        let milliseconds = seconds.seconds * 1000 + seconds.attoseconds / 1_000_000_000_000_000
+        let fraction = String(milliseconds % 1000 + 1000).dropFirst()
+        var lines = [
+            "url = \(quoted(base + path))", "silent", "show-error", "globoff", "noproxy = \"*\"",
+            "proto = \"=http,https\"", "max-time = \(milliseconds / 1000).\(fraction)",
+            "write-out = \"\\n%{http_code}\"",
+        ]
+        if let socket { lines.append("unix-socket = \(quoted(socket.string))") }
+        lines += headers.map { "header = \(quoted($0))" } + options
+        let outcome = try await Program(
+            "curl", ["--disable", "--config", "-"], input: Array((lines.joined(separator: "\n") + "\n").utf8),
+            limit: limit + .seconds(10), outputLimit: 64 << 20
+        ).run()
+        guard outcome.status == 0 else {
+            throw HTTPFailure(
+                address: base + path, code: outcome.status, message: trimmed(outcome.errorOutput[...]))
+        }
+        guard let end = outcome.output.utf8.lastIndex(of: UInt8(ascii: "\n")),
+            let status = Int(outcome.output[end...].dropFirst())
+        else {
+            throw HTTPFailure(address: base + path, code: 1, message: "curl did not say the status")
+        }
+        return Answer(status: status, body: String(outcome.output[..<end]))
+    }
+}
+
+/// A server gave no answer.
+package struct HTTPFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What was asked for.
+    package var address: String
+    /// curl's exit status.
+    package var code: Int32
+    /// curl's words.
+    package var message: String
+
+    /// Whether nobody listens there.
+    package var isRefused: Bool { code == 7 }
+    /// Whether the same request may well be answered: cut short, timed out, empty, reset.
+    package var isPassing: Bool { [18, 28, 52, 56].contains(code) }
+
+    /// One line: what was asked, and why there is no answer.
+    package var description: String {
+        "no answer from \(address): \(message.split(separator: "\n").first ?? "curl status \(code)")"
+    }
+}
+
+/// Text as a curl configuration spells it.
+private func quoted(_ text: String) -> String {
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\"": quoted += "\\\""
+        case "\\": quoted += "\\\\"
+        case "\n": quoted += "\\n"
+        case "\r": quoted += "\\r"
+        case "\t": quoted += "\\t"
+        default: quoted.unicodeScalars.append(scalar)
+        }
+    }
+    return quoted + "\""
+}

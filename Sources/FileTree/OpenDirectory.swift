@@ -1,0 +1,160 @@
+internal import Cfiles
+internal import Glibc
+package import SystemPackage
+
+/// An open directory: every operation is relative to it, and none follows a link.
+///
+/// So nobody can exchange a directory on the way for a link while we work below it. The descriptor closes with the last
+/// reference.
+package final class OpenDirectory: Sendable {
+    private let descriptor: CInt
+    /// The path it was opened by, for messages.
+    private let path: [UInt8]
+
+    private init(descriptor: CInt, path: [UInt8]) {
+        self.descriptor = descriptor
+        self.path = path
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// Opens a directory by its path; links on the way to it are followed, a link at its end is not.
+    package convenience init(_ path: FilePath) throws(FileFailure) {
+        let descriptor = try Files.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        self.init(descriptor: descriptor, path: path.byteArray)
+    }
+
+    /// Opens a directory in this one.
+    package func directory(_ name: [UInt8]) throws(FileFailure) -> OpenDirectory {
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        let child = try systemCall("open", self.path(name)) {
+            unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags, 0) }
+        }
+        return OpenDirectory(descriptor: child, path: self.path(name))
+    }
+
+    /// The names in the directory, sorted by bytes.
+    package func names() throws(FileFailure) -> [[UInt8]] {
+        try namesInDirectory(descriptor, path: path).sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// The status of the directory itself.
+    package func status() throws(FileFailure) -> FileStatus {
+        var status = stat()
+        try systemCall("look at", path) { unsafe fstat(descriptor, &status) }
+        return FileStatus(status)
+    }
+
+    /// The status of what stands at a name.
+    package func status(_ name: [UInt8]) throws(FileFailure) -> FileStatus {
+        var status = stat()
+        try systemCall("look at", self.path(name)) {
+            unsafe withName(name) { unsafe fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }
+        }
+        return FileStatus(status)
+    }
+
+    /// What the symbolic link of a name points to.
+    package func linkTarget(_ name: [UInt8]) throws(FileFailure) -> [UInt8] {
+        var buffer = [CChar](repeating: 0, count: 4097)
+        let count = try systemCall("read the link", self.path(name)) {
+            unsafe buffer.withUnsafeMutableBufferPointer { buffer in
+                guard let base = buffer.baseAddress else { return -1 }
+                return unsafe withName(name) { unsafe readlinkat(descriptor, $0, base, buffer.count) }
+            }
+        }
+        return buffer[..<count].map { UInt8(bitPattern: $0) }
+    }
+
+    /// Opens a regular file for reading.
+    ///
+    /// Does not wait for a fifo that took the file's place, and tries not to touch the time of its last access.
+    package func file(_ name: [UInt8]) throws(FileFailure) -> OpenFile {
+        let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+        let path = { self.path(name) }
+        let opened: CInt
+        do {
+            opened = try systemCall("open", path()) {
+                unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags | noAccessTime, 0) }
+            }
+        } catch where error.reason == .notPermitted {
+            // Only the owner may leave the access time alone.
+            opened = try systemCall("open", path()) {
+                unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags, 0) }
+            }
+        }
+        return OpenFile(descriptor: opened, path: path())
+    }
+
+    /// Makes a new file, which only we may read and write until its mode is set.
+    package func createFile(_ name: [UInt8]) throws(FileFailure) -> OpenFile {
+        let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let created = try systemCall("create", self.path(name)) {
+            unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags, 0o600) }
+        }
+        return OpenFile(descriptor: created, path: path(name))
+    }
+
+    /// Makes a directory, which only we may enter until its mode is set, and opens it.
+    package func createDirectory(_ name: [UInt8]) throws(FileFailure) -> OpenDirectory {
+        try systemCall("make the directory", path(name)) {
+            unsafe withName(name) { unsafe mkdirat(descriptor, $0, 0o700) }
+        }
+        return try directory(name)
+    }
+
+    /// Makes a symbolic link with its owner and time.
+    package func createLink(
+        _ name: [UInt8], target: [UInt8], owner: UInt32, group: UInt32, modified: (Int64, Int64)
+    ) throws(FileFailure) {
+        try systemCall("make the link", path(name)) {
+            unsafe withName(target) { target in
+                unsafe withName(name) { unsafe symlinkat(target, descriptor, $0) }
+            }
+        }
+        try systemCall("set the owner of", path(name)) {
+            unsafe withName(name) { unsafe fchownat(descriptor, $0, owner, group, AT_SYMLINK_NOFOLLOW) }
+        }
+        let times = accessAndModification(modified)
+        try systemCall("set the time of", path(name)) {
+            unsafe withName(name) { name in
+                unsafe times.withUnsafeBufferPointer {
+                    unsafe utimensat(descriptor, name, $0.baseAddress, AT_SYMLINK_NOFOLLOW)
+                }
+            }
+        }
+    }
+
+    /// Gives the file at `target`, a path below this directory, a second name here.
+    package func createHardLink(_ name: [UInt8], to target: [UInt8], in other: OpenDirectory) throws(FileFailure) {
+        try systemCall("link", path(name)) {
+            unsafe withName(target) { target in
+                unsafe withName(name) { unsafe linkat(other.descriptor, target, descriptor, $0, 0) }
+            }
+        }
+    }
+
+    /// The extended attributes of the directory itself, sorted by name.
+    package func attributes() throws(FileFailure) -> [(name: [UInt8], value: [UInt8])] {
+        try readAttributes(descriptor, path)
+    }
+
+    /// Sets owner, attributes, mode and time of the directory itself, in the order in which none undoes another.
+    package func set(
+        owner: UInt32, group: UInt32, mode: UInt16, attributes: [(name: [UInt8], value: [UInt8])],
+        modified: (Int64, Int64)
+    ) throws(FileFailure) {
+        try setMetadata(
+            descriptor, path, owner: owner, group: group, mode: mode, attributes: attributes, modified: modified)
+    }
+
+    /// The path of a name in here, for messages.
+    private func path(_ name: [UInt8]) -> [UInt8] {
+        path + [UInt8(ascii: "/")] + name
+    }
+}
+
+/// `O_NOATIME` of `<fcntl.h>`, which needs `_GNU_SOURCE`.
+private let noAccessTime: CInt = 0o1000000

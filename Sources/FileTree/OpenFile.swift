@@ -1,0 +1,166 @@
+internal import Cfiles
+internal import Glibc
+package import SystemPackage
+
+/// An open regular file; it closes when it goes out of scope.
+package struct OpenFile: ~Copyable {
+    private let descriptor: CInt
+    private let path: [UInt8]
+
+    init(descriptor: CInt, path: [UInt8]) {
+        self.descriptor = descriptor
+        self.path = path
+    }
+
+    /// Opens a file for reading by its path, following links.
+    package init(_ path: FilePath) throws(FileFailure) {
+        descriptor = try Files.openForReading(path)
+        self.path = path.byteArray
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// The file's status now.
+    package borrowing func status() throws(FileFailure) -> FileStatus {
+        var status = stat()
+        try systemCall("look at", path) { unsafe fstat(descriptor, &status) }
+        return FileStatus(status)
+    }
+
+    /// Reads until `buffer` is full or the file ends, and returns how many bytes that was.
+    @unsafe package borrowing func read(into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure) -> Int {
+        var filled = 0
+        while filled < buffer.count {
+            let count = try systemCall("read", path) {
+                unsafe Glibc.read(descriptor, buffer.baseAddress?.advanced(by: filled), buffer.count - filled)
+            }
+            guard count > 0 else { break }
+            filled += count
+        }
+        return filled
+    }
+
+    /// Goes back to the start.
+    package borrowing func rewind() throws(FileFailure) {
+        try systemCall("seek in", path) { lseek(descriptor, 0, SEEK_SET) }
+    }
+
+    /// Whether the file has a hole before its end.
+    package borrowing func hasHole(size: Int64) throws(FileFailure) -> Bool {
+        let hole = try systemCall("look for holes in", path) { cfiles_next_hole(descriptor, 0) }
+        try systemCall("seek in", path) { lseek(descriptor, 0, SEEK_SET) }
+        return Int64(hole) < size
+    }
+
+    /// Writes all bytes at the current place.
+    package borrowing func write(_ bytes: [UInt8]) throws(FileFailure) {
+        var written = 0
+        while written < bytes.count {
+            written += try systemCall("write", path) {
+                unsafe bytes.withUnsafeBytes {
+                    unsafe Glibc.write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written)
+                }
+            }
+        }
+    }
+
+    /// Moves on without writing: what is left out reads as zeros and takes no space.
+    package borrowing func skip(_ count: Int) throws(FileFailure) {
+        try systemCall("seek in", path) { lseek(descriptor, off_t(count), SEEK_CUR) }
+    }
+
+    /// Sets the file's length, for a file that ends in a hole.
+    package borrowing func truncate(to size: Int64) throws(FileFailure) {
+        try systemCall("set the size of", path) { ftruncate(descriptor, off_t(size)) }
+    }
+
+    /// The extended attributes, sorted by name.
+    package borrowing func attributes() throws(FileFailure) -> [(name: [UInt8], value: [UInt8])] {
+        try readAttributes(descriptor, path)
+    }
+
+    /// Sets owner, attributes, mode and time, in the order in which none undoes another.
+    package borrowing func set(
+        owner: UInt32, group: UInt32, mode: UInt16, attributes: [(name: [UInt8], value: [UInt8])],
+        modified: (Int64, Int64)
+    ) throws(FileFailure) {
+        try setMetadata(
+            descriptor, path, owner: owner, group: group, mode: mode, attributes: attributes, modified: modified)
+    }
+}
+
+func accessAndModification(_ modified: (Int64, Int64)) -> [timespec] {
+    let time = timespec(tv_sec: Int(modified.0), tv_nsec: Int(modified.1))
+    return [time, time]
+}
+
+/// Sets what a manifest knows of an open file or directory.
+///
+/// Owner before mode, because a change of owner clears set-user-id; owner before attributes, because it clears
+/// capabilities; mode after the attributes, because an ACL sets the group bits of the mode; time last.
+func setMetadata(
+    _ descriptor: CInt, _ path: [UInt8], owner: UInt32, group: UInt32, mode: UInt16,
+    attributes: [(name: [UInt8], value: [UInt8])], modified: (Int64, Int64)
+) throws(FileFailure) {
+    var status = stat()
+    try systemCall("look at", path) { unsafe fstat(descriptor, &status) }
+    if status.st_uid != owner || status.st_gid != group {
+        try systemCall("set the owner of", path) { fchown(descriptor, owner, group) }
+    }
+    for attribute in attributes {
+        try systemCall("set an extended attribute of", path) {
+            unsafe withName(attribute.name) { name in
+                unsafe attribute.value.withUnsafeBytes {
+                    unsafe fsetxattr(descriptor, name, $0.baseAddress, $0.count, 0)
+                }
+            }
+        }
+    }
+    try systemCall("set the mode of", path) { fchmod(descriptor, mode_t(mode)) }
+    let times = accessAndModification(modified)
+    try systemCall("set the time of", path) {
+        unsafe times.withUnsafeBufferPointer { unsafe futimens(descriptor, $0.baseAddress) }
+    }
+}
+
+/// The extended attributes of an open file or directory, sorted by name; none where the file system has none.
+func readAttributes(
+    _ descriptor: CInt, _ path: [UInt8]
+) throws(FileFailure) -> [(name: [UInt8], value: [UInt8])] {
+    let names: [UInt8]
+    do {
+        names = try unsafe growing("list the extended attributes of", path) { unsafe flistxattr(descriptor, $0, $1) }
+    } catch where error.reason == .notSupported {
+        return []
+    }
+    var attributes: [(name: [UInt8], value: [UInt8])] = []
+    for name in names.split(separator: 0) {
+        let value = try unsafe growing("read an extended attribute of", path) { buffer, size in
+            unsafe withName(Array(name)) { unsafe fgetxattr(descriptor, $0, buffer, size) }
+        }
+        attributes.append((Array(name), value))
+    }
+    return attributes.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+}
+
+/// Calls a function that fills a buffer, with the size it asks for, until the size fits.
+private func growing(
+    _ operation: StaticString, _ path: [UInt8], _ call: (UnsafeMutablePointer<CChar>?, Int) -> Int
+) throws(FileFailure) -> [UInt8] {
+    while true {
+        let size = try systemCall(operation, path) { call(nil, 0) }
+        guard size > 0 else { return [] }
+        var buffer = [CChar](repeating: 0, count: size)
+        do {
+            let count = try systemCall(operation, path) {
+                unsafe buffer.withUnsafeMutableBufferPointer { unsafe call($0.baseAddress, $0.count) }
+            }
+            return buffer[..<count].map { UInt8(bitPattern: $0) }
+        } catch where error.reason == .outOfRange {
+            // It grew in between.
+            continue
+        }
+    }
+}

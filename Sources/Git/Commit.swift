@@ -1,0 +1,84 @@
+/// A git commit as a value.
+package struct Commit: Hashable, Sendable {
+    /// The tree.
+    package var tree: ObjectID
+    /// The commits it follows.
+    package var parents: [ObjectID]
+    /// Who: `Name <address>`.
+    package var author: String
+    /// When, in seconds since 1970.
+    package var time: Int64
+    /// The message; its first line is for people, trailers are at its end.
+    package var message: String
+
+    /// A commit.
+    package init(tree: ObjectID, parents: [ObjectID], author: String, time: Int64, message: String) {
+        self.tree = tree
+        self.parents = parents
+        self.author = author
+        self.time = time
+        self.message = message
+    }
+
+    /// The contents of the commit object.
+    package var contents: [UInt8] {
+        var text = "tree \(tree)\n"
+        for parent in parents { text += "parent \(parent)\n" }
+        let person = "\(Self.plain(author)) \(time) +0000"
+        text += "author \(person)\ncommitter \(person)\n\n\(message.replacing("\0", with: ""))"
+        if !text.hasSuffix("\n") { text += "\n" }
+        return Array(text.utf8)
+    }
+
+    /// The commit that these contents are.
+    ///
+    /// Throws a ``GitError`` with code `damaged` when they are none.
+    package init(contents: [UInt8], of id: ObjectID) throws(GitError) {
+        let text = String(decoding: contents, as: UTF8.self)
+        let damaged = GitError(.damaged, "read commit \(id)", "its contents are not those of a commit")
+        guard let end = text.firstRange(of: "\n\n") else { throw damaged }
+        message = String(text[end.upperBound...])
+        var tree: ObjectID?
+        parents = []
+        author = ""
+        time = 0
+        for line in text[..<end.lowerBound].split(separator: "\n") {
+            let word = line.prefix { $0 != " " }
+            let rest = line.dropFirst(word.count + 1)
+            switch word {
+            case "tree": tree = ObjectID(hex: rest.utf8)
+            case "parent":
+                guard let parent = ObjectID(hex: rest.utf8) else { throw damaged }
+                parents.append(parent)
+            case "author":
+                let words = rest.split(separator: " ")
+                guard words.count >= 2, let seconds = Int64(words[words.count - 2]) else { throw damaged }
+                time = seconds
+                author = words.dropLast(2).joined(separator: " ")
+            default: break
+            }
+        }
+        guard let tree else { throw damaged }
+        self.tree = tree
+    }
+
+    /// The value of a trailer, nil when the message has none of that name.
+    package func trailer(_ name: String) -> String? {
+        trailers(name).last
+    }
+
+    /// The values of all trailers of a name, in order.
+    package func trailers(_ name: String) -> [String] {
+        message.split(separator: "\n").compactMap { line in
+            line.hasPrefix("\(name): ") ? String(line.dropFirst(name.count + 2)) : nil
+        }
+    }
+
+    /// The first line of the message.
+    package var subject: String { String(message.prefix { $0 != "\n" }) }
+
+    /// A name without what git uses to end it.
+    private static func plain(_ author: String) -> String {
+        author.replacing("\n", with: " ").replacing("\0", with: "")
+    }
+}

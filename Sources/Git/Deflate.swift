@@ -1,0 +1,76 @@
+internal import Clibdeflate
+
+/// Makes zlib streams; one for each thread.
+@safe final class Compressor {
+    private let fast: OpaquePointer
+    private let stored: OpaquePointer
+
+    init() {
+        // Level 1 compresses texts of a CI home to a quarter at 300 MB/s a core (docs/benchmarks.md); level 0 stores.
+        guard let fast = unsafe libdeflate_alloc_compressor(1), let stored = unsafe libdeflate_alloc_compressor(0) else {
+            preconditionFailure("libdeflate could not allocate a compressor: out of memory")
+        }
+        unsafe self.fast = fast
+        unsafe self.stored = stored
+    }
+
+    deinit {
+        unsafe libdeflate_free_compressor(fast)
+        unsafe libdeflate_free_compressor(stored)
+    }
+
+    /// The most bytes that `count` bytes can become.
+    func bound(_ count: Int) -> Int {
+        unsafe max(libdeflate_zlib_compress_bound(fast, count), libdeflate_zlib_compress_bound(stored, count))
+    }
+
+    /// Writes a zlib stream of `input` to `output`, which has room for ``bound(_:)``, and returns its length.
+    @unsafe func compress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, stores: Bool) -> Int {
+        let compressor = unsafe stores || !isWorthwhile(input) ? stored : fast
+        let count = unsafe libdeflate_zlib_compress(
+            compressor, input.baseAddress, input.count, output.baseAddress, output.count)
+        precondition(count > 0, "the output has room for the bound")
+        return count
+    }
+
+    /// Whether compressing saves anything, judged by a sample of a long input.
+    @unsafe private func isWorthwhile(_ input: UnsafeRawBufferPointer) -> Bool {
+        let sampleSize = 1 << 14
+        guard input.count > 4 * sampleSize else { return true }
+        return unsafe withUnsafeTemporaryAllocation(byteCount: bound(sampleSize), alignment: 16) { output in
+            let middle = (input.count - sampleSize) / 2
+            let count = unsafe libdeflate_zlib_compress(
+                fast, input.baseAddress?.advanced(by: middle), sampleSize, output.baseAddress, output.count)
+            return count < sampleSize * 15 / 16
+        }
+    }
+}
+
+/// Reads zlib streams; used by one thread at a time.
+@safe final class Decompressor {
+    private let pointer: OpaquePointer
+
+    init() {
+        guard let pointer = unsafe libdeflate_alloc_decompressor() else {
+            preconditionFailure("libdeflate could not allocate a decompressor: out of memory")
+        }
+        unsafe self.pointer = pointer
+    }
+
+    deinit {
+        unsafe libdeflate_free_decompressor(pointer)
+    }
+
+    /// Fills `output` from the zlib stream at the start of `input`; false when it is damaged or of another length.
+    @unsafe func decompress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Bool {
+        var used = 0
+        let result = unsafe libdeflate_zlib_decompress_ex(
+            pointer, input.baseAddress, input.count, output.baseAddress, output.count, &used, nil)
+        return result == LIBDEFLATE_SUCCESS
+    }
+}
+
+/// CRC-32 as zip and git use it.
+@unsafe package func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    unsafe libdeflate_crc32(0, bytes.baseAddress, bytes.count)
+}

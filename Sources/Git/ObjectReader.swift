@@ -1,0 +1,124 @@
+internal import FileTree
+internal import Glibc
+internal import Synchronization
+package import SystemPackage
+
+/// Reads objects of a repository from many threads at once.
+///
+/// Packs are mapped and whole objects are read straight from them. What is stored as a delta (after `git gc`) or loose
+/// is read through libgit2, one thread at a time.
+package final class ObjectReader: Sendable {
+    /// The repository's path.
+    package let repository: FilePath
+
+    private struct Pack {
+        let index: PackIndex
+        let file: MappedFile
+    }
+
+    private let packs: [Pack]
+    private let fallback: Mutex<ObjectDatabase>
+
+    /// Opens the packs that are there now; packs that come later are only found by the fallback.
+    package init(_ repository: FilePath) throws {
+        self.repository = repository
+        let directory = repository.appending("objects").appending("pack")
+        var packs: [(Pack, modified: Int64)] = []
+        for name in try Files.names(directory) where name.suffix(4).elementsEqual(".idx".utf8) {
+            guard name.starts(with: "pack-".utf8) else { continue }
+            let packPath = directory.appending(String(decoding: name.dropLast(4), as: UTF8.self) + ".pack")
+            let index = try PackIndex(directory.appending(String(decoding: name, as: UTF8.self)))
+            let status = try Files.status(packPath)
+            packs.append((Pack(index: index, file: try MappedFile(packPath)), status?.modified.seconds ?? 0))
+        }
+        // The newest first: most of what is looked up was written last.
+        self.packs = packs.sorted { $0.modified > $1.modified }.map(\.0)
+        fallback = Mutex(try ObjectDatabase(repository))
+    }
+
+    /// Whether the repository holds the object.
+    package func contains(_ id: ObjectID) -> Bool {
+        if packs.contains(where: { $0.index.position(of: id) != nil }) { return true }
+        // Loose objects are rare here (we write none), so one look at the file system will do.
+        let digits = id.description
+        let path = repository.appending("objects").appending(String(digits.prefix(2))).appending(String(digits.dropFirst(2)))
+        return unsafe path.withPlatformString { unsafe access($0, F_OK) } == 0
+    }
+
+    /// The kind and the contents of an object.
+    ///
+    /// Throws a ``GitError``: `notFound` when the repository does not hold it, `damaged` when it cannot be read. The
+    /// contents are not hashed again; who must be sure compares ``ObjectID/of(_:_:)``.
+    package func object(_ id: ObjectID) throws -> (kind: ObjectKind, contents: [UInt8]) {
+        for pack in packs {
+            guard let position = pack.index.position(of: id) else { continue }
+            if let object = try whole(id, at: position, in: pack) { return object }
+            break
+        }
+        return try fallback.withLock { (database) throws(GitError) in try database.object(id) }
+    }
+
+    /// The contents of an object that must be of one kind.
+    package func contents(_ id: ObjectID, _ kind: ObjectKind) throws -> [UInt8] {
+        let object = try object(id)
+        guard object.kind == kind else {
+            throw GitError(.damaged, "read \(kind.word) \(id)", "it is a \(object.kind.word)")
+        }
+        return object.contents
+    }
+
+    /// The entries of a tree.
+    package func tree(_ id: ObjectID) throws -> [TreeEntry] {
+        try Tree.entries(try contents(id, .tree), of: id)
+    }
+
+    /// An object that is stored whole, nil for a delta.
+    private func whole(
+        _ id: ObjectID, at position: Int, in pack: Pack
+    ) throws(GitError) -> (kind: ObjectKind, contents: [UInt8])? {
+        func damaged(_ reason: String) -> GitError {
+            GitError(.damaged, "read object \(id) of \(pack.file.path)", reason)
+        }
+        let bytes = unsafe pack.file.bytes
+        guard var offset = pack.index.offset(at: position), offset >= 12, offset < bytes.count - 20 else {
+            throw damaged("its index points outside of the pack")
+        }
+        let end = bytes.count - 20
+        var byte = unsafe bytes[offset]
+        let type = byte >> 4 & 7
+        var size = Int(byte & 15)
+        var shift = 4
+        while byte & 0x80 != 0 {
+            offset += 1
+            guard offset < end, shift < 56 else { throw damaged("its header does not end") }
+            byte = unsafe bytes[offset]
+            size |= Int(byte & 0x7f) << shift
+            shift += 7
+        }
+        offset += 1
+        guard type != 6, type != 7 else { return nil }
+        guard let kind = ObjectKind(rawValue: type) else { throw damaged("it has the unknown type \(type)") }
+        // A stream cannot hold more than 1032 times its own length (RFC 1951), so a lying size costs no memory.
+        guard size <= (end - offset) * 1032 else { throw damaged("it says to be larger than it can be") }
+        let decompressor = Decompressor()
+        var isWhole = false
+        let contents = unsafe [UInt8](unsafeUninitializedCapacity: size) { output, count in
+            var none: UInt8 = 0
+            isWhole = unsafe withUnsafeMutableBytes(of: &none) { placeholder in
+                // libdeflate wants a place to write to even for nothing.
+                let room = unsafe size == 0 ? placeholder : UnsafeMutableRawBufferPointer(output)
+                return unsafe decompressor.decompress(
+                    UnsafeRawBufferPointer(rebasing: bytes[offset..<end]),
+                    into: UnsafeMutableRawBufferPointer(rebasing: room[..<size]))
+            }
+            count = isWhole ? size : 0
+        }
+        guard isWhole else { throw damaged("its compressed bytes are damaged") }
+        return (kind, contents)
+    }
+
+    /// Every object of every pack, for ``GitStore``'s verification: the pack's path, and the ids in it.
+    package func packedIDs() -> [ObjectID] {
+        packs.flatMap { pack in (0..<pack.index.count).map { pack.index.id(at: $0) } }
+    }
+}

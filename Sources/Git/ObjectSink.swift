@@ -1,0 +1,74 @@
+internal import Synchronization
+
+/// Takes objects and names them: a pack being written, or a rehearsal that only computes ids.
+package protocol ObjectSink: Sendable {
+    /// A way in for one thread.
+    func makeLane() -> any ObjectLane
+    /// Whether an object known from another night need not be given again.
+    func holds(_ id: ObjectID) -> Bool
+    /// The entries of a tree that was given and is not yet in the repository, nil when it is not such a tree.
+    func newTree(_ id: ObjectID) throws -> [TreeEntry]?
+}
+
+/// One thread's way into an ``ObjectSink``.
+package protocol ObjectLane: AnyObject {
+    /// Takes an object and returns its id; `stores` says that compressing is known to be useless.
+    @unsafe func add(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool) throws -> ObjectID
+    /// Hands on what is still gathered; must be called before the sink is finished.
+    func flush() throws
+}
+
+extension ObjectLane {
+    /// Takes an object and returns its id.
+    package func add(_ kind: ObjectKind, _ contents: [UInt8]) throws -> ObjectID {
+        try unsafe contents.withUnsafeBytes { try unsafe add(kind, $0, stores: false) }
+    }
+}
+
+extension PackWriter: ObjectSink {
+    /// A lane for one thread.
+    package func makeLane() -> any ObjectLane { lane() }
+}
+
+/// Names objects and writes nothing; trees are kept in memory, so that a live system can be compared like a snapshot.
+package final class Rehearsal: ObjectSink {
+    private let trees = Mutex<[ObjectID: [UInt8]]>([:])
+    private let existing: ObjectReader?
+
+    /// A rehearsal of writing to the repository that `existing` reads; nil for one that does not exist.
+    package init(_ existing: ObjectReader?) {
+        self.existing = existing
+    }
+
+    /// A lane for one thread.
+    package func makeLane() -> any ObjectLane { RehearsalLane(self) }
+
+    /// Whether the repository holds the object.
+    package func holds(_ id: ObjectID) -> Bool { existing?.contains(id) ?? false }
+
+    /// The entries of a tree that was given, nil when it was not.
+    package func newTree(_ id: ObjectID) throws -> [TreeEntry]? {
+        guard let contents = trees.withLock({ $0[id] }) else { return nil }
+        return try Tree.entries(contents, of: id)
+    }
+
+    fileprivate func keep(_ id: ObjectID, _ contents: [UInt8]) {
+        trees.withLock { $0[id] = contents }
+    }
+}
+
+private final class RehearsalLane: ObjectLane {
+    private let rehearsal: Rehearsal
+
+    init(_ rehearsal: Rehearsal) {
+        self.rehearsal = rehearsal
+    }
+
+    @unsafe func add(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool) throws -> ObjectID {
+        let id = unsafe ObjectID.of(kind, contents)
+        if kind == .tree { rehearsal.keep(id, unsafe Array(contents)) }
+        return id
+    }
+
+    func flush() throws {}
+}

@@ -1,0 +1,127 @@
+internal import Cryptography
+internal import FileTree
+internal import Glibc
+internal import SystemPackage
+
+/// Pack indexes, version 2, as they are written.
+enum PackIndexWriter {
+    /// The records in the order of their ids: dealt into 256 heaps by the first byte, each heap sorted.
+    static func sorted(_ records: [PackWriter.Record]) -> [PackWriter.Record] {
+        var heaps = [[PackWriter.Record]](repeating: [], count: 256)
+        for record in records {
+            heaps[Int(record.id.firstByte)].append(record)
+        }
+        for index in heaps.indices {
+            heaps[index].sort { $0.id < $1.id }
+        }
+        return Array(heaps.joined())
+    }
+
+    /// The bytes of an index of `records`, which are sorted by id.
+    static func contents(_ records: [PackWriter.Record], packChecksum: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = [0xff, 0x74, 0x4f, 0x63] + bigEndian(UInt32(2))
+        bytes.reserveCapacity(records.count * 28 + 2000)
+        var count = 0
+        for first in 0..<256 {
+            while count < records.count, records[count].id.firstByte == first { count += 1 }
+            bytes.append(contentsOf: bigEndian(UInt32(count)))
+        }
+        for record in records { record.id.append(to: &bytes) }
+        for record in records { bytes.append(contentsOf: bigEndian(record.crc)) }
+        var far: [Int64] = []
+        for record in records {
+            if record.offset < 1 << 31 {
+                bytes.append(contentsOf: bigEndian(UInt32(record.offset)))
+            } else {
+                bytes.append(contentsOf: bigEndian(UInt32(1 << 31 | far.count)))
+                far.append(record.offset)
+            }
+        }
+        for offset in far { bytes.append(contentsOf: bigEndian(UInt64(offset))) }
+        bytes.append(contentsOf: packChecksum)
+        var hash = SHA1()
+        hash.update(bytes)
+        return bytes + hash.finish()
+    }
+}
+
+/// A file in memory, as long as this lives.
+@safe final class MappedFile: Sendable {
+    /// The bytes never change while they are mapped: git and we only ever add whole files and remove names. That, and
+    /// that the mapping is read-only, makes it safe to share.
+    nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+    let path: FilePath
+
+    init(_ path: FilePath) throws(FileFailure) {
+        let descriptor = try Files.openForReading(path)
+        defer { close(descriptor) }
+        var status = stat()
+        try systemCall("look at", path.byteArray) { unsafe fstat(descriptor, &status) }
+        let count = Int(status.st_size)
+        guard count > 0 else { throw FileFailure("map", path, .invalidArgument) }
+        let start = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
+        guard let start = unsafe start, unsafe start != MAP_FAILED else {
+            throw FileFailure("map", path, Errno(rawValue: errno))
+        }
+        unsafe bytes = UnsafeRawBufferPointer(start: start, count: count)
+        self.path = path
+    }
+
+    deinit {
+        unsafe munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+    }
+}
+
+/// A pack index, mapped: where in the pack an object is.
+struct PackIndex: Sendable {
+    private let file: MappedFile
+    let count: Int
+    private static let tableStart = 8 + 256 * 4
+
+    init(_ path: FilePath) throws {
+        file = try MappedFile(path)
+        let bytes = unsafe file.bytes
+        guard bytes.count >= Self.tableStart + 40,
+            unsafe bytes.load(as: UInt32.self).bigEndian == 0xff74_4f63,
+            unsafe bytes.load(fromByteOffset: 4, as: UInt32.self).bigEndian == 2
+        else { throw GitError(.damaged, "read the pack index \(path)", "it is not an index of version 2") }
+        count = unsafe Int(bytes.load(fromByteOffset: Self.tableStart - 4, as: UInt32.self).bigEndian)
+        guard bytes.count >= Self.tableStart + count * 28 + 40 else {
+            throw GitError(.damaged, "read the pack index \(path)", "it is shorter than its table says")
+        }
+    }
+
+    private func fan(_ first: Int) -> Int {
+        unsafe Int(file.bytes.load(fromByteOffset: 8 + first * 4, as: UInt32.self).bigEndian)
+    }
+
+    func id(at position: Int) -> ObjectID {
+        guard let base = unsafe file.bytes.baseAddress else { preconditionFailure("a mapping of at least one byte") }
+        return unsafe ObjectID(base + Self.tableStart + position * 20)
+    }
+
+    /// The object's place in the index, nil when it is not in the pack.
+    func position(of id: ObjectID) -> Int? {
+        let first = Int(id.firstByte)
+        var low = first == 0 ? 0 : fan(first - 1)
+        var high = min(fan(first), count)
+        while low < high {
+            let middle = (low + high) / 2
+            let other = self.id(at: middle)
+            if other == id { return middle }
+            if other < id { low = middle + 1 } else { high = middle }
+        }
+        return nil
+    }
+
+    /// The object's offset in the pack, nil when the index is damaged there.
+    func offset(at position: Int) -> Int? {
+        let bytes = unsafe file.bytes
+        let near = Self.tableStart + count * 24 + position * 4
+        let offset = unsafe bytes.loadUnaligned(fromByteOffset: near, as: UInt32.self).bigEndian
+        guard offset >= 1 << 31 else { return Int(offset) }
+        let far = Self.tableStart + count * 28 + Int(offset & 0x7fff_ffff) * 8
+        guard far + 8 <= bytes.count - 40 else { return nil }
+        return unsafe Int(exactly: bytes.loadUnaligned(fromByteOffset: far, as: UInt64.self).bigEndian)
+    }
+}

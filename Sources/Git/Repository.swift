@@ -1,0 +1,190 @@
+internal import Clibgit2
+package import SystemPackage
+
+/// Starts libgit2 once, for the life of the process.
+enum Library {
+    static let isReady: Bool = {
+        precondition(git_libgit2_init() > 0, "libgit2 failed to start")
+        // The owner of a store is checked by GitStore, which can say what to do; libgit2 would say "not found".
+        precondition(clibgit2_set_owner_validation(0) == 0, "libgit2 has no owner validation to switch off")
+        precondition(clibgit2_set_fsync_gitdir(1) == 0, "libgit2 cannot be told to sync references")
+        return true
+    }()
+}
+
+/// An open git repository: references, revision walks and configuration.
+///
+/// A libgit2 object may move between threads but must never be used by two at once; a noncopyable type says that.
+@safe
+package struct Repository: ~Copyable {
+    private let pointer: OpaquePointer
+
+    /// A reference and what it points to.
+    package struct Reference: Hashable, Sendable {
+        /// The full name.
+        package var name: String
+        /// The object.
+        package var target: ObjectID
+    }
+
+    /// Opens the bare repository at `path`.
+    package init(opening path: FilePath) throws(GitError) {
+        try unsafe self.init("open the repository \(path)") { pointer in
+            unsafe path.withPlatformString { unsafe git_repository_open_bare(&pointer, $0) }
+        }
+    }
+
+    /// Creates a bare repository at `path`.
+    package init(creatingBareAt path: FilePath) throws(GitError) {
+        try unsafe self.init("create the repository \(path)") { pointer in
+            unsafe path.withPlatformString { unsafe git_repository_init(&pointer, $0, 1) }
+        }
+    }
+
+    /// Takes ownership of the pointer that `open` hands out; it is stored last, when nothing can fail any more.
+    private init(_ operation: String, open: (inout OpaquePointer?) -> Int32) throws(GitError) {
+        precondition(Library.isReady)
+        var pointer: OpaquePointer?
+        try check(unsafe open(&pointer), operation)
+        guard let pointer = unsafe pointer else { preconditionFailure("\(operation) succeeded and returned nothing") }
+        unsafe self.pointer = pointer
+    }
+
+    deinit {
+        unsafe git_repository_free(pointer)
+    }
+
+    /// What a reference points to, nil when there is none of that name.
+    package borrowing func reference(_ name: String) throws(GitError) -> ObjectID? {
+        var id = git_oid()
+        let status = unsafe git_reference_name_to_id(&id, pointer, name)
+        if status == GIT_ENOTFOUND.rawValue {
+            git_error_clear()
+            return nil
+        }
+        try check(status, "look up \(name)")
+        return ObjectID(id)
+    }
+
+    /// The references whose names begin with `prefix`, sorted by name.
+    package borrowing func references(_ prefix: String) throws(GitError) -> [Reference] {
+        var iterator: OpaquePointer?
+        try check(unsafe git_reference_iterator_glob_new(&iterator, pointer, prefix + "*"), "list references")
+        defer { unsafe git_reference_iterator_free(iterator) }
+        var references: [Reference] = []
+        while true {
+            var reference: OpaquePointer?
+            let status = unsafe git_reference_next(&reference, iterator)
+            if status == GIT_ITEROVER.rawValue { break }
+            try check(status, "list references")
+            defer { unsafe git_reference_free(reference) }
+            let name = unsafe String(cString: git_reference_name(reference))
+            guard let target = unsafe git_reference_target(reference) else {
+                throw GitError(.damaged, "read the reference \(name)", "it points to another reference")
+            }
+            references.append(Reference(name: name, target: ObjectID(unsafe target.pointee)))
+        }
+        return references.sorted { $0.name < $1.name }
+    }
+
+    /// Points a reference at an object, if it still points at `expected` (nil: if it is not there), durably.
+    ///
+    /// Throws `exists` or `modified` when somebody else was faster.
+    package borrowing func setReference(
+        _ name: String, to target: ObjectID, expecting expected: ObjectID?
+    ) throws(GitError) {
+        var reference: OpaquePointer?
+        var id = target.raw
+        if let expected {
+            var old = expected.raw
+            try check(
+                unsafe git_reference_create_matching(&reference, pointer, name, &id, 1, &old, nil), "move \(name)")
+        } else {
+            try check(unsafe git_reference_create(&reference, pointer, name, &id, 0, nil), "create \(name)")
+        }
+        unsafe git_reference_free(reference)
+    }
+
+    /// Removes a reference that points at `expected`.
+    package borrowing func removeReference(_ name: String, expecting expected: ObjectID) throws(GitError) {
+        var reference: OpaquePointer?
+        try check(unsafe git_reference_lookup(&reference, pointer, name), "look up \(name)")
+        defer { unsafe git_reference_free(reference) }
+        guard let target = unsafe git_reference_target(reference), ObjectID(unsafe target.pointee) == expected else {
+            throw GitError(.modified, "remove \(name)", "it no longer points to \(expected)")
+        }
+        try check(unsafe git_reference_delete(reference), "remove \(name)")
+    }
+
+    /// Sets a value in the repository's own configuration.
+    package borrowing func configure(_ key: String, _ value: String) throws(GitError) {
+        var configuration: OpaquePointer?
+        try check(unsafe git_repository_config(&configuration, pointer), "open the configuration")
+        defer { unsafe git_config_free(configuration) }
+        try check(unsafe git_config_set_string(configuration, key, value), "set \(key)")
+    }
+
+    /// A value of the repository's configuration, nil when it is not set.
+    package borrowing func configuration(_ key: String) throws(GitError) -> String? {
+        var configuration: OpaquePointer?
+        try check(unsafe git_repository_config_snapshot(&configuration, pointer), "open the configuration")
+        defer { unsafe git_config_free(configuration) }
+        var value: UnsafePointer<CChar>?
+        let status = unsafe git_config_get_string(&value, configuration, key)
+        if status == GIT_ENOTFOUND.rawValue {
+            git_error_clear()
+            return nil
+        }
+        try check(status, "read \(key)")
+        return unsafe value.map { unsafe String(cString: $0) }
+    }
+}
+
+/// The objects of a repository through libgit2: reads whatever git can have made of them.
+@safe
+struct ObjectDatabase: ~Copyable {
+    private let pointer: OpaquePointer
+
+    init(_ repository: FilePath) throws(GitError) {
+        precondition(Library.isReady)
+        var pointer: OpaquePointer?
+        let path = repository.appending("objects")
+        try check(
+            unsafe path.withPlatformString { unsafe git_odb_open(&pointer, $0) }, "open the objects of \(repository)")
+        guard let pointer = unsafe pointer else { preconditionFailure("git_odb_open succeeded and returned nothing") }
+        unsafe self.pointer = pointer
+    }
+
+    deinit {
+        unsafe git_odb_free(pointer)
+    }
+
+    borrowing func object(_ id: ObjectID) throws(GitError) -> (kind: ObjectKind, contents: [UInt8]) {
+        var object: OpaquePointer?
+        var raw = id.raw
+        try check(unsafe git_odb_read(&object, pointer, &raw), "read object \(id)")
+        defer { unsafe git_odb_object_free(object) }
+        let type = unsafe git_odb_object_type(object).rawValue
+        guard let kind = UInt8(exactly: type).flatMap(ObjectKind.init(rawValue:)) else {
+            throw GitError(.damaged, "read object \(id)", "it has the unknown type \(type)")
+        }
+        let buffer = unsafe UnsafeRawBufferPointer(start: git_odb_object_data(object), count: git_odb_object_size(object))
+        return unsafe (kind, Array(buffer))
+    }
+}
+
+extension ObjectID {
+    init(_ raw: git_oid) {
+        self = unsafe withUnsafeBytes(of: raw) { buffer in
+            guard let base = buffer.baseAddress else { preconditionFailure("an id has 20 bytes") }
+            return unsafe ObjectID(base)
+        }
+    }
+
+    var raw: git_oid {
+        var raw = git_oid()
+        let bytes = self.bytes
+        unsafe withUnsafeMutableBytes(of: &raw) { unsafe $0.copyBytes(from: bytes) }
+        return raw
+    }
+}

@@ -1,0 +1,90 @@
+/// One name in a git tree.
+package struct TreeEntry: Hashable, Sendable {
+    /// What the name stands for.
+    package enum Mode: UInt32, Sendable {
+        /// A directory.
+        case tree = 0o040000
+        /// A file.
+        case file = 0o100644
+        /// A file that its owner may run.
+        case executable = 0o100755
+        /// A symbolic link; the blob is its target.
+        case link = 0o120000
+
+        fileprivate var digits: String {
+            switch self {
+            case .tree: "40000"
+            case .file: "100644"
+            case .executable: "100755"
+            case .link: "120000"
+            }
+        }
+    }
+
+    /// The name.
+    package var name: [UInt8]
+    /// What it stands for.
+    package var mode: Mode
+    /// The object.
+    package var id: ObjectID
+
+    /// An entry.
+    package init(name: [UInt8], mode: Mode, id: ObjectID) {
+        self.name = name
+        self.mode = mode
+        self.id = id
+    }
+
+    /// An entry whose name is text.
+    package init(_ name: String, _ mode: Mode, _ id: ObjectID) {
+        self.init(name: Array(name.utf8), mode: mode, id: id)
+    }
+
+    /// Git's order: by bytes, a directory as if its name ended in a slash.
+    fileprivate static func precedes(_ left: TreeEntry, _ right: TreeEntry) -> Bool {
+        let count = min(left.name.count, right.name.count)
+        for index in 0..<count where left.name[index] != right.name[index] {
+            return left.name[index] < right.name[index]
+        }
+        func next(_ entry: TreeEntry) -> UInt8 {
+            entry.name.count > count ? entry.name[count] : entry.mode == .tree ? UInt8(ascii: "/") : 0
+        }
+        return next(left) < next(right)
+    }
+}
+
+/// A git tree as bytes and back.
+package enum Tree {
+    /// The contents of a tree object with these entries, in any order.
+    package static func contents(_ entries: [TreeEntry]) -> [UInt8] {
+        var contents: [UInt8] = []
+        contents.reserveCapacity(entries.reduce(0) { $0 + 28 + $1.name.count })
+        for entry in entries.sorted(by: TreeEntry.precedes) {
+            contents.append(contentsOf: entry.mode.digits.utf8)
+            contents.append(UInt8(ascii: " "))
+            contents.append(contentsOf: entry.name)
+            contents.append(0)
+            entry.id.append(to: &contents)
+        }
+        return contents
+    }
+
+    /// The entries of a tree object.
+    ///
+    /// Throws a ``GitError`` with code `damaged` for what is no tree, or holds a mode that we never write.
+    package static func entries(_ contents: [UInt8], of id: ObjectID) throws(GitError) -> [TreeEntry] {
+        var entries: [TreeEntry] = []
+        var rest = contents[...]
+        while !rest.isEmpty {
+            guard let space = rest.firstIndex(of: UInt8(ascii: " ")),
+                let number = UInt32(String(decoding: rest[..<space], as: UTF8.self), radix: 8),
+                let mode = TreeEntry.Mode(rawValue: number),
+                let end = rest[space...].firstIndex(of: 0), end > space + 1, rest.endIndex - end > 20,
+                let child = ObjectID(bytes: rest[(end + 1)...(end + 20)])
+            else { throw GitError(.damaged, "read tree \(id)", "its contents are not those of a tree of ours") }
+            entries.append(TreeEntry(name: Array(rest[(space + 1)..<end]), mode: mode, id: child))
+            rest = rest[(end + 21)...]
+        }
+        return entries
+    }
+}

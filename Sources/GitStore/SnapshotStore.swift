@@ -1,0 +1,130 @@
+internal import FileTree
+package import Git
+internal import SnapshotModel
+internal import Synchronization
+package import SystemPackage
+
+/// A bare git repository that holds snapshots, history and evidence: store format 1, docs/design.md section 4.
+///
+/// Many may read at once; who writes holds a ``WriterLock``.
+package final class SnapshotStore: Sendable {
+    /// Where the store is.
+    package let path: FilePath
+    private let repository: Mutex<Repository>
+
+    private init(_ path: FilePath, _ repository: consuming sending Repository) {
+        self.path = path
+        self.repository = Mutex(repository)
+    }
+
+    /// What is local and can be made again: the lock, caches, the journal of a restore.
+    package var localDirectory: FilePath { path.appending("understudy") }
+
+    /// Makes a store in a directory that is not there yet, or is empty; only its owner may enter it.
+    package static func create(at path: FilePath) throws -> SnapshotStore {
+        if try Files.exists(path), try !Files.names(path).isEmpty {
+            throw StoreFailure(
+                .noStore, "cannot make a store at \(path): something is there already",
+                hint: "choose another path with --store, or use the store that is there")
+        }
+        try Files.makeDirectories(path.removingLastComponent())
+        try Files.makeDirectory(path, mode: 0o700)
+        try Files.setMode(path, 0o700)
+        let repository = try Repository(creatingBareAt: path)
+        for (key, value) in settings { try repository.configure(key, value) }
+        try Files.makeDirectory(path.appending("info"))
+        try Files.replace(path.appending("info").appending("attributes"), with: Array(attributes.utf8))
+        try Files.makeDirectory(path.appending("understudy"), mode: 0o700)
+        return SnapshotStore(path, repository)
+    }
+
+    /// What a stock `git gc` must know: not to look for deltas between archives, and not to begin by itself.
+    private static let settings = [
+        ("core.bigFileThreshold", "1m"), ("gc.auto", "0"), ("gc.autoDetach", "false"),
+        ("receive.denyNonFastForwards", "true"), ("understudy.format", "\(Snapshot.currentFormat)"),
+    ]
+
+    private static let attributes = """
+        *.jpi -delta
+        *.hpi -delta
+        *.war -delta
+        *.whl -delta
+        **/*.chunks/* -delta
+
+        """
+
+    /// Opens the store at `path`.
+    ///
+    /// Throws a ``StoreFailure`` with code `noStore` when there is none, `newerFormat` when this version is too old.
+    package static func open(at path: FilePath) throws -> SnapshotStore {
+        guard try Files.isDirectory(path) else {
+            throw StoreFailure(
+                .noStore, "there is no store at \(path)",
+                hint: "'understudy init PATH…' makes one; or name the right one in the system file")
+        }
+        let repository: Repository
+        do {
+            repository = try Repository(opening: path)
+        } catch {
+            throw StoreFailure(
+                .noStore, "\(path) is not a store: \(error.reason)",
+                hint: "'understudy init PATH…' makes a store; or name the right one in the system file")
+        }
+        guard let format = try repository.configuration("understudy.format") else {
+            throw StoreFailure(
+                .noStore, "\(path) is a git repository, but no store of Understudy: it has no understudy.format",
+                hint: "name the store's own path in the system file")
+        }
+        guard let number = Int(format), number <= Snapshot.currentFormat else {
+            throw StoreFailure(
+                .newerFormat,
+                "the store \(path) has format \(format), and this version reads formats up to \(Snapshot.currentFormat)",
+                hint: "use the version of Understudy that made it, or a newer one")
+        }
+        return SnapshotStore(path, repository)
+    }
+
+    /// Reads objects as they are now.
+    package func reader() throws -> ObjectReader {
+        try ObjectReader(path)
+    }
+
+    /// Takes the one place of a writer, and clears what a killed writer left.
+    ///
+    /// Throws a ``StoreFailure`` with code `locked` that says who has the place.
+    package func lock(purpose: String) throws -> WriterLock {
+        try Files.makeDirectory(localDirectory, mode: 0o700)
+        let lock = try WriterLock(localDirectory.appending("lock"), purpose: purpose, store: path)
+        let packs = path.appending("objects").appending("pack")
+        for name in try Files.names(packs) where name.starts(with: PackWriter.temporaryPrefix.utf8) {
+            try Files.remove(packs.appending(String(decoding: name, as: UTF8.self)))
+        }
+        return lock
+    }
+
+    /// What a reference points to, nil when there is none.
+    package func reference(_ name: String) throws -> ObjectID? {
+        try repository.withLock { (repository) throws(GitError) in try repository.reference(name) }
+    }
+
+    /// The references below a prefix, sorted by name.
+    package func references(_ prefix: String) throws -> [Repository.Reference] {
+        try repository.withLock { (repository) throws(GitError) in try repository.references(prefix) }
+    }
+
+    /// Points a reference at an object if nobody moved it since it was `expected`.
+    package func setReference(_ name: String, to target: ObjectID, expecting expected: ObjectID?) throws {
+        let failure = repository.withLock { repository -> GitError? in
+            do throws(GitError) {
+                try repository.setReference(name, to: target, expecting: expected)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        guard let failure else { return }
+        guard failure.code == .modified || failure.code == .exists else { throw failure }
+        throw StoreFailure(
+            .raced, "somebody else moved \(name) meanwhile: \(failure.reason)", hint: "run the command again")
+    }
+}

@@ -1,0 +1,107 @@
+package import Git
+package import SnapshotModel
+
+/// A snapshot as the store names it.
+package struct SnapshotReference: Hashable, Sendable {
+    /// Its id.
+    package var id: SnapshotID
+    /// Its commit.
+    package var commit: ObjectID
+}
+
+extension SnapshotStore {
+    /// The snapshots of a system, oldest first.
+    package func snapshots(of system: String) throws -> [SnapshotReference] {
+        let prefix = "refs/snapshots/\(system)/"
+        return try references(prefix).map { reference in
+            guard let id = SnapshotID(String(reference.name.dropFirst(prefix.count))) else {
+                throw StoreFailure(
+                    .damaged, "the reference \(reference.name) does not end in a snapshot id",
+                    hint: "somebody else made it: remove it with 'git update-ref -d \(reference.name)'")
+            }
+            return SnapshotReference(id: id, commit: reference.target)
+        }
+        .sorted { $0.id < $1.id }
+    }
+
+    /// The snapshot that a text means: an id, a unique prefix, `latest`, `latest~N`, a date or date-time, or an object id.
+    ///
+    /// Throws a ``StoreFailure`` with code `noSuchSnapshot` that lists the candidates when there is not exactly one.
+    package func snapshot(_ text: String, of system: String) throws -> SnapshotReference {
+        let all = try snapshots(of: system)
+        switch SnapshotQuery(text).find(in: all.map { ($0.id, $0.commit.description) }) {
+        case .found(let index):
+            return all[index]
+        case .none(let reason):
+            throw StoreFailure(
+                .noSuchSnapshot, "no snapshot is meant by '\(text)': \(reason)",
+                hint: all.isEmpty ? "'understudy snapshot' takes the first one" : "'understudy snapshots' lists them")
+        case .ambiguous(let candidates):
+            let names = candidates.prefix(5).map { all[$0].id.description }.joined(separator: ", ")
+            throw StoreFailure(
+                .noSuchSnapshot,
+                "'\(text)' fits \(candidates.count) snapshots: \(names)\(candidates.count > 5 ? ", …" : "")",
+                hint: "give more of the id")
+        }
+    }
+
+    /// A snapshot's commit and its description of itself.
+    package func read(
+        _ reference: SnapshotReference, with reader: ObjectReader
+    ) throws -> StoredSnapshot {
+        let commit = try commit(reference.commit, with: reader)
+        let entries = try reader.tree(commit.tree)
+        guard let entry = entries.first(where: { $0.name == Array("snapshot.json".utf8) }) else {
+            throw damaged(reference, "it holds no snapshot.json")
+        }
+        let json = try reader.contents(entry.id, .blob)
+        let snapshot: Snapshot
+        do {
+            snapshot = try SnapshotJSON.decode(json)
+        } catch let error as SnapshotJSON.NewerFormat {
+            throw StoreFailure(
+                .newerFormat,
+                "the snapshot \(reference.id) has format \(error.format), and this version reads \(Snapshot.currentFormat)",
+                hint: "use the version of Understudy that took it, or a newer one")
+        } catch {
+            throw damaged(reference, "its snapshot.json cannot be read: \(error)")
+        }
+        return StoredSnapshot(
+            reference: reference, commit: commit, snapshot: snapshot, json: json, entries: entries)
+    }
+
+    /// A commit by its id.
+    package func commit(_ id: ObjectID, with reader: ObjectReader) throws -> Commit {
+        try Commit(contents: reader.contents(id, .commit), of: id)
+    }
+
+    private func damaged(_ reference: SnapshotReference, _ reason: String) -> StoreFailure {
+        StoreFailure(
+            .damaged, "the snapshot \(reference.id) is damaged: \(reason)",
+            hint: "'understudy verify --all' says what else is; restore another snapshot")
+    }
+}
+
+/// A snapshot read from the store.
+package struct StoredSnapshot: Sendable {
+    /// Its name in the store.
+    package var reference: SnapshotReference
+    /// Its commit.
+    package var commit: Commit
+    /// What it says of itself.
+    package var snapshot: Snapshot
+    /// The bytes of `snapshot.json`.
+    package var json: [UInt8]
+    /// The entries of its tree.
+    package var entries: [TreeEntry]
+
+    /// The tree of a component, nil when it has none.
+    package func tree(of component: String) -> ObjectID? {
+        entries.first { $0.name == Array(component.utf8) && $0.mode == .tree }?.id
+    }
+
+    /// The blob of a file at the top, nil when there is none.
+    package func blob(_ name: String) -> ObjectID? {
+        entries.first { $0.name == Array(name.utf8) && $0.mode == .file }?.id
+    }
+}

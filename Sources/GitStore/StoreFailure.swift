@@ -1,0 +1,32 @@
+/// The store could not do what was asked of it.
+package struct StoreFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What went wrong, in terms that decide the exit status.
+    package enum Code: Hashable, Sendable {
+        /// There is no store at the path.
+        case noStore
+        /// The store was made by a newer version.
+        case newerFormat
+        /// Something in the store is not what its name or digest says.
+        case damaged
+        /// Another process writes to the store.
+        case locked
+        /// No snapshot, or more than one, fits what was asked for.
+        case noSuchSnapshot
+        /// Somebody else moved a reference.
+        case raced
+    }
+
+    /// What went wrong.
+    package var code: Code
+    /// What failed, on which path or item, and why.
+    package var description: String
+    /// What to do.
+    package var hint: String
+
+    /// A failure.
+    package init(_ code: Code, _ description: String, hint: String) {
+        self.code = code
+        self.description = description
+        self.hint = hint
+    }
+}

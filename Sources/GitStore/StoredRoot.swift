@@ -1,0 +1,171 @@
+internal import Cryptography
+package import Git
+package import SnapshotModel
+
+/// One root of a component as a snapshot holds it: the manifest says what there is, the tree holds the contents.
+package struct StoredRoot: Sendable {
+    /// A directory, and what the manifest and the tree say is in it.
+    package struct Directory: Sendable {
+        /// Its own entry.
+        package var entry: Entry
+        /// Files, links and directories in it, in the order of the manifest.
+        package var children: [Entry]
+        /// The tree that holds the contents of its files, nil when there are none.
+        package var tree: ObjectID?
+    }
+
+    /// Where the contents of a file are.
+    package struct Contents: Hashable, Sendable {
+        /// The blob, or the tree of chunks.
+        package var id: ObjectID
+        /// Whether `id` is a tree of chunks.
+        package var isChunked: Bool
+
+        /// Contents at an object.
+        package init(id: ObjectID, isChunked: Bool) {
+            self.id = id
+            self.isChunked = isChunked
+        }
+    }
+
+    /// The root's name.
+    package let name: String
+    private let children: [EntryPath: [Entry]]
+    private let top: Entry
+    private let tree: ObjectID?
+
+    /// Reads the manifest of a root.
+    ///
+    /// `digest` is what `snapshot.json` says of it. Throws a ``StoreFailure`` with code `damaged` when the manifest is
+    /// another, or cannot be read.
+    package init(
+        _ name: String, in component: ObjectID, digest: String, with reader: ObjectReader
+    ) throws {
+        self.name = name
+        func damaged(_ reason: String) -> StoreFailure {
+            StoreFailure(
+                .damaged, "the manifest of \(name) is damaged: \(reason)",
+                hint: "'understudy verify --all' says what else is; restore another snapshot")
+        }
+        guard let manifest = try reader.entry("manifest/\(name)", of: component) else {
+            throw damaged("the snapshot does not hold it")
+        }
+        var hash = SHA256()
+        var children: [EntryPath: [Entry]] = [:]
+        var top: Entry?
+        for part in try reader.tree(manifest.id) where part.mode == .file {
+            let text = try reader.contents(part.id, .blob)
+            hash.update(Array("\(hex(SHA256.digest(text)))  ".utf8) + part.name + [UInt8(ascii: "\n")])
+            do {
+                for entry in try Manifest.entries(text) {
+                    if entry.path.isRoot { top = entry } else { children[entry.path.parent, default: []].append(entry) }
+                }
+            } catch {
+                throw damaged("\(printable(part.name)): \(error)")
+            }
+        }
+        guard hex(hash.finish()) == digest else { throw damaged("its SHA-256 is not the one in snapshot.json") }
+        tree = try reader.entry("files/\(name)", of: component)?.id
+        if let top {
+            self.top = top
+        } else if let file = children[.root]?.first, children.count == 1, children[.root]?.count == 1 {
+            self.top = file
+        } else {
+            throw damaged("it has no entry for the root")
+        }
+        self.children = children
+        try Self.checkNames(children, damaged)
+    }
+
+    /// A manifest may come from a stranger: a name must not come twice, and must not be below what is no directory.
+    private static func checkNames(
+        _ children: [EntryPath: [Entry]], _ damaged: (String) -> StoreFailure
+    ) throws {
+        var directories: Set<EntryPath> = [.root]
+        var seen: Set<EntryPath> = []
+        for entry in children.values.joined() {
+            guard seen.insert(entry.path).inserted else { throw damaged("\(entry.path) is in it twice") }
+            if entry.kind == .directory { directories.insert(entry.path) }
+        }
+        if let orphan = children.keys.first(where: { !directories.contains($0) }) {
+            throw damaged("\(orphan) has entries and is no directory")
+        }
+    }
+
+    /// The directory at the top; for a root that is one file, a directory that holds only the file.
+    package var directory: Directory {
+        Directory(entry: top, children: children[.root] ?? [], tree: tree)
+    }
+
+    /// Whether the root is one file.
+    package var isFile: Bool { top.kind == .file }
+
+    /// A directory of the root: `entry` is one of the `children` of `parent`.
+    package func directory(_ entry: Entry, contents: [[UInt8]: TreeEntry]) -> Directory {
+        let stored = contents[StoredName.escaped(Array(entry.path.name))]
+        return Directory(
+            entry: entry, children: children[entry.path] ?? [], tree: stored?.mode == .tree ? stored?.id : nil)
+    }
+
+    /// Every entry, in no order.
+    package var entries: [Entry] {
+        (isFile ? [] : [top]) + children.values.joined()
+    }
+
+    /// The tree entries of a directory by stored name.
+    package static func contents(_ directory: Directory, with reader: ObjectReader) throws -> [[UInt8]: TreeEntry] {
+        guard let tree = directory.tree else { return [:] }
+        return Dictionary(try reader.tree(tree).map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    /// Where the contents of a file are, nil when the tree does not hold them.
+    package static func contents(of entry: Entry, in contents: [[UInt8]: TreeEntry]) -> Contents? {
+        let name = StoredName.escaped(Array(entry.path.name))
+        if let whole = contents[name], whole.mode == .file || whole.mode == .executable {
+            return Contents(id: whole.id, isChunked: false)
+        }
+        if let chunks = contents[name + StoredName.chunksSuffix], chunks.mode == .tree {
+            return Contents(id: chunks.id, isChunked: true)
+        }
+        return nil
+    }
+}
+
+extension ObjectReader {
+    /// The tree entry at a path of stored names below a tree, nil when there is none.
+    package func entry(_ path: String, of tree: ObjectID) throws -> TreeEntry? {
+        try entry(path.utf8.split(separator: UInt8(ascii: "/")).map { Array($0) }, of: tree)
+    }
+
+    /// The tree entry at a path of stored names below a tree, nil when there is none.
+    package func entry(_ names: [[UInt8]], of tree: ObjectID) throws -> TreeEntry? {
+        var tree = tree
+        for (index, name) in names.enumerated() {
+            guard let entry = try self.tree(tree).first(where: { $0.name == name }) else { return nil }
+            if index == names.count - 1 { return entry }
+            guard entry.mode == .tree else { return nil }
+            tree = entry.id
+        }
+        return nil
+    }
+
+    /// Hands the contents of a file to `body`, blob by blob, and checks each blob against its id.
+    ///
+    /// Throws a ``GitError`` with code `damaged` when a blob is not what its id says.
+    package func read(_ contents: StoredRoot.Contents, _ body: ([UInt8]) throws -> Void) throws {
+        let ids = contents.isChunked ? try checked(contents.id, .tree, Tree.entries).map(\.id) : [contents.id]
+        for id in ids {
+            try body(checked(id, .blob) { bytes, _ in bytes })
+        }
+    }
+
+    private func checked<Value>(
+        _ id: ObjectID, _ kind: ObjectKind, _ body: ([UInt8], ObjectID) throws -> Value
+    ) throws -> Value {
+        let bytes = try contents(id, kind)
+        guard ObjectID.of(kind, bytes) == id else {
+            throw GitError(.damaged, "read \(kind.word) \(id)", "its contents have another id")
+        }
+        return try body(bytes, id)
+    }
+}

@@ -1,0 +1,200 @@
+internal import Cryptography
+internal import Git
+package import SnapshotModel
+internal import Synchronization
+internal import Workers
+
+/// What is wrong with a snapshot.
+package struct SnapshotVerdict: Hashable, Sendable {
+    /// The snapshot.
+    package var id: SnapshotID
+    /// What is wrong, with the path that it hits; empty when all is well.
+    package var problems: [String]
+    /// How many objects were looked at.
+    package var objects: Int
+
+    /// Whether all is well.
+    package var isOK: Bool { problems.isEmpty }
+}
+
+/// Checks snapshots byte by byte: every object against its id, every file against the manifest's SHA-256, every manifest
+/// and lock against `snapshot.json`, and that against the commit.
+package final class Verification: Sendable {
+    private let store: SnapshotStore
+    private let reader: ObjectReader
+    /// Files already found whole, by contents and digest: most of a snapshot is that of the night before.
+    private let known = Mutex<Set<Known>>([])
+
+    private struct Known: Hashable {
+        var id: ObjectID
+        var digest: [UInt8]
+    }
+
+    private final class Findings: Sendable {
+        let problems = Mutex<[String]>([])
+        let objects = Mutex(0)
+
+        func add(_ problem: String) {
+            problems.withLock { $0.append(problem) }
+        }
+    }
+
+    private struct Work: Sendable {
+        var place: String
+        var root: StoredRoot
+        var directory: StoredRoot.Directory
+    }
+
+    /// A verification of snapshots in a store.
+    package init(_ store: SnapshotStore) throws {
+        self.store = store
+        reader = try store.reader()
+    }
+
+    /// Checks one snapshot.
+    package func verify(_ reference: SnapshotReference) -> SnapshotVerdict {
+        let findings = Findings()
+        do {
+            try verify(reference, findings)
+        } catch {
+            findings.add("\(error)")
+        }
+        return SnapshotVerdict(
+            id: reference.id, problems: findings.problems.withLock { $0.sorted() },
+            objects: findings.objects.withLock { $0 })
+    }
+
+    private func verify(_ reference: SnapshotReference, _ findings: Findings) throws {
+        let stored = try store.read(reference, with: reader)
+        let commit = try reader.contents(reference.commit, .commit)
+        if ObjectID.of(.commit, commit) != reference.commit { findings.add("the commit is not what its id says") }
+        if stored.commit.trailer("Snapshot-SHA256") != hex(SHA256.digest(stored.json)) {
+            findings.add("snapshot.json: its SHA-256 is not the one in the commit's message")
+        }
+        if stored.snapshot.id != reference.id {
+            findings.add("snapshot.json: it describes the snapshot \(stored.snapshot.id)")
+        }
+        try verifyTree(stored.commit.tree, "the snapshot's tree", findings)
+        for component in stored.snapshot.components {
+            guard let tree = stored.tree(of: component.name) else {
+                findings.add("\(component.name): the snapshot does not hold it")
+                continue
+            }
+            do {
+                try verify(component, tree, findings)
+            } catch {
+                findings.add("\(component.name): \(error)")
+            }
+        }
+    }
+
+    private func verify(_ component: CapturedComponent, _ tree: ObjectID, _ findings: Findings) throws {
+        for (name, digest) in component.locks {
+            guard let entry = try reader.entry(name, of: tree) else {
+                findings.add("\(component.name)/\(name): the snapshot does not hold it")
+                continue
+            }
+            if hex(SHA256.digest(try reader.contents(entry.id, .blob))) != digest {
+                findings.add("\(component.name)/\(name): its SHA-256 is not the one in snapshot.json")
+            }
+        }
+        let work = WorkStack<Work>(threads: usualThreads)
+        for root in component.roots where root.kind != .rebuilt {
+            do {
+                let digest = component.manifests[root.name] ?? "none"
+                let stored = try StoredRoot(root.name, in: tree, digest: digest, with: reader)
+                work.push([Work(place: "\(component.name)/\(root.name)", root: stored, directory: stored.directory)])
+            } catch {
+                findings.add("\(component.name)/\(root.name): \(error)")
+            }
+        }
+        try work.run(
+            start: { _ in () },
+            body: { piece, _ in
+                do {
+                    work.push(try verify(piece, findings))
+                } catch {
+                    findings.add("\(piece.place)/\(piece.directory.entry.path): \(error)")
+                }
+            },
+            end: { _ in })
+        try verifyArtifacts(tree, component, findings)
+    }
+
+    /// What lies beside the roots (wheels, dumps) has no manifest: locks name its digests; here its ids are checked.
+    private func verifyArtifacts(_ tree: ObjectID, _ component: CapturedComponent, _ findings: Findings) throws {
+        for entry in try reader.tree(tree) where !["files", "manifest"].contains(String(decoding: entry.name, as: UTF8.self)) {
+            try verifyObjects(entry, "\(component.name)/\(printable(entry.name))", findings)
+        }
+    }
+
+    private func verifyObjects(_ entry: TreeEntry, _ place: String, _ findings: Findings) throws {
+        do {
+            guard entry.mode == .tree else {
+                try reader.read(StoredRoot.Contents(id: entry.id, isChunked: false)) { _ in }
+                findings.objects.withLock { $0 += 1 }
+                return
+            }
+            try verifyTree(entry.id, place, findings)
+            for child in try reader.tree(entry.id) {
+                try verifyObjects(child, "\(place)/\(printable(child.name))", findings)
+            }
+        } catch {
+            findings.add("\(place): \(error)")
+        }
+    }
+
+    private func verifyTree(_ id: ObjectID, _ place: String, _ findings: Findings) throws {
+        findings.objects.withLock { $0 += 1 }
+        if ObjectID.of(.tree, try reader.contents(id, .tree)) != id {
+            findings.add("\(place): the tree \(id) is not what its id says")
+        }
+    }
+
+    /// Checks the files of one directory and returns the directories in it.
+    private func verify(_ work: Work, _ findings: Findings) throws -> [Work] {
+        if let tree = work.directory.tree { try verifyTree(tree, work.place, findings) }
+        let contents = try StoredRoot.contents(work.directory, with: reader)
+        var next: [Work] = []
+        for entry in work.directory.children {
+            switch entry.kind {
+            case .directory:
+                next.append(Work(place: work.place, root: work.root, directory: work.root.directory(entry, contents: contents)))
+            case .link(let target):
+                let stored = contents[StoredName.escaped(Array(entry.path.name))]
+                guard let stored, stored.mode == .link, try reader.contents(stored.id, .blob) == target else {
+                    findings.add("\(work.place)/\(entry.path): the link in the tree is not that of the manifest")
+                    continue
+                }
+            case .file:
+                guard let stored = StoredRoot.contents(of: entry, in: contents) else {
+                    findings.add("\(work.place)/\(entry.path): the tree does not hold its contents")
+                    continue
+                }
+                if let problem = verify(entry, stored) { findings.add("\(work.place)/\(entry.path): \(problem)") }
+                findings.objects.withLock { $0 += 1 }
+            }
+        }
+        return next
+    }
+
+    /// What is wrong with a file's contents, nil when they are those of the manifest.
+    private func verify(_ entry: Entry, _ contents: StoredRoot.Contents) -> String? {
+        let key = Known(id: contents.id, digest: entry.digest)
+        if known.withLock({ $0.contains(key) }) { return nil }
+        var hash = SHA256()
+        var size: Int64 = 0
+        do {
+            try reader.read(contents) { bytes in
+                hash.update(bytes)
+                size += Int64(bytes.count)
+            }
+        } catch {
+            return "\(error)"
+        }
+        guard size == entry.size else { return "it has \(size) bytes, and the manifest says \(entry.size)" }
+        guard hash.finish() == entry.digest else { return "its SHA-256 is not that of the manifest" }
+        known.withLock { _ = $0.insert(key) }
+        return nil
+    }
+}

@@ -1,0 +1,96 @@
+internal import FileTree
+internal import FoundationEssentials
+package import SystemPackage
+
+/// What a restore is about to exchange, written down before it does: so that whoever comes after a kill knows which tree
+/// stands where, and can put back or go on.
+package struct Journal: Codable, Sendable {
+    /// How far the restore came.
+    package enum Phase: String, Codable, Sendable {
+        /// Nothing is exchanged yet; what is staged may be removed.
+        case staging
+        /// Some places may be exchanged.
+        case exchanging
+        /// All are exchanged, and the restore was completed: `undo` can take it back.
+        case done
+        /// It was taken back.
+        case undone
+    }
+
+    /// Two places that change with each other.
+    package struct Place: Codable, Sendable {
+        /// The component.
+        package var component: String
+        /// The root's name.
+        package var root: String
+        /// The path in production.
+        package var live: String
+        /// The path beside it that holds the other tree.
+        package var other: String
+        /// The inode of the restored tree: it is where this inode is.
+        package var inode: UInt64
+    }
+
+    /// The snapshot.
+    package var snapshot: String
+    /// How far it came.
+    package var phase: Phase
+    /// The places.
+    package var places: [Place]
+    /// Directories beside production that hold what is staged, or what was there before.
+    package var stagingDirectories: [String]
+    /// The components that were running before.
+    package var running: [String]
+    /// When it began, ISO 8601 in UTC.
+    package var started: String
+
+    static func file(_ local: FilePath) -> FilePath { local.appending("restore.json") }
+
+    /// The journal of the last restore, nil when there was none.
+    package static func read(_ local: FilePath) throws -> Journal? {
+        guard let bytes = try Files.readIfPresent(file(local)) else { return nil }
+        do {
+            return try JSONDecoder().decode(Journal.self, from: Data(bytes))
+        } catch {
+            throw RestoreFailure(
+                .failed, "the journal of the last restore, \(file(local)), cannot be read: \(error)",
+                hint: "look beside the restored paths for .understudy-* directories, then remove the journal")
+        }
+    }
+
+    /// Writes the journal, durably.
+    func write(_ local: FilePath) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try Files.makeDirectories(local, mode: 0o700)
+        try Files.replace(Self.file(local), with: Array(try encoder.encode(self)), mode: 0o600)
+    }
+
+    /// Whether the restored tree of a place stands in production.
+    package static func isExchanged(_ place: Place) throws -> Bool {
+        try Files.status(FilePath(place.live))?.inode == place.inode
+    }
+
+    /// Puts the restored tree of a place into production, or the old one back; does nothing when it is there already.
+    static func exchange(_ place: Place, restored: Bool) throws {
+        guard try isExchanged(place) != restored else { return }
+        let live = FilePath(place.live)
+        let other = FilePath(place.other)
+        switch (try Files.exists(live), try Files.exists(other)) {
+        case (true, true): try Files.exchange(live, other)
+        case (false, true): try Files.renameWithoutReplacing(other, to: live)
+        case (true, false): try Files.renameWithoutReplacing(live, to: other)
+        case (false, false):
+            throw RestoreFailure(
+                .failed, "neither \(live) nor \(other) is there",
+                hint: "somebody removed both: restore the snapshot again")
+        }
+        try Files.syncDirectory(live.removingLastComponent())
+        try Files.syncDirectory(other.removingLastComponent())
+    }
+
+    /// Removes everything that lies beside production.
+    func removeStaging() throws {
+        for directory in stagingDirectories { try Files.removeTree(FilePath(directory)) }
+    }
+}

@@ -1,0 +1,31 @@
+internal import FileTree
+package import SystemPackage
+
+/// What is done about a restore that was interrupted.
+package enum Recovery {
+    /// Says what an interrupted restore left, nil when none was interrupted.
+    package static func look(_ local: FilePath) throws -> String? {
+        guard let journal = try Journal.read(local) else { return nil }
+        switch journal.phase {
+        case .done, .undone: return nil
+        case .staging:
+            return "a restore of \(journal.snapshot) was interrupted before it changed anything"
+        case .exchanging:
+            let exchanged = try journal.places.filter { try Journal.isExchanged($0) }.count
+            return "a restore of \(journal.snapshot) was interrupted: \(exchanged) of \(journal.places.count) places hold "
+                + "the restored tree, the others the old one"
+        }
+    }
+
+    /// Brings production back to the old trees after an interrupted restore, and removes what it staged.
+    ///
+    /// Returns what was done, nil when there was nothing to do.
+    package static func run(_ local: FilePath) throws -> String? {
+        guard let words = try look(local), var journal = try Journal.read(local) else { return nil }
+        for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
+        try journal.removeStaging()
+        journal.phase = .undone
+        try journal.write(local)
+        return "\(words); the old trees are back everywhere, and what was staged is removed"
+    }
+}

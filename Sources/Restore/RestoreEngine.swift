@@ -1,0 +1,320 @@
+package import Capture
+internal import Drivers
+internal import FileTree
+package import Git
+package import GitStore
+internal import SnapshotModel
+internal import SystemPackage
+
+/// Puts a delivery system back: stage beside production, verify, save what is there, stop, fix, exchange, start, prove.
+///
+/// Until the exchange production is as it was; if anything fails after it, the old trees come back by themselves.
+package final class RestoreEngine {
+    private let system: DeliverySystem
+    private let store: SnapshotStore
+    private let reader: ObjectReader
+    private let stored: StoredSnapshot
+    private let plan: RestorePlan
+    private let request: RestoreRequest
+    private let progress: @Sendable (String) -> Void
+    private var steps: [RestoreReport.Step] = []
+    private var fixes: [Fix] = []
+    private var notes: [String] = []
+    private var safety: SnapshotID?
+    private var journal: Journal
+    private var staged: [StagedComponent] = []
+
+    /// How long a component may take until it serves.
+    private static let readyLimit = Duration.seconds(180)
+
+    /// A restore that follows a plan without refusals; `progress` is told each step as it begins.
+    package init(
+        _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, snapshot: StoredSnapshot,
+        plan: RestorePlan, request: RestoreRequest, progress: @escaping @Sendable (String) -> Void
+    ) {
+        self.system = system
+        self.store = store
+        self.reader = reader
+        stored = snapshot
+        self.plan = plan
+        self.request = request
+        self.progress = progress
+        notes = plan.warnings
+        journal = Journal(
+            snapshot: snapshot.reference.id.description, phase: .staging, places: [], stagingDirectories: [],
+            running: [], started: CivilTime(seconds: Clock.now.seconds).iso8601)
+    }
+
+    /// Runs the restore.
+    ///
+    /// Throws a ``RestoreFailure`` after having put everything back.
+    package func run(holding lock: WriterLock) async throws -> RestoreReport {
+        precondition(plan.refusals.isEmpty, "a refused plan is not run")
+        let clock = ContinuousClock()
+        let began = clock.now
+        do {
+            try await step("stage") { try await stage() }
+            try await step("verify") { try await verify() }
+        } catch {
+            try removeStaged()
+            throw error
+        }
+        if request.destination == nil {
+            try await replaceProduction(holding: lock)
+        }
+        let isProven = request.destination == nil && (request.starts || !runsAnything)
+        let report = RestoreReport(
+            snapshot: stored.reference.id, safety: safety,
+            plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
+            steps: steps, fixes: fixes, proven: isProven, notes: notes, seconds: seconds(clock.now - began))
+        try record(report, holding: lock)
+        return report
+    }
+
+    private var runsAnything: Bool {
+        plan.components.contains { system.driver(of: $0.name)?.lifecycle != nil }
+    }
+
+    // MARK: Before production is touched
+
+    private func stage() async throws {
+        let isProduction = request.destination == nil
+        if isProduction, let last = try Journal.read(store.localDirectory), last.phase == .done {
+            // Only the last restore can be undone: what the one before it kept makes room.
+            try last.removeStaging()
+        }
+        for captured in plan.components {
+            var roots: [StagedComponent.StagedRoot] = []
+            for root in plan.roots where root.component == captured.name {
+                let live = FilePath(root.root.path)
+                let directory = live.removingLastComponent()
+                try Files.makeDirectories(directory)
+                let staging = directory.appending(".understudy-\(stored.reference.id)-\(journal.stagingDirectories.count)")
+                let name = live.lastComponent?.string ?? "root"
+                roots.append(
+                    .init(
+                        root: root.root, staged: isProduction ? staging.appending(name) : live,
+                        live: root.isThere ? live : nil))
+                guard isProduction else { continue }
+                journal.stagingDirectories.append(staging.string)
+                try journal.write(store.localDirectory)
+                try Files.removeTree(staging)
+                try Files.makeDirectory(staging, mode: 0o700)
+            }
+            try await stage(captured, roots)
+        }
+    }
+
+    private func stage(_ captured: CapturedComponent, _ roots: [StagedComponent.StagedRoot]) async throws {
+        guard let tree = stored.tree(of: captured.name), let driver = system.driver(of: captured.name) else {
+            preconditionFailure("the plan holds components that the snapshot and the system have")
+        }
+        for root in roots where root.root.kind != .rebuilt {
+            progress("staging \(captured.name)/\(root.root.name)")
+            let content = try StoredRoot(
+                root.root.name, in: tree, digest: captured.manifests[root.root.name] ?? "none", with: reader)
+            let writer = TreeWriter(content, reader: reader, owners: OwnerMap(content.entries))
+            do {
+                try writer.write(to: root.staged)
+            } catch let error as FileFailure where error.reason == .noSpace || error.reason == .diskQuotaExceeded {
+                throw RestoreFailure(
+                    .failed, "the disk is full: \(error)",
+                    hint: "nothing was changed; make room beside \(root.root.path) and run the restore again")
+            }
+        }
+        let artifacts = store.localDirectory.appending("artifacts-\(captured.name)")
+        try Files.removeTree(artifacts)
+        try Files.makeDirectories(artifacts, mode: 0o700)
+        for entry in try reader.tree(tree) where !Self.isTreeOfRoots(entry) {
+            try writeArtifact(entry, to: artifacts)
+        }
+        let component = StagedComponent(
+            captured: captured, roots: roots, artifacts: artifacts, resumesWork: request.resumesWork,
+            capturedHost: stored.snapshot.host)
+        staged.append(component)
+        if roots.contains(where: { $0.root.kind == .rebuilt }) {
+            progress("rebuilding \(captured.name)")
+            try await driver.rebuild(component)
+        }
+        try Files.removeTree(artifacts)
+    }
+
+    private static func isTreeOfRoots(_ entry: TreeEntry) -> Bool {
+        entry.name == Array("files".utf8) || entry.name == Array("manifest".utf8)
+    }
+
+    private func writeArtifact(_ entry: TreeEntry, to directory: FilePath) throws {
+        let suffix = StoredName.chunksSuffix
+        let isChunked = entry.mode == .tree && entry.name.suffix(suffix.count).elementsEqual(suffix)
+        let name = isChunked ? Array(entry.name.dropLast(suffix.count)) : entry.name
+        guard name != Array("..".utf8), name != Array(".".utf8), !name.contains(UInt8(ascii: "/")) else {
+            throw RestoreFailure(
+                .verification, "the snapshot holds an artifact called '\(printable(name))'",
+                hint: "the store was tampered with: restore another snapshot")
+        }
+        let path = FilePath(bytes: directory.byteArray + [UInt8(ascii: "/")] + name)
+        if entry.mode == .tree && !isChunked {
+            try Files.makeDirectory(path, mode: 0o700)
+            for child in try reader.tree(entry.id) { try writeArtifact(child, to: path) }
+        } else {
+            let file = try OpenDirectory(directory).createFile(name)
+            try reader.read(.init(id: entry.id, isChunked: isChunked)) { try file.write($0) }
+        }
+    }
+
+    private func verify() async throws {
+        for component in staged {
+            progress("verifying \(component.captured.name)")
+            guard let driver = system.driver(of: component.captured.name) else { continue }
+            try await StagedVerification(
+                component, driver: driver, system: system, store: store, stored: stored, reader: reader
+            ).run(&notes)
+        }
+    }
+
+    // MARK: Production
+
+    private func replaceProduction(holding lock: WriterLock) async throws {
+        do {
+            try await step("safety snapshot") { await saveWhatIsThere(holding: lock) }
+            try await step("stop") { try await stop() }
+            try await step("fix") { try await fix() }
+            for component in staged {
+                for root in component.roots {
+                    guard let inode = try Files.status(root.staged)?.inode else {
+                        throw RestoreFailure(
+                            .failed, "\(root.staged) went away before it was exchanged", hint: "run the restore again")
+                    }
+                    journal.places.append(
+                        .init(
+                            component: component.captured.name, root: root.root.name, live: root.root.path,
+                            other: root.staged.string, inode: inode))
+                }
+            }
+            try syncStaged()
+            journal.phase = .exchanging
+            try journal.write(store.localDirectory)
+            try await step("exchange") {
+                for place in journal.places { try Journal.exchange(place, restored: true) }
+            }
+            if request.starts { try await start() }
+            journal.phase = .done
+            try journal.write(store.localDirectory)
+        } catch {
+            throw await putBack(error)
+        }
+    }
+
+    /// Saves what is there now. A lost or broken system cannot be captured, and must be restorable all the same: then
+    /// the exchange alone keeps its trees.
+    private func saveWhatIsThere(holding lock: WriterLock) async {
+        let names = Set(plan.roots.filter(\.isThere).map(\.component))
+        guard !names.isEmpty else { return }
+        progress("saving what is there now")
+        do {
+            let taken = try await SystemCapture(system, store: store).take(
+                .init(message: "before restoring \(stored.reference.id)", components: names, author: request.author),
+                holding: lock, progress: { _ in })
+            safety = taken.snapshot.id
+        } catch {
+            notes.append("what was there could not be captured, so only its trees are kept for 'undo': \(error)")
+        }
+    }
+
+    private func stop() async throws {
+        for captured in plan.components.reversed() {
+            guard let lifecycle = system.driver(of: captured.name)?.lifecycle else { continue }
+            guard try await lifecycle.isRunning() else { continue }
+            progress("stopping \(captured.name)")
+            journal.running.append(captured.name)
+            try journal.write(store.localDirectory)
+            try await lifecycle.stop()
+        }
+    }
+
+    private func fix() async throws {
+        for component in staged {
+            guard let driver = system.driver(of: component.captured.name) else { continue }
+            fixes += try await driver.afterRestore(component)
+        }
+    }
+
+    private func syncStaged() throws {
+        var seen: Set<UInt64> = []
+        for directory in journal.stagingDirectories.map({ FilePath($0) }) {
+            guard let status = try Files.status(directory), seen.insert(status.device).inserted else { continue }
+            try Files.syncFileSystem(directory)
+        }
+    }
+
+    private func start() async throws {
+        for captured in plan.components {
+            guard let lifecycle = system.driver(of: captured.name)?.lifecycle else { continue }
+            progress("starting \(captured.name)")
+            try await step("start \(captured.name)") { try await lifecycle.start() }
+            try await step("ready \(captured.name)") { try await lifecycle.waitUntilReady(limit: Self.readyLimit) }
+            let problems = try await lifecycle.problems()
+            guard problems.isEmpty else {
+                throw RestoreFailure(
+                    .failed, "\(captured.name) runs and is not well: \(problems.joined(separator: "; "))",
+                    hint: "look at its logs; --no-start restores without starting")
+            }
+        }
+    }
+
+    /// Puts the old trees back after a failure, starts what was running, and says so.
+    private func putBack(_ failure: any Error) async -> any Error {
+        progress("failed; putting the old system back")
+        do {
+            for captured in plan.components.reversed() {
+                guard let lifecycle = system.driver(of: captured.name)?.lifecycle else { continue }
+                if try await lifecycle.isRunning() { try await lifecycle.stop() }
+            }
+            for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
+            try removeStaged()
+            for captured in plan.components where journal.running.contains(captured.name) {
+                try await system.driver(of: captured.name)?.lifecycle?.start()
+            }
+        } catch {
+            return RestoreFailure(
+                .failed, "\(failure); and the old system could not be put back: \(error)",
+                hint: "run 'understudy restore' again: it finds the journal and puts the old trees back first")
+        }
+        let hint: String
+        switch failure {
+        case let known as RestoreFailure: hint = known.hint
+        case let known as DriverFailure: hint = known.hint
+        default: hint = "the old system is back as it was; mend the cause and run the restore again"
+        }
+        return RestoreFailure(.failed, "\(failure) (the old system is back as it was)", hint: hint)
+    }
+
+    private func removeStaged() throws {
+        try journal.removeStaging()
+        if request.destination != nil {
+            for root in staged.flatMap(\.roots) { try Files.removeTree(root.staged) }
+            return
+        }
+        journal.phase = .undone
+        try journal.write(store.localDirectory)
+    }
+
+    private func record(_ report: RestoreReport, holding lock: WriterLock) throws {
+        guard request.destination == nil else { return }
+        try store.addEvidence(
+            "restores", system: system.name, subject: "restored \(stored.reference.id)",
+            report: try ReportJSON.encode(report), about: stored.reference.id, isProof: report.proven,
+            author: request.author, time: Clock.now.seconds, holding: lock)
+    }
+
+    private func step(_ name: String, _ body: () async throws -> Void) async throws {
+        let clock = ContinuousClock()
+        let began = clock.now
+        try await body()
+        steps.append(.init(name: name, seconds: seconds(clock.now - began)))
+    }
+
+    private func seconds(_ duration: Duration) -> Double {
+        Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
+    }
+}

@@ -1,0 +1,150 @@
+package import Drivers
+package import SnapshotModel
+package import SystemPackage
+
+/// What a restore would do, before it does anything: a value that can be printed.
+package struct RestorePlan: Sendable {
+    /// What happens to one root.
+    package struct RootPlan: Sendable {
+        /// The component.
+        package var component: String
+        /// The root, with the path where it will stand.
+        package var root: Root
+        /// Entries that are not there now.
+        package var create: Int
+        /// Entries that are there and differ.
+        package var replace: Int
+        /// Entries that are there and not in the snapshot.
+        package var delete: Int
+        /// Entries that are the same.
+        package var keep: Int
+        /// Bytes of the snapshot's files.
+        package var bytes: Int64
+        /// Whether something stands at the path now.
+        package var isThere: Bool
+    }
+
+    /// The snapshot.
+    package var snapshot: Snapshot
+    /// The components, in the order in which they start.
+    package var components: [CapturedComponent]
+    /// What happens to each root.
+    package var roots: [RootPlan]
+    /// Reasons not to go on; empty when there are none.
+    package var refusals: [Refusal]
+    /// What people should know before: captured files that were unreadable, directories that are rebuilt.
+    package var warnings: [String]
+    /// Components that will be stopped and started.
+    package var restarts: [String]
+
+    /// Entries that are not there now.
+    package var create: Int { roots.reduce(0) { $0 + $1.create } }
+    /// Entries that differ.
+    package var replace: Int { roots.reduce(0) { $0 + $1.replace } }
+    /// Entries that go away.
+    package var delete: Int { roots.reduce(0) { $0 + $1.delete } }
+    /// Entries that stay as they are.
+    package var keep: Int { roots.reduce(0) { $0 + $1.keep } }
+    /// Bytes that are written.
+    package var bytes: Int64 { roots.reduce(0) { $0 + $1.bytes } }
+}
+
+/// What somebody asks of a restore.
+package struct RestoreRequest: Sendable {
+    /// The components; empty for all.
+    package var components: Set<String>
+    /// A directory to restore into instead of production: `DIR/<component>/<root>`; nothing is stopped or started.
+    package var destination: FilePath?
+    /// Whether the restored components are started.
+    package var starts: Bool
+    /// Whether work that was in flight goes on by itself.
+    package var resumesWork: Bool
+    /// Who asks: `Name <address>`.
+    package var author: String
+
+    /// A request.
+    package init(
+        components: Set<String>, destination: FilePath?, starts: Bool, resumesWork: Bool, author: String
+    ) {
+        self.components = components
+        self.destination = destination
+        self.starts = starts
+        self.resumesWork = resumesWork
+        self.author = author
+    }
+}
+
+/// What a restore did.
+package struct RestoreReport: Sendable, Encodable {
+    /// A step and how long it took.
+    package struct Step: Sendable, Encodable {
+        /// What was done.
+        package var name: String
+        /// How long it took, in seconds.
+        package var seconds: Double
+    }
+
+    /// How many entries.
+    package struct Counts: Sendable, Encodable {
+        /// Made.
+        package var create: Int
+        /// Replaced.
+        package var replace: Int
+        /// Removed.
+        package var delete: Int
+        /// The same as before.
+        package var keep: Int
+
+        /// Counts.
+        package init(create: Int, replace: Int, delete: Int, keep: Int) {
+            self.create = create
+            self.replace = replace
+            self.delete = delete
+            self.keep = keep
+        }
+    }
+
+    /// The snapshot that was restored.
+    package var snapshot: SnapshotID
+    /// The snapshot of what was there before, nil when nothing was.
+    package var safety: SnapshotID?
+    /// What the plan said.
+    package var plan: Counts
+    /// The steps, in order.
+    package var steps: [Step]
+    /// Changes made to the restored files on purpose.
+    package var fixes: [Fix]
+    /// Whether what stands there now was compared with the snapshot and is equal, and what was started is healthy.
+    package var proven: Bool
+    /// What people should know.
+    package var notes: [String]
+    /// How long all of it took, in seconds.
+    package var seconds: Double
+}
+
+/// A restore, or its undoing, could not be done.
+package struct RestoreFailure: Error, Sendable, CustomStringConvertible {
+    /// What kind of failure, for the exit status.
+    package enum Code: Sendable {
+        /// It failed; what was there before is there again.
+        case failed
+        /// What came out of the store is not what went in.
+        case verification
+        /// It was refused before anything was touched.
+        case refused
+    }
+
+    /// What kind of failure.
+    package var code: Code
+    /// What failed, on which path or item, and why.
+    package var description: String
+    /// What to do.
+    package var hint: String
+
+    /// A failure.
+    package init(_ code: Code, _ description: String, hint: String) {
+        self.code = code
+        self.description = description
+        self.hint = hint
+    }
+}

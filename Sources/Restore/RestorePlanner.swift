@@ -1,0 +1,183 @@
+package import Capture
+internal import Drivers
+internal import FileTree
+package import Git
+package import GitStore
+internal import SnapshotModel
+internal import SystemPackage
+
+/// Looks at a snapshot and at what is there now, and says what a restore would do; touches nothing.
+package struct RestorePlanner: Sendable {
+    private let system: DeliverySystem
+    private let store: SnapshotStore
+    private let reader: ObjectReader
+
+    /// A planner for a system and its store.
+    package init(_ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader) {
+        self.system = system
+        self.store = store
+        self.reader = reader
+    }
+
+    /// Makes the plan.
+    ///
+    /// Throws a ``RestoreFailure`` when the snapshot lacks a component that was asked for.
+    package func plan(_ stored: StoredSnapshot, _ request: RestoreRequest) async throws -> RestorePlan {
+        let components = try chosen(stored, request)
+        var plan = RestorePlan(
+            snapshot: stored.snapshot, components: components, roots: [], refusals: [], warnings: [], restarts: [])
+        let capture = SystemCapture(system, store: store)
+        for captured in components {
+            guard let driver = system.driver(of: captured.name), let state = capture.state(captured.name, of: stored, reader)
+            else { continue }
+            plan.refusals += try await driver.preflight(state.source, captured: captured)
+            plan.warnings += warnings(captured)
+            let places = Self.places(captured, driver, request.destination)
+            let live = request.destination == nil ? await liveState(captured.name, stored, capture) : nil
+            for place in places {
+                try look(at: place, captured, state.tree, live?.difference, &plan)
+            }
+            if let words = live?.failure { plan.warnings.append("\(captured.name): \(words)") }
+            guard request.destination == nil, let lifecycle = driver.lifecycle else { continue }
+            if try await lifecycle.isRunning() {
+                plan.restarts.append(captured.name)
+            } else if request.starts {
+                plan.refusals += try await lifecycle.obstacles()
+            }
+        }
+        try checkSpace(&plan)
+        return plan
+    }
+
+    /// The components to restore, in the order in which they start.
+    private func chosen(_ stored: StoredSnapshot, _ request: RestoreRequest) throws -> [CapturedComponent] {
+        let all = stored.snapshot.components
+        for name in request.components.sorted() where !all.contains(where: { $0.name == name }) {
+            throw RestoreFailure(
+                .refused, "the snapshot \(stored.reference.id) has no component '\(name)'",
+                hint: "it has \(all.map(\.name).joined(separator: ", "))")
+        }
+        for captured in all where system.driver(of: captured.name) == nil {
+            guard request.components.isEmpty || request.components.contains(captured.name) else { continue }
+            throw RestoreFailure(
+                .refused, "the system file does not describe the component '\(captured.name)' of the snapshot",
+                hint: "describe it, or choose components with --component")
+        }
+        let wanted = all.filter { request.components.isEmpty || request.components.contains($0.name) }
+        return startOrder(wanted)
+    }
+
+    private func startOrder(_ components: [CapturedComponent]) -> [CapturedComponent] {
+        var left = components
+        var ordered: [CapturedComponent] = []
+        while !left.isEmpty {
+            let waiting = Set(left.map(\.name))
+            let index =
+                left.firstIndex { captured in
+                    let after = system.components.first { $0.component.name == captured.name }?.component.after ?? []
+                    return !after.contains { waiting.contains($0) && $0 != captured.name }
+                } ?? left.startIndex
+            ordered.append(left.remove(at: index))
+        }
+        return ordered
+    }
+
+    /// Where each captured root will stand: by the system file of today, or below another directory.
+    static func places(
+        _ captured: CapturedComponent, _ driver: any Driver, _ destination: FilePath?
+    ) -> [Root] {
+        let today = driver.places()
+        return captured.roots.map { root in
+            if let destination {
+                let path = destination.appending(captured.name).appending(root.name)
+                return Root(name: root.name, path: path.string, kind: root.kind)
+            }
+            let path = today.first { $0.name == root.name }?.path ?? root.path
+            return Root(name: root.name, path: path, kind: root.kind)
+        }
+    }
+
+    private func warnings(_ captured: CapturedComponent) -> [String] {
+        (captured.torn.map { "\(captured.name)/\($0) was changing while it was captured" })
+            + captured.unreadable.map { "\(captured.name)/\($0.path) is not in the snapshot: \($0.reason)" }
+    }
+
+    private func liveState(
+        _ component: String, _ stored: StoredSnapshot, _ capture: SystemCapture
+    ) async -> (difference: Difference?, failure: String?) {
+        do {
+            return (try await capture.drift(since: stored, component: component, reader: reader), nil)
+        } catch {
+            // A lost system cannot be compared, and a restore is for lost systems: everything counts as new.
+            return (nil, "what is there now cannot be compared with the snapshot: \(error)")
+        }
+    }
+
+    private func look(
+        at place: Root, _ captured: CapturedComponent, _ tree: ObjectID, _ difference: Difference?,
+        _ plan: inout RestorePlan
+    ) throws {
+        let path = FilePath(place.path)
+        var root = RestorePlan.RootPlan(
+            component: captured.name, root: place, create: 0, replace: 0, delete: 0, keep: 0, bytes: 0,
+            isThere: try Files.exists(path))
+        if place.kind == .rebuilt {
+            plan.warnings.append("\(captured.name)/\(place.name) is made again at \(place.path), from locks and archives")
+        } else {
+            let stored = try StoredRoot(
+                place.name, in: tree, digest: captured.manifests[place.name] ?? "none", with: reader)
+            let entries = stored.entries
+            root.bytes = entries.reduce(0) { $0 + $1.size }
+            if let difference, root.isThere {
+                let files = difference.files.filter { $0.root == place.name }
+                // The difference leads from the snapshot to what is there: what was added since goes away.
+                root.create = files.filter { $0.change == .removed }.count
+                root.delete = files.filter { $0.change == .added }.count
+                root.replace = files.filter { $0.change == .changed }.count
+                root.keep = entries.count - root.create - root.replace
+            } else {
+                root.create = entries.count
+            }
+        }
+        plan.roots.append(root)
+        try checkPlace(path, place, isThere: root.isThere, &plan)
+    }
+
+    private func checkPlace(
+        _ path: FilePath, _ place: Root, isThere: Bool, _ plan: inout RestorePlan
+    ) throws {
+        guard isThere, let status = try Files.status(path) else { return }
+        let parent = path.removingLastComponent()
+        if let above = try Files.status(parent), above.device != status.device {
+            plan.refusals.append(
+                Refusal(
+                    "\(path) is a mount point, and a mount point cannot be exchanged in one step",
+                    hint: "capture and restore a directory below it, or restore with --to DIR and copy"))
+        }
+        let expected: FileStatus.Kind = place.kind == .file ? .file : .directory
+        if status.kind != expected {
+            plan.refusals.append(
+                Refusal(
+                    "\(path) is a \(status.kind), and the snapshot holds a \(expected)",
+                    hint: "move it away, or name the right path in the system file"))
+        }
+    }
+
+    private func checkSpace(_ plan: inout RestorePlan) throws {
+        var needed: [UInt64: (bytes: Int64, path: FilePath)] = [:]
+        for root in plan.roots {
+            var path = FilePath(root.root.path).removingLastComponent()
+            while try !Files.exists(path), !path.isEmpty, path.lastComponent != nil { path = path.removingLastComponent() }
+            guard let status = try Files.status(path) else { continue }
+            needed[status.device, default: (0, path)].bytes += root.bytes
+        }
+        for (bytes, path) in needed.values {
+            let free = try Files.freeSpace(path)
+            guard free < bytes + 1 << 24 else { continue }
+            plan.refusals.append(
+                Refusal(
+                    "\(path) has \(free >> 20) MB free, and the restore needs \((bytes >> 20) + 16) MB beside what is there",
+                    hint: "make room, or restore parts with --component"))
+        }
+    }
+}

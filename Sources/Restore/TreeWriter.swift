@@ -1,0 +1,201 @@
+internal import Cryptography
+internal import FileTree
+package import Git
+package import GitStore
+package import SnapshotModel
+internal import Synchronization
+package import SystemPackage
+internal import Workers
+
+/// Writes a stored root to a directory with everything that the manifest says, from several threads.
+///
+/// Every file is hashed while it is written: a damaged object ends the restore before anything is exchanged.
+@safe package final class TreeWriter: Sendable {
+    private struct Work: Sendable {
+        var directory: StoredRoot.Directory
+        var place: OpenDirectory
+        var parent: Pending?
+    }
+
+    /// A directory whose metadata waits until all in it is written: writing into it changes its time.
+    private final class Pending: Sendable {
+        let entry: Entry
+        let place: OpenDirectory
+        let parent: Pending?
+        let open = Atomic<Int>(0)
+
+        init(_ entry: Entry, _ place: OpenDirectory, parent: Pending?) {
+            self.entry = entry
+            self.place = place
+            self.parent = parent
+        }
+    }
+
+    private let root: StoredRoot
+    private let reader: ObjectReader
+    private let owners: OwnerMap
+    private let work = WorkStack<Work>(threads: usualThreads)
+    private let hardLinks = Mutex<[(place: OpenDirectory, directory: Pending, entry: Entry)]>([])
+    private static let zeros = [UInt8](repeating: 0, count: 4096)
+
+    /// A writer of one root.
+    package init(_ root: StoredRoot, reader: ObjectReader, owners: OwnerMap) {
+        self.root = root
+        self.reader = reader
+        self.owners = owners
+    }
+
+    /// Writes the root to `path`, where nothing may stand.
+    package func write(to path: FilePath) throws {
+        let parent = try OpenDirectory(path.removingLastComponent())
+        let bytes = path.byteArray
+        let name = bytes.lastIndex(of: UInt8(ascii: "/")).map { Array(bytes[($0 + 1)...]) } ?? bytes
+        let top = root.directory
+        if root.isFile {
+            return try writeFile(top.entry, name, in: parent, try StoredRoot.contents(top, with: reader))
+        }
+        let place = try parent.createDirectory(name)
+        work.push([Work(directory: top, place: place, parent: nil)])
+        try work.run(start: { _ in () }, body: { piece, _ in try write(piece) }, end: { _ in })
+        try writeHardLinks(top: place)
+    }
+
+    private func write(_ piece: Work) throws {
+        let pending = Pending(piece.directory.entry, piece.place, parent: piece.parent)
+        let contents = try StoredRoot.contents(piece.directory, with: reader)
+        var next: [Work] = []
+        for entry in piece.directory.children {
+            let name = Array(entry.path.name)
+            switch entry.kind {
+            case .directory:
+                let place = try piece.place.createDirectory(name)
+                next.append(Work(directory: root.directory(entry, contents: contents), place: place, parent: pending))
+            case .link(let target):
+                let ids = owners.ids(of: entry)
+                try piece.place.createLink(
+                    name, target: target, owner: ids.owner, group: ids.group,
+                    modified: (entry.modified.seconds, entry.modified.nanoseconds))
+            case .file:
+                if entry.hardLink != nil {
+                    pending.open.add(1, ordering: .relaxed)
+                    hardLinks.withLock { $0.append((piece.place, pending, entry)) }
+                } else {
+                    try writeFile(entry, name, in: piece.place, contents)
+                }
+            }
+        }
+        // One more than the children, so that none of them can finish the directory before this is done with it.
+        pending.open.add(next.count + 1, ordering: .relaxed)
+        work.push(next)
+        try finish(pending)
+    }
+
+    /// Counts one part of a directory as done, and sets its metadata when that was the last; then its parent's.
+    private func finish(_ pending: Pending) throws {
+        var pending = pending
+        while pending.open.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+            let entry = pending.entry
+            let ids = owners.ids(of: entry)
+            try pending.place.set(
+                owner: ids.owner, group: ids.group, mode: entry.mode,
+                attributes: entry.attributes.map { ($0.name, $0.value) },
+                modified: (entry.modified.seconds, entry.modified.nanoseconds))
+            guard let parent = pending.parent else { return }
+            pending = parent
+        }
+    }
+
+    /// Gives files their further names, when all first names are there.
+    private func writeHardLinks(top: OpenDirectory) throws {
+        for (place, directory, entry) in hardLinks.withLock({ $0 }) {
+            guard let first = entry.hardLink else { continue }
+            var holder = top
+            for name in first.parent.components { holder = try holder.directory(Array(name)) }
+            try place.createHardLink(Array(entry.path.name), to: Array(first.name), in: holder)
+            try finish(directory)
+        }
+    }
+
+    private func writeFile(
+        _ entry: Entry, _ name: [UInt8], in place: OpenDirectory, _ contents: [[UInt8]: TreeEntry]
+    ) throws {
+        guard let stored = StoredRoot.contents(of: entry, in: contents) else {
+            throw damaged(entry, "the snapshot does not hold its contents")
+        }
+        let file = try place.createFile(name)
+        var hash = SHA256()
+        var size: Int64 = 0
+        do {
+            try reader.read(stored) { bytes in
+                hash.update(bytes)
+                size += Int64(bytes.count)
+                if entry.isSparse { try writeSparsely(bytes, to: file) } else { try file.write(bytes) }
+            }
+        } catch let error as GitError {
+            throw damaged(entry, "\(error)")
+        }
+        guard size == entry.size, hash.finish() == entry.digest else {
+            throw damaged(entry, "its SHA-256 is not that of the manifest")
+        }
+        if entry.isSparse { try file.truncate(to: size) }
+        let ids = owners.ids(of: entry)
+        try file.set(
+            owner: ids.owner, group: ids.group, mode: entry.mode,
+            attributes: entry.attributes.map { ($0.name, $0.value) },
+            modified: (entry.modified.seconds, entry.modified.nanoseconds))
+    }
+
+    /// Leaves out blocks of zeros.
+    private func writeSparsely(_ bytes: [UInt8], to file: borrowing OpenFile) throws(FileFailure) {
+        var start = 0
+        while start < bytes.count {
+            let end = min(start + Self.zeros.count, bytes.count)
+            if bytes[start..<end].elementsEqual(Self.zeros[..<(end - start)]) {
+                try file.skip(end - start)
+            } else {
+                try file.write(Array(bytes[start..<end]))
+            }
+            start = end
+        }
+    }
+
+    private func damaged(_ entry: Entry, _ reason: String) -> RestoreFailure {
+        RestoreFailure(
+            .verification, "\(root.name)/\(entry.path) is damaged in the store: \(reason)",
+            hint: "nothing was changed; 'understudy verify --all' says what is whole, restore that")
+    }
+}
+
+/// Who owns restored files: by name where this host knows the name, else by number; ourselves when we may not choose.
+package struct OwnerMap: Sendable {
+    private let isRoot: Bool
+    private let owner: UInt32
+    private let group: UInt32
+    private let users: [String: UInt32]
+    private let groups: [String: UInt32]
+
+    /// The owners of these entries on this host.
+    package init(_ entries: some Sequence<Entry>) {
+        (owner, group) = Accounts.ownNumbers
+        isRoot = owner == 0
+        var users: [String: UInt32] = [:]
+        var groups: [String: UInt32] = [:]
+        if isRoot {
+            var seenUsers: Set<String> = []
+            var seenGroups: Set<String> = []
+            for entry in entries {
+                if seenUsers.insert(entry.ownerName).inserted { users[entry.ownerName] = Accounts.userNumber(entry.ownerName) }
+                if seenGroups.insert(entry.groupName).inserted {
+                    groups[entry.groupName] = Accounts.groupNumber(entry.groupName)
+                }
+            }
+        }
+        self.users = users
+        self.groups = groups
+    }
+
+    func ids(of entry: Entry) -> (owner: UInt32, group: UInt32) {
+        guard isRoot else { return (owner, group) }
+        return (users[entry.ownerName] ?? entry.owner, groups[entry.groupName] ?? entry.group)
+    }
+}

@@ -1,0 +1,263 @@
+internal import Drivers
+internal import FileTree
+internal import FoundationEssentials
+internal import Glibc
+internal import Programs
+package import SystemPackage
+
+/// A real Buildbot on loopback: a master, workers, and a git repository that it polls.
+///
+/// Made from `Tests/Fixtures/buildbot`; the programs come from `.venv/buildbot`, which `scripts/buildbot-environment`
+/// makes, or from where `UNDERSTUDY_TEST_BUILDBOT` says.
+package struct BuildbotFixture: Sendable {
+    /// The directory that holds everything.
+    package let directory: FilePath
+    /// The Python environment that it runs in.
+    package var environment: FilePath
+    /// The names of the workers.
+    package let workerNames: [String]
+    /// The web interface's port.
+    package let port: UInt16
+
+    /// The master's base directory.
+    package var master: FilePath { directory.appending("master") }
+    /// The workers' base directories.
+    package var workers: [FilePath] { workerNames.map { directory.appending($0) } }
+    /// The repository that it polls.
+    package var repository: FilePath { directory.appending("repository") }
+    /// A file with a line for each deployment that was made.
+    package var deployments: FilePath { directory.appending("deployments") }
+    /// The address of the web interface.
+    package var url: String { "http://127.0.0.1:\(port)/" }
+
+    /// The Python environment to test with, nil when it was not made.
+    package static var availableEnvironment: FilePath? {
+        let given = unsafe getenv("UNDERSTUDY_TEST_BUILDBOT").map { unsafe String(cString: $0) }
+        let path = given.map { FilePath($0) } ?? packageRoot.appending(".venv/buildbot")
+        // What cannot be looked at is not available.
+        return (try? Files.exists(path.appending("bin/buildbot"))) == true ? path : nil
+    }
+
+    /// Whether there is a Buildbot to test with.
+    package static var isAvailable: Bool { availableEnvironment != nil }
+    /// What a skipped test says.
+    package static let whySkipped = "SKIPPED: no Buildbot to test with; run scripts/buildbot-environment"
+
+    private static var packageRoot: FilePath {
+        FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
+    }
+
+    /// Runs `body` with a new installation, not yet started, and ends every process in it afterwards.
+    package static func with<Result>(
+        workers: [String] = ["w1"], relocatable: Bool = true, _ body: (BuildbotFixture) async throws -> Result
+    ) async throws -> Result {
+        try await withTemporaryDirectory { directory in
+            do {
+                let fixture = try await BuildbotFixture(directory, workers: workers, relocatable: relocatable)
+                let result = try await body(fixture)
+                try await endProcesses(in: directory)
+                return result
+            } catch {
+                try await endProcesses(in: directory)
+                throw error
+            }
+        }
+    }
+
+    private init(_ directory: FilePath, workers: [String], relocatable: Bool) async throws {
+        guard let environment = Self.availableEnvironment else { throw FixtureFailure(Self.whySkipped) }
+        self.directory = directory
+        self.environment = environment
+        workerNames = workers
+        let ports = try await Self.freePorts(environment)
+        port = ports[0]
+        try await makeRepository()
+        let flags = relocatable ? ["--relocatable", "--quiet"] : ["--quiet"]
+        try await run("buildbot", ["create-master"] + flags + [master.string])
+        try Files.makeDirectory(master.appending("secrets"), mode: 0o700)
+        for (name, secret) in [("deploy-token", "hunter2")] + workers.map({ ("worker-\($0)", "pass-\($0)") })
+        {
+            try Files.replace(master.appending("secrets/\(name)"), with: Array(secret.utf8), mode: 0o600)
+        }
+        let values = [
+            "@PORT@": String(port), "@WORKER_PORT@": String(ports[1]),
+            "@WORKERS@": workers.joined(separator: " "),
+            "@REPOSITORY@": repository.string, "@DEPLOYMENTS@": deployments.string,
+        ]
+        try Files.makeDirectory(master.appending("jobs"))
+        let templates = Self.packageRoot.appending("Tests/Fixtures/buildbot")
+        for name in ["master.cfg", "jobs/builders.py"] {
+            var text = String(decoding: try Files.read(templates.appending(name)), as: UTF8.self)
+            for (key, value) in values { text.replace(key, with: value) }
+            try Files.replace(master.appending(name), with: Array(text.utf8))
+        }
+        for (name, path) in zip(workers, self.workers) {
+            try await run(
+                "buildbot-worker",
+                ["create-worker"] + flags
+                    + ["--maxdelay=2", path.string, "127.0.0.1:\(ports[1])", name, "pass-\(name)"])
+        }
+    }
+
+    /// Starts the master and the workers, and waits until they serve.
+    package func start() async throws {
+        try await run("buildbot", ["start", "--quiet", master.string])
+        for worker in workers { try await run("buildbot-worker", ["start", "--quiet", worker.string]) }
+        for _ in 0..<300 {
+            let connected = try await rows("workers?field=connected_to&field=name", "workers")
+            if connected.count == workers.count, connected.allSatisfy({ !$0.connections.isEmpty }) { return }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw FixtureFailure("the workers did not connect: \(try log())")
+    }
+
+    /// Ends the master, the workers and what they run.
+    package func stop() async throws {
+        try await Self.endProcesses(in: directory)
+    }
+
+    /// Adds a commit to the repository.
+    package func commit(_ file: String, _ text: String) async throws {
+        try Files.replace(repository.appending(file), with: Array(text.utf8))
+        try await git(["add", "."])
+        try await git(["commit", "--quiet", "--message", "Change \(file)"])
+    }
+
+    /// Asks for a build and gives the number of the set that it belongs to.
+    package func force(_ builder: String, seconds: Int = 0) async throws -> Int {
+        struct Answer: Decodable {
+            struct Failure: Decodable { var message: String }
+            var error: Failure?
+        }
+        let before = try await rows("buildsets?order=-bsid&limit=1", "buildsets").first?.bsid ?? 0
+        let body = """
+            {"jsonrpc": "2.0", "id": 1, "method": "force", "params": {"builderNames": ["\(builder)"], \
+            "reason": "test", "seconds": "\(seconds)"}}
+            """
+        let answer = try await HTTPProbe(url, limit: .seconds(10)).post("/api/v2/forceschedulers/force", body)
+        let decoded = try JSONDecoder().decode(Answer.self, from: Data(answer.body.utf8))
+        guard answer.status == 200, decoded.error == nil else {
+            throw FixtureFailure("cannot force \(builder): \(answer.body)")
+        }
+        for _ in 0..<100 {
+            let sets = try await rows("buildsets?bsid__gt=\(before)", "buildsets")
+            if let set = sets.first(where: { $0.reason?.contains("test") == true })?.bsid { return set }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw FixtureFailure("a forced build of \(builder) did not appear")
+    }
+
+    /// Asks for a build, waits for its end, and gives its result: 0 is success.
+    package func build(_ builder: String) async throws -> Int {
+        let set = try await force(builder)
+        for _ in 0..<600 {
+            if let row = try await rows("buildsets/\(set)", "buildsets").first, row.complete == true {
+                return row.results ?? -1
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw FixtureFailure("a build of \(builder) did not end: \(try log())")
+    }
+
+    /// The end of the master's log.
+    package func log() throws -> String {
+        let bytes = try Files.readIfPresent(master.appending("twistd.log")) ?? []
+        return String(decoding: bytes.suffix(3000), as: UTF8.self)
+    }
+
+    /// How many deployments were made.
+    package func deploymentCount() throws -> Int {
+        try (Files.readIfPresent(deployments) ?? []).count { $0 == UInt8(ascii: "\n") }
+    }
+
+    private struct Row: Decodable {
+        struct Connection: Decodable { var masterid: Int }
+        var bsid: Int?
+        var reason: String?
+        var complete: Bool?
+        var results: Int?
+        var connected_to: [Connection]?
+        var connections: [Connection] { connected_to ?? [] }
+    }
+
+    private func rows(_ query: String, _ key: String) async throws -> [Row] {
+        struct Answer: Decodable {
+            var workers: [Row]?
+            var buildsets: [Row]?
+        }
+        let answer = try await HTTPProbe(url).get("/api/v2/\(query)", attempts: 8)
+        guard answer.status == 200 else { throw FixtureFailure("\(query): \(answer.status) \(answer.body)") }
+        let decoded = try JSONDecoder().decode(Answer.self, from: Data(answer.body.utf8))
+        return (key == "workers" ? decoded.workers : decoded.buildsets) ?? []
+    }
+
+    private func makeRepository() async throws {
+        try Files.makeDirectory(repository)
+        try await git(["init", "--quiet", "--initial-branch", "main"])
+        try await commit("hello.txt", "hello\n")
+    }
+
+    private func git(_ arguments: [String]) async throws {
+        let settings = ["-c", "user.name=Fixture", "-c", "user.email=fixture@example.org"]
+        try await Program(
+            "git", settings + arguments,
+            environment: ["GIT_CONFIG_GLOBAL": "/dev/null", "HOME": "/nonexistent"],
+            directory: repository
+        ).runSuccessfully()
+    }
+
+    private func run(_ program: String, _ arguments: [String]) async throws {
+        let command = environment.appending("bin").appending(program).string
+        try await Program(
+            environment.appending("bin/python").string, [command] + arguments,
+            environment: ["HOME": directory.string, "PYTHONDONTWRITEBYTECODE": "1"], directory: directory
+        ).runSuccessfully()
+    }
+
+    /// Two ports that nobody used a moment ago.
+    private static func freePorts(_ environment: FilePath) async throws -> [UInt16] {
+        let question = """
+            import socket
+            sockets = [socket.socket() for _ in range(2)]
+            for s in sockets: s.bind(('127.0.0.1', 0))
+            print(*[s.getsockname()[1] for s in sockets])
+            """
+        let outcome = try await Program(environment.appending("bin/python").string, ["-c", question])
+            .runSuccessfully()
+        return outcome.output.split { $0 == " " || $0 == "\n" }.compactMap { UInt16($0) }
+    }
+
+    /// Kills everything that works in a directory: servers, and what their builds have started.
+    package static func endProcesses(in directory: FilePath) async throws {
+        var rounds = 0
+        while true {
+            let numbers = try processes(in: directory)
+            guard !numbers.isEmpty else { return }
+            for number in numbers { kill(number, rounds < 100 ? SIGTERM : SIGKILL) }
+            rounds += 1
+            guard rounds < 200 else {
+                throw FixtureFailure("processes \(numbers) in \(directory) do not end")
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    private static func processes(in directory: FilePath) throws -> [Int32] {
+        try Files.names("/proc").compactMap { name in
+            guard let number = Int32(String(decoding: name, as: UTF8.self)), number != getpid() else {
+                return nil
+            }
+            // A process that ended meanwhile works nowhere.
+            let place = try? Files.linkTarget(FilePath("/proc/\(number)/cwd"))
+            return place?.starts(with: directory.byteArray) == true ? number : nil
+        }
+    }
+}
+
+/// The fixture could not do what a test asked of it.
+package struct FixtureFailure: Error, CustomStringConvertible {
+    /// What went wrong.
+    package var description: String
+
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,58 @@
+import Drivers
+import FileTree
+import SnapshotModel
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite struct FilesDriverTests {
+    @Test func eachDirectoryIsARootByItsPath() throws {
+        try withTemporaryDirectory { directory in
+            try Files.makeDirectories(directory.appending("etc/nginx"))
+            let driver = try makeFiles(["\(directory)/etc/nginx/"])
+            let roots = try driver.roots()
+            #expect(roots.map(\.path) == ["\(directory)/etc/nginx"])
+            #expect(roots.map(\.name) == ["\(directory.string.dropFirst())/etc/nginx"])
+            let moved = driver.relocated(to: [roots[0].name: directory])
+            #expect(try moved.roots().map(\.path) == [directory.string])
+        }
+    }
+
+    @Test(arguments: [
+        ["/etc/a", "/etc/a"], ["/etc", "/etc/nginx"], ["/etc/nginx", "/etc"], ["etc"], ["/"], [],
+    ])
+    func pathsThatAreNoneOrMeetAreRefused(_ paths: [String]) {
+        #expect(throws: DriverFailure.self) { try makeFiles(paths) }
+    }
+
+    @Test func namesThatOnlyBeginAlikeAreTwo() throws {
+        #expect(throws: Never.self) { try makeFiles(["/etc/nginx", "/etc/nginx-extra"]) }
+    }
+
+    @Test func whatIsMissingOrNoDirectoryIsRefusedWithItsPath() throws {
+        try withTemporaryDirectory { directory in
+            let file = directory.appending("file")
+            try Files.replace(file, with: [])
+            try Files.makeLink(directory.appending("link"), to: directory.byteArray)
+            for name in ["missing", "file", "link"] {
+                let driver = try makeFiles(["\(directory)/\(name)"])
+                let failure = #expect(throws: DriverFailure.self) { try driver.roots() }
+                #expect(failure?.description.contains("\(directory)/\(name)") == true)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("nginx.conf", EntryClass.config), ("tls/site.key", .secret), ("deploy/.ssh/known_hosts", .secret),
+        (".htpasswd", .secret), ("app.git/objects/ab/cdef", .source), ("app.git/HEAD", .config),
+        ("objects/pack/pack-1.idx", .source), (".git/objects/12/34", .source),
+        ("live/terraform.tfstate", .secret),
+    ]) func pathsHaveTheirClass(_ path: String, _ expected: EntryClass) throws {
+        let classification = try makeFiles(["/etc/nginx"]).classification(of: "etc/nginx")
+        #expect(classification.entryClass(of: EntryPath(path), isDirectory: false) == expected)
+    }
+}
+
+private func makeFiles(_ paths: [String]) throws -> FilesDriver {
+    try FilesDriver(Component(name: "proxy", driver: "files", settings: ["paths": .list(paths)]))
+}
