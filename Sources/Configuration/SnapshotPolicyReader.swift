@@ -68,10 +68,12 @@ struct SnapshotPolicyReader {
     private mutating func readPattern(_ node: DocumentNode) -> String? {
         let expected = "a pattern of paths below the component's root, 'jobs/**/builds/*/archive/**'"
         guard let pattern = document.text(node, expected: expected, isQuoted: true) else { return nil }
-        let names = pattern.split(separator: "/", omittingEmptySubsequences: false)
+        var names = pattern.split(separator: "/", omittingEmptySubsequences: false)
+        // A `/` at the end says: directories only.
+        if names.count > 1, names.last?.isEmpty == true { names.removeLast() }
         guard !names.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
             document.refuse(
-                node, expected: "\(expected), without '.', '..', and '/' at an end or twice in a row")
+                node, expected: "\(expected), without '.', '..', and '/' at the beginning or twice in a row")
             return nil
         }
         return pattern

@@ -5,8 +5,10 @@ extension SnapshotPolicy {
         # Schema: snapshot.schema.json.
 
         # Rules that come before the driver's own table: the first that matches a path, or a directory above it, decides.
-        # `*` and `?` stand for characters within a name, `**` for any number of directories; paths begin below the component's
-        # root. Classes: config, plugin, secret, state, bulk, database, source, derived (never captured).
+        # Paths begin below the component's root. `*` and `?` stand for characters within a name, `**` for any number of
+        # directories, `(jobs/*|branches/*)*` for any number of repetitions of what is between the bars; a pattern that ends in
+        # `/` matches directories only.
+        # Classes: config, plugin, secret, state, bulk, database, source, derived (never captured).
         # A file that you move out of `secret` is kept in clear in the history: do so only when it opens nothing.
         #
         #   classify:
