@@ -101,12 +101,14 @@ let package = Package(
         .target(
             name: "Capture",
             dependencies: [
-                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers", systemPackage,
+                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers",
+                systemPackage,
             ]),
         .target(
             name: "Restore",
             dependencies: [
-                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers", systemPackage,
+                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel",
+                "Workers", systemPackage,
             ]),
 
         // MARK: The command line

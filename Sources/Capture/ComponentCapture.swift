@@ -44,7 +44,8 @@ package struct ComponentCapture: Sendable {
 
     /// A capture into a sink; `local` is the store's directory for what can be made again.
     package init(
-        _ component: Component, driver: any Driver, sink: any ObjectSink, options: CaptureOptions, local: FilePath
+        _ component: Component, driver: any Driver, sink: any ObjectSink, options: CaptureOptions,
+        local: FilePath
     ) {
         self.component = component
         self.driver = driver
@@ -103,7 +104,8 @@ package struct ComponentCapture: Sendable {
                 let item = try fileItem(root, reader, &captured)
                 written = try manifest.write(item)
                 if let entry = item.treeEntry {
-                    tree.insert(["files".utf8.map { $0 }] + names(root.name) + [entry.name], entry.mode, entry.id)
+                    tree.insert(
+                        ["files".utf8.map { $0 }] + names(root.name) + [entry.name], entry.mode, entry.id)
                 }
             }
             archives[root.name] = Array(manifest.archives[known...])
@@ -112,7 +114,8 @@ package struct ComponentCapture: Sendable {
         }
         for (entryClass, amount) in manifest.classes { captured.classes[entryClass.rawValue] = amount }
         for artifact in frozen.artifacts {
-            let contents = try reader.read(OpenFile(artifact.file), path: EntryPath(artifact.name), isAppended: false)
+            let contents = try reader.read(
+                OpenFile(artifact.file), path: EntryPath(artifact.name), isAppended: false)
             let name = artifact.name + (contents.contents.isChunked ? ".chunks" : "")
             tree.insert(name, contents.contents.isChunked ? .tree : .file, contents.contents.id)
             captured.classes[EntryClass.plugin.rawValue, default: .init()].entries += 1
@@ -132,7 +135,8 @@ package struct ComponentCapture: Sendable {
         let historyTree = try history.write(lane)
         guard let id = try tree.write(lane) else {
             throw DriverFailure(
-                "component '\(component.name)' has nothing to capture", hint: "name at least one path in the system file")
+                "component '\(component.name)' has nothing to capture",
+                hint: "name at least one path in the system file")
         }
         try lane.flush()
         return CaptureResult(captured: captured, tree: id, history: historyTree, newTexts: texts)
@@ -146,18 +150,23 @@ package struct ComponentCapture: Sendable {
     private func walk(
         _ root: Root, _ frozen: Frozen, _ captured: inout CapturedComponent
     ) throws -> CapturedTree {
-        let cacheFile = local.appending("cache").appending("\(component.name)-\(hex(SHA256.digest(Array(root.name.utf8)).prefix(6))).stat")
+        let cacheFile = local.appending("cache").appending(
+            "\(component.name)-\(hex(SHA256.digest(Array(root.name.utf8)).prefix(6))).stat")
         var cache = try StatCache(cacheFile)
         let replacements = Dictionary(
-            frozen.replacements.filter { $0.root == root.name }.map { ($0.path, $0.copy) }) { first, _ in first }
+            frozen.replacements.filter { $0.root == root.name }.map { ($0.path, $0.copy) }
+        ) { first, _ in first }
         var pass = 1
         while true {
             let started = Clock.now
             let capture = RootCapture(
-                classification: Self.classification(root.name, of: driver, component.name, options), cache: cache,
+                classification: Self.classification(root.name, of: driver, component.name, options),
+                cache: cache,
                 sink: sink, replacements: replacements, leavingOut: options.leftOut)
             let walked = try capture.run(FilePath(root.path))
-            let settled = walked.seen.filter { $0.0.changed < (started.seconds, started.nanoseconds - 20_000_000) }
+            let settled = walked.seen.filter {
+                $0.0.changed < (started.seconds, started.nanoseconds - 20_000_000)
+            }
             let bytes = StatCache.encoded(settled)
             if walked.moving.isEmpty || pass == Self.passes {
                 try Files.replaceWithoutSync(cacheFile, with: bytes)
@@ -174,13 +183,18 @@ package struct ComponentCapture: Sendable {
     ) {
         captured.passes = max(captured.passes, pass)
         captured.torn += walked.torn.map { "\(root.name)/\($0)" }
-        captured.unreadable += walked.unreadable.map { .init(path: "\(root.name)/\($0.path)", reason: $0.reason) }
-        captured.notCaptured += walked.notCaptured.map { .init(path: "\(root.name)/\($0.path)", reason: $0.reason) }
+        captured.unreadable += walked.unreadable.map {
+            .init(path: "\(root.name)/\($0.path)", reason: $0.reason)
+        }
+        captured.notCaptured += walked.notCaptured.map {
+            .init(path: "\(root.name)/\($0.path)", reason: $0.reason)
+        }
         let moving = Set(walked.moving).sorted()
         if !moving.isEmpty {
             let names = moving.prefix(3).map(\.description).joined(separator: ", ")
             captured.notes.append(
-                "\(root.name): \(moving.count) directories were being changed during each of \(pass) passes: \(names)")
+                "\(root.name): \(moving.count) directories were being changed during each of \(pass) passes: \(names)"
+            )
         }
     }
 

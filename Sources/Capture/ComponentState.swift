@@ -58,7 +58,9 @@ package struct ComponentState: Sendable {
 
     /// The contents of a captured file.
     func contents(root: String, path: EntryPath, _ entry: TreeEntry) throws -> [UInt8] {
-        if sink != nil, !reader.contains(entry.id), let place = captured.roots.first(where: { $0.name == root }) {
+        if sink != nil, !reader.contains(entry.id),
+            let place = captured.roots.first(where: { $0.name == root })
+        {
             return try Files.read(FilePath(bytes: Array(place.path.utf8) + [UInt8(ascii: "/")] + path.bytes))
         }
         var bytes: [UInt8] = []
@@ -109,7 +111,9 @@ private struct StateSource: FileSource {
     private func file(_ root: String, _ path: EntryPath, of state: ComponentState) throws -> TreeEntry? {
         guard !path.isRoot else { return nil }
         let place = stored(root, path)
-        if let entry = try state.entry(place), entry.mode == .file || entry.mode == .executable { return entry }
+        if let entry = try state.entry(place), entry.mode == .file || entry.mode == .executable {
+            return entry
+        }
         guard let last = place.last else { return nil }
         return try state.entry(place.dropLast() + [last + StoredName.chunksSuffix])
     }
@@ -123,6 +127,7 @@ private struct StateSource: FileSource {
     }
 
     private func hasChunksSuffix(_ name: [UInt8]) -> Bool {
-        name.count > StoredName.chunksSuffix.count && name.suffix(StoredName.chunksSuffix.count).elementsEqual(StoredName.chunksSuffix)
+        name.count > StoredName.chunksSuffix.count
+            && name.suffix(StoredName.chunksSuffix.count).elementsEqual(StoredName.chunksSuffix)
     }
 }

@@ -61,11 +61,13 @@ package struct Difference: Sendable {
         let told = Set((before.items + after.items).flatMap(\.files))
         let rest = files.filter { $0.entryClass == .config || $0.entryClass == .secret }
             .filter { !told.contains($0.path) && $0.path != .root && !$0.isOnlyTime }
-        changes = named + rest.map { file in
-            Change(
-                component: name, kind: "file", name: "\(file.root)/\(file.path)", change: file.change,
-                detail: file.detail)
-        }
+        changes =
+            named
+            + rest.map { file in
+                Change(
+                    component: name, kind: "file", name: "\(file.root)/\(file.path)", change: file.change,
+                    detail: file.detail)
+            }
     }
 
     /// The difference that is left when a component is gone.
@@ -93,7 +95,9 @@ package struct Difference: Sendable {
             let newEntries = try entries(after.filter { before[$0.key] != $0.value }, in: new)
             for (path, entry) in newEntries {
                 guard let was = oldEntries[path] else {
-                    changes.append(.init(root: root, path: path, change: .added, detail: "", entryClass: entry.entryClass))
+                    changes.append(
+                        .init(
+                            root: root, path: path, change: .added, detail: "", entryClass: entry.entryClass))
                     continue
                 }
                 guard was != entry else { continue }
@@ -103,7 +107,8 @@ package struct Difference: Sendable {
                         entryClass: entry.entryClass, aspects: aspects(was, entry)))
             }
             for (path, entry) in oldEntries where newEntries[path] == nil {
-                changes.append(.init(root: root, path: path, change: .removed, detail: "", entryClass: entry.entryClass))
+                changes.append(
+                    .init(root: root, path: path, change: .removed, detail: "", entryClass: entry.entryClass))
             }
         }
         return changes.sorted { $0.root == $1.root ? $0.path < $1.path : $0.root < $1.root }
@@ -111,11 +116,15 @@ package struct Difference: Sendable {
 
     private static func parts(of root: String, in state: ComponentState) throws -> [[UInt8]: ObjectID] {
         let names = ["manifest"] + root.split(separator: "/").map(String.init)
-        guard let entry = try state.entry(names.map { Array($0.utf8) }), entry.mode == .tree else { return [:] }
+        guard let entry = try state.entry(names.map { Array($0.utf8) }), entry.mode == .tree else {
+            return [:]
+        }
         return Dictionary(try state.tree(entry.id).map { ($0.name, $0.id) }) { first, _ in first }
     }
 
-    private static func entries(_ parts: [[UInt8]: ObjectID], in state: ComponentState) throws -> [EntryPath: Entry] {
+    private static func entries(_ parts: [[UInt8]: ObjectID], in state: ComponentState) throws -> [EntryPath:
+        Entry]
+    {
         var entries: [EntryPath: Entry] = [:]
         for id in parts.values {
             for entry in try Manifest.entries(try state.text(id)) { entries[entry.path] = entry }
@@ -143,7 +152,9 @@ package struct Difference: Sendable {
     private static func aspects(_ old: Entry, _ new: Entry) -> Set<FileChange.Aspect> {
         var aspects: Set<FileChange.Aspect> = []
         if old.kind != new.kind || old.hardLink != new.hardLink { aspects.insert(.kind) }
-        if old.digest != new.digest || old.size != new.size || old.isSparse != new.isSparse { aspects.insert(.contents) }
+        if old.digest != new.digest || old.size != new.size || old.isSparse != new.isSparse {
+            aspects.insert(.contents)
+        }
         if old.mode != new.mode { aspects.insert(.mode) }
         let owners = (old.owner, old.group, old.ownerName, old.groupName)
         if owners != (new.owner, new.group, new.ownerName, new.groupName) { aspects.insert(.owner) }
@@ -153,7 +164,9 @@ package struct Difference: Sendable {
         return aspects
     }
 
-    private static func shown(_ name: String, _ number: UInt32) -> String { name.isEmpty ? "\(number)" : name }
+    private static func shown(_ name: String, _ number: UInt32) -> String {
+        name.isEmpty ? "\(number)" : name
+    }
 
     private static func word(_ kind: Entry.Kind) -> String {
         switch kind {

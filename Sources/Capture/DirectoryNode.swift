@@ -25,7 +25,8 @@ final class DirectoryNode: @unchecked Sendable {
             case .file(let contents) where contents.isChunked:
                 return TreeEntry(name: name + StoredName.chunksSuffix, mode: .tree, id: contents.id)
             case .file(let contents):
-                return TreeEntry(name: name, mode: status.mode & 0o100 == 0 ? .file : .executable, id: contents.id)
+                return TreeEntry(
+                    name: name, mode: status.mode & 0o100 == 0 ? .file : .executable, id: contents.id)
             }
         }
     }

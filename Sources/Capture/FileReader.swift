@@ -43,13 +43,15 @@ internal import SnapshotModel
             guard before.kind == .file else { throw FileFailure("read", path.bytes, .invalidArgument) }
             let attributes = try file.attributes().map { Entry.Attribute(name: $0.name, value: $0.value) }
             let isSparse =
-                before.size > 0 && before.blocks * 512 < before.size ? try file.hasHole(size: before.size) : false
+                before.size > 0 && before.blocks * 512 < before.size
+                ? try file.hasHole(size: before.size) : false
             var contents = try read(file, size: before.size)
             contents.isSparse = isSparse
             contents.hasAttributes = !attributes.isEmpty
             let after = try file.status()
             let isSame =
-                after.size == before.size && after.modified == before.modified && after.changed == before.changed
+                after.size == before.size && after.modified == before.modified
+                && after.changed == before.changed
             let hasGrown = isAppended && contents.size == before.size && after.size >= before.size
             if contents.size == before.size && (isSame || hasGrown) || triesLeft == 0 {
                 var status = before
@@ -67,7 +69,9 @@ internal import SnapshotModel
         try storing { lane in try lane.add(kind, contents) }
     }
 
-    @unsafe private func add(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer) throws(FileFailure) -> ObjectID {
+    @unsafe private func add(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer) throws(FileFailure)
+        -> ObjectID
+    {
         try storing { lane in try unsafe lane.add(kind, contents, stores: false) }
     }
 
@@ -84,7 +88,8 @@ internal import SnapshotModel
     private func read(_ file: borrowing OpenFile, size: Int64) throws(FileFailure) -> FileContents {
         var hash = SHA256()
         guard size > Chunker.threshold else {
-            let count = try unsafe file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(size)]))
+            let count = try unsafe file.read(
+                into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(size)]))
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
             unsafe hash.update(bytes)
             return contents(try unsafe add(.blob, bytes), hash, size: Int64(count), isChunked: false)

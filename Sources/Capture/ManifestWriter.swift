@@ -118,7 +118,9 @@ struct ManifestWriter {
         if entry.entryClass == .plugin, entry.kind != .directory { archives.append(entry) }
     }
 
-    private mutating func entry(_ path: EntryPath, _ item: DirectoryNode.Item, _ contents: FileContents) -> Entry {
+    private mutating func entry(_ path: EntryPath, _ item: DirectoryNode.Item, _ contents: FileContents)
+        -> Entry
+    {
         var entry = entry(path, .file, item.status, item.entryClass)
         entry.size = contents.size
         entry.digest = (0..<32).map { contents.digest[$0] }
@@ -142,7 +144,8 @@ struct ManifestWriter {
             size: 0, digest: [], entryClass: entryClass)
     }
 
-    private func name(_ known: inout [UInt32: String], _ number: UInt32, _ look: (UInt32) -> String) -> String {
+    private func name(_ known: inout [UInt32: String], _ number: UInt32, _ look: (UInt32) -> String) -> String
+    {
         if let name = known[number] { return name }
         let name = look(number)
         known[number] = name

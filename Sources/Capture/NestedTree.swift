@@ -24,7 +24,9 @@ struct NestedTree {
     func write(_ lane: any ObjectLane) throws -> ObjectID? {
         var entries = self.entries
         for (name, directory) in directories {
-            if let id = try directory.write(lane) { entries.append(TreeEntry(name: name, mode: .tree, id: id)) }
+            if let id = try directory.write(lane) {
+                entries.append(TreeEntry(name: name, mode: .tree, id: id))
+            }
         }
         return entries.isEmpty ? nil : try lane.add(.tree, Tree.contents(entries))
     }

@@ -78,14 +78,18 @@ struct CapturedTree {
             let directory = try node.directory ?? open(node)
             node.directory = directory
             node.status = try directory.status()
-            node.attributes = try directory.attributes().map { Entry.Attribute(name: $0.name, value: $0.value) }
+            node.attributes = try directory.attributes().map {
+                Entry.Attribute(name: $0.name, value: $0.value)
+            }
             for name in try directory.names() {
                 let path = node.path.appending(name)
                 do throws(FileFailure) {
-                    guard let item = try item(name, path, in: node, directory, reader, &local) else { continue }
+                    guard let item = try item(name, path, in: node, directory, reader, &local) else {
+                        continue
+                    }
                     if case .directory(let child) = item.contents { children.append(child) }
                     node.items.append(item)
-                } catch where error.reason == .noSuchFileOrDirectory {
+                } catch  where error.reason == .noSuchFileOrDirectory {
                     // It went away after it was listed: the directory moved.
                     local.moving.append(node.path)
                 } catch {
@@ -133,9 +137,12 @@ struct CapturedTree {
         let replacement = replacements[path]
         if replacement != nil { entryClass = .database }
         guard entryClass != .derived, !leftOut.contains(entryClass) else { return nil }
-        func item(_ contents: DirectoryNode.Contents, _ attributes: [Entry.Attribute] = []) -> DirectoryNode.Item {
+        func item(_ contents: DirectoryNode.Contents, _ attributes: [Entry.Attribute] = [])
+            -> DirectoryNode.Item
+        {
             DirectoryNode.Item(
-                name: name, status: status, entryClass: entryClass, attributes: attributes, contents: contents)
+                name: name, status: status, entryClass: entryClass, attributes: attributes, contents: contents
+            )
         }
         switch status.kind {
         case .directory:
@@ -151,7 +158,8 @@ struct CapturedTree {
                 let frozen = try reader.read(OpenFile(replacement), path: path, isAppended: false)
                 let live = try directory.file(name).attributes()
                 status.size = frozen.contents.size
-                return item(.file(frozen.contents), live.map { Entry.Attribute(name: $0.name, value: $0.value) })
+                return item(
+                    .file(frozen.contents), live.map { Entry.Attribute(name: $0.name, value: $0.value) })
             }
             if let known = cache.contents(status), sink.holds(known.id) {
                 local.seen.append((status, known))
@@ -174,7 +182,9 @@ struct CapturedTree {
             try look(again: node)
             node.directory = nil
             guard let parent = node.parent else { return }
-            guard parent.openChildren.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
+            guard parent.openChildren.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else {
+                return
+            }
             node = parent
         }
     }
@@ -194,7 +204,9 @@ struct CapturedTree {
             if case .directory(let child) = item.contents {
                 let name = StoredName.escaped(item.name)
                 if let tree = child.tree { entries.append(TreeEntry(name: name, mode: .tree, id: tree)) }
-                if let tree = child.historyTree { history.append(TreeEntry(name: name, mode: .tree, id: tree)) }
+                if let tree = child.historyTree {
+                    history.append(TreeEntry(name: name, mode: .tree, id: tree))
+                }
             } else if let entry = item.treeEntry {
                 entries.append(entry)
                 if item.entryClass.isHistory { history.append(entry) }

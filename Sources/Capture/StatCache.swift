@@ -115,7 +115,8 @@ struct StatCache: Sendable {
                 words[start + 10 + index] = value
             }
             words[start + 15] =
-                1 | (contents.isChunked ? 2 : 0) | (contents.isSparse ? 4 : 0) | (contents.hasAttributes ? 8 : 0)
+                1 | (contents.isChunked ? 2 : 0) | (contents.isSparse ? 4 : 0)
+                | (contents.hasAttributes ? 8 : 0)
         }
         words[1] = checksum(words)
         return unsafe words.withUnsafeBytes { unsafe Array($0) }

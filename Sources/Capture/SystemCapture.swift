@@ -67,13 +67,16 @@ package struct SystemCapture: Sendable {
     package struct Request: Sendable {
         /// Why: the message's first line, nil to let the changes speak.
         package var message: String?
-        /// The components to capture; empty for all. The others are taken over from the last snapshot.
+        /// The components to capture, empty for all; the others are taken over from the last snapshot.
         package var components: Set<String>
         /// Who: `Name <address>`.
         package var author: String
+        /// Whether it only saves what a restore is about to replace.
+        package var isSafety: Bool
 
         /// A request.
-        package init(message: String?, components: Set<String>, author: String) {
+        package init(message: String?, components: Set<String>, author: String, isSafety: Bool = false) {
+            self.isSafety = isSafety
             self.message = message
             self.components = components
             self.author = author
@@ -111,7 +114,8 @@ package struct SystemCapture: Sendable {
     package func drift(
         since stored: StoredSnapshot, component: String, reader: ObjectReader
     ) async throws -> Difference {
-        guard let (described, driver) = system.components.first(where: { $0.component.name == component }) else {
+        guard let (described, driver) = system.components.first(where: { $0.component.name == component })
+        else {
             let captured = stored.snapshot.components.first { $0.name == component }
             return Difference(removed: captured?.name ?? component)
         }
@@ -180,14 +184,16 @@ package struct SystemCapture: Sendable {
         let text = TreeEntry("understudy.yaml", .file, try lane.add(.blob, system.text))
         try lane.flush()
         let snapshot = Snapshot(
-            id: SnapshotID(seconds: started.seconds, random: UInt16.random(in: 0...UInt16.max)), system: system.name,
+            id: SnapshotID(seconds: started.seconds, random: UInt16.random(in: 0...UInt16.max)),
+            system: system.name,
             tool: system.tool, host: system.host, started: CivilTime(seconds: started.seconds).iso8601,
             finished: CivilTime(seconds: Clock.now.seconds).iso8601, components: captured)
-        let words = changes.isEmpty ? (previous == nil ? "first snapshot" : "no change") : summary(of: changes)
+        let words =
+            changes.isEmpty ? (previous == nil ? "first snapshot" : "no change") : summary(of: changes)
         let draft = SnapshotDraft(
             snapshot: snapshot, entries: entries + [text], history: history + [text],
             subject: request.message ?? words, body: body(request, words, changes), author: request.author,
-            time: started.seconds)
+            time: started.seconds, isSafety: request.isSafety)
         let taken = TakenSnapshot(snapshot: snapshot, changes: changes, isFirst: previous == nil)
         return (draft, taken)
     }
@@ -228,7 +234,8 @@ package func summary(of changes: [Change]) -> String {
                 guard let first = these.first else { continue }
                 words.append(
                     these.count == 1
-                        ? "\(kind) \(first.name) \(change.rawValue)" : "\(these.count) \(kind)s \(change.rawValue)")
+                        ? "\(kind) \(first.name) \(change.rawValue)"
+                        : "\(these.count) \(kind)s \(change.rawValue)")
             }
         }
         words += versions.prefix(3).map { "\($0.name) \($0.detail)" }

@@ -52,7 +52,8 @@ struct CommandFailure: Error {
             self.init(.usage, error.description, hint: error.hint)
         case let error as FileFailure where error.reason == .noSpace || error.reason == .diskQuotaExceeded:
             self.init(
-                .failed, "the disk is full: \(error)", hint: "make room and run the command again; nothing was changed",
+                .failed, "the disk is full: \(error)",
+                hint: "make room and run the command again; nothing was changed",
                 path: String(decoding: error.path, as: UTF8.self))
         case let error as FileFailure:
             self.init(

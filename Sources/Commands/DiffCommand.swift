@@ -67,18 +67,21 @@ struct DiffCommand: AsyncParsableCommand {
                     (
                         name,
                         try Difference(
-                            from: capture.state(name, of: old, reader), to: capture.state(name, of: new, reader),
+                            from: capture.state(name, of: old, reader),
+                            to: capture.state(name, of: new, reader),
                             driver: driver)
                     ))
             } else {
-                differences.append((name, try await capture.drift(since: old, component: name, reader: reader)))
+                differences.append(
+                    (name, try await capture.drift(since: old, component: name, reader: reader)))
             }
         }
         session.output.endProgress()
         let files = differences.flatMap { name, difference in
             difference.files.filter { !$0.isOnlyTime }.map {
                 Result.File(
-                    component: name, path: "\($0.root)/\($0.path)", change: $0.change.rawValue, detail: $0.detail,
+                    component: name, path: "\($0.root)/\($0.path)", change: $0.change.rawValue,
+                    detail: $0.detail,
                     class: $0.entryClass.rawValue)
             }
         }

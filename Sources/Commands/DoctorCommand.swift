@@ -37,14 +37,18 @@ struct DoctorCommand: AsyncParsableCommand {
             do {
                 let roots = try driver.roots()
                 findings.append(
-                    Finding(subject: component.name, ok: true, words: "\(component.driver), \(roots.map(\.path).joined(separator: ", "))"))
+                    Finding(
+                        subject: component.name, ok: true,
+                        words: "\(component.driver), \(roots.map(\.path).joined(separator: ", "))"))
                 if let lifecycle = driver.lifecycle {
                     let isRunning = try await lifecycle.isRunning()
                     let problems = isRunning ? try await lifecycle.problems() : []
                     findings.append(
                         Finding(
                             subject: component.name, ok: problems.isEmpty,
-                            words: isRunning ? (problems.isEmpty ? "runs, is well" : problems.joined(separator: "; ")) : "does not run"))
+                            words: isRunning
+                                ? (problems.isEmpty ? "runs, is well" : problems.joined(separator: "; "))
+                                : "does not run"))
                 }
             } catch {
                 findings.append(Finding(subject: component.name, ok: false, words: words(error)))
@@ -82,7 +86,9 @@ struct DoctorCommand: AsyncParsableCommand {
     private func look(for program: String, _ use: String) async -> Finding {
         do {
             let outcome = try await Program(program, ["--version"]).runSuccessfully()
-            return Finding(subject: program, ok: true, words: outcome.output.split(separator: "\n").first.map(String.init) ?? "")
+            return Finding(
+                subject: program, ok: true,
+                words: outcome.output.split(separator: "\n").first.map(String.init) ?? "")
         } catch {
             return Finding(subject: program, ok: false, words: use)
         }

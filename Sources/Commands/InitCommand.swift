@@ -58,7 +58,8 @@ struct InitCommand: AsyncParsableCommand {
         let file = here.pushing(FilePath(self.output))
         guard try !Files.exists(file) else {
             throw CommandFailure(
-                .failed, "\(file) is there already", hint: "edit it, or name another with --output", path: file.string)
+                .failed, "\(file) is there already", hint: "edit it, or name another with --output",
+                path: file.string)
         }
         let discovery = try Discovery(paths: paths.map { here.pushing(FilePath($0)).lexicallyNormalized() })
         let name = self.name ?? discovery.components.first?.name ?? "system"
@@ -72,15 +73,19 @@ struct InitCommand: AsyncParsableCommand {
         let description = SystemDescription(
             name: name, store: storePath, components: discovery.components, policies: policies)
         let text = try description.yaml()
-        _ = try SnapshotStore.create(at: storePath)
+        _ = try SnapshotStore.create(at: storePath, system: name)
         try Files.makeDirectories(policies)
         let policy = policies.appending(SnapshotPolicy.fileName)
-        if try !Files.exists(policy) { try Files.replace(policy, with: Array(SnapshotPolicy.builtInText.utf8)) }
+        if try !Files.exists(policy) {
+            try Files.replace(policy, with: Array(SnapshotPolicy.builtInText.utf8))
+        }
         try Files.replace(file, with: Array(text.utf8))
         let result = Result(
             system: name, file: file.string, store: storePath.string,
             components: discovery.findings.map {
-                .init(name: $0.component.name, driver: $0.component.driver, path: $0.path.string, summary: $0.summary)
+                .init(
+                    name: $0.component.name, driver: $0.component.driver, path: $0.path.string,
+                    summary: $0.summary)
             },
             notes: discovery.notes)
         try output.result(result) { words(result) }

@@ -46,14 +46,16 @@ struct LogCommand: AsyncParsableCommand {
             guard try path == nil || object(commit.tree, reader) != before else { continue }
             rows.append(
                 Row(
-                    commit: id.description, time: CivilTime(seconds: commit.time).iso8601, author: commit.author,
+                    commit: id.description, time: CivilTime(seconds: commit.time).iso8601,
+                    author: commit.author,
                     message: commit.message))
         }
         try session.output.result(rows) {
             rows.map { row in
                 let lines = row.message.split(separator: "\n", omittingEmptySubsequences: false)
                 let body = lines.dropFirst().filter { !$0.isEmpty }.map { "    \(printable($0.utf8))" }
-                let head = "\(row.time)  \(printable((lines.first ?? "").utf8))  (\(printable(row.author.utf8)))"
+                let head =
+                    "\(row.time)  \(printable((lines.first ?? "").utf8))  (\(printable(row.author.utf8)))"
                 return ([head] + body).joined(separator: "\n")
             }
             .joined(separator: "\n")

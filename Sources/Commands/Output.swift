@@ -61,7 +61,8 @@ struct Output: Sendable {
         case .json:
             let document = Document(
                 error: .init(
-                    status: failure.status.rawValue, message: failure.message, hint: failure.hint, path: failure.path))
+                    status: failure.status.rawValue, message: failure.message, hint: failure.hint,
+                    path: failure.path))
             text = ((try? json(document)) ?? "{\"error\": {\"status\": \(failure.status.rawValue)}}") + "\n"
         }
         // There is nowhere left to say that standard error is closed.
@@ -113,7 +114,9 @@ func shown(bytes: Int64) -> String {
 
 /// Seconds for people: `4.2 s`, `3 h 20 min`.
 func shown(seconds: Double) -> String {
-    if seconds < 60 { return "\(Int((seconds * 100).rounded()) / 100).\(twoDigits(Int((seconds * 100).rounded()) % 100)) s" }
+    if seconds < 60 {
+        return "\(Int((seconds * 100).rounded()) / 100).\(twoDigits(Int((seconds * 100).rounded()) % 100)) s"
+    }
     let whole = Int(seconds)
     if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
     if whole < 86400 { return "\(whole / 3600) h \(whole % 3600 / 60) min" }

@@ -36,7 +36,9 @@ struct RestoreCommand: AsyncParsableCommand {
     @Option(help: "Restore only this component; may be given again.")
     var component: [String] = []
 
-    @Option(name: .customLong("to"), help: "Restore into this directory and leave production alone.", completion: .directory)
+    @Option(
+        name: .customLong("to"), help: "Restore into this directory and leave production alone.",
+        completion: .directory)
     var destination: String?
 
     @Flag(help: "Print the plan and do nothing.")
@@ -76,7 +78,9 @@ struct RestoreCommand: AsyncParsableCommand {
         let reference = try store.snapshot(id, of: session.system.name)
         let request = RestoreRequest(
             components: Set(component),
-            destination: try destination.map { try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized() },
+            destination: try destination.map {
+                try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized()
+            },
             starts: !noStart, resumesWork: resumeWork, author: session.author)
         if dryRun {
             let plan = try await plan(reference, request, store, session)
@@ -96,7 +100,8 @@ struct RestoreCommand: AsyncParsableCommand {
         }
         let reader = try store.reader()
         let engine = RestoreEngine(
-            session.system, store: store, reader: reader, snapshot: try store.read(reference, with: reader), plan: plan,
+            session.system, store: store, reader: reader, snapshot: try store.read(reference, with: reader),
+            plan: plan,
             request: request, progress: { session.output.progress($0) })
         let report = try await engine.run(holding: lock)
         session.output.endProgress()
@@ -132,15 +137,20 @@ struct RestoreCommand: AsyncParsableCommand {
                 [["  COMPONENT", "PATH", "CREATE", "REPLACE", "DELETE", "KEEP", "BYTES"]]
                     + plan.roots.map { root in
                         guard root.root.kind != .rebuilt else {
-                            return ["  \(root.component)", root.root.path, "made again from locks and archives", "", "", "", ""]
+                            return [
+                                "  \(root.component)", root.root.path, "made again from locks and archives",
+                                "", "", "", "",
+                            ]
                         }
                         return [
-                            "  \(root.component)", root.root.path, "\(root.create)", "\(root.replace)", "\(root.delete)",
+                            "  \(root.component)", root.root.path, "\(root.create)", "\(root.replace)",
+                            "\(root.delete)",
                             "\(root.keep)", shown(bytes: root.bytes),
                         ]
                     }))
         if !plan.restarts.isEmpty {
-            lines.append("  stops for the exchange and starts again: \(plan.restarts.joined(separator: ", "))")
+            lines.append(
+                "  stops for the exchange and starts again: \(plan.restarts.joined(separator: ", "))")
         }
         lines += plan.warnings.map { "  note: \($0)" }
         lines += plan.refusals.map { "  REFUSED: \($0.reason)\n           \($0.hint)" }

@@ -31,7 +31,8 @@ struct Session: Sendable {
         }
         system = DeliverySystem(
             name: description.name, text: Array(description.text.utf8), components: components,
-            options: CaptureOptions(rules: rules, leftOut: policy.skip), host: hostName(), tool: Understudy.version)
+            options: CaptureOptions(rules: rules, leftOut: policy.skip), host: hostName(),
+            tool: Understudy.version)
     }
 
     /// Opens the store.
@@ -42,7 +43,8 @@ struct Session: Sendable {
     /// Who runs the command: the real person behind sudo, `name <name@host>`.
     var author: String {
         let own = Accounts.userName(Accounts.ownNumbers.user)
-        let name = environment("SUDO_USER").flatMap { $0.isEmpty ? nil : $0 } ?? (own.isEmpty ? "understudy" : own)
+        let name =
+            environment("SUDO_USER").flatMap { $0.isEmpty ? nil : $0 } ?? (own.isEmpty ? "understudy" : own)
         return "\(name) <\(name)@\(system.host)>"
     }
 
@@ -61,7 +63,10 @@ func environment(_ name: String) -> String? {
 /// The name of this host.
 func hostName() -> String {
     var buffer = [CChar](repeating: 0, count: 256)
-    let status = unsafe buffer.withUnsafeMutableBufferPointer { unsafe gethostname($0.baseAddress!, $0.count - 1) }
+    let status = unsafe buffer.withUnsafeMutableBufferPointer { buffer -> CInt in
+        guard let base = buffer.baseAddress else { return -1 }
+        return unsafe gethostname(base, buffer.count - 1)
+    }
     guard status == 0 else { return "localhost" }
     return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }

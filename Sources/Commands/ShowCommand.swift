@@ -57,11 +57,14 @@ struct ShowCommand: AsyncParsableCommand {
                 let driver = session.system.driver(of: captured.name)
             else { continue }
             items += try driver.inventory(of: state.source).items.map {
-                .init(component: captured.name, kind: $0.kind, name: $0.name, version: $0.version, detail: $0.detail)
+                .init(
+                    component: captured.name, kind: $0.kind, name: $0.name, version: $0.version,
+                    detail: $0.detail)
             }
         }
         items.sort { ($0.component, $0.kind, $0.name) < ($1.component, $1.kind, $1.name) }
-        let result = Result(snapshot: stored.snapshot, commit: stored.reference.commit.description, items: items)
+        let result = Result(
+            snapshot: stored.snapshot, commit: stored.reference.commit.description, items: items)
         try session.output.result(result) { words(result) }
     }
 
@@ -90,20 +93,27 @@ struct ShowCommand: AsyncParsableCommand {
                     printable($0.name.utf8) + ($0.version.map { " \($0)" } ?? "")
                 }
                 let more = names.count < these.count ? ", … (--verbose lists all)" : ""
-                lines.append("  \(these.count) \(kind)\(these.count == 1 ? "" : "s"): \(names.joined(separator: ", "))\(more)")
+                lines.append(
+                    "  \(these.count) \(kind)\(these.count == 1 ? "" : "s"): \(names.joined(separator: ", "))\(more)"
+                )
             }
         }
         return lines.joined(separator: "\n")
     }
 
-    private func show(_ path: String, _ stored: StoredSnapshot, _ reader: ObjectReader, _ session: Session) throws {
+    private func show(_ path: String, _ stored: StoredSnapshot, _ reader: ObjectReader, _ session: Session)
+        throws
+    {
         let names = path.utf8.split(separator: UInt8(ascii: "/")).map { Array($0) }
-        guard let entry = try reader.entry(names, of: stored.commit.tree) ?? chunked(names, stored, reader) else {
+        guard let entry = try reader.entry(names, of: stored.commit.tree) ?? chunked(names, stored, reader)
+        else {
             throw CommandFailure(
                 .failed, "the snapshot \(stored.reference.id) holds no '\(path)'",
                 hint: "'understudy show \(id) ' and a directory lists what is in it", path: path)
         }
-        if entry.mode == .tree, !entry.name.suffix(StoredName.chunksSuffix.count).elementsEqual(StoredName.chunksSuffix) {
+        if entry.mode == .tree,
+            !entry.name.suffix(StoredName.chunksSuffix.count).elementsEqual(StoredName.chunksSuffix)
+        {
             let listed = try reader.tree(entry.id).map {
                 printable(StoredName.decoded($0.name)) + ($0.mode == .tree ? "/" : "")
             }
@@ -112,7 +122,9 @@ struct ShowCommand: AsyncParsableCommand {
         try reader.read(.init(id: entry.id, isChunked: entry.mode == .tree)) { try session.output.bytes($0) }
     }
 
-    private func chunked(_ names: [[UInt8]], _ stored: StoredSnapshot, _ reader: ObjectReader) throws -> TreeEntry? {
+    private func chunked(_ names: [[UInt8]], _ stored: StoredSnapshot, _ reader: ObjectReader) throws
+        -> TreeEntry?
+    {
         guard let last = names.last else { return nil }
         return try reader.entry(names.dropLast() + [last + StoredName.chunksSuffix], of: stored.commit.tree)
     }

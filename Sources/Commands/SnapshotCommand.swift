@@ -78,11 +78,13 @@ struct SnapshotCommand: AsyncParsableCommand {
         let snapshot = taken.snapshot
         let result = Result(
             snapshot: .init(
-                id: snapshot.id.description, commit: taken.commit?.description, status: snapshot.status.rawValue,
+                id: snapshot.id.description, commit: taken.commit?.description,
+                status: snapshot.status.rawValue,
                 started: snapshot.started, finished: snapshot.finished),
             components: snapshot.components.map {
                 .init(
-                    name: $0.name, driver: $0.driver, version: $0.version, entries: $0.entries, bytes: $0.bytes,
+                    name: $0.name, driver: $0.driver, version: $0.version, entries: $0.entries,
+                    bytes: $0.bytes,
                     torn: $0.torn, unreadable: $0.unreadable, notCaptured: $0.notCaptured, notes: $0.notes)
             },
             changes: taken.changes, dryRun: dryRun)
@@ -96,13 +98,18 @@ struct SnapshotCommand: AsyncParsableCommand {
             "\(dryRun ? "would take" : "snapshot") \(snapshot.id)  \(snapshot.status.rawValue)",
             table(
                 snapshot.components.map {
-                    ["  \($0.name)", $0.driver, $0.version ?? "", "\($0.entries) entries", shown(bytes: $0.bytes)]
+                    [
+                        "  \($0.name)", $0.driver, $0.version ?? "", "\($0.entries) entries",
+                        shown(bytes: $0.bytes),
+                    ]
                 }),
         ]
         for component in snapshot.components {
             lines += component.torn.map { "  torn: \(component.name)/\($0)" }
             lines += component.unreadable.map { "  unreadable: \(component.name)/\($0.path): \($0.reason)" }
-            lines += component.notCaptured.map { "  not captured: \(component.name)/\($0.path): \($0.reason)" }
+            lines += component.notCaptured.map {
+                "  not captured: \(component.name)/\($0.path): \($0.reason)"
+            }
             lines += component.notes.map { "  note: \(component.name): \($0)" }
         }
         if taken.isFirst {
@@ -119,7 +126,8 @@ func checkComponents(_ names: [String], _ session: Session) throws {
     let known = session.system.components.map(\.component.name)
     for name in names where !known.contains(name) {
         throw CommandFailure(
-            .usage, "there is no component '\(name)'", hint: "the system has \(known.joined(separator: ", "))")
+            .usage, "there is no component '\(name)'", hint: "the system has \(known.joined(separator: ", "))"
+        )
     }
 }
 

@@ -38,7 +38,8 @@ struct SnapshotsCommand: AsyncParsableCommand {
         let rows = try store.snapshots(of: session.system.name).map { reference in
             let stored = try store.read(reference, with: reader)
             return Row(
-                id: reference.id.description, time: reference.id.time, status: stored.snapshot.status.rawValue,
+                id: reference.id.description, time: reference.id.time,
+                status: stored.snapshot.status.rawValue,
                 proven: proven.contains(reference.id), signed: false, message: stored.commit.subject)
         }
         try session.output.result(rows) {

@@ -43,10 +43,13 @@ struct StatusCommand: AsyncParsableCommand {
         let store = try session.store()
         let reader = try store.reader()
         let capture = SystemCapture(session.system, store: store)
-        let all = try store.snapshots(of: session.system.name)
+        let all = try store.snapshots(of: session.system.name).filter {
+            try !store.isSafety($0, with: reader)
+        }
         let proven = try store.provenSnapshots(of: session.system.name, with: reader)
         var result = Result(
-            system: session.system.name, store: store.path.string, snapshots: all.count, isLate: true, proven: false,
+            system: session.system.name, store: store.path.string, snapshots: all.count, isLate: true,
+            proven: false,
             interrupted: try Recovery.look(store.localDirectory), drift: [], driftFailures: [])
         result.lastProven = all.last { proven.contains($0.id) }?.id.description
         if let last = all.last {
@@ -60,7 +63,9 @@ struct StatusCommand: AsyncParsableCommand {
             for (component, _) in session.system.components {
                 session.output.progress("comparing \(component.name)")
                 do {
-                    result.drift += try await capture.drift(since: stored, component: component.name, reader: reader).changes
+                    result.drift += try await capture.drift(
+                        since: stored, component: component.name, reader: reader
+                    ).changes
                 } catch {
                     result.driftFailures.append("\(component.name): \(error)")
                 }
@@ -80,10 +85,16 @@ struct StatusCommand: AsyncParsableCommand {
         rows += [
             ["latest", "\(latest), \(shown(seconds: Double(max(0, age)))) old\(late)"],
             ["status", result.status ?? ""],
-            ["proven", result.proven ? "yes" : result.lastProven.map { "no; the last proven one is \($0)" } ?? "no, none is"],
+            [
+                "proven",
+                result.proven
+                    ? "yes" : result.lastProven.map { "no; the last proven one is \($0)" } ?? "no, none is",
+            ],
         ]
         if let interrupted = result.interrupted {
-            rows.append(["restore", "\(interrupted): 'understudy restore' puts the old trees back and goes on"])
+            rows.append([
+                "restore", "\(interrupted): 'understudy restore' puts the old trees back and goes on",
+            ])
         }
         rows += result.driftFailures.map { ["drift", "cannot be told: \($0)"] }
         if result.drift.isEmpty, result.driftFailures.isEmpty { rows.append(["drift", "none"]) }

@@ -9,7 +9,8 @@ package struct Understudy: AsyncParsableCommand {
     /// Name, summary, subcommands.
     package static let configuration = CommandConfiguration(
         commandName: "understudy",
-        abstract: "The stand-in for a delivery system: snapshots it into git and restores it with one command.",
+        abstract:
+            "The stand-in for a delivery system: snapshots it into git and restores it with one command.",
         discussion: """
             EXAMPLE
               understudy init /var/lib/jenkins

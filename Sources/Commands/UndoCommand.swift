@@ -40,7 +40,8 @@ struct UndoCommand: AsyncParsableCommand {
         session.output.endProgress()
         try session.output.result(report) {
             let verb = dryRun ? "would take" : "took"
-            return (["\(verb) the restore of \(report.snapshot) back"] + report.paths.map { "  \($0)" }
+            return
+                (["\(verb) the restore of \(report.snapshot) back"] + report.paths.map { "  \($0)" }
                 + report.started.map { "  started \($0)" }).joined(separator: "\n")
         }
     }

@@ -130,8 +130,10 @@ package struct Discovery: Hashable, Sendable {
         for name in try Files.names(start) {
             let path = start.pushing(FilePath(bytes: name))
             guard !held.contains(where: { $0.starts(with: path) }) else { continue }
-            guard try Files.status(path)?.kind == .directory, String(validating: name, as: UTF8.self) != nil else {
-                notes.append("\(printable(path.byteArray)) is in no component: it is no directory with a name of text")
+            guard try Files.status(path)?.kind == .directory, String(validating: name, as: UTF8.self) != nil
+            else {
+                notes.append(
+                    "\(printable(path.byteArray)) is in no component: it is no directory with a name of text")
                 continue
             }
             beside.append(try pathText(path, as: "the component"))
@@ -140,7 +142,9 @@ package struct Discovery: Hashable, Sendable {
         let component = Component(
             name: uniqueName("files"), driver: Self.fallback, settings: ["paths": .list(beside)])
         findings.append(
-            Finding(component: component, path: start, summary: beside.map { FilePath($0).lastComponent?.string ?? $0 }.joined(separator: ", ")))
+            Finding(
+                component: component, path: start,
+                summary: beside.map { FilePath($0).lastComponent?.string ?? $0 }.joined(separator: ", ")))
     }
 
     /// Looks at the directories in `directory`; `left` gathers what is in no component.

@@ -55,8 +55,11 @@ package enum Accounts {
     private static func looked(_ call: (UnsafeMutablePointer<CChar>, Int) -> (CInt, String?)) -> String {
         var size = 1 << 12
         while true {
-            let (status, name) = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) { buffer in
-                guard let base = buffer.baseAddress else { preconditionFailure("an allocation of at least one byte") }
+            let (status, name) = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) {
+                buffer in
+                guard let base = buffer.baseAddress else {
+                    preconditionFailure("an allocation of at least one byte")
+                }
                 return unsafe call(base, size)
             }
             guard status == ERANGE, size < 1 << 20 else { return name ?? "" }

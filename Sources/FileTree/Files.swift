@@ -164,7 +164,9 @@ package enum Files {
     package static func names(_ path: FilePath) throws(FileFailure) -> [[UInt8]] {
         let descriptor = try open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         defer { close(descriptor) }
-        return try namesInDirectory(descriptor, path: path.byteArray).sorted { $0.lexicographicallyPrecedes($1) }
+        return try namesInDirectory(descriptor, path: path.byteArray).sorted {
+            $0.lexicographicallyPrecedes($1)
+        }
     }
 
     /// Makes a directory; one that is there already is as good, anything else there is a failure.
@@ -405,7 +407,9 @@ extension Files {
     }
 
     /// Makes `bytes` the whole contents of an open file.
-    package static func setContents(of descriptor: CInt, _ bytes: [UInt8], _ path: FilePath) throws(FileFailure) {
+    package static func setContents(of descriptor: CInt, _ bytes: [UInt8], _ path: FilePath)
+        throws(FileFailure)
+    {
         try systemCall("set the size of", path.byteArray) { ftruncate(descriptor, 0) }
         try systemCall("seek in", path.byteArray) { lseek(descriptor, 0, SEEK_SET) }
         try write(bytes, to: descriptor, path: path)

@@ -34,7 +34,8 @@ func namesInDirectory(
             return names
         }
         let name = unsafe entryName(entry)
-        let isOwnOrParent = name.first == UInt8(ascii: ".") && (name.count == 1 || name.elementsEqual("..".utf8))
+        let isOwnOrParent =
+            name.first == UInt8(ascii: ".") && (name.count == 1 || name.elementsEqual("..".utf8))
         if !isOwnOrParent { names.append(name) }
     }
 }

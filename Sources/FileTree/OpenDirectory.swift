@@ -79,7 +79,7 @@ package final class OpenDirectory: Sendable {
             opened = try systemCall("open", path()) {
                 unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags | noAccessTime, 0) }
             }
-        } catch where error.reason == .notPermitted {
+        } catch  where error.reason == .notPermitted {
             // Only the owner may leave the access time alone.
             opened = try systemCall("open", path()) {
                 unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags, 0) }
@@ -128,7 +128,9 @@ package final class OpenDirectory: Sendable {
     }
 
     /// Gives the file at `target`, a path below this directory, a second name here.
-    package func createHardLink(_ name: [UInt8], to target: [UInt8], in other: OpenDirectory) throws(FileFailure) {
+    package func createHardLink(_ name: [UInt8], to target: [UInt8], in other: OpenDirectory)
+        throws(FileFailure)
+    {
         try systemCall("link", path(name)) {
             unsafe withName(target) { target in
                 unsafe withName(name) { unsafe linkat(other.descriptor, target, descriptor, $0, 0) }
@@ -147,7 +149,8 @@ package final class OpenDirectory: Sendable {
         modified: (Int64, Int64)
     ) throws(FileFailure) {
         try setMetadata(
-            descriptor, path, owner: owner, group: group, mode: mode, attributes: attributes, modified: modified)
+            descriptor, path, owner: owner, group: group, mode: mode, attributes: attributes,
+            modified: modified)
     }
 
     /// The path of a name in here, for messages.

@@ -30,7 +30,8 @@ package struct OpenFile: ~Copyable {
     }
 
     /// Reads until `buffer` is full or the file ends, and returns how many bytes that was.
-    @unsafe package borrowing func read(into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure) -> Int {
+    @unsafe package borrowing func read(into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure) -> Int
+    {
         var filled = 0
         while filled < buffer.count {
             let count = try systemCall("read", path) {
@@ -87,7 +88,8 @@ package struct OpenFile: ~Copyable {
         modified: (Int64, Int64)
     ) throws(FileFailure) {
         try setMetadata(
-            descriptor, path, owner: owner, group: group, mode: mode, attributes: attributes, modified: modified)
+            descriptor, path, owner: owner, group: group, mode: mode, attributes: attributes,
+            modified: modified)
     }
 }
 
@@ -131,8 +133,10 @@ func readAttributes(
 ) throws(FileFailure) -> [(name: [UInt8], value: [UInt8])] {
     let names: [UInt8]
     do {
-        names = try unsafe growing("list the extended attributes of", path) { unsafe flistxattr(descriptor, $0, $1) }
-    } catch where error.reason == .notSupported {
+        names = try unsafe growing("list the extended attributes of", path) {
+            unsafe flistxattr(descriptor, $0, $1)
+        }
+    } catch  where error.reason == .notSupported {
         return []
     }
     var attributes: [(name: [UInt8], value: [UInt8])] = []
@@ -158,7 +162,7 @@ private func growing(
                 unsafe buffer.withUnsafeMutableBufferPointer { unsafe call($0.baseAddress, $0.count) }
             }
             return buffer[..<count].map { UInt8(bitPattern: $0) }
-        } catch where error.reason == .outOfRange {
+        } catch  where error.reason == .outOfRange {
             // It grew in between.
             continue
         }

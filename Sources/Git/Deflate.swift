@@ -7,7 +7,9 @@ internal import Clibdeflate
 
     init() {
         // Level 1 compresses texts of a CI home to a quarter at 300 MB/s a core (docs/benchmarks.md); level 0 stores.
-        guard let fast = unsafe libdeflate_alloc_compressor(1), let stored = unsafe libdeflate_alloc_compressor(0) else {
+        guard let fast = unsafe libdeflate_alloc_compressor(1),
+            let stored = unsafe libdeflate_alloc_compressor(0)
+        else {
             preconditionFailure("libdeflate could not allocate a compressor: out of memory")
         }
         unsafe self.fast = fast
@@ -25,7 +27,9 @@ internal import Clibdeflate
     }
 
     /// Writes a zlib stream of `input` to `output`, which has room for ``bound(_:)``, and returns its length.
-    @unsafe func compress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, stores: Bool) -> Int {
+    @unsafe func compress(
+        _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, stores: Bool
+    ) -> Int {
         let compressor = unsafe stores || !isWorthwhile(input) ? stored : fast
         let count = unsafe libdeflate_zlib_compress(
             compressor, input.baseAddress, input.count, output.baseAddress, output.count)
@@ -62,7 +66,9 @@ internal import Clibdeflate
     }
 
     /// Fills `output` from the zlib stream at the start of `input`; false when it is damaged or of another length.
-    @unsafe func decompress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Bool {
+    @unsafe func decompress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer)
+        -> Bool
+    {
         var used = 0
         let result = unsafe libdeflate_zlib_decompress_ex(
             pointer, input.baseAddress, input.count, output.baseAddress, output.count, &used, nil)

@@ -41,7 +41,8 @@ package final class ObjectReader: Sendable {
         if packs.contains(where: { $0.index.position(of: id) != nil }) { return true }
         // Loose objects are rare here (we write none), so one look at the file system will do.
         let digits = id.description
-        let path = repository.appending("objects").appending(String(digits.prefix(2))).appending(String(digits.dropFirst(2)))
+        let path = repository.appending("objects").appending(String(digits.prefix(2))).appending(
+            String(digits.dropFirst(2)))
         return unsafe path.withPlatformString { unsafe access($0, F_OK) } == 0
     }
 

@@ -64,7 +64,8 @@ private final class RehearsalLane: ObjectLane {
         self.rehearsal = rehearsal
     }
 
-    @unsafe func add(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool) throws -> ObjectID {
+    @unsafe func add(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool) throws -> ObjectID
+    {
         let id = unsafe ObjectID.of(kind, contents)
         if kind == .tree { rehearsal.keep(id, unsafe Array(contents)) }
         return id

@@ -47,8 +47,8 @@ enum PackIndexWriter {
 
 /// A file in memory, as long as this lives.
 @safe final class MappedFile: Sendable {
-    /// The bytes never change while they are mapped: git and we only ever add whole files and remove names. That, and
-    /// that the mapping is read-only, makes it safe to share.
+    // The bytes never change while they are mapped: git and we only ever add whole files and remove names. That, and
+    // that the mapping is read-only, makes it safe to share.
     nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
     let path: FilePath
 
@@ -96,7 +96,9 @@ struct PackIndex: Sendable {
     }
 
     func id(at position: Int) -> ObjectID {
-        guard let base = unsafe file.bytes.baseAddress else { preconditionFailure("a mapping of at least one byte") }
+        guard let base = unsafe file.bytes.baseAddress else {
+            preconditionFailure("a mapping of at least one byte")
+        }
         return unsafe ObjectID(base + Self.tableStart + position * 20)
     }
 

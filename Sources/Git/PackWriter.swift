@@ -33,7 +33,8 @@ package final class PackWriter: Sendable {
         self.keepsTrees = keepsTrees
         packDirectory = existing.repository.appending("objects").appending("pack")
         // Git takes stale files of this prefix away by itself, as our next writer does.
-        temporary = packDirectory.appending("\(Self.temporaryPrefix)\(UInt64.random(in: 0...UInt64.max)).pack")
+        temporary = packDirectory.appending(
+            "\(Self.temporaryPrefix)\(UInt64.random(in: 0...UInt64.max)).pack")
         descriptor = try Files.createExclusively(temporary, mode: 0o444)
         written = (0..<64).map { _ in Mutex<Set<ObjectID>>.Box([]) }
     }
@@ -74,7 +75,9 @@ package final class PackWriter: Sendable {
         return existing.contains(id)
     }
 
-    @unsafe fileprivate func append(_ bytes: UnsafeRawBufferPointer, records local: [Record]) throws(FileFailure) {
+    @unsafe fileprivate func append(_ bytes: UnsafeRawBufferPointer, records local: [Record])
+        throws(FileFailure)
+    {
         let offset = nextOffset.add(Int64(bytes.count), ordering: .relaxed).oldValue
         try unsafe writeAll(bytes, at: offset)
         // Start writing to the disk now, so that the sync at the end has little left to do.
@@ -90,7 +93,9 @@ package final class PackWriter: Sendable {
         var done = 0
         while done < bytes.count {
             done += try systemCall("write", temporary.byteArray) {
-                unsafe pwrite(descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset) + done)
+                unsafe pwrite(
+                    descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done,
+                    off_t(offset) + done)
             }
         }
     }
@@ -113,7 +118,8 @@ package final class PackWriter: Sendable {
         try systemCall("sync", temporary.byteArray) { fsync(descriptor) }
 
         let indexFile = FilePath(bytes: temporary.byteArray.dropLast(4) + Array("idx".utf8))
-        try Files.createDurably(indexFile, PackIndexWriter.contents(sorted, packChecksum: checksum), mode: 0o444)
+        try Files.createDurably(
+            indexFile, PackIndexWriter.contents(sorted, packChecksum: checksum), mode: 0o444)
         let name = "pack-\(hex(checksum))"
         try Files.rename(temporary, to: packDirectory.appending("\(name).pack"))
         try Files.rename(indexFile, to: packDirectory.appending("\(name).idx"))

@@ -46,7 +46,9 @@ package struct Repository: ~Copyable {
         precondition(Library.isReady)
         var pointer: OpaquePointer?
         try check(unsafe open(&pointer), operation)
-        guard let pointer = unsafe pointer else { preconditionFailure("\(operation) succeeded and returned nothing") }
+        guard let pointer = unsafe pointer else {
+            preconditionFailure("\(operation) succeeded and returned nothing")
+        }
         unsafe self.pointer = pointer
     }
 
@@ -98,7 +100,8 @@ package struct Repository: ~Copyable {
         if let expected {
             var old = expected.raw
             try check(
-                unsafe git_reference_create_matching(&reference, pointer, name, &id, 1, &old, nil), "move \(name)")
+                unsafe git_reference_create_matching(&reference, pointer, name, &id, 1, &old, nil),
+                "move \(name)")
         } else {
             try check(unsafe git_reference_create(&reference, pointer, name, &id, 0, nil), "create \(name)")
         }
@@ -110,10 +113,16 @@ package struct Repository: ~Copyable {
         var reference: OpaquePointer?
         try check(unsafe git_reference_lookup(&reference, pointer, name), "look up \(name)")
         defer { unsafe git_reference_free(reference) }
-        guard let target = unsafe git_reference_target(reference), ObjectID(unsafe target.pointee) == expected else {
+        guard let target = unsafe git_reference_target(reference), ObjectID(unsafe target.pointee) == expected
+        else {
             throw GitError(.modified, "remove \(name)", "it no longer points to \(expected)")
         }
         try check(unsafe git_reference_delete(reference), "remove \(name)")
+    }
+
+    /// Says which branch stock git shows when none is named; it need not exist yet.
+    package borrowing func setHead(_ branch: String) throws(GitError) {
+        try check(unsafe git_repository_set_head(pointer, branch), "point HEAD to \(branch)")
     }
 
     /// Sets a value in the repository's own configuration.
@@ -150,8 +159,11 @@ struct ObjectDatabase: ~Copyable {
         var pointer: OpaquePointer?
         let path = repository.appending("objects")
         try check(
-            unsafe path.withPlatformString { unsafe git_odb_open(&pointer, $0) }, "open the objects of \(repository)")
-        guard let pointer = unsafe pointer else { preconditionFailure("git_odb_open succeeded and returned nothing") }
+            unsafe path.withPlatformString { unsafe git_odb_open(&pointer, $0) },
+            "open the objects of \(repository)")
+        guard let pointer = unsafe pointer else {
+            preconditionFailure("git_odb_open succeeded and returned nothing")
+        }
         unsafe self.pointer = pointer
     }
 
@@ -168,7 +180,8 @@ struct ObjectDatabase: ~Copyable {
         guard let kind = UInt8(exactly: type).flatMap(ObjectKind.init(rawValue:)) else {
             throw GitError(.damaged, "read object \(id)", "it has the unknown type \(type)")
         }
-        let buffer = unsafe UnsafeRawBufferPointer(start: git_odb_object_data(object), count: git_odb_object_size(object))
+        let buffer = unsafe UnsafeRawBufferPointer(
+            start: git_odb_object_data(object), count: git_odb_object_size(object))
         return unsafe (kind, Array(buffer))
     }
 }

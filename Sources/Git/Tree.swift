@@ -81,7 +81,9 @@ package enum Tree {
                 let mode = TreeEntry.Mode(rawValue: number),
                 let end = rest[space...].firstIndex(of: 0), end > space + 1, rest.endIndex - end > 20,
                 let child = ObjectID(bytes: rest[(end + 1)...(end + 20)])
-            else { throw GitError(.damaged, "read tree \(id)", "its contents are not those of a tree of ours") }
+            else {
+                throw GitError(.damaged, "read tree \(id)", "its contents are not those of a tree of ours")
+            }
             entries.append(TreeEntry(name: Array(rest[(space + 1)..<end]), mode: mode, id: child))
             rest = rest[(end + 21)...]
         }

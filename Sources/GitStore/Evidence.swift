@@ -25,7 +25,8 @@ extension SnapshotStore {
         let head = try reference(name)
         let pack = try PackWriter(reader())
         let lane = pack.lane()
-        let tree = try lane.add(.tree, Tree.contents([TreeEntry("report.json", .file, try lane.add(.blob, report))]))
+        let tree = try lane.add(
+            .tree, Tree.contents([TreeEntry("report.json", .file, try lane.add(.blob, report))]))
         let message = "\(subject)\n\nAbout: \(about)\n" + (isProof ? "Proves: \(about)\n" : "")
         let commit = Commit(
             tree: tree, parents: head.map { [$0] } ?? [], author: author, time: time, message: message)

@@ -21,7 +21,7 @@ package final class SnapshotStore: Sendable {
     package var localDirectory: FilePath { path.appending("understudy") }
 
     /// Makes a store in a directory that is not there yet, or is empty; only its owner may enter it.
-    package static func create(at path: FilePath) throws -> SnapshotStore {
+    package static func create(at path: FilePath, system: String) throws -> SnapshotStore {
         if try Files.exists(path), try !Files.names(path).isEmpty {
             throw StoreFailure(
                 .noStore, "cannot make a store at \(path): something is there already",
@@ -32,6 +32,7 @@ package final class SnapshotStore: Sendable {
         try Files.setMode(path, 0o700)
         let repository = try Repository(creatingBareAt: path)
         for (key, value) in settings { try repository.configure(key, value) }
+        try repository.setHead("refs/heads/\(system)")
         try Files.makeDirectory(path.appending("info"))
         try Files.replace(path.appending("info").appending("attributes"), with: Array(attributes.utf8))
         try Files.makeDirectory(path.appending("understudy"), mode: 0o700)
@@ -72,7 +73,8 @@ package final class SnapshotStore: Sendable {
         }
         guard let format = try repository.configuration("understudy.format") else {
             throw StoreFailure(
-                .noStore, "\(path) is a git repository, but no store of Understudy: it has no understudy.format",
+                .noStore,
+                "\(path) is a git repository, but no store of Understudy: it has no understudy.format",
                 hint: "name the store's own path in the system file")
         }
         guard let number = Int(format), number <= Snapshot.currentFormat else {

@@ -18,11 +18,13 @@ package struct SnapshotDraft: Sendable {
     package var author: String
     /// Seconds since 1970.
     package var time: Int64
+    /// Whether it only saves what a restore is about to replace: `latest` never means it.
+    package var isSafety: Bool
 
     /// A draft.
     package init(
         snapshot: Snapshot, entries: [TreeEntry], history: [TreeEntry], subject: String, body: String,
-        author: String, time: Int64
+        author: String, time: Int64, isSafety: Bool
     ) {
         self.snapshot = snapshot
         self.entries = entries
@@ -31,6 +33,7 @@ package struct SnapshotDraft: Sendable {
         self.body = body
         self.author = author
         self.time = time
+        self.isSafety = isSafety
     }
 }
 
@@ -46,7 +49,8 @@ extension SnapshotStore {
         let lane = pack.lane()
         let json = try SnapshotJSON.encode(draft.snapshot)
         let tree = try lane.add(
-            .tree, Tree.contents(draft.entries + [TreeEntry("snapshot.json", .file, try lane.add(.blob, json))]))
+            .tree,
+            Tree.contents(draft.entries + [TreeEntry("snapshot.json", .file, try lane.add(.blob, json))]))
         let historyName = "refs/heads/\(system)"
         let head = try reference(historyName)
         let parent = try historyCommit(draft, head, reader, lane)
@@ -74,9 +78,13 @@ extension SnapshotStore {
         return try lane.add(
             .commit,
             Commit(
-                tree: tree, parents: head.map { [$0] } ?? [], author: draft.author, time: draft.time, message: text
+                tree: tree, parents: head.map { [$0] } ?? [], author: draft.author, time: draft.time,
+                message: text
             ).contents)
     }
+
+    static let purposeTrailer = "Purpose"
+    static let safety = "safety"
 
     /// One line for people, then trailers that bind every byte by SHA-256: the description names the digest of each
     /// manifest and lock, and the manifests name the digest of each file.
@@ -84,6 +92,7 @@ extension SnapshotStore {
         var text = draft.subject + "\n\n"
         if !draft.body.isEmpty { text += draft.body + "\n\n" }
         text += "Snapshot: \(draft.snapshot.id)\nStatus: \(draft.snapshot.status.rawValue)\n"
+        if draft.isSafety { text += "\(Self.purposeTrailer): \(Self.safety)\n" }
         text += "Snapshot-SHA256: \(hex(SHA256.digest(json)))\n"
         for component in draft.snapshot.components {
             for (root, digest) in component.manifests.sorted(by: { $0.key < $1.key }) {

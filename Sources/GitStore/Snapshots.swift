@@ -24,18 +24,30 @@ extension SnapshotStore {
         .sorted { $0.id < $1.id }
     }
 
+    /// Whether a snapshot only saves what a restore was about to replace.
+    package func isSafety(_ reference: SnapshotReference, with reader: ObjectReader) throws -> Bool {
+        try commit(reference.commit, with: reader).trailer(Self.purposeTrailer) == Self.safety
+    }
+
     /// The snapshot that a text means: an id, a unique prefix, `latest`, `latest~N`, a date or date-time, or an object id.
+    ///
+    /// Safety snapshots are meant only by their ids: after a restore, `latest` must not be the state that was bad.
     ///
     /// Throws a ``StoreFailure`` with code `noSuchSnapshot` that lists the candidates when there is not exactly one.
     package func snapshot(_ text: String, of system: String) throws -> SnapshotReference {
+        let reader = try reader()
         let all = try snapshots(of: system)
-        switch SnapshotQuery(text).find(in: all.map { ($0.id, $0.commit.description) }) {
+        let candidates = try all.map {
+            ($0.id, $0.commit.description, isSafety: try isSafety($0, with: reader))
+        }
+        switch SnapshotQuery(text).find(in: candidates) {
         case .found(let index):
             return all[index]
         case .none(let reason):
             throw StoreFailure(
                 .noSuchSnapshot, "no snapshot is meant by '\(text)': \(reason)",
-                hint: all.isEmpty ? "'understudy snapshot' takes the first one" : "'understudy snapshots' lists them")
+                hint: all.isEmpty
+                    ? "'understudy snapshot' takes the first one" : "'understudy snapshots' lists them")
         case .ambiguous(let candidates):
             let names = candidates.prefix(5).map { all[$0].id.description }.joined(separator: ", ")
             throw StoreFailure(

@@ -58,13 +58,19 @@ package struct StoredRoot: Sendable {
             hash.update(Array("\(hex(SHA256.digest(text)))  ".utf8) + part.name + [UInt8(ascii: "\n")])
             do {
                 for entry in try Manifest.entries(text) {
-                    if entry.path.isRoot { top = entry } else { children[entry.path.parent, default: []].append(entry) }
+                    if entry.path.isRoot {
+                        top = entry
+                    } else {
+                        children[entry.path.parent, default: []].append(entry)
+                    }
                 }
             } catch {
                 throw damaged("\(printable(part.name)): \(error)")
             }
         }
-        guard hex(hash.finish()) == digest else { throw damaged("its SHA-256 is not the one in snapshot.json") }
+        guard hex(hash.finish()) == digest else {
+            throw damaged("its SHA-256 is not the one in snapshot.json")
+        }
         tree = try reader.entry("files/\(name)", of: component)?.id
         if let top {
             self.top = top
@@ -104,7 +110,8 @@ package struct StoredRoot: Sendable {
     package func directory(_ entry: Entry, contents: [[UInt8]: TreeEntry]) -> Directory {
         let stored = contents[StoredName.escaped(Array(entry.path.name))]
         return Directory(
-            entry: entry, children: children[entry.path] ?? [], tree: stored?.mode == .tree ? stored?.id : nil)
+            entry: entry, children: children[entry.path] ?? [], tree: stored?.mode == .tree ? stored?.id : nil
+        )
     }
 
     /// Every entry, in no order.
@@ -113,7 +120,9 @@ package struct StoredRoot: Sendable {
     }
 
     /// The tree entries of a directory by stored name.
-    package static func contents(_ directory: Directory, with reader: ObjectReader) throws -> [[UInt8]: TreeEntry] {
+    package static func contents(_ directory: Directory, with reader: ObjectReader) throws -> [[UInt8]:
+        TreeEntry]
+    {
         guard let tree = directory.tree else { return [:] }
         return Dictionary(try reader.tree(tree).map { ($0.name, $0) }) { first, _ in first }
     }

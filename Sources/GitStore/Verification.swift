@@ -67,7 +67,9 @@ package final class Verification: Sendable {
     private func verify(_ reference: SnapshotReference, _ findings: Findings) throws {
         let stored = try store.read(reference, with: reader)
         let commit = try reader.contents(reference.commit, .commit)
-        if ObjectID.of(.commit, commit) != reference.commit { findings.add("the commit is not what its id says") }
+        if ObjectID.of(.commit, commit) != reference.commit {
+            findings.add("the commit is not what its id says")
+        }
         if stored.commit.trailer("Snapshot-SHA256") != hex(SHA256.digest(stored.json)) {
             findings.add("snapshot.json: its SHA-256 is not the one in the commit's message")
         }
@@ -103,7 +105,9 @@ package final class Verification: Sendable {
             do {
                 let digest = component.manifests[root.name] ?? "none"
                 let stored = try StoredRoot(root.name, in: tree, digest: digest, with: reader)
-                work.push([Work(place: "\(component.name)/\(root.name)", root: stored, directory: stored.directory)])
+                work.push([
+                    Work(place: "\(component.name)/\(root.name)", root: stored, directory: stored.directory)
+                ])
             } catch {
                 findings.add("\(component.name)/\(root.name): \(error)")
             }
@@ -122,8 +126,11 @@ package final class Verification: Sendable {
     }
 
     /// What lies beside the roots (wheels, dumps) has no manifest: locks name its digests; here its ids are checked.
-    private func verifyArtifacts(_ tree: ObjectID, _ component: CapturedComponent, _ findings: Findings) throws {
-        for entry in try reader.tree(tree) where !["files", "manifest"].contains(String(decoding: entry.name, as: UTF8.self)) {
+    private func verifyArtifacts(_ tree: ObjectID, _ component: CapturedComponent, _ findings: Findings)
+        throws
+    {
+        for entry in try reader.tree(tree)
+        where !["files", "manifest"].contains(String(decoding: entry.name, as: UTF8.self)) {
             try verifyObjects(entry, "\(component.name)/\(printable(entry.name))", findings)
         }
     }
@@ -159,11 +166,15 @@ package final class Verification: Sendable {
         for entry in work.directory.children {
             switch entry.kind {
             case .directory:
-                next.append(Work(place: work.place, root: work.root, directory: work.root.directory(entry, contents: contents)))
+                next.append(
+                    Work(
+                        place: work.place, root: work.root,
+                        directory: work.root.directory(entry, contents: contents)))
             case .link(let target):
                 let stored = contents[StoredName.escaped(Array(entry.path.name))]
                 guard let stored, stored.mode == .link, try reader.contents(stored.id, .blob) == target else {
-                    findings.add("\(work.place)/\(entry.path): the link in the tree is not that of the manifest")
+                    findings.add(
+                        "\(work.place)/\(entry.path): the link in the tree is not that of the manifest")
                     continue
                 }
             case .file:
@@ -171,7 +182,9 @@ package final class Verification: Sendable {
                     findings.add("\(work.place)/\(entry.path): the tree does not hold its contents")
                     continue
                 }
-                if let problem = verify(entry, stored) { findings.add("\(work.place)/\(entry.path): \(problem)") }
+                if let problem = verify(entry, stored) {
+                    findings.add("\(work.place)/\(entry.path): \(problem)")
+                }
                 findings.objects.withLock { $0 += 1 }
             }
         }

@@ -12,7 +12,8 @@ package enum Recovery {
             return "a restore of \(journal.snapshot) was interrupted before it changed anything"
         case .exchanging:
             let exchanged = try journal.places.filter { try Journal.isExchanged($0) }.count
-            return "a restore of \(journal.snapshot) was interrupted: \(exchanged) of \(journal.places.count) places hold "
+            return
+                "a restore of \(journal.snapshot) was interrupted: \(exchanged) of \(journal.places.count) places hold "
                 + "the restored tree, the others the old one"
         }
     }

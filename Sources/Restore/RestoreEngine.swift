@@ -89,7 +89,8 @@ package final class RestoreEngine {
                 let live = FilePath(root.root.path)
                 let directory = live.removingLastComponent()
                 try Files.makeDirectories(directory)
-                let staging = directory.appending(".understudy-\(stored.reference.id)-\(journal.stagingDirectories.count)")
+                let staging = directory.appending(
+                    ".understudy-\(stored.reference.id)-\(journal.stagingDirectories.count)")
                 let name = live.lastComponent?.string ?? "root"
                 roots.append(
                     .init(
@@ -116,7 +117,9 @@ package final class RestoreEngine {
             let writer = TreeWriter(content, reader: reader, owners: OwnerMap(content.entries))
             do {
                 try writer.write(to: root.staged)
-            } catch let error as FileFailure where error.reason == .noSpace || error.reason == .diskQuotaExceeded {
+            } catch let error as FileFailure
+                where error.reason == .noSpace || error.reason == .diskQuotaExceeded
+            {
                 throw RestoreFailure(
                     .failed, "the disk is full: \(error)",
                     hint: "nothing was changed; make room beside \(root.root.path) and run the restore again")
@@ -183,7 +186,8 @@ package final class RestoreEngine {
                 for root in component.roots {
                     guard let inode = try Files.status(root.staged)?.inode else {
                         throw RestoreFailure(
-                            .failed, "\(root.staged) went away before it was exchanged", hint: "run the restore again")
+                            .failed, "\(root.staged) went away before it was exchanged",
+                            hint: "run the restore again")
                     }
                     journal.places.append(
                         .init(
@@ -205,19 +209,25 @@ package final class RestoreEngine {
         }
     }
 
-    /// Saves what is there now. A lost or broken system cannot be captured, and must be restorable all the same: then
-    /// the exchange alone keeps its trees.
+    /// Saves what is there now.
+    ///
+    /// A lost or broken system cannot be captured, and must be restorable all the same: then the exchange alone keeps
+    /// its trees.
     private func saveWhatIsThere(holding lock: WriterLock) async {
         let names = Set(plan.roots.filter(\.isThere).map(\.component))
         guard !names.isEmpty else { return }
         progress("saving what is there now")
         do {
             let taken = try await SystemCapture(system, store: store).take(
-                .init(message: "before restoring \(stored.reference.id)", components: names, author: request.author),
+                .init(
+                    message: "before restoring \(stored.reference.id)", components: names,
+                    author: request.author,
+                    isSafety: true),
                 holding: lock, progress: { _ in })
             safety = taken.snapshot.id
         } catch {
-            notes.append("what was there could not be captured, so only its trees are kept for 'undo': \(error)")
+            notes.append(
+                "what was there could not be captured, so only its trees are kept for 'undo': \(error)")
         }
     }
 
@@ -242,7 +252,9 @@ package final class RestoreEngine {
     private func syncStaged() throws {
         var seen: Set<UInt64> = []
         for directory in journal.stagingDirectories.map({ FilePath($0) }) {
-            guard let status = try Files.status(directory), seen.insert(status.device).inserted else { continue }
+            guard let status = try Files.status(directory), seen.insert(status.device).inserted else {
+                continue
+            }
             try Files.syncFileSystem(directory)
         }
     }
@@ -252,7 +264,9 @@ package final class RestoreEngine {
             guard let lifecycle = system.driver(of: captured.name)?.lifecycle else { continue }
             progress("starting \(captured.name)")
             try await step("start \(captured.name)") { try await lifecycle.start() }
-            try await step("ready \(captured.name)") { try await lifecycle.waitUntilReady(limit: Self.readyLimit) }
+            try await step("ready \(captured.name)") {
+                try await lifecycle.waitUntilReady(limit: Self.readyLimit)
+            }
             let problems = try await lifecycle.problems()
             guard problems.isEmpty else {
                 throw RestoreFailure(
@@ -278,7 +292,8 @@ package final class RestoreEngine {
         } catch {
             return RestoreFailure(
                 .failed, "\(failure); and the old system could not be put back: \(error)",
-                hint: "run 'understudy restore' again: it finds the journal and puts the old trees back first")
+                hint: "run 'understudy restore' again: it finds the journal and puts the old trees back first"
+            )
         }
         let hint: String
         switch failure {

@@ -25,10 +25,12 @@ package struct RestorePlanner: Sendable {
     package func plan(_ stored: StoredSnapshot, _ request: RestoreRequest) async throws -> RestorePlan {
         let components = try chosen(stored, request)
         var plan = RestorePlan(
-            snapshot: stored.snapshot, components: components, roots: [], refusals: [], warnings: [], restarts: [])
+            snapshot: stored.snapshot, components: components, roots: [], refusals: [], warnings: [],
+            restarts: [])
         let capture = SystemCapture(system, store: store)
         for captured in components {
-            guard let driver = system.driver(of: captured.name), let state = capture.state(captured.name, of: stored, reader)
+            guard let driver = system.driver(of: captured.name),
+                let state = capture.state(captured.name, of: stored, reader)
             else { continue }
             plan.refusals += try await driver.preflight(state.source, captured: captured)
             plan.warnings += warnings(captured)
@@ -60,7 +62,8 @@ package struct RestorePlanner: Sendable {
         for captured in all where system.driver(of: captured.name) == nil {
             guard request.components.isEmpty || request.components.contains(captured.name) else { continue }
             throw RestoreFailure(
-                .refused, "the system file does not describe the component '\(captured.name)' of the snapshot",
+                .refused,
+                "the system file does not describe the component '\(captured.name)' of the snapshot",
                 hint: "describe it, or choose components with --component")
         }
         let wanted = all.filter { request.components.isEmpty || request.components.contains($0.name) }
@@ -74,7 +77,8 @@ package struct RestorePlanner: Sendable {
             let waiting = Set(left.map(\.name))
             let index =
                 left.firstIndex { captured in
-                    let after = system.components.first { $0.component.name == captured.name }?.component.after ?? []
+                    let after =
+                        system.components.first { $0.component.name == captured.name }?.component.after ?? []
                     return !after.contains { waiting.contains($0) && $0 != captured.name }
                 } ?? left.startIndex
             ordered.append(left.remove(at: index))
@@ -122,7 +126,8 @@ package struct RestorePlanner: Sendable {
             component: captured.name, root: place, create: 0, replace: 0, delete: 0, keep: 0, bytes: 0,
             isThere: try Files.exists(path))
         if place.kind == .rebuilt {
-            plan.warnings.append("\(captured.name)/\(place.name) is made again at \(place.path), from locks and archives")
+            plan.warnings.append(
+                "\(captured.name)/\(place.name) is made again at \(place.path), from locks and archives")
         } else {
             let stored = try StoredRoot(
                 place.name, in: tree, digest: captured.manifests[place.name] ?? "none", with: reader)
@@ -167,7 +172,9 @@ package struct RestorePlanner: Sendable {
         var needed: [UInt64: (bytes: Int64, path: FilePath)] = [:]
         for root in plan.roots {
             var path = FilePath(root.root.path).removingLastComponent()
-            while try !Files.exists(path), !path.isEmpty, path.lastComponent != nil { path = path.removingLastComponent() }
+            while try !Files.exists(path), !path.isEmpty, path.lastComponent != nil {
+                path = path.removingLastComponent()
+            }
             guard let status = try Files.status(path) else { continue }
             needed[status.device, default: (0, path)].bytes += root.bytes
         }

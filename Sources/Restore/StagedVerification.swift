@@ -55,11 +55,13 @@ struct StagedVerification {
         let wrong = difference.files.filter { !isExplained($0) }
         let others = again.captured.locks.filter { captured.locks[$0.key] != $0.value }.keys.sorted()
         guard wrong.isEmpty, others.isEmpty else {
-            let names = wrong.prefix(5).map { "\($0.root)/\($0.path) (\($0.change.rawValue) \($0.detail))" } + others
+            let names =
+                wrong.prefix(5).map { "\($0.root)/\($0.path) (\($0.change.rawValue) \($0.detail))" } + others
             throw RestoreFailure(
                 .verification,
                 "\(captured.name): what was staged is not what the snapshot holds: \(names.joined(separator: ", "))",
-                hint: "nothing was changed; run the restore again, and 'understudy verify' if it happens twice")
+                hint:
+                    "nothing was changed; run the restore again, and 'understudy verify' if it happens twice")
         }
         notes.append(
             "\(captured.name): captured again, every file equals the snapshot; \(difference.files.count) entries differ in "

@@ -69,7 +69,8 @@ internal import Workers
             switch entry.kind {
             case .directory:
                 let place = try piece.place.createDirectory(name)
-                next.append(Work(directory: root.directory(entry, contents: contents), place: place, parent: pending))
+                next.append(
+                    Work(directory: root.directory(entry, contents: contents), place: place, parent: pending))
             case .link(let target):
                 let ids = owners.ids(of: entry)
                 try piece.place.createLink(
@@ -184,7 +185,9 @@ package struct OwnerMap: Sendable {
             var seenUsers: Set<String> = []
             var seenGroups: Set<String> = []
             for entry in entries {
-                if seenUsers.insert(entry.ownerName).inserted { users[entry.ownerName] = Accounts.userNumber(entry.ownerName) }
+                if seenUsers.insert(entry.ownerName).inserted {
+                    users[entry.ownerName] = Accounts.userNumber(entry.ownerName)
+                }
                 if seenGroups.insert(entry.groupName).inserted {
                     groups[entry.groupName] = Accounts.groupNumber(entry.groupName)
                 }

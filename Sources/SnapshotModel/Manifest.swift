@@ -64,7 +64,9 @@ package enum Manifest {
         var number = 0
         for line in text.split(separator: newline, omittingEmptySubsequences: false).dropLast() {
             number += 1
-            guard let entry = entry(line) else { throw ManifestFailure(line: number, text: printable(line.prefix(200))) }
+            guard let entry = entry(line) else {
+                throw ManifestFailure(line: number, text: printable(line.prefix(200)))
+            }
             entries.append(entry)
         }
         guard text.isEmpty || text.last == newline else {
@@ -118,7 +120,9 @@ package enum Manifest {
             guard let path = bytes(parts[1]), isSafe(path), !path.isEmpty else { return false }
             entry.hardLink = EntryPath(path)
         case ("xattr", 3):
-            guard let name = bytes(parts[1]), let value = bytes(parts[2]), !name.contains(0) else { return false }
+            guard let name = bytes(parts[1]), let value = bytes(parts[2]), !name.contains(0) else {
+                return false
+            }
             entry.attributes.append(.init(name: name, value: value))
         default:
             return false
@@ -130,7 +134,10 @@ package enum Manifest {
         switch values["type"].map({ String(decoding: $0, as: UTF8.self) }) {
         case "dir": .directory
         case "file": .file
-        case "link": values["link"].flatMap(unvisible).flatMap { $0.contains(0) || $0.isEmpty ? nil : .link(target: $0) }
+        case "link":
+            values["link"].flatMap(unvisible).flatMap {
+                $0.contains(0) || $0.isEmpty ? nil : .link(target: $0)
+            }
         default: nil
         }
     }
@@ -140,7 +147,9 @@ package enum Manifest {
         return unvisible(value).flatMap { String(validating: $0, as: UTF8.self) }
     }
 
-    private static func number<Number: FixedWidthInteger>(_ value: ArraySlice<UInt8>?, radix: Int = 10) -> Number? {
+    private static func number<Number: FixedWidthInteger>(_ value: ArraySlice<UInt8>?, radix: Int = 10)
+        -> Number?
+    {
         value.flatMap { Number(String(decoding: $0, as: UTF8.self), radix: radix) }
     }
 
@@ -154,7 +163,9 @@ package enum Manifest {
 
     private static func path(_ word: ArraySlice<UInt8>) -> EntryPath? {
         if word.elementsEqual(".".utf8) { return .root }
-        guard word.starts(with: "./".utf8), let path = unvisible(word.dropFirst(2)), !path.isEmpty, isSafe(path) else {
+        guard word.starts(with: "./".utf8), let path = unvisible(word.dropFirst(2)), !path.isEmpty,
+            isSafe(path)
+        else {
             return nil
         }
         return EntryPath(path)

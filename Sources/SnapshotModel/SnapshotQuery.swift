@@ -17,27 +17,36 @@ package struct SnapshotQuery: Hashable, Sendable {
         self.text = text
     }
 
-    /// Finds the snapshot in a list of ids and object ids that is sorted by time.
-    package func find(in snapshots: [(id: SnapshotID, object: String)]) -> Answer {
+    /// Finds the snapshot in a list of ids and object ids that is sorted by time; relative words and dates pass over
+    /// safety snapshots.
+    package func find(in snapshots: [(id: SnapshotID, object: String, isSafety: Bool)]) -> Answer {
         guard !snapshots.isEmpty else { return .none("the store holds none") }
-        if text == "latest" { return .found(snapshots.count - 1) }
+        let regular = snapshots.indices.filter { !snapshots[$0].isSafety }
+        if text == "latest" {
+            guard let last = regular.last else {
+                return .none("the store holds only safety snapshots: name one by its id")
+            }
+            return .found(last)
+        }
         if text.hasPrefix("latest~") {
             guard let back = Int(text.dropFirst("latest~".count)), back >= 0 else {
                 return .none("behind 'latest~' a number is expected")
             }
-            guard back < snapshots.count else { return .none("there are only \(snapshots.count)") }
-            return .found(snapshots.count - 1 - back)
+            guard back < regular.count else { return .none("there are only \(regular.count)") }
+            return .found(regular[regular.count - 1 - back])
         }
         if let index = snapshots.firstIndex(where: { $0.id.description == text || $0.object == text }) {
             return .found(index)
         }
         if let end = lastMoment() {
-            guard let index = snapshots.lastIndex(where: { $0.id.time <= end }) else {
+            guard let index = regular.last(where: { snapshots[$0].id.time <= end }) else {
                 return .none("the oldest is of \(snapshots[0].id.time)")
             }
             return .found(index)
         }
-        let matches = snapshots.indices.filter { snapshots[$0].id.description.hasPrefix(text) && !text.isEmpty }
+        let matches = snapshots.indices.filter {
+            snapshots[$0].id.description.hasPrefix(text) && !text.isEmpty
+        }
         switch matches.count {
         case 0: return .none("no id begins like that, and it is no date")
         case 1: return .found(matches[0])

@@ -32,9 +32,13 @@ package enum StoredName {
         var index = 0
         while index < stored.count {
             let isEscape =
-                stored[index] == UInt8(ascii: "%") && index + 2 < stored.count && isHexDigit(stored[index + 1])
+                stored[index] == UInt8(ascii: "%") && index + 2 < stored.count
+                && isHexDigit(stored[index + 1])
                 && isHexDigit(stored[index + 2])
-            if isEscape, let byte = UInt8(String(decoding: stored[(index + 1)...(index + 2)], as: UTF8.self), radix: 16) {
+            if isEscape,
+                let byte = UInt8(
+                    String(decoding: stored[(index + 1)...(index + 2)], as: UTF8.self), radix: 16)
+            {
                 name.append(byte)
                 index += 3
             } else {
@@ -64,7 +68,8 @@ package enum StoredName {
     /// HFS+ between the letters, or as a short name of NTFS (`git~1`, `gi7eba~1`).
     private static func looksLikeGit(_ name: ArraySlice<UInt8>) -> Bool {
         let plain = name.lazy.filter { $0 < 0x80 }.map { $0 >= 0x41 && $0 <= 0x5a ? $0 | 0x20 : $0 }
-        return plain.starts(with: ".git".utf8) || (plain.starts(with: "gi".utf8) && plain.contains(UInt8(ascii: "~")))
+        return plain.starts(with: ".git".utf8)
+            || (plain.starts(with: "gi".utf8) && plain.contains(UInt8(ascii: "~")))
     }
 
     private static func isHexDigit(_ byte: UInt8) -> Bool {

@@ -40,8 +40,10 @@ extension BuildbotDriver {
             // Even to read it SQLite would write beside a database in WAL mode, and so change what is being verified.
             // A restored database is a plain file that nobody has open.
             let source = master.appending(file)
-            try await Program("cp", ["--reflink=auto", "--", source.string, copy.string], limit: .seconds(3600))
-                .runSuccessfully()
+            try await Program(
+                "cp", ["--reflink=auto", "--", source.string, copy.string], limit: .seconds(3600)
+            )
+            .runSuccessfully()
             return try addInventory(of: copy, to: &frozen)
         }
         do throws(SQLiteFailure) {
