@@ -18,6 +18,7 @@ extension MarkedDriver {
     }
 
     init(_ component: Component) throws { throw DriverFailure("never made", hint: "") }
+    func places() -> [Root] { [] }
     func roots() throws -> [Root] { [] }
     func classification(of root: String) -> Classification { Classification([], defaultClass: .config) }
     func relocated(to roots: [String: FilePath]) -> Self { self }

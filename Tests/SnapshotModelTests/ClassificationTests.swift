@@ -70,7 +70,7 @@ import Testing
     }
 
     private func entryClass(_ table: Classification, _ path: EntryPath) -> EntryClass {
-        table.entryClass(of: path)
+        table.entryClass(of: path, isDirectory: true)
     }
 
     /// The first rule that matches the path or a directory above it.

@@ -43,7 +43,7 @@ struct EnvironmentRebuild {
         }
         for extra in lock.extras {
             if case .file(_, let digest) = extra.kind {
-                try verify("environment/\(extra.path)", digest: digest)
+                try verify(extra.artifact, digest: digest)
             }
         }
     }
@@ -88,7 +88,7 @@ struct EnvironmentRebuild {
                 try Files.remove(place)
                 try Files.makeLink(place, to: Array(target.utf8))
             case .file(let mode, _):
-                var contents = try Files.read(artifacts.appending("environment/\(extra.path)"))
+                var contents = try Files.read(artifacts.appending(extra.artifact))
                 if extra.path.hasPrefix("bin/"), captured != final.string {
                     contents = replacing(captured, with: final.string, in: contents)
                 }

@@ -79,6 +79,8 @@ struct BuildbotEnvironmentTests {
                 environment.appending("bin/helper"),
                 with: Array("#!\(environment)/bin/python\nprint(1)\n".utf8),
                 mode: 0o755)
+            try Files.makeDirectory(environment.appending(".git"))
+            try Files.replace(environment.appending(".git/HEAD"), with: Array("ref: x\n".utf8))
             try Files.makeLink(environment.appending("bin/alias"), to: Array("helper".utf8))
 
             let frozen = try await freeze(environment, in: directory, cache: directory.appending("cache"))
@@ -90,6 +92,17 @@ struct BuildbotEnvironmentTests {
             #expect(frozen.lock.contains("environment/bin/helper 755 sha256:"))
             #expect(frozen.lock.contains("environment/bin/alias -> helper"))
             #expect(frozen.lock.contains("site%20hook.pth 644 sha256:"))
+            #expect(frozen.frozen.artifacts.contains { $0.name == "environment/%2Egit/HEAD" })
+
+            // And back, somewhere else; without pip of its own, by the host's.
+            let made = directory.appending("made")
+            try await rebuild(frozen.frozen, at: made, from: environment, in: directory)
+            let helper = try await Program(made.appending("bin/alias").string, []).runSuccessfully()
+            #expect(helper.output == "1\n")
+            #expect(try Files.read(made.appending(".git/HEAD")) == Array("ref: x\n".utf8))
+            let fine = ["-c", "import fine; print(fine.x)"]
+            let answer = try await Program(made.appending("bin/python").string, fine).runSuccessfully()
+            #expect(answer.output == "1\n")
         }
     }
 
