@@ -66,7 +66,7 @@ struct EnvironmentRebuild {
         // Its own pip if it had one, else the host's.
         var installer = try await Interpreter.find(for: lock).path
         var arguments = ["-m", "pip", "--python", interpreter.string]
-        if let pip = lock.wheels.first(where: { $0.name.lowercased() == "pip" }) {
+        if let pip = lock.pip {
             environment["PYTHONPATH"] = artifacts.appending(pip.file).string
             installer = interpreter
             arguments = ["-m", "pip"]

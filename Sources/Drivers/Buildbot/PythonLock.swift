@@ -56,6 +56,9 @@ struct PythonLock: Equatable {
     /// The other files, sorted.
     var extras: [Extra]
 
+    /// The wheel of pip, nil when the environment had none.
+    var pip: Wheel? { wheels.first { normalised($0.name[...]) == "pip" } }
+
     /// The text.
     var text: String {
         var lines = [

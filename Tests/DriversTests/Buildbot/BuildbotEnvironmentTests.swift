@@ -66,7 +66,9 @@ struct BuildbotEnvironmentTests {
             let python = try Files.names(environment.appending("lib"))[0]
             let packages = environment.appending(
                 "lib/\(String(decoding: python, as: UTF8.self))/site-packages")
-            try install("fine", in: packages, record: "fine.py,,\nfine-1.0.dist-info/METADATA,,\n")
+            try install(
+                "fine", in: packages,
+                record: "fine.py,,\nfine-1.0.dist-info/METADATA,,\nfine-1.0.dist-info/WHEEL,,\n")
             try Files.replace(packages.appending("fine.py"), with: Array("x = 1\n".utf8))
             try install("legacy", in: packages, record: nil)
             try install("outside", in: packages, record: "../../../../../etc/passwd,,\n")
