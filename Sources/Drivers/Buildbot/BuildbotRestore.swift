@@ -17,8 +17,13 @@ extension BuildbotDriver {
         }
         do {
             let lock = try PythonLock(bytes)
-            _ = try await Interpreter.find(for: lock)
-            return []
+            let interpreter = try await Interpreter.find(for: lock)
+            guard !lock.wheels.isEmpty, lock.pip == nil, try await !interpreter.hasPip() else { return [] }
+            return [
+                Refusal(
+                    "the Python environment has no pip of its own to be made again with, and nor has this host",
+                    hint: "run: apt-get install python3-pip")
+            ]
         } catch let failure as DriverFailure {
             return [Refusal(failure.description, hint: failure.hint)]
         }

@@ -73,8 +73,9 @@ extension PythonEnvironment {
                 extras.append(.init(path: below, kind: .link(target: text)))
             } else {
                 let digest = hex(SHA256.digest(try Files.read(file)))
-                extras.append(.init(path: below, kind: .file(mode: status.mode, digest: digest)))
-                frozen.artifacts.append(.init(name: "environment/\(below)", file: file))
+                let extra = PythonLock.Extra(path: below, kind: .file(mode: status.mode, digest: digest))
+                extras.append(extra)
+                frozen.artifacts.append(.init(name: extra.artifact, file: file))
             }
         }
         return extras

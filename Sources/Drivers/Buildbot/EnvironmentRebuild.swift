@@ -43,7 +43,7 @@ struct EnvironmentRebuild {
         }
         for extra in lock.extras {
             if case .file(_, let digest) = extra.kind {
-                try verify("environment/\(extra.path)", digest: digest)
+                try verify(extra.artifact, digest: digest)
             }
         }
     }
@@ -66,7 +66,7 @@ struct EnvironmentRebuild {
         // Its own pip if it had one, else the host's.
         var installer = try await Interpreter.find(for: lock).path
         var arguments = ["-m", "pip", "--python", interpreter.string]
-        if let pip = lock.wheels.first(where: { $0.name.lowercased() == "pip" }) {
+        if let pip = lock.pip {
             environment["PYTHONPATH"] = artifacts.appending(pip.file).string
             installer = interpreter
             arguments = ["-m", "pip"]
@@ -88,7 +88,7 @@ struct EnvironmentRebuild {
                 try Files.remove(place)
                 try Files.makeLink(place, to: Array(target.utf8))
             case .file(let mode, _):
-                var contents = try Files.read(artifacts.appending("environment/\(extra.path)"))
+                var contents = try Files.read(artifacts.appending(extra.artifact))
                 if extra.path.hasPrefix("bin/"), captured != final.string {
                     contents = replacing(captured, with: final.string, in: contents)
                 }

@@ -7,6 +7,12 @@ struct Interpreter {
     /// The program.
     var path: FilePath
 
+    /// Whether it comes with pip.
+    func hasPip() async throws -> Bool {
+        try await Program(path.string, ["-I", "-m", "pip", "--version"], limit: .seconds(30)).run().status
+            == 0
+    }
+
     /// Finds a Python of the minor version that a lock names: compiled modules fit no other.
     ///
     /// Throws a ``DriverFailure`` that says what to install when there is none.

@@ -1,3 +1,4 @@
+internal import SnapshotModel
 internal import SystemPackage
 
 /// `python.lock`: all that an environment is made again from, one line each.
@@ -25,6 +26,14 @@ struct PythonLock: Equatable {
         var path: String
         /// What it is.
         var kind: Kind
+
+        /// The name of the artifact that holds a file: below `environment/`, as git can have it.
+        var artifact: String {
+            let names = path.utf8.split(separator: UInt8(ascii: "/")).map { StoredName.escaped(Array($0)) }
+            return String(
+                decoding: Array("environment".utf8) + names.flatMap { [UInt8(ascii: "/")] + $0 },
+                as: UTF8.self)
+        }
     }
 
     /// The name of the lock.
@@ -46,6 +55,9 @@ struct PythonLock: Equatable {
     var wheels: [Wheel]
     /// The other files, sorted.
     var extras: [Extra]
+
+    /// The wheel of pip, nil when the environment had none.
+    var pip: Wheel? { wheels.first { normalised($0.name[...]) == "pip" } }
 
     /// The text.
     var text: String {

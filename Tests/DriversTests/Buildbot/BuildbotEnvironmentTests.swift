@@ -66,7 +66,9 @@ struct BuildbotEnvironmentTests {
             let python = try Files.names(environment.appending("lib"))[0]
             let packages = environment.appending(
                 "lib/\(String(decoding: python, as: UTF8.self))/site-packages")
-            try install("fine", in: packages, record: "fine.py,,\nfine-1.0.dist-info/METADATA,,\n")
+            try install(
+                "fine", in: packages,
+                record: "fine.py,,\nfine-1.0.dist-info/METADATA,,\nfine-1.0.dist-info/WHEEL,,\n")
             try Files.replace(packages.appending("fine.py"), with: Array("x = 1\n".utf8))
             try install("legacy", in: packages, record: nil)
             try install("outside", in: packages, record: "../../../../../etc/passwd,,\n")
@@ -79,6 +81,8 @@ struct BuildbotEnvironmentTests {
                 environment.appending("bin/helper"),
                 with: Array("#!\(environment)/bin/python\nprint(1)\n".utf8),
                 mode: 0o755)
+            try Files.makeDirectory(environment.appending(".git"))
+            try Files.replace(environment.appending(".git/HEAD"), with: Array("ref: x\n".utf8))
             try Files.makeLink(environment.appending("bin/alias"), to: Array("helper".utf8))
 
             let frozen = try await freeze(environment, in: directory, cache: directory.appending("cache"))
@@ -90,6 +94,17 @@ struct BuildbotEnvironmentTests {
             #expect(frozen.lock.contains("environment/bin/helper 755 sha256:"))
             #expect(frozen.lock.contains("environment/bin/alias -> helper"))
             #expect(frozen.lock.contains("site%20hook.pth 644 sha256:"))
+            #expect(frozen.frozen.artifacts.contains { $0.name == "environment/%2Egit/HEAD" })
+
+            // And back, somewhere else; without pip of its own, by the host's.
+            let made = directory.appending("made")
+            try await rebuild(frozen.frozen, at: made, from: environment, in: directory)
+            let helper = try await Program(made.appending("bin/alias").string, []).runSuccessfully()
+            #expect(helper.output == "1\n")
+            #expect(try Files.read(made.appending(".git/HEAD")) == Array("ref: x\n".utf8))
+            let fine = ["-c", "import fine; print(fine.x)"]
+            let answer = try await Program(made.appending("bin/python").string, fine).runSuccessfully()
+            #expect(answer.output == "1\n")
         }
     }
 
