@@ -275,6 +275,11 @@ package enum Files {
             descriptor = try openat(parent, name, flags, path: path)
         }
         defer { close(descriptor) }
+        var status = stat()
+        try systemCall("look at", path.byteArray) { unsafe fstat(descriptor, &status) }
+        if status.st_mode & 0o700 != 0o700 {
+            try systemCall("set the mode of", path.byteArray) { fchmod(descriptor, 0o700) }
+        }
         for child in try namesInDirectory(descriptor, path: path.byteArray) {
             let childPath = FilePath(bytes: path.byteArray + [UInt8(ascii: "/")] + child)
             do {
@@ -283,15 +288,8 @@ package enum Files {
                 }
             } catch  where error.reason == .isDirectory || error.reason == .notPermitted {
                 try removeDirectory(child, in: descriptor, path: childPath)
-            } catch  where error.reason == .permissionDenied {
-                try systemCall("set the mode of", path.byteArray) { fchmod(descriptor, 0o700) }
-                do {
-                    try systemCall("remove", childPath.byteArray) {
-                        unsafe withName(child) { unsafe unlinkat(descriptor, $0, 0) }
-                    }
-                } catch  where error.reason == .isDirectory || error.reason == .notPermitted {
-                    try removeDirectory(child, in: descriptor, path: childPath)
-                }
+            } catch  where error.reason == .noSuchFileOrDirectory {
+                // Somebody else removed it first, which is as good.
             }
         }
         try systemCall("remove", path.byteArray) {

@@ -90,7 +90,7 @@ import Testing
     @Test(arguments: [
         ("buildbot.tac", EntryClass.secret), ("info/admin", .config), ("info", .config),
         ("notes.txt", .config),
-        ("application", .config), ("application/build/main.c", .derived), ("twistd.hostname", .derived),
+        ("application", .derived), ("application/build/main.c", .derived), ("twistd.hostname", .derived),
     ]) func aWorkersPathsHaveTheirClass(_ path: String, _ expected: EntryClass) throws {
         let classification = try makeDriver(master: "/nowhere/master").classification(of: "workers/w1")
         let isDirectory = path == "info" || path == "application"
