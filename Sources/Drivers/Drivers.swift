@@ -2,6 +2,7 @@ package import SnapshotModel
 
 /// Every kind of driver that there is, by name; the order is that of detection.
 package let driverKinds: [any Driver.Type] = [
+    JenkinsDriver.self,
     BuildbotDriver.self,
     FilesDriver.self,
 ]

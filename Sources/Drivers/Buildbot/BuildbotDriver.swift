@@ -19,7 +19,7 @@ package struct BuildbotDriver: Driver {
     var master: FilePath
     var workers: [(name: String, path: FilePath)]
     var environment: FilePath?
-    let service: BuildbotService?
+    let service: ServiceCommands?
     /// Whether the places hold what is being restored, so that no process has any of it open.
     private(set) var isAtRest = false
 
@@ -32,7 +32,7 @@ package struct BuildbotDriver: Driver {
         }
         self.master = FilePath(master).lexicallyNormalized()
         environment = component.text("environment").map { FilePath($0).lexicallyNormalized() }
-        service = try BuildbotService(component)
+        service = try ServiceCommands(component)
         workers = []
         for path in component.list("workers").map({ FilePath($0).lexicallyNormalized() }) {
             let base = path.lastComponent?.string ?? "worker"

@@ -21,7 +21,7 @@ struct BuildbotLifecycle: Lifecycle {
     /// Where the web interface answers.
     var url: String?
     /// How the site starts and stops it, where that is not Buildbot's own way.
-    var service: BuildbotService?
+    var service: ServiceCommands?
     /// The master's SQLite database, nil when it has another.
     var database: FilePath?
     /// How long processes may take to end before they are killed.

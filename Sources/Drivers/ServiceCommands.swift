@@ -1,8 +1,8 @@
 internal import Programs
 internal import SnapshotModel
 
-/// How a site starts and stops Buildbot, where that is not Buildbot's own way.
-struct BuildbotService {
+/// How a site starts and stops a component, where that is not the driver's own way.
+struct ServiceCommands {
     private let startCommand: [String]
     private let stopCommand: [String]
 
@@ -19,7 +19,7 @@ struct BuildbotService {
         } else {
             throw DriverFailure(
                 "component '\(component.name)': 'service' needs 'systemd', or 'start' and 'stop'",
-                hint: "write service: {systemd: buildbot}, or leave it out")
+                hint: "write service: {systemd: UNIT}, or leave it out")
         }
     }
 

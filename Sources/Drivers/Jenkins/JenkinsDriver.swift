@@ -1,0 +1,152 @@
+internal import FileTree
+package import SnapshotModel
+package import SystemPackage
+internal import XML
+
+/// A Jenkins controller, by its home on disk: it works with Jenkins running, stopped or gone.
+package struct JenkinsDriver: Driver {
+    package static let name = "jenkins"
+    package static let settings: [SettingKey] = [
+        SettingKey("home", .path, required: true, help: "the JENKINS_HOME"),
+        SettingKey("war", .path, help: "the core: jenkins.war"),
+        SettingKey("url", .url, help: "where the web interface answers"),
+        SettingKey("service", .service, help: "how it is started and stopped: {systemd: jenkins}"),
+    ]
+
+    let component: Component
+    private(set) var home: FilePath
+    private(set) var war: FilePath?
+    private let service: ServiceCommands?
+
+    package init(_ component: Component) throws {
+        self.component = component
+        guard let home = component.text("home") else {
+            throw DriverFailure(
+                "component '\(component.name)' does not say where its home is", hint: "add home: with the JENKINS_HOME")
+        }
+        self.home = FilePath(home).lexicallyNormalized()
+        war = component.text("war").map { FilePath($0).lexicallyNormalized() }
+        service = try ServiceCommands(component)
+    }
+
+    package static func detect(_ path: FilePath) throws -> Detection? {
+        guard try isHome(path) else { return nil }
+        var plugins = 0
+        if try Files.isDirectory(path.appending("plugins")) {
+            plugins = try Files.names(path.appending("plugins")).count { name in
+                name.suffix(4).elementsEqual(".jpi".utf8) || name.suffix(4).elementsEqual(".hpi".utf8)
+            }
+        }
+        let version = try coreVersion(path).map { " \($0)" } ?? ""
+        return Detection(
+            name: "jenkins", settings: ["home": .text(path.string)],
+            summary: "Jenkins\(version), \(plugins) plugins")
+    }
+
+    package func places() -> [Root] {
+        [Root(name: "home", path: home.string)] + (war.map { [Root(name: "war", path: $0.string, kind: .file)] } ?? [])
+    }
+
+    package func roots() throws -> [Root] {
+        guard try Self.isHome(home) else {
+            throw DriverFailure(
+                "\(home) is no JENKINS_HOME: it has no config.xml of Jenkins",
+                hint: "give the directory that holds Jenkins' config.xml, jobs and plugins as 'home'")
+        }
+        if let war, try Files.status(war)?.kind != .file {
+            throw DriverFailure("\(war) is no regular file", hint: "give the path of jenkins.war, or leave 'war' out")
+        }
+        return places()
+    }
+
+    package func classification(of root: String) -> Classification {
+        root == "war" ? JenkinsClasses.war : JenkinsClasses.home
+    }
+
+    package func version() async throws -> String? { try Self.coreVersion(home) }
+
+    package func relocated(to roots: [String: FilePath]) -> JenkinsDriver {
+        var driver = self
+        driver.home = roots["home"] ?? home
+        driver.war = war.map { roots["war"] ?? $0 }
+        return driver
+    }
+
+    /// Says what of the system lies outside the home.
+    package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen {
+        var frozen = Frozen()
+        guard let bytes = try Files.readIfPresent(home.appending("config.xml")) else { return frozen }
+        let element: XMLElement
+        do {
+            element = try XMLElement(document: bytes)
+        } catch {
+            frozen.notes.append("config.xml cannot be read as XML, and is captured as it is: \(error)")
+            return frozen
+        }
+        if let builds = element.child("buildsDir")?.text, !builds.isEmpty, !builds.contains("${ITEM_ROOTDIR}") {
+            frozen.notes.append("builds are kept in '\(builds)', outside the items: capture that with the files driver")
+        }
+        if try !Files.exists(home.appending("secrets/master.key")) {
+            frozen.notes.append(
+                "secrets/master.key is not in the home: unless it is given from outside, no credential can be read after "
+                    + "a restore")
+        }
+        return frozen
+    }
+
+    package func locks(archives: [String: [Entry]], previous: [String: [UInt8]]) throws -> [Lock] {
+        let known = PluginsLock(previous[PluginsLock.name] ?? [])
+        var lock = try PluginsLock(plugins: archives["home"] ?? [], home: home, known: known)
+        if let core = archives["war"]?.first, let war { try lock.addCore(core, war) }
+        return [Lock(name: PluginsLock.name, contents: lock.contents)]
+    }
+
+    package func inventory(of source: any FileSource) throws -> Inventory {
+        try JenkinsInventory(source).inventory
+    }
+
+    package func isOlder(_ left: String, _ right: String) -> Bool {
+        VersionNumber(left) < VersionNumber(right)
+    }
+
+    package func preflight(_ source: any FileSource, captured: CapturedComponent) async throws -> [Refusal] {
+        try KeyChain.refusals(source)
+    }
+
+    package func afterRestore(_ staged: StagedComponent) async throws -> [Fix] {
+        guard let root = staged.root("home") else { return [] }
+        return try JenkinsFixes(staged: root.staged, live: root.live, resumesWork: staged.resumesWork).run()
+    }
+
+    package var lifecycle: (any Lifecycle)? {
+        guard let service else { return nil }
+        return JenkinsLifecycle(service: service, home: home, url: component.text("url"))
+    }
+
+    /// Whether a directory is a JENKINS_HOME: its config.xml is that of Jenkins, and one more sign agrees.
+    private static func isHome(_ path: FilePath) throws -> Bool {
+        guard try Files.isDirectory(path), let bytes = try Files.readIfPresent(path.appending("config.xml")) else {
+            return false
+        }
+        let text = String(decoding: bytes.prefix(4096), as: UTF8.self)
+        guard text.contains("<hudson>") || text.contains("<hudson ") else { return false }
+        for sign in ["jobs", "plugins", "secrets", "nodes", "jenkins.install.InstallUtil.lastExecVersion", "secret.key"] {
+            if try Files.exists(path.appending(sign)) { return true }
+        }
+        return false
+    }
+
+    /// The version of the core that ran last, nil when the home does not say.
+    private static func coreVersion(_ home: FilePath) throws -> String? {
+        if let bytes = try Files.readIfPresent(home.appending("jenkins.install.InstallUtil.lastExecVersion")) {
+            let text = printable(bytes.filter { $0 > 0x20 })
+            if !text.isEmpty { return text }
+        }
+        guard let bytes = try Files.readIfPresent(home.appending("config.xml")) else { return nil }
+        let text = String(decoding: bytes.prefix(1 << 16), as: UTF8.self)
+        guard let start = text.firstRange(of: "<version>"), let end = text.firstRange(of: "</version>"),
+            start.upperBound <= end.lowerBound
+        else { return nil }
+        return printable(text[start.upperBound..<end.lowerBound].utf8)
+    }
+}

@@ -1,0 +1,67 @@
+internal import SnapshotModel
+internal import SystemPackage
+internal import FileTree
+
+/// Starts, stops and probes a Jenkins by the site's own commands and its web interface.
+struct JenkinsLifecycle: Lifecycle {
+    let service: ServiceCommands
+    let home: FilePath
+    /// Where the web interface answers, nil when the system file does not say.
+    let url: String?
+
+    func isRunning() async throws -> Bool {
+        guard let url else { return false }
+        do {
+            // Any answer is that of a process, also the 503 of one that is booting or the 500 of one that failed to.
+            _ = try await HTTPProbe(url).get("login", attempts: 1)
+            return true
+        } catch let failure as HTTPFailure where failure.isRefused {
+            return false
+        } catch let failure as HTTPFailure where failure.isPassing {
+            return true
+        }
+    }
+
+    func start() async throws { try await service.start() }
+
+    func stop() async throws {
+        try await service.stop()
+        for _ in 0..<300 {
+            guard try await isRunning() else { return }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        throw DriverFailure(
+            "Jenkins in \(home) still answers a minute after it was stopped", hint: "stop it by hand and try again")
+    }
+
+    func waitUntilReady(limit: Duration) async throws {
+        guard let url else { return }
+        let clock = ContinuousClock()
+        let deadline = clock.now + limit
+        var last = "no answer"
+        while clock.now < deadline {
+            do {
+                let answer = try await HTTPProbe(url).get("login", attempts: 1)
+                if answer.status == 200 { return }
+                last = "status \(answer.status)"
+                // A boot that failed answers 500 to everything, for ever.
+                if answer.status == 500, try Files.exists(home.appending("failed-boot-attempts.txt")) { break }
+            } catch let failure as HTTPFailure {
+                last = failure.description
+            }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+        throw DriverFailure("Jenkins at \(url) is not ready: \(last)", hint: "see Jenkins' log")
+    }
+
+    func problems() async throws -> [String] {
+        guard let url else { return [] }
+        let answer = try await HTTPProbe(url).get("login")
+        return answer.status == 200 ? [] : ["\(url)login answers \(answer.status)"]
+    }
+
+    func obstacles() async throws -> [Refusal] {
+        guard let url, try await isRunning() else { return [] }
+        return [Refusal("something answers at \(url) already", hint: "stop it, or restore with --no-start")]
+    }
+}

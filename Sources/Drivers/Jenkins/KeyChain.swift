@@ -1,0 +1,186 @@
+internal import XML
+internal import Cryptography
+internal import SnapshotModel
+
+/// The chain of keys that opens what Jenkins encrypts: `master.key` wraps the other files of `secrets/`, among them
+/// `hudson.util.Secret`, which encrypts the `{AQAAA…}` values of the configuration.
+///
+/// A Jenkins that is started with a broken chain makes new keys over the old ones, and nothing can be read ever after;
+/// so the chain is tried before a restore (`DefaultConfidentialStore`, `CryptoConfidentialKey`, `HMACConfidentialKey`,
+/// `HistoricalSecrets` in Jenkins' core).
+enum KeyChain {
+    private static let magic = Array("::::MAGIC::::".utf8)
+    /// How many values are tried.
+    private static let sampleSize = 50
+
+    /// Reasons why the home in `source` cannot be read after a restore; empty when there are none.
+    static func refusals(_ source: any FileSource) throws -> [Refusal] {
+        let samples = try encryptedValues(source)
+        guard let master = try secret("master.key", source) else {
+            guard let first = samples.first else { return [] }
+            return [
+                Refusal(
+                    "secrets/master.key is not in the snapshot, and \(first.file) holds encrypted values",
+                    hint: "give Jenkins the key from outside (-Djenkins.security.DefaultConfidentialStore.file=), or restore "
+                        + "a snapshot that has it; started without it Jenkins would make a new key and lose them for good")
+            ]
+        }
+        let key = masterKey(master)
+        var refusals: [Refusal] = []
+        if let wrapped = try secret("hudson.util.Secret", source) {
+            if let payload = unwrapped(wrapped, key) {
+                refusals += try values(samples, Array(payload.prefix(16)))
+            } else {
+                refusals.append(broken("hudson.util.Secret"))
+            }
+        } else if let first = samples.first {
+            refusals.append(
+                Refusal(
+                    "secrets/hudson.util.Secret is not in the snapshot, and \(first.file) holds encrypted values",
+                    hint: "restore a snapshot that has it; started without it Jenkins would lose them for good"))
+        }
+        if let wrapped = try secret("hudson.model.User.DIRNAMES", source) {
+            if let payload = unwrapped(wrapped, key) {
+                refusals += try users(source, payload)
+            } else {
+                refusals.append(broken("hudson.model.User.DIRNAMES"))
+            }
+        }
+        return refusals
+    }
+
+    /// The AES key that the text of `master.key` stands for: the first half of its SHA-256.
+    static func masterKey(_ text: [UInt8]) -> [UInt8] {
+        let isBlank = { (byte: UInt8) in byte <= 0x20 }
+        let trimmed = text.drop(while: isBlank).reversed().drop(while: isBlank).reversed()
+        return Array(SHA256.digest(Array(trimmed)).prefix(16))
+    }
+
+    /// What a file of `secrets/` holds, nil when the key does not open it.
+    static func unwrapped(_ bytes: [UInt8], _ key: [UInt8]) -> [UInt8]? {
+        guard let plain = AES128.decrypted(bytes, key: key, mode: .electronicCodebook),
+            plain.suffix(magic.count).elementsEqual(magic)
+        else { return nil }
+        return Array(plain.dropLast(magic.count))
+    }
+
+    /// Whether a key decrypts a value: version 1, length of the vector, length of the data, both, big-endian.
+    static func opens(_ value: [UInt8], _ key: [UInt8]) -> Bool {
+        guard value.count > 25, value[0] == 1, number(value[1..<5]) == 16 else { return false }
+        let length = number(value[5..<9])
+        guard value.count == 25 + length else { return false }
+        let vector = Array(value[9..<25])
+        guard let plain = AES128.decrypted(Array(value[25...]), key: key, mode: .cipherBlockChaining(vector: vector)) else {
+            return false
+        }
+        return String(validating: plain, as: UTF8.self) != nil
+    }
+
+    private static func number(_ bytes: ArraySlice<UInt8>) -> Int {
+        bytes.reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    private static func broken(_ name: String) -> Refusal {
+        Refusal(
+            "secrets/master.key does not open secrets/\(name): they do not belong together",
+            hint: "restore a snapshot in which both are from one time; started like this Jenkins would make a new "
+                + "\(name) over the old one, and what it opened would be lost for good")
+    }
+
+    private static func values(_ samples: [(file: String, value: [UInt8])], _ key: [UInt8]) throws -> [Refusal] {
+        let closed = samples.filter { !opens($0.value, key) }
+        guard let first = closed.first else { return [] }
+        return [
+            Refusal(
+                "secrets/hudson.util.Secret does not decrypt \(closed.count) of \(samples.count) values tried, the first in "
+                    + first.file,
+                hint: "they were encrypted by another Jenkins, or the key was replaced: restore an older snapshot, or "
+                    + "enter those values anew")
+        ]
+    }
+
+    /// User directories since Jenkins 2.524 are named by an HMAC of the id; one that does not match is passed over.
+    private static func users(_ source: any FileSource, _ key: [UInt8]) throws -> [Refusal] {
+        var strangers: [String] = []
+        for entry in try source.names(root: "home", directory: EntryPath("users")) where entry.isDirectory {
+            guard let underscore = entry.name.lastIndex(of: UInt8(ascii: "_")) else { continue }
+            let mac = entry.name[(underscore + 1)...]
+            guard mac.count == 64 else { continue }
+            let path = EntryPath("users").appending(entry.name).appending("config.xml")
+            guard let bytes = try source.contents(root: "home", path: path),
+                let id = NormalXML.read(bytes).element?.child("id")?.text
+            else { continue }
+            let names = [id, id.lowercased()].map { hex(HMAC.sha256(key: key, message: Array($0.utf8))) }
+            if !names.contains(String(decoding: mac, as: UTF8.self)) { strangers.append(printable(entry.name)) }
+        }
+        guard let first = strangers.first else { return [] }
+        return [
+            Refusal(
+                "secrets/hudson.model.User.DIRNAMES does not make the name of \(strangers.count) user directories, the first "
+                    + "is users/\(first)",
+                hint: "Jenkins would pass over these users and their tokens: restore a snapshot in which both are from one time")
+        ]
+    }
+
+    private static func secret(_ name: String, _ source: any FileSource) throws -> [UInt8]? {
+        try source.contents(root: "home", path: EntryPath("secrets").appending(name))
+    }
+
+    /// Encrypted values of the files in which people keep secrets, the first of each file.
+    private static func encryptedValues(_ source: any FileSource) throws -> [(file: String, value: [UInt8])] {
+        var paths = [EntryPath("credentials.xml"), EntryPath("config.xml"), EntryPath("proxy.xml")]
+        for entry in try source.names(root: "home", directory: .root) where !entry.isDirectory {
+            let path = EntryPath(entry.name)
+            if entry.name.suffix(4).elementsEqual(".xml".utf8), !paths.contains(path) { paths.append(path) }
+        }
+        for container in ["users", "jobs"] {
+            for entry in try source.names(root: "home", directory: EntryPath(container)) where entry.isDirectory {
+                paths.append(EntryPath(container).appending(entry.name).appending("config.xml"))
+            }
+        }
+        var samples: [(String, [UInt8])] = []
+        for path in paths {
+            guard samples.count < sampleSize, let bytes = try source.contents(root: "home", path: path) else { continue }
+            samples += values(in: bytes).prefix(5).map { (path.description, $0) }
+        }
+        return samples
+    }
+
+    /// The `{AQAAA…}` values of a file, decoded.
+    static func values(in bytes: [UInt8]) -> [[UInt8]] {
+        var values: [[UInt8]] = []
+        let start = Array("{AQAAA".utf8)
+        for index in bytes.indices where bytes[index] == start[0] && bytes[index...].starts(with: start) {
+            guard let end = bytes[index...].firstIndex(of: UInt8(ascii: "}")),
+                let value = base64(bytes[(index + 1)..<end])
+            else { continue }
+            values.append(value)
+        }
+        return values
+    }
+
+    private static func base64(_ text: ArraySlice<UInt8>) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var bits: UInt32 = 0
+        var count = 0
+        for character in text {
+            let value: UInt8
+            switch character {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = character - UInt8(ascii: "A")
+            case UInt8(ascii: "a")...UInt8(ascii: "z"): value = character - UInt8(ascii: "a") + 26
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = character - UInt8(ascii: "0") + 52
+            case UInt8(ascii: "+"): value = 62
+            case UInt8(ascii: "/"): value = 63
+            case UInt8(ascii: "="): continue
+            default: return nil
+            }
+            bits = bits << 6 | UInt32(value)
+            count += 6
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+            }
+        }
+        return bytes
+    }
+}
