@@ -119,6 +119,10 @@ let package = Package(
                 "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
+        // The binary, as its users run it.
+        .testTarget(
+            name: "JourneyTests",
+            dependencies: ["FileTree", "Programs", "TestSupport", "understudy", systemPackage]),
     ],
     swiftLanguageModes: [.v6]
 )

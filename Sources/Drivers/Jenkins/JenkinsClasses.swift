@@ -24,12 +24,14 @@ enum JenkinsClasses {
         .init(".git-credentials", .secret), .init(".docker/config.json", .secret), .init(".kube/**", .secret),
         .init(".aws/**", .secret), .init(".m2/settings*.xml", .secret), .init(".npmrc", .secret),
         .init(".pypirc", .secret), .init("subversion.credentials", .secret), .init("*.jks", .secret),
-        .init("*.p12", .secret), .init("*.pem", .secret), .init("*.key", .secret), .init("*.keystore", .secret),
+        .init("*.p12", .secret), .init("*.pem", .secret), .init("*.key", .secret),
+        .init("*.keystore", .secret),
     ]
 
     private static let plugins: [Classification.Rule] = [
         .init("plugins/*.jpi", .plugin), .init("plugins/*.hpi", .plugin), .init("plugins/*.jpl", .plugin),
-        .init("plugins/*.hpl", .plugin), .init("plugins/*.disabled", .plugin), .init("plugins/*.pinned", .plugin),
+        .init("plugins/*.hpl", .plugin), .init("plugins/*.disabled", .plugin),
+        .init("plugins/*.pinned", .plugin),
         .init("plugins/*.version_from_image", .plugin), .init("plugins/*.bak", .plugin),
         .init("plugins/*.tmp", .derived),
         // Exploded from the archive beside it, and exploded anew when it is missing.
@@ -37,13 +39,18 @@ enum JenkinsClasses {
     ]
 
     private static let derived: [Classification.Rule] = [
-        .init("war/", .derived), .init("updates/", .derived), .init("cache/", .derived), .init("caches/", .derived),
+        .init("war/", .derived), .init("updates/", .derived), .init("cache/", .derived),
+        .init("caches/", .derived),
         .init("workspace/", .derived), .init("workspaces/", .derived), .init("tools/", .derived),
-        .init("logs/", .derived), .init("*.log", .derived), .init("*.log.*", .derived), .init("support/", .derived),
-        .init("monitoring/", .derived), .init("fileParameterValueFiles/", .derived), .init(".owner", .derived),
+        .init("logs/", .derived), .init("*.log", .derived), .init("*.log.*", .derived),
+        .init("support/", .derived),
+        .init("monitoring/", .derived), .init("fileParameterValueFiles/", .derived),
+        .init(".owner", .derived),
         .init(".lastStarted", .derived), .init("failed-boot-attempts.txt", .derived),
-        .init("queue.xml.bak", .derived), .init("copy_reference_file.log", .derived), .init(".cache/", .derived),
-        .init(".java/", .derived), .init(".groovy/", .derived), .init(".gradle/", .derived), .init(".npm/", .derived),
+        .init("queue.xml.bak", .derived), .init("copy_reference_file.log", .derived),
+        .init(".cache/", .derived),
+        .init(".java/", .derived), .init(".groovy/", .derived), .init(".gradle/", .derived),
+        .init(".npm/", .derived),
         .init("org.jenkinsci.plugins.github_branch_source.GitHubSCMProbe.cache/", .derived),
         .init("atomic*tmp", .derived), .init("\(item)/atomic*tmp", .derived),
         .init("\(item)/builds/atomic*tmp", .derived), .init("\(item)/builds/*/atomic*tmp", .derived),

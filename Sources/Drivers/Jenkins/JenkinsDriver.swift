@@ -22,7 +22,8 @@ package struct JenkinsDriver: Driver {
         self.component = component
         guard let home = component.text("home") else {
             throw DriverFailure(
-                "component '\(component.name)' does not say where its home is", hint: "add home: with the JENKINS_HOME")
+                "component '\(component.name)' does not say where its home is",
+                hint: "add home: with the JENKINS_HOME")
         }
         self.home = FilePath(home).lexicallyNormalized()
         war = component.text("war").map { FilePath($0).lexicallyNormalized() }
@@ -44,7 +45,8 @@ package struct JenkinsDriver: Driver {
     }
 
     package func places() -> [Root] {
-        [Root(name: "home", path: home.string)] + (war.map { [Root(name: "war", path: $0.string, kind: .file)] } ?? [])
+        [Root(name: "home", path: home.string)]
+            + (war.map { [Root(name: "war", path: $0.string, kind: .file)] } ?? [])
     }
 
     package func roots() throws -> [Root] {
@@ -54,7 +56,8 @@ package struct JenkinsDriver: Driver {
                 hint: "give the directory that holds Jenkins' config.xml, jobs and plugins as 'home'")
         }
         if let war, try Files.status(war)?.kind != .file {
-            throw DriverFailure("\(war) is no regular file", hint: "give the path of jenkins.war, or leave 'war' out")
+            throw DriverFailure(
+                "\(war) is no regular file", hint: "give the path of jenkins.war, or leave 'war' out")
         }
         return places()
     }
@@ -83,8 +86,10 @@ package struct JenkinsDriver: Driver {
             frozen.notes.append("config.xml cannot be read as XML, and is captured as it is: \(error)")
             return frozen
         }
-        if let builds = element.child("buildsDir")?.text, !builds.isEmpty, !builds.contains("${ITEM_ROOTDIR}") {
-            frozen.notes.append("builds are kept in '\(builds)', outside the items: capture that with the files driver")
+        if let builds = element.child("buildsDir")?.text, !builds.isEmpty, !builds.contains("${ITEM_ROOTDIR}")
+        {
+            frozen.notes.append(
+                "builds are kept in '\(builds)', outside the items: capture that with the files driver")
         }
         if try !Files.exists(home.appending("secrets/master.key")) {
             frozen.notes.append(
@@ -125,12 +130,16 @@ package struct JenkinsDriver: Driver {
 
     /// Whether a directory is a JENKINS_HOME: its config.xml is that of Jenkins, and one more sign agrees.
     private static func isHome(_ path: FilePath) throws -> Bool {
-        guard try Files.isDirectory(path), let bytes = try Files.readIfPresent(path.appending("config.xml")) else {
+        guard try Files.isDirectory(path), let bytes = try Files.readIfPresent(path.appending("config.xml"))
+        else {
             return false
         }
         let text = String(decoding: bytes.prefix(4096), as: UTF8.self)
         guard text.contains("<hudson>") || text.contains("<hudson ") else { return false }
-        for sign in ["jobs", "plugins", "secrets", "nodes", "jenkins.install.InstallUtil.lastExecVersion", "secret.key"] {
+        for sign in [
+            "jobs", "plugins", "secrets", "nodes", "jenkins.install.InstallUtil.lastExecVersion",
+            "secret.key",
+        ] {
             if try Files.exists(path.appending(sign)) { return true }
         }
         return false
@@ -138,7 +147,8 @@ package struct JenkinsDriver: Driver {
 
     /// The version of the core that ran last, nil when the home does not say.
     private static func coreVersion(_ home: FilePath) throws -> String? {
-        if let bytes = try Files.readIfPresent(home.appending("jenkins.install.InstallUtil.lastExecVersion")) {
+        if let bytes = try Files.readIfPresent(home.appending("jenkins.install.InstallUtil.lastExecVersion"))
+        {
             let text = printable(bytes.filter { $0 > 0x20 })
             if !text.isEmpty { return text }
         }

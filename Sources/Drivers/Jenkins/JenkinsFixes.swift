@@ -34,8 +34,11 @@ struct JenkinsFixes {
             let path = self.path(plugins, name)
             if try Files.status(path)?.kind == .directory {
                 try Files.removeTree(path)
-                fixes.append(Fix("plugins/\(printable(name))", "removed: Jenkins makes it again from the archive"))
-            } else if name.suffix(4).elementsEqual(".hpi".utf8), names.contains(name.dropLast(4) + Array(".jpi".utf8)) {
+                fixes.append(
+                    Fix("plugins/\(printable(name))", "removed: Jenkins makes it again from the archive"))
+            } else if name.suffix(4).elementsEqual(".hpi".utf8),
+                names.contains(name.dropLast(4) + Array(".jpi".utf8))
+            {
                 try Files.remove(path)
                 fixes.append(Fix("plugins/\(printable(name))", "removed: a stale twin of the .jpi beside it"))
             }
@@ -76,7 +79,8 @@ struct JenkinsFixes {
             return nil
         }
         return Fix(
-            file.description, "\(captured.map(String.init) ?? "missing") → \(next): the numbers below are taken already")
+            file.description,
+            "\(captured.map(String.init) ?? "missing") → \(next): the numbers below are taken already")
     }
 
     private func number(_ path: FilePath) throws -> Int? {
@@ -101,7 +105,10 @@ struct JenkinsFixes {
                 name == "queue.xml"
                 ? "\(text.ranges(of: "<hudson.model.Queue_-").count) queued requests"
                 : "\(text.ranges(of: "<hudson.model.Run").count + text.ranges(of: "<run").count) unfinished pipelines"
-            fixes.append(Fix(name, "removed, with \(what): they would run again by themselves (--resume-work keeps them)"))
+            fixes.append(
+                Fix(
+                    name,
+                    "removed, with \(what): they would run again by themselves (--resume-work keeps them)"))
         }
         return fixes
     }

@@ -32,7 +32,8 @@ struct JenkinsInventory {
         for row in PluginsLock(bytes).rows where !row.flags.contains("not-loaded") {
             inventory.items.append(
                 .init(
-                    kind: row.name == PluginsLock.core ? "core" : "plugin", name: row.name, version: row.version,
+                    kind: row.name == PluginsLock.core ? "core" : "plugin", name: row.name,
+                    version: row.version,
                     digest: row.digest, detail: row.flags.joined(separator: ", "),
                     files: [EntryPath(row.origin), EntryPath(row.origin + ".disabled")]))
         }
@@ -56,7 +57,8 @@ struct JenkinsInventory {
                     var detail = Self.kind(reading.root)
                     if reading.element?.child("disabled")?.text == "true" { detail += ", disabled" }
                     inventory.items.append(
-                        .init(kind: "job", name: name, digest: reading.digest, detail: detail, files: [config]))
+                        .init(
+                            kind: "job", name: name, digest: reading.digest, detail: detail, files: [config]))
                     if let element = reading.element { addFolderCredentials(element, store: name) }
                 }
                 try addItems(in: path, name: name)
@@ -88,7 +90,8 @@ struct JenkinsInventory {
             let title = reading.element?.child(kind == "user" ? "id" : "name")?.text ?? ""
             inventory.items.append(
                 .init(
-                    kind: kind, name: title.isEmpty ? printable(name) : printable(title.utf8), digest: reading.digest,
+                    kind: kind, name: title.isEmpty ? printable(name) : printable(title.utf8),
+                    digest: reading.digest,
                     detail: reading.root == nil ? "unreadable XML" : "", files: [path]))
         }
     }
@@ -114,14 +117,17 @@ struct JenkinsInventory {
         let reading = NormalXML.read(bytes)
         guard let element = reading.element else {
             inventory.items.append(
-                .init(kind: "credential", name: store, digest: reading.digest, detail: "unreadable XML", files: [path]))
+                .init(
+                    kind: "credential", name: store, digest: reading.digest, detail: "unreadable XML",
+                    files: [path]))
             return
         }
         addCredentials(element, store: store, file: path)
     }
 
     private mutating func addFolderCredentials(_ element: XMLElement, store: String) {
-        for property in element.child("properties")?.children ?? [] where property.name.contains("FolderCredentialsProperty") {
+        for property in element.child("properties")?.children ?? []
+        where property.name.contains("FolderCredentialsProperty") {
             addCredentials(property, store: store, file: nil)
         }
     }

@@ -31,7 +31,8 @@ struct JenkinsLifecycle: Lifecycle {
             try await Task.sleep(for: .milliseconds(200))
         }
         throw DriverFailure(
-            "Jenkins in \(home) still answers a minute after it was stopped", hint: "stop it by hand and try again")
+            "Jenkins in \(home) still answers a minute after it was stopped",
+            hint: "stop it by hand and try again")
     }
 
     func waitUntilReady(limit: Duration) async throws {
@@ -45,7 +46,9 @@ struct JenkinsLifecycle: Lifecycle {
                 if answer.status == 200 { return }
                 last = "status \(answer.status)"
                 // A boot that failed answers 500 to everything, for ever.
-                if answer.status == 500, try Files.exists(home.appending("failed-boot-attempts.txt")) { break }
+                if answer.status == 500, try Files.exists(home.appending("failed-boot-attempts.txt")) {
+                    break
+                }
             } catch let failure as HTTPFailure {
                 last = failure.description
             }

@@ -21,8 +21,10 @@ enum KeyChain {
             return [
                 Refusal(
                     "secrets/master.key is not in the snapshot, and \(first.file) holds encrypted values",
-                    hint: "give Jenkins the key from outside (-Djenkins.security.DefaultConfidentialStore.file=), or restore "
-                        + "a snapshot that has it; started without it Jenkins would make a new key and lose them for good")
+                    hint:
+                        "give Jenkins the key from outside (-Djenkins.security.DefaultConfidentialStore.file=), or restore "
+                        + "a snapshot that has it; started without it Jenkins would make a new key and lose them for good"
+                )
             ]
         }
         let key = masterKey(master)
@@ -37,7 +39,9 @@ enum KeyChain {
             refusals.append(
                 Refusal(
                     "secrets/hudson.util.Secret is not in the snapshot, and \(first.file) holds encrypted values",
-                    hint: "restore a snapshot that has it; started without it Jenkins would lose them for good"))
+                    hint:
+                        "restore a snapshot that has it; started without it Jenkins would lose them for good")
+            )
         }
         if let wrapped = try secret("hudson.model.User.DIRNAMES", source) {
             if let payload = unwrapped(wrapped, key) {
@@ -70,7 +74,10 @@ enum KeyChain {
         let length = number(value[5..<9])
         guard value.count == 25 + length else { return false }
         let vector = Array(value[9..<25])
-        guard let plain = AES128.decrypted(Array(value[25...]), key: key, mode: .cipherBlockChaining(vector: vector)) else {
+        guard
+            let plain = AES128.decrypted(
+                Array(value[25...]), key: key, mode: .cipherBlockChaining(vector: vector))
+        else {
             return false
         }
         return String(validating: plain, as: UTF8.self) != nil
@@ -83,18 +90,22 @@ enum KeyChain {
     private static func broken(_ name: String) -> Refusal {
         Refusal(
             "secrets/master.key does not open secrets/\(name): they do not belong together",
-            hint: "restore a snapshot in which both are from one time; started like this Jenkins would make a new "
+            hint:
+                "restore a snapshot in which both are from one time; started like this Jenkins would make a new "
                 + "\(name) over the old one, and what it opened would be lost for good")
     }
 
-    private static func values(_ samples: [(file: String, value: [UInt8])], _ key: [UInt8]) throws -> [Refusal] {
+    private static func values(_ samples: [(file: String, value: [UInt8])], _ key: [UInt8]) throws
+        -> [Refusal]
+    {
         let closed = samples.filter { !opens($0.value, key) }
         guard let first = closed.first else { return [] }
         return [
             Refusal(
                 "secrets/hudson.util.Secret does not decrypt \(closed.count) of \(samples.count) values tried, the first in "
                     + first.file,
-                hint: "they were encrypted by another Jenkins, or the key was replaced: restore an older snapshot, or "
+                hint:
+                    "they were encrypted by another Jenkins, or the key was replaced: restore an older snapshot, or "
                     + "enter those values anew")
         ]
     }
@@ -111,14 +122,18 @@ enum KeyChain {
                 let id = NormalXML.read(bytes).element?.child("id")?.text
             else { continue }
             let names = [id, id.lowercased()].map { hex(HMAC.sha256(key: key, message: Array($0.utf8))) }
-            if !names.contains(String(decoding: mac, as: UTF8.self)) { strangers.append(printable(entry.name)) }
+            if !names.contains(String(decoding: mac, as: UTF8.self)) {
+                strangers.append(printable(entry.name))
+            }
         }
         guard let first = strangers.first else { return [] }
         return [
             Refusal(
                 "secrets/hudson.model.User.DIRNAMES does not make the name of \(strangers.count) user directories, the first "
                     + "is users/\(first)",
-                hint: "Jenkins would pass over these users and their tokens: restore a snapshot in which both are from one time")
+                hint:
+                    "Jenkins would pass over these users and their tokens: restore a snapshot in which both are from one time"
+            )
         ]
     }
 
@@ -134,13 +149,16 @@ enum KeyChain {
             if entry.name.suffix(4).elementsEqual(".xml".utf8), !paths.contains(path) { paths.append(path) }
         }
         for container in ["users", "jobs"] {
-            for entry in try source.names(root: "home", directory: EntryPath(container)) where entry.isDirectory {
+            for entry in try source.names(root: "home", directory: EntryPath(container))
+            where entry.isDirectory {
                 paths.append(EntryPath(container).appending(entry.name).appending("config.xml"))
             }
         }
         var samples: [(String, [UInt8])] = []
         for path in paths {
-            guard samples.count < sampleSize, let bytes = try source.contents(root: "home", path: path) else { continue }
+            guard samples.count < sampleSize, let bytes = try source.contents(root: "home", path: path) else {
+                continue
+            }
             samples += values(in: bytes).prefix(5).map { (path.description, $0) }
         }
         return samples

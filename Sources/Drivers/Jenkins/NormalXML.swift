@@ -28,7 +28,8 @@ enum NormalXML {
     private static func append(_ element: XMLElement, to normal: inout [UInt8]) {
         normal.append(1)
         append(element.name, to: &normal)
-        for attribute in element.attributes.sorted(by: { $0.name < $1.name }) where attribute.name != "plugin" {
+        for attribute in element.attributes.sorted(by: { $0.name < $1.name }) where attribute.name != "plugin"
+        {
             append(attribute.name, to: &normal)
             append(attribute.value, to: &normal)
         }

@@ -35,5 +35,7 @@ struct PluginManifest {
     var version: String { values["plugin-version"] ?? values["implementation-version"] ?? "???" }
 
     /// The version of the core, in a war.
-    var coreVersion: String? { values["jenkins-version"] ?? values["hudson-version"] ?? values["implementation-version"] }
+    var coreVersion: String? {
+        values["jenkins-version"] ?? values["hudson-version"] ?? values["implementation-version"]
+    }
 }

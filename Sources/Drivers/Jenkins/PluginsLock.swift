@@ -23,11 +23,14 @@ struct PluginsLock {
 
     /// The rows of a lock; lines that no version writes are passed over, since it is only asked for what it knows.
     init(_ contents: [UInt8]) {
-        for line in String(decoding: contents, as: UTF8.self).split(separator: "\n") where !line.hasPrefix("#") {
+        for line in String(decoding: contents, as: UTF8.self).split(separator: "\n")
+        where !line.hasPrefix("#") {
             let words = line.split(separator: " ").map { Self.unescaped(String($0)) }
             guard words.count >= 4 else { continue }
             rows.append(
-                Row(name: words[0], version: words[1], digest: words[2], origin: words[3], flags: Array(words[4...])))
+                Row(
+                    name: words[0], version: words[1], digest: words[2], origin: words[3],
+                    flags: Array(words[4...])))
         }
     }
 
@@ -44,12 +47,16 @@ struct PluginsLock {
             let origin = printable(entry.path.bytes)
             var row: Row
             if case .link(let target) = entry.kind {
-                row = Row(name: baseName(entry), version: "???", digest: "-", origin: origin, flags: ["link:\(printable(target))"])
+                row = Row(
+                    name: baseName(entry), version: "???", digest: "-", origin: origin,
+                    flags: ["link:\(printable(target))"])
             } else if let old = before[origin], old.digest == hex(entry.digest) {
                 row = old
                 row.flags = old.flags.filter { $0 == "unreadable" }
             } else {
-                row = read(entry, at: FilePath(bytes: home.byteArray + [UInt8(ascii: "/")] + entry.path.bytes), origin)
+                row = read(
+                    entry, at: FilePath(bytes: home.byteArray + [UInt8(ascii: "/")] + entry.path.bytes),
+                    origin)
             }
             if disabled.contains(entry.path) { row.flags.append("disabled") }
             rows.append(row)
@@ -59,7 +66,8 @@ struct PluginsLock {
 
     private func read(_ entry: Entry, at path: FilePath, _ origin: String) -> Row {
         var row = Row(
-            name: baseName(entry), version: "???", digest: hex(entry.digest), origin: origin, flags: ["unreadable"])
+            name: baseName(entry), version: "???", digest: hex(entry.digest), origin: origin,
+            flags: ["unreadable"])
         do throws(ArchiveError) {
             guard let bytes = try ZipArchive.contents(of: PluginManifest.path, in: path) else { return row }
             let manifest = PluginManifest(bytes)
@@ -74,15 +82,22 @@ struct PluginsLock {
 
     /// Adds the core.
     mutating func addCore(_ entry: Entry, _ war: FilePath) throws {
-        let version = try ZipArchive.contents(of: PluginManifest.path, in: war).flatMap { PluginManifest($0).coreVersion }
+        let version = try ZipArchive.contents(of: PluginManifest.path, in: war).flatMap {
+            PluginManifest($0).coreVersion
+        }
         rows.append(
             Row(
-                name: Self.core, version: version ?? "???", digest: hex(entry.digest), origin: war.string, flags: []))
+                name: Self.core, version: version ?? "???", digest: hex(entry.digest), origin: war.string,
+                flags: []))
     }
 
     /// `.jpi` wins over `.hpi`, then the first by name; the others are there and not loaded.
     private mutating func markTwins() {
-        rows.sort { ($0.name, $0.origin.hasSuffix(".jpi") ? 0 : 1, $0.origin) < ($1.name, $1.origin.hasSuffix(".jpi") ? 0 : 1, $1.origin) }
+        rows.sort {
+            ($0.name, $0.origin.hasSuffix(".jpi") ? 0 : 1, $0.origin) < (
+                $1.name, $1.origin.hasSuffix(".jpi") ? 0 : 1, $1.origin
+            )
+        }
         for index in rows.indices.dropFirst() where rows[index].name == rows[index - 1].name {
             rows[index].flags.append("not-loaded")
         }
@@ -91,7 +106,8 @@ struct PluginsLock {
     /// The bytes.
     var contents: [UInt8] {
         let lines = rows.sorted { ($0.name, $0.origin) < ($1.name, $1.origin) }.map { row in
-            ([row.name, row.version, row.digest, row.origin] + row.flags).map(Self.escaped).joined(separator: " ")
+            ([row.name, row.version, row.digest, row.origin] + row.flags).map(Self.escaped).joined(
+                separator: " ")
         }
         return Array(lines.map { $0 + "\n" }.joined().utf8)
     }

@@ -58,13 +58,16 @@ struct VersionNumber: Comparable {
     /// Without what counts as nothing at the end.
     private static func normalised(_ parts: [Part]) -> [Part] {
         var parts = parts
-        while let last = parts.last, last == .number("0") || last == .text("") || last == .dash([]) { parts.removeLast() }
+        while let last = parts.last, last == .number("0") || last == .text("") || last == .dash([]) {
+            parts.removeLast()
+        }
         return parts
     }
 
     private static func compare(_ left: [Part], _ right: [Part]) -> Int {
         for index in 0..<max(left.count, right.count) {
-            let order = compare(index < left.count ? left[index] : nil, index < right.count ? right[index] : nil)
+            let order = compare(
+                index < left.count ? left[index] : nil, index < right.count ? right[index] : nil)
             if order != 0 { return order }
         }
         return 0

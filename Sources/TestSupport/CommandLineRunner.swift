@@ -1,0 +1,65 @@
+internal import FileTree
+package import Programs
+package import SystemPackage
+
+/// Runs the built binary as a user would, in a directory of its own.
+package struct CommandLineRunner: Sendable {
+    /// The working directory.
+    package let directory: FilePath
+    private let binary: FilePath
+
+    /// A runner in a directory.
+    ///
+    /// Throws a ``FixtureFailure`` when the binary is not beside the tests.
+    package init(_ directory: FilePath) throws {
+        self.directory = directory
+        // The test runner is .build/debug/<package>PackageTests.xctest, or its own helper with that file as argument.
+        let places = CommandLine.arguments.map {
+            FilePath($0).removingLastComponent().appending("understudy")
+        }
+        guard let binary = try places.first(where: { try Files.status($0)?.kind == .file }) else {
+            throw FixtureFailure("there is no understudy beside \(CommandLine.arguments)")
+        }
+        self.binary = try Files.resolved(binary)
+    }
+
+    /// Runs a command and returns what came of it, whatever its status.
+    @discardableResult
+    package func run(_ arguments: String...) async throws -> Program.Outcome {
+        try await Program(
+            binary.string, arguments, directory: directory, limit: .seconds(120), outputLimit: 1 << 24
+        ).run()
+    }
+
+    /// Runs a command that must succeed, and returns its standard output.
+    @discardableResult
+    package func succeed(_ arguments: String...) async throws -> String {
+        let outcome = try await Program(
+            binary.string, arguments, directory: directory, limit: .seconds(120), outputLimit: 1 << 24
+        ).runSuccessfully()
+        return outcome.output
+    }
+
+    /// Runs a command for a while and kills it without warning.
+    package func kill(after milliseconds: Int, _ arguments: String...) async throws {
+        let seconds = "\(milliseconds / 1000).\(String(1000 + milliseconds % 1000).dropFirst())"
+        _ = try await Program(
+            "timeout", ["--signal=KILL", seconds, binary.string] + arguments, directory: directory,
+            limit: .seconds(120)
+        ).run()
+    }
+
+    /// What rsync finds different between two trees: names, contents, modes, owners, times, links, ACLs, attributes.
+    package func differences(_ left: FilePath, _ right: FilePath) async throws -> String {
+        try await Program(
+            "rsync", ["-naHAXc", "--delete", "--itemize-changes", left.string + "/", right.string + "/"],
+            limit: .seconds(120), outputLimit: 1 << 22
+        ).runSuccessfully().output
+    }
+
+    /// Throws unless stock git finds the store sound.
+    package func checkStore(_ store: FilePath) async throws {
+        try await Program("git", ["-C", store.string, "fsck", "--full", "--strict"], limit: .seconds(120))
+            .runSuccessfully()
+    }
+}

@@ -1,0 +1,196 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Whole journeys on real files with the binary, judged by stock tools.
+@Suite struct FilesJourneyTests {
+    private func shell(_ script: String, in directory: FilePath) async throws {
+        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
+    }
+
+    /// A tree with everything that a file can be.
+    private func makeTree(in directory: FilePath) async throws {
+        try await shell(
+            #"""
+            mkdir -p tree/sub/empty tree/.git tree/.GIT tree/git~1 tree/a.chunks 'tree/with space' tree/deep/er
+            echo hello > tree/a.conf; ln tree/a.conf tree/sub/hard; ln -s /nowhere tree/dangling; ln -s a.conf tree/link
+            printf x > $'tree/new\nline'; printf y > $'tree/\xff\xfe'; printf z > tree/%41; echo 1 > tree/a.chunks/00000000
+            echo ref > tree/.git/HEAD; echo ref > tree/.GIT/HEAD; echo e > tree/git~1/e; : > tree/empty
+            printf l > "tree/$(printf 'n%.0s' {1..255})"; chmod 4755 tree/a.conf; chmod 1777 tree/sub; chmod 000 tree/empty
+            truncate -s 20M tree/sparse; echo end >> tree/sparse; head -c 12000000 /dev/urandom > tree/large.bin
+            setfattr -n user.note -v bar tree/link 2>/dev/null || setfattr -n user.note -v bar tree/large.bin
+            setfacl -m u:1234:rwx tree/deep; mkfifo tree/fifo; touch -d '1969-12-31 23:59:58.5Z' tree/deep/er
+            """#, in: directory)
+    }
+
+    private func start(_ directory: FilePath) async throws -> CommandLineRunner {
+        try await makeTree(in: directory)
+        let runner = try CommandLineRunner(directory)
+        try await runner.succeed("init", "tree")
+        return runner
+    }
+
+    @Test func aLostTreeComesBackToTheLastAttribute() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let output = try await runner.succeed("snapshot")
+            #expect(output.contains("fifo: a fifo"))
+            try await runner.checkStore(directory.appending("tree.git"))
+            try await shell("rm tree/fifo; cp -a tree reference; rm -rf tree", in: directory)
+            let report = try await runner.succeed("restore")
+            #expect(report.contains("captured again, it has the snapshot's own tree"))
+            // Making and removing the fifo moved the time of the directory itself.
+            let found = try await runner.differences(
+                directory.appending("reference"), directory.appending("tree"))
+            #expect(found == ".d..t...... ./\n")
+            try await shell(
+                "git -C tree.git cat-file -p \"$(git -C tree.git for-each-ref --format='%(refname)' refs/snapshots)\":tree/manifest$PWD/tree/root.mtree > root.mtree; git -C tree.git ls-tree --name-only \"$(git -C tree.git for-each-ref --format='%(refname)' refs/snapshots)\":tree/manifest$PWD/tree/ | while read -r part; do git -C tree.git cat-file -p \"$(git -C tree.git for-each-ref --format='%(refname)' refs/snapshots)\":tree/manifest$PWD/tree/$part; done > all.mtree; mtree -f all.mtree -p tree",
+                in: directory)
+        }
+    }
+
+    @Test func aStoreStaysReadableThroughStockGitsCareAndClone() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            try await shell("echo more >> tree/a.conf", in: directory)
+            try await runner.succeed("snapshot")
+            try await shell(
+                "git -C tree.git gc --quiet --aggressive --prune=now; git clone --quiet --mirror tree.git copy.git; git -C copy.git fsck --full --strict; git -C tree.git log -p tree > log; test -s log",
+                in: directory)
+            try await runner.succeed("verify", "--all")
+            try await shell("rm tree/fifo; cp -a tree reference; rm -rf tree", in: directory)
+            try await runner.succeed("restore")
+            let found = try await runner.differences(
+                directory.appending("reference"), directory.appending("tree"))
+            #expect(found == ".d..t...... ./\n")
+        }
+    }
+
+    @Test func aRestoreCanBeUndoneOnceAndTheSafetySnapshotIsNotTheLatest() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot", "-m", "good")
+            try await shell(
+                "rm tree/fifo; echo bad > tree/a.conf; echo new > tree/new; cp -a tree bad", in: directory)
+            let differences = try await runner.succeed("diff")
+            #expect(differences.contains("tree/a.conf") && differences.contains("tree/new"))
+            try await runner.succeed("restore")
+            let again = try await runner.succeed("restore")
+            #expect(again.contains("restored"))
+            #expect(
+                try await runner.succeed("show", "latest", "tree/files\(directory)/tree/a.conf") == "hello\n")
+            try await runner.succeed("undo")
+            let second = try await runner.run("undo")
+            #expect(second.status == 7)
+        }
+    }
+
+    @Test func restoringBesideProductionLeavesItAlone() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            try await shell("echo changed > tree/a.conf", in: directory)
+            try await runner.succeed("restore", "--to", "beside")
+            let restored = directory.appending("beside/tree").pushing(
+                FilePath(String("\(directory)/tree".dropFirst())))
+            #expect(try Files.read(restored.appending("a.conf")) == Array("hello\n".utf8))
+            #expect(try Files.read(directory.appending("tree/a.conf")) == Array("changed\n".utf8))
+        }
+    }
+
+    @Test func aDamagedObjectIsNamedAndNeverReachesProduction() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            try await shell(
+                "pack=$(ls tree.git/objects/pack/*.pack); chmod u+w $pack; size=$(stat -c %s $pack); printf '\\377\\0\\377' | dd of=$pack bs=1 seek=$((size / 2)) conv=notrunc status=none; echo live > tree/a.conf",
+                in: directory)
+            let verdict = try await runner.run("verify")
+            #expect(verdict.status == 6)
+            #expect(verdict.output.contains("tree/large.bin") || verdict.output.contains("large.bin"))
+            let restore = try await runner.run("restore")
+            #expect(restore.status == 6, "\(restore.errorOutput)")
+            #expect(try Files.read(directory.appending("tree/a.conf")) == Array("live\n".utf8))
+            let names = try Files.names(directory).map { String(decoding: $0, as: UTF8.self) }
+            #expect(!names.contains { $0.hasPrefix(".understudy-") })
+        }
+    }
+
+    @Test func aWriterThatIsNotAloneSaysWhoIsThere() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try Files.makeDirectory(directory.appending("tree.git/understudy"))
+            async let holder: Void = shell(
+                "exec 9>>tree.git/understudy/lock; flock 9; echo 'the test' >&9; touch held; sleep 5",
+                in: directory)
+            while try !Files.exists(directory.appending("held")) {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            let second = try await runner.run("snapshot")
+            #expect(second.status == 11)
+            #expect(second.errorOutput.contains("the test"))
+            try await holder
+            try await runner.succeed("snapshot")
+        }
+    }
+
+    @Test(arguments: [
+        ("rm -rf tree.git", 10, "there is no store"),
+        ("git -C tree.git config understudy.format 99", 7, "format 99"),
+        ("sed -i 's/driver: files/driver: teapot/' understudy.yaml", 64, "teapot"),
+        ("sed -i 's/paths:/path:/' understudy.yaml", 64, "understudy.yaml:"),
+        ("rm understudy.yaml", 64, "understudy init"),
+        ("mv tree away", 1, "is not there"),
+    ]) func mistakesAreToldWithTheRightStatus(_ script: String, _ status: Int32, _ words: String) async throws
+    {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await shell(script, in: directory)
+            let outcome = try await runner.run("snapshot")
+            #expect(outcome.status == status, "\(outcome.errorOutput)")
+            #expect(outcome.errorOutput.contains(words), "\(outcome.errorOutput)")
+            #expect(outcome.errorOutput.contains("hint: "))
+            let json = try await runner.run("--format", "json", "snapshot")
+            #expect(json.errorOutput.contains("\"status\" : \(status)"))
+        }
+    }
+
+    @Test func aPrefixThatFitsTwoSnapshotsIsRefused() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            try await runner.succeed("snapshot")
+            let outcome = try await runner.run("show", "2")
+            #expect(outcome.status == 1)
+            #expect(outcome.errorOutput.contains("fits 2 snapshots"))
+        }
+    }
+
+    @Test func killedAtAnyMomentTheStoreIsSoundAndTheTreeIsWhole() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            try await shell("rm tree/fifo; cp -a tree old; echo new > tree/a.conf", in: directory)
+            for round in 0..<8 {
+                try await runner.kill(after: 40 + round * 60, "snapshot")
+                try await runner.checkStore(directory.appending("tree.git"))
+                try await runner.kill(after: 60 + round * 90, "restore", "latest~0")
+                let contents = try Files.read(directory.appending("tree/a.conf"))
+                #expect(["hello\n", "new\n"].contains(String(decoding: contents, as: UTF8.self)))
+                try await shell("echo new > tree/a.conf", in: directory)
+            }
+            try await runner.succeed("restore")
+            try await runner.succeed("verify", "--all")
+            try await runner.checkStore(directory.appending("tree.git"))
+            let names = try Files.names(directory).map { String(decoding: $0, as: UTF8.self) }
+            #expect(
+                names.filter { $0.hasPrefix(".understudy-") }.count == 1,
+                "what undo needs, and no more: \(names)")
+            let packs = try Files.names(directory.appending("tree.git/objects/pack"))
+            #expect(!packs.contains { $0.starts(with: "tmp_".utf8) })
+        }
+    }
+}

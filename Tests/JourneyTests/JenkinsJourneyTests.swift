@@ -1,0 +1,138 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A JENKINS_HOME in every shape, lost and restored.
+@Suite struct JenkinsJourneyTests {
+    private func shell(_ script: String, in directory: FilePath) async throws {
+        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
+    }
+
+    private func start(
+        _ directory: FilePath, plugins: Int = 6, jobs: Int = 4, builds: Int = 3
+    ) async throws -> (JenkinsHomeBuilder, CommandLineRunner) {
+        var builder = JenkinsHomeBuilder(directory.appending("jenkins"))
+        builder.plugins = plugins
+        builder.jobs = jobs
+        builder.builds = builds
+        try builder.make()
+        let runner = try CommandLineRunner(directory)
+        try await runner.succeed("init", "jenkins")
+        return (builder, runner)
+    }
+
+    /// What is derived, in rsync's words: it need not come back.
+    private static let derived = [
+        "/war", "/updates", "/logs", "/plugins/*/", "/atomic*tmp", "/jobs/job-0/workspace",
+        "/jobs/service/indexing",
+    ]
+
+    @Test func aHomeOfFiveThousandFilesComesBack() async throws {
+        try await withTemporaryDirectory { directory in
+            let (_, runner) = try await start(directory, plugins: 60, jobs: 80, builds: 20)
+            let output = try await runner.succeed("snapshot")
+            #expect(output.contains("complete"))
+            try await runner.checkStore(directory.appending("jenkins.git"))
+            try await shell("cp -a jenkins reference; rm -rf jenkins", in: directory)
+            let report = try await runner.succeed("restore", "--resume-work")
+            #expect(report.contains("captured again, it has the snapshot's own tree"))
+            let excluded = Self.derived.map { "--exclude=\($0)" }
+            let found = try await Program(
+                "rsync",
+                ["-naHAXc", "--delete", "--itemize-changes"] + excluded + ["reference/", "jenkins/"],
+                directory: directory
+            ).runSuccessfully().output
+            // Directories that held something derived, and the twin that Jenkins passes over.
+            let unexpected = found.split(separator: "\n").filter { line in
+                !line.hasPrefix(".d..t") && !line.contains("plugins/plugin-0.hpi")
+            }
+            #expect(unexpected.isEmpty, "\(unexpected)")
+            let count = try await Program(
+                "/bin/sh", ["-c", "find reference -type f | wc -l"], directory: directory
+            )
+            .runSuccessfully().output
+            #expect((Int(count.filter(\.isNumber)) ?? 0) > 5000)
+        }
+    }
+
+    @Test func theInventoryNamesWhatPeopleName() async throws {
+        try await withTemporaryDirectory { directory in
+            let (_, runner) = try await start(directory)
+            try await runner.succeed("snapshot")
+            let shown = try await runner.succeed("--verbose", "show", "latest")
+            for name in [
+                "team/inner/deep", "service/feature/x", "org/repo/main", "Somebody's stuff", "проба é",
+                "plugin-3 1.3",
+                "system/deploy", "agent1", "admin", "workspace",
+            ] {
+                #expect(shown.contains(name), "\(name)")
+            }
+            #expect(!shown.contains("hunter2"))
+        }
+    }
+
+    @Test func aSaveThatOnlyRewritesVersionsIsNoChangeOfAJob() async throws {
+        try await withTemporaryDirectory { directory in
+            let (builder, runner) = try await start(directory)
+            try await runner.succeed("snapshot")
+            let file = builder.home.appending("jobs/job-1/config.xml")
+            try Files.replace(file, with: Array(JenkinsHomeBuilder.freestyle("make 1", git: "5.5.2").utf8))
+            #expect(!(try await runner.succeed("diff")).contains("job-1"))
+            try Files.replace(
+                file, with: Array(JenkinsHomeBuilder.freestyle("make clean", git: "5.5.2").utf8))
+            try builder.makePlugin("plugin-3", version: "1.12", file: "plugin-3.jpi")
+            try Files.removeTree(builder.home.appending("jobs/job-2"))
+            let differences = try await runner.succeed("diff")
+            #expect(differences.contains("job-1"))
+            #expect(differences.contains("1.3 → 1.12") && differences.contains("↑"))
+            #expect(differences.contains("-  jenkins  job") && differences.contains("job-2"))
+        }
+    }
+
+    @Test func aRestoreFixesWhatAStartWouldTripOver() async throws {
+        try await withTemporaryDirectory { directory in
+            let (builder, runner) = try await start(directory)
+            try await runner.succeed("snapshot")
+            try Files.replace(builder.home.appending("jobs/job-1/nextBuildNumber"), with: Array("41\n".utf8))
+            let report = try await runner.succeed("restore")
+            #expect(report.contains("jobs/job-1/nextBuildNumber: 4 → 41"))
+            #expect(
+                try Files.read(builder.home.appending("jobs/job-1/nextBuildNumber")) == Array("41\n".utf8))
+            #expect(try !Files.exists(builder.home.appending("queue.xml")))
+            #expect(try !Files.exists(builder.home.appending("plugins/plugin-0.hpi")))
+            #expect(try !Files.exists(builder.home.appending("plugins/plugin-3")))
+            #expect(report.contains("queue.xml"))
+        }
+    }
+
+    @Test(arguments: [
+        ("printf wrong > jenkins/secrets/master.key", "master.key does not open"),
+        ("rm jenkins/secrets/master.key", "master.key is not in the snapshot"),
+        ("rm jenkins/secrets/hudson.util.Secret", "hudson.util.Secret is not in the snapshot"),
+        ("mv jenkins/users/admin_* jenkins/users/admin_$(printf '0%.0s' {1..64})", "DIRNAMES"),
+        ("sed -i 's/AQAAABAAAA/AQAAABBBBB/' jenkins/credentials.xml", "does not decrypt"),
+    ]) func aHomeWhoseKeyChainDoesNotOpenIsRefused(_ script: String, _ words: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let (_, runner) = try await start(directory)
+            try await shell(script, in: directory)
+            try await runner.succeed("snapshot")
+            try await shell("echo untouched > jenkins/marker", in: directory)
+            let outcome = try await runner.run("restore")
+            #expect(outcome.status == 7, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(outcome.errorOutput.contains(words), "\(outcome.errorOutput)")
+            #expect(try Files.exists(directory.appending("jenkins/marker")))
+        }
+    }
+
+    @Test func aPathThatIsNoHomeIsRefused() async throws {
+        try await withTemporaryDirectory { directory in
+            let (builder, runner) = try await start(directory)
+            try Files.remove(builder.home.appending("config.xml"))
+            let outcome = try await runner.run("snapshot")
+            #expect(outcome.status == 1)
+            #expect(outcome.errorOutput.contains("is no JENKINS_HOME"))
+        }
+    }
+}
