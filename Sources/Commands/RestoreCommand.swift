@@ -163,10 +163,12 @@ struct RestoreCommand: AsyncParsableCommand {
         lines += report.fixes.map { "  fixed: \($0.subject): \($0.action)" }
         lines += report.notes.map { "  note: \($0)" }
         if let safety = report.safety { lines.append("  what was there before is snapshot \(safety)") }
+        let healthy =
+            report.started.isEmpty ? "" : "; started and healthy: \(report.started.joined(separator: ", "))"
         lines.append(
             report.proven
-                ? "  proven: compared with the snapshot, started, healthy"
-                : "  not proven: compared with the snapshot, not started")
+                ? "  proven: read back, it equals the snapshot\(report.fixes.isEmpty ? "" : ", but for the fixes above")\(healthy)"
+                : "  not proven: equal to the snapshot, and not started")
         if destination == nil { lines.append("  'understudy undo' takes it back") }
         return lines.joined(separator: "\n")
     }

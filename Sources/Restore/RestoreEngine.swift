@@ -20,6 +20,7 @@ package final class RestoreEngine {
     private var steps: [RestoreReport.Step] = []
     private var fixes: [Fix] = []
     private var notes: [String] = []
+    private var started: [String] = []
     private var safety: SnapshotID?
     private var journal: Journal
     private var staged: [StagedComponent] = []
@@ -66,7 +67,8 @@ package final class RestoreEngine {
         let report = RestoreReport(
             snapshot: stored.reference.id, safety: safety,
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
-            steps: steps, fixes: fixes, proven: isProven, notes: notes, seconds: seconds(clock.now - began))
+            steps: steps, fixes: fixes, started: started, proven: isProven, notes: notes,
+            seconds: seconds(clock.now - began))
         try record(report, holding: lock)
         return report
     }
@@ -273,6 +275,7 @@ package final class RestoreEngine {
                     .failed, "\(captured.name) runs and is not well: \(problems.joined(separator: "; "))",
                     hint: "look at its logs; --no-start restores without starting")
             }
+            started.append(captured.name)
         }
     }
 

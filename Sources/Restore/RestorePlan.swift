@@ -114,7 +114,9 @@ package struct RestoreReport: Sendable, Encodable {
     package var steps: [Step]
     /// Changes made to the restored files on purpose.
     package var fixes: [Fix]
-    /// Whether what stands there now was compared with the snapshot and is equal, and what was started is healthy.
+    /// The components that were started and found healthy.
+    package var started: [String]
+    /// Whether what stands there now was compared with the snapshot and is equal, and what runs is healthy.
     package var proven: Bool
     /// What people should know.
     package var notes: [String]

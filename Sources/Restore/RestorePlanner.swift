@@ -40,15 +40,31 @@ package struct RestorePlanner: Sendable {
                 try look(at: place, captured, state.tree, live?.difference, &plan)
             }
             if let words = live?.failure { plan.warnings.append("\(captured.name): \(words)") }
-            guard request.destination == nil, let lifecycle = driver.lifecycle else { continue }
-            if try await lifecycle.isRunning() {
+            guard request.destination == nil else { continue }
+            let isRunning = try await driver.lifecycle?.isRunning() ?? false
+            if isRunning {
                 plan.restarts.append(captured.name)
-            } else if request.starts {
+                continue
+            }
+            plan.refusals += try refusals(ofHoldersBelow: places)
+            if request.starts, let lifecycle = driver.lifecycle {
                 plan.refusals += try await lifecycle.obstacles()
             }
         }
         try checkSpace(&plan)
         return plan
+    }
+
+    /// A process that has files open in what is exchanged would go on with the old ones: a Jenkins, say, whose service the
+    /// system file does not name.
+    private func refusals(ofHoldersBelow places: [Root]) throws -> [Refusal] {
+        try places.flatMap { place in
+            try OpenFiles.holders(below: FilePath(place.path)).prefix(3).map { holder in
+                Refusal(
+                    "process \(holder.process) (\(holder.name)) has files open in \(place.path)",
+                    hint: "stop it, or say in the system file how it is stopped: service: {systemd: UNIT}")
+            }
+        }
     }
 
     /// The components to restore, in the order in which they start.
