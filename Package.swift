@@ -64,6 +64,8 @@ let package = Package(
         .target(
             name: "Git",
             dependencies: ["Clibdeflate", "Clibgit2", "Cryptography", "FileTree", systemPackage]),
+        .testTarget(
+            name: "GitTests", dependencies: ["FileTree", "Git", "Programs", "TestSupport", systemPackage]),
         // Snapshots and history in a bare repository.
         .target(
             name: "GitStore",

@@ -1,0 +1,167 @@
+import FileTree
+import Git
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Packs as stock git sees them.
+@Suite struct PackTests {
+    private func git(_ repository: FilePath, _ arguments: String..., input: String = "") async throws -> String {
+        try await Program("git", ["-C", repository.string] + arguments, input: Array(input.utf8)).runSuccessfully()
+            .output
+    }
+
+    private func makeRepository(_ directory: FilePath) throws -> FilePath {
+        let path = directory.appending("r.git")
+        _ = try Repository(creatingBareAt: path)
+        return path
+    }
+
+    /// Contents of many kinds: empty, small, repeating, incompressible, larger than a lane's buffer.
+    private static let samples: [[UInt8]] = {
+        var random = SystemRandomNumberGenerator()
+        return [
+            [], [0], Array("hello\n".utf8), [UInt8](repeating: 7, count: 100_000),
+            (0..<200_000).map { _ in UInt8.random(in: 0...255, using: &random) },
+            [UInt8](repeating: 1, count: 9_000_000),
+        ]
+    }()
+
+    @Test func stockGitReadsWhatSeveralLanesWrote() async throws {
+        try await withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            let pack = try PackWriter(ObjectReader(repository))
+            let lanes = [pack.lane(), pack.lane()]
+            var ids: [ObjectID] = []
+            for (index, sample) in Self.samples.enumerated() { ids.append(try lanes[index % 2].add(.blob, sample)) }
+            let entries = ids.enumerated().map { TreeEntry("file\($0.offset)", .file, $0.element) }
+            let tree = try lanes[0].add(.tree, Tree.contents(entries))
+            for lane in lanes { try lane.flush() }
+            #expect(try pack.finish() == Self.samples.count + 1)
+            for (id, sample) in zip(ids, Self.samples) {
+                #expect(try await git(repository, "cat-file", "-s", id.description) == "\(sample.count)\n")
+            }
+            let listed = try await git(repository, "ls-tree", tree.description)
+            #expect(listed.split(separator: "\n").count == Self.samples.count)
+            let name = try Files.names(repository.appending("objects/pack")).first { $0.suffix(4).elementsEqual(".idx".utf8) }
+            let index = "objects/pack/\(String(decoding: name ?? [], as: UTF8.self))"
+            _ = try await git(repository, "verify-pack", index)
+            _ = try await git(repository, "fsck", "--full", "--strict")
+        }
+    }
+
+    @Test func whatIsThereAlreadyIsNotWrittenAgain() throws {
+        try withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            for expected in [1, 0] {
+                let pack = try PackWriter(ObjectReader(repository))
+                let lane = pack.lane()
+                _ = try lane.add(.blob, Array("once".utf8))
+                _ = try lane.add(.blob, Array("once".utf8))
+                try lane.flush()
+                #expect(try pack.finish() == expected)
+            }
+            #expect(try Files.names(repository.appending("objects/pack")).count == 2)
+        }
+    }
+
+    @Test func objectsAreReadAsTheyCameInAlsoAfterStockGitPackedThem() async throws {
+        try await withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            let base = (0..<5000).map { "line \($0)\n" }.joined()
+            let texts = (0..<5).map { Array((base + "version \($0)\n").utf8) }
+            let pack = try PackWriter(ObjectReader(repository))
+            let lane = pack.lane()
+            let ids = try texts.map { try lane.add(.blob, $0) }
+            let tree = try lane.add(.tree, Tree.contents(ids.enumerated().map { TreeEntry("\($0.offset)", .file, $0.element) }))
+            let commit = Commit(tree: tree, parents: [], author: "A <a@b>", time: 1, message: "subject\n\nKey: value")
+            let head = try lane.add(.commit, commit.contents)
+            try lane.flush()
+            _ = try pack.finish()
+            try Repository(opening: repository).setReference("refs/heads/x", to: head, expecting: nil)
+            _ = try await git(repository, "gc", "--quiet", "--aggressive", "--prune=now")
+            let loose = try await git(repository, "hash-object", "-w", "--stdin", input: "loose\n")
+            let reader = try ObjectReader(repository)
+            for (id, text) in zip(ids, texts) { #expect(try reader.contents(id, .blob) == text) }
+            let id = try #require(ObjectID(hex: loose.filter { $0 != "\n" }.utf8))
+            #expect(reader.contains(id))
+            #expect(try reader.contents(id, .blob) == Array("loose\n".utf8))
+            let read = try Commit(contents: reader.contents(head, .commit), of: head)
+            #expect(read.subject == "subject")
+            #expect(read.trailer("Key") == "value")
+            #expect(read.tree == tree)
+        }
+    }
+
+    @Test func treesAreInGitsOrder() async throws {
+        try await withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            let blob = try await git(repository, "hash-object", "-w", "--stdin", input: "x")
+            let empty = try await git(repository, "mktree", input: "100644 blob \(blob.filter { $0 != "\n" })\tf\n")
+            let blobID = try #require(ObjectID(hex: blob.filter { $0 != "\n" }.utf8))
+            let treeID = try #require(ObjectID(hex: empty.filter { $0 != "\n" }.utf8))
+            let names = ["a", "a-b", "a.b", "a0", "ab", "b", "é", "Z", "~"]
+            for _ in 0..<50 {
+                let entries = names.shuffled().map { name in
+                    Bool.random() ? TreeEntry(name, .tree, treeID) : TreeEntry(name, .file, blobID)
+                }
+                let lines = entries.map { entry in
+                    let isTree = entry.mode == .tree
+                    return "\(isTree ? "040000 tree" : "100644 blob") \(entry.id)\t\(String(decoding: entry.name, as: UTF8.self))\n"
+                }
+                let made = try await git(repository, "mktree", input: lines.joined())
+                #expect(ObjectID.of(.tree, Tree.contents(entries)).description == made.filter { $0 != "\n" })
+                #expect(Set(try Tree.entries(Tree.contents(entries), of: treeID)) == Set(entries))
+            }
+        }
+    }
+
+    @Test func aFlippedByteNeverPassesForTheObject() throws {
+        try withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            let pack = try PackWriter(ObjectReader(repository))
+            let lane = pack.lane()
+            let id = try lane.add(.blob, Array("some contents that are stored in a pack\n".utf8))
+            try lane.flush()
+            _ = try pack.finish()
+            let names = try Files.names(repository.appending("objects/pack")).map { String(decoding: $0, as: UTF8.self) }
+            let name = try #require(names.first { $0.hasSuffix(".pack") })
+            let path = repository.appending("objects/pack").appending(name)
+            let bytes = try Files.read(path)
+            for index in 12..<(bytes.count - 20) {
+                var damaged = bytes
+                damaged[index] ^= 0x41
+                try Files.replaceWithoutSync(path, with: damaged)
+                let reader = try ObjectReader(repository)
+                // Reading may fail, or give bytes with another id: both are found.
+                let contents = try? reader.contents(id, .blob)
+                #expect(contents.map { ObjectID.of(.blob, $0) } != id || contents == nil, "byte \(index)")
+            }
+        }
+    }
+
+    @Test func aReferenceMovesOnlyFromWhereItWasExpected() throws {
+        try withTemporaryDirectory { directory in
+            let path = try makeRepository(directory)
+            let pack = try PackWriter(ObjectReader(path))
+            let lane = pack.lane()
+            let tree = try lane.add(.tree, [])
+            let commits = try (0..<3).map { number in
+                try lane.add(
+                    .commit, Commit(tree: tree, parents: [], author: "A <a@b>", time: Int64(number), message: "\(number)").contents)
+            }
+            try lane.flush()
+            _ = try pack.finish()
+            let repository = try Repository(opening: path)
+            try repository.setReference("refs/heads/x", to: commits[0], expecting: nil)
+            #expect(throws: GitError.self) { try repository.setReference("refs/heads/x", to: commits[1], expecting: nil) }
+            #expect(throws: GitError.self) {
+                try repository.setReference("refs/heads/x", to: commits[2], expecting: commits[1])
+            }
+            try repository.setReference("refs/heads/x", to: commits[1], expecting: commits[0])
+            #expect(try repository.reference("refs/heads/x") == commits[1])
+            #expect(try repository.reference("refs/heads/none") == nil)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import SnapshotModel
+import Testing
+
+@Suite struct ManifestTests {
+    private func entry(_ path: [UInt8], _ kind: Entry.Kind) -> Entry {
+        var entry = Entry(
+            path: EntryPath(path), kind: kind, mode: 0o4755, owner: 1000, group: 100, ownerName: "ci user",
+            groupName: "", modified: .init(seconds: -1, nanoseconds: 5), size: kind == .file ? 12 : 0,
+            digest: kind == .file ? [UInt8](repeating: 0xab, count: 32) : [], entryClass: .secret)
+        if kind == .file {
+            entry.isSparse = true
+            entry.hardLink = EntryPath("a,b:c")
+            entry.attributes = [.init(name: Array("user.x".utf8), value: [0, 255, 10, 44])]
+        }
+        return entry
+    }
+
+    @Test func anyBytesRoundTrip() throws {
+        for _ in 0..<200 {
+            let name = (0..<Int.random(in: 1...60)).map { _ in UInt8.random(in: 1...255) }.filter { $0 != 0x2f }
+            guard !name.isEmpty, name != Array(".".utf8), name != Array("..".utf8) else { continue }
+            let entries = [
+                entry([], .directory), entry(name, .file), entry(name + [0x2f] + name, .link(target: name)),
+            ]
+            var text: [UInt8] = []
+            for entry in entries { Manifest.append(entry, to: &text) }
+            #expect(text.count { $0 == 10 } == 3)
+            #expect(try Manifest.entries(text) == entries)
+        }
+    }
+
+    @Test(arguments: [
+        "./../etc type=dir mode=0755 uid=0 gid=0 time=1.000000000 tags=config\n",
+        "./a//b type=dir mode=0755 uid=0 gid=0 time=1.000000000 tags=config\n",
+        "/etc type=dir mode=0755 uid=0 gid=0 time=1.000000000 tags=config\n",
+        "./a type=dir mode=0755 uid=0 gid=0 time=1.000000000 tags=config",
+        "./a type=block mode=0755 uid=0 gid=0 time=1.000000000 tags=config\n",
+        "./a type=dir mode=017777 uid=0 gid=0 time=1.000000000 tags=config\n",
+        "./a type=dir mode=0755 uid=-1 gid=0 time=1.000000000 tags=config\n",
+        "./a type=dir mode=0755 uid=0 gid=0 time=1 tags=config\n",
+        "./a type=dir mode=0755 uid=0 gid=0 time=1.000000000 tags=unheard\n",
+        "./a type=dir mode=0755 mode=0755 uid=0 gid=0 time=1.000000000 tags=config\n",
+        "./a type=file mode=0755 uid=0 gid=0 size=1 time=1.000000000 sha256digest=ab tags=config\n",
+        "./a\\000 type=dir mode=0755 uid=0 gid=0 time=1.000000000 tags=config\n",
+        "./a type=dir mode=0755 uid=0 gid=0 time=1.000000000 tags=config,hardlink:2e2e2f61\n", "\n",
+    ]) func whatNoVersionWritesIsRefused(_ line: String) {
+        #expect(throws: ManifestFailure.self) { try Manifest.entries(Array(line.utf8)) }
+    }
+}
+
+@Suite struct StoredNameTests {
+    @Test func everyNameHasASpellingOfItsOwn() {
+        let parts = [".git", ".GIT", ".", "%", "41", "4", "~1", "git", ".chunks", "\\", "a", "é", "%2E"].map { Array($0.utf8) }
+        var names: [[UInt8]: [UInt8]] = [:]
+        for _ in 0..<20_000 {
+            let name = (0..<Int.random(in: 1...5)).compactMap { _ in parts.randomElement() }.flatMap { $0 }
+            let stored = StoredName.escaped(name)
+            #expect(StoredName.decoded(stored) == name)
+            #expect(names[stored] == nil || names[stored] == name)
+            names[stored] = name
+            let lower = String(decoding: stored, as: UTF8.self).lowercased()
+            #expect(!lower.hasPrefix(".git") && !lower.hasSuffix(".chunks"))
+        }
+    }
+
+    @Test(arguments: ["config.xml", "feature%2", "a.b", "git", "chunks", "100%", "проба"])
+    func usualNamesAreSpelledAsTheyAre(_ name: String) {
+        #expect(StoredName.escaped(Array(name.utf8)) == Array(name.utf8))
+    }
+}
+
+@Suite struct SnapshotQueryTests {
+    private let snapshots = [
+        "20260101T010000Z-aaaa", "20260102T010000Z-bbbb", "20260102T020000Z-cccc", "20260103T010000Z-dddd",
+    ].enumerated().compactMap { index, text in
+        SnapshotID(text).map { (id: $0, object: "object\(index)", isSafety: index == 3) }
+    }
+
+    @Test(arguments: [
+        ("latest", 2), ("latest~1", 1), ("2026-01-01", 0), ("2026-01-02", 2), ("2026-01-02 01:30", 1),
+        ("2026-01-02T01:00:00Z", 1), ("20260103", 3), ("object1", 1), ("20260102T02", 2), ("2027-01-01", 2),
+    ]) func findsWhatPeopleMean(_ text: String, _ expected: Int) {
+        #expect(SnapshotQuery(text).find(in: snapshots) == .found(expected))
+    }
+
+    @Test(arguments: ["", "latest~9", "latest~x", "2025-01-01", "zzz"]) func saysWhenNothingIsMeant(_ text: String) {
+        guard case .none = SnapshotQuery(text).find(in: snapshots) else {
+            Issue.record("\(text) was found")
+            return
+        }
+    }
+
+    @Test func saysWhenSeveralAreMeant() {
+        #expect(SnapshotQuery("20260102").find(in: snapshots) == .ambiguous([1, 2]))
+    }
+}
