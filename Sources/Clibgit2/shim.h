@@ -10,4 +10,8 @@ static inline int clibgit2_set_owner_validation(int enabled) {
 static inline int clibgit2_set_fsync_gitdir(int enabled) {
     return git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, enabled);
 }
+/* Where libgit2 looks for configuration of one level (git_config_level_t); "" for nowhere. */
+static inline int clibgit2_set_search_path(int level, const char *path) {
+    return git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, path);
+}
 #endif

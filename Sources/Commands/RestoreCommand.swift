@@ -50,6 +50,9 @@ struct RestoreCommand: AsyncParsableCommand {
     @Flag(help: "Let work that was running at the snapshot go on: builds, queued requests, due triggers.")
     var resumeWork = false
 
+    @Flag(help: "Restore a partial snapshot: what it lacks will be missing afterwards.")
+    var partial = false
+
     @OptionGroup var options: Options
 
     private struct Plan: Encodable {
@@ -81,7 +84,7 @@ struct RestoreCommand: AsyncParsableCommand {
             destination: try destination.map {
                 try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized()
             },
-            starts: !noStart, resumesWork: resumeWork, author: session.author)
+            starts: !noStart, resumesWork: resumeWork, allowsPartial: partial, author: session.author)
         if dryRun {
             let plan = try await plan(reference, request, store, session)
             session.output.endProgress()

@@ -27,7 +27,18 @@ package final class SnapshotStore: Sendable {
                 .noStore, "cannot make a store at \(path): something is there already",
                 hint: "choose another path with --store, or use the store that is there")
         }
+        let isNew = try !Files.exists(path)
         try Files.makeDirectories(path.removingLastComponent())
+        do {
+            return try fill(path, system)
+        } catch {
+            // The first failure is the one to tell; half a store would be in the way of the next try.
+            if isNew { try? Files.removeTree(path) }
+            throw error
+        }
+    }
+
+    private static func fill(_ path: FilePath, _ system: String) throws -> SnapshotStore {
         try Files.makeDirectory(path, mode: 0o700)
         try Files.setMode(path, 0o700)
         let repository = try Repository(creatingBareAt: path)

@@ -59,13 +59,17 @@ package struct RestoreRequest: Sendable {
     package var starts: Bool
     /// Whether work that was in flight goes on by itself.
     package var resumesWork: Bool
+    /// Whether what a partial snapshot lacks may be missing afterwards.
+    package var allowsPartial: Bool
     /// Who asks: `Name <address>`.
     package var author: String
 
     /// A request.
     package init(
-        components: Set<String>, destination: FilePath?, starts: Bool, resumesWork: Bool, author: String
+        components: Set<String>, destination: FilePath?, starts: Bool, resumesWork: Bool, allowsPartial: Bool,
+        author: String
     ) {
+        self.allowsPartial = allowsPartial
         self.components = components
         self.destination = destination
         self.starts = starts

@@ -34,6 +34,13 @@ package struct RestorePlanner: Sendable {
             else { continue }
             plan.refusals += try await driver.preflight(state.source, captured: captured)
             plan.warnings += warnings(captured)
+            if let missing = captured.unreadable.first, !request.allowsPartial, request.destination == nil {
+                plan.refusals.append(
+                    Refusal(
+                        "the snapshot lacks \(captured.unreadable.count) paths of \(captured.name) that could not be read, the "
+                            + "first is \(missing.path): they would be missing afterwards",
+                        hint: "restore a complete snapshot, or accept the loss with --partial"))
+            }
             let places = Self.places(captured, driver, request.destination)
             let live = request.destination == nil ? await liveState(captured.name, stored, capture) : nil
             for place in places {

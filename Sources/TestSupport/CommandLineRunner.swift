@@ -49,6 +49,14 @@ package struct CommandLineRunner: Sendable {
         ).run()
     }
 
+    /// A copy of the binary in the working directory, for users who may not enter the build directory.
+    package func copyOfBinary() async throws -> FilePath {
+        let copy = directory.appending("understudy")
+        try await Program("cp", [binary.string, copy.string]).runSuccessfully()
+        try Files.setMode(copy, 0o755)
+        return copy
+    }
+
     /// What rsync finds different between two trees: names, contents, modes, owners, times, links, ACLs, attributes.
     package func differences(_ left: FilePath, _ right: FilePath) async throws -> String {
         try await Program(

@@ -126,6 +126,25 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
+    func aPartialSnapshotIsOnlyRestoredWhenItsLossIsAccepted() async throws {
+        try await withTemporaryDirectory { directory in
+            let builder = JenkinsHomeBuilder(directory.appending("jenkins"))
+            try builder.make()
+            let runner = try CommandLineRunner(directory)
+            try await runner.succeed("init", "jenkins")
+            try await shell("chown -R 65534:65534 . && chmod 000 jenkins/secrets && chown 0:0 jenkins/secrets", in: directory)
+            let binary = try await runner.copyOfBinary()
+            let asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", binary.string]
+            let snapshot = try await Program("setpriv", asNobody + ["snapshot"], directory: directory).run()
+            #expect(snapshot.status == 3, "\(snapshot.errorOutput)")
+            #expect(snapshot.output.contains("unreadable: jenkins/home/secrets"))
+            let refused = try await Program("setpriv", asNobody + ["restore"], directory: directory).run()
+            #expect(refused.status == 7, "\(refused.errorOutput)")
+            #expect(refused.errorOutput.contains("--partial"))
+        }
+    }
+
     @Test func aPathThatIsNoHomeIsRefused() async throws {
         try await withTemporaryDirectory { directory in
             let (builder, runner) = try await start(directory)

@@ -91,10 +91,14 @@ package struct JenkinsDriver: Driver {
             frozen.notes.append(
                 "builds are kept in '\(builds)', outside the items: capture that with the files driver")
         }
-        if try !Files.exists(home.appending("secrets/master.key")) {
+        do {
+            guard try !Files.exists(home.appending("secrets/master.key")) else { return frozen }
             frozen.notes.append(
                 "secrets/master.key is not in the home: unless it is given from outside, no credential can be read after "
                     + "a restore")
+        } catch {
+            // The walk names what cannot be read, and the snapshot is partial; here only what follows from it is said.
+            frozen.notes.append("the key chain cannot be read: no credential can be read after a restore (\(error))")
         }
         return frozen
     }
