@@ -9,8 +9,12 @@ enum Library {
         precondition(clibgit2_set_owner_validation(0) == 0, "libgit2 has no owner validation to switch off")
         precondition(clibgit2_set_fsync_gitdir(1) == 0, "libgit2 cannot be told to sync references")
         // A store is what its own configuration says, whoever opens it and with whatever home.
-        for level in [GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL] {
-            precondition(unsafe clibgit2_set_search_path(level.rawValue, "") == 0, "libgit2 has no search paths")
+        for level in [
+            GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG,
+            GIT_CONFIG_LEVEL_GLOBAL,
+        ] {
+            precondition(
+                unsafe clibgit2_set_search_path(level.rawValue, "") == 0, "libgit2 has no search paths")
         }
         return true
     }()

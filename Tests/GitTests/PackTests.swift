@@ -7,8 +7,11 @@ import Testing
 
 /// Packs as stock git sees them.
 @Suite struct PackTests {
-    private func git(_ repository: FilePath, _ arguments: String..., input: String = "") async throws -> String {
-        try await Program("git", ["-C", repository.string] + arguments, input: Array(input.utf8)).runSuccessfully()
+    private func git(_ repository: FilePath, _ arguments: String..., input: String = "") async throws
+        -> String
+    {
+        try await Program("git", ["-C", repository.string] + arguments, input: Array(input.utf8))
+            .runSuccessfully()
             .output
     }
 
@@ -34,7 +37,9 @@ import Testing
             let pack = try PackWriter(ObjectReader(repository))
             let lanes = [pack.lane(), pack.lane()]
             var ids: [ObjectID] = []
-            for (index, sample) in Self.samples.enumerated() { ids.append(try lanes[index % 2].add(.blob, sample)) }
+            for (index, sample) in Self.samples.enumerated() {
+                ids.append(try lanes[index % 2].add(.blob, sample))
+            }
             let entries = ids.enumerated().map { TreeEntry("file\($0.offset)", .file, $0.element) }
             let tree = try lanes[0].add(.tree, Tree.contents(entries))
             for lane in lanes { try lane.flush() }
@@ -44,7 +49,9 @@ import Testing
             }
             let listed = try await git(repository, "ls-tree", tree.description)
             #expect(listed.split(separator: "\n").count == Self.samples.count)
-            let name = try Files.names(repository.appending("objects/pack")).first { $0.suffix(4).elementsEqual(".idx".utf8) }
+            let name = try Files.names(repository.appending("objects/pack")).first {
+                $0.suffix(4).elementsEqual(".idx".utf8)
+            }
             let index = "objects/pack/\(String(decoding: name ?? [], as: UTF8.self))"
             _ = try await git(repository, "verify-pack", index)
             _ = try await git(repository, "fsck", "--full", "--strict")
@@ -74,8 +81,10 @@ import Testing
             let pack = try PackWriter(ObjectReader(repository))
             let lane = pack.lane()
             let ids = try texts.map { try lane.add(.blob, $0) }
-            let tree = try lane.add(.tree, Tree.contents(ids.enumerated().map { TreeEntry("\($0.offset)", .file, $0.element) }))
-            let commit = Commit(tree: tree, parents: [], author: "A <a@b>", time: 1, message: "subject\n\nKey: value")
+            let tree = try lane.add(
+                .tree, Tree.contents(ids.enumerated().map { TreeEntry("\($0.offset)", .file, $0.element) }))
+            let commit = Commit(
+                tree: tree, parents: [], author: "A <a@b>", time: 1, message: "subject\n\nKey: value")
             let head = try lane.add(.commit, commit.contents)
             try lane.flush()
             _ = try pack.finish()
@@ -98,7 +107,8 @@ import Testing
         try await withTemporaryDirectory { directory in
             let repository = try makeRepository(directory)
             let blob = try await git(repository, "hash-object", "-w", "--stdin", input: "x")
-            let empty = try await git(repository, "mktree", input: "100644 blob \(blob.filter { $0 != "\n" })\tf\n")
+            let empty = try await git(
+                repository, "mktree", input: "100644 blob \(blob.filter { $0 != "\n" })\tf\n")
             let blobID = try #require(ObjectID(hex: blob.filter { $0 != "\n" }.utf8))
             let treeID = try #require(ObjectID(hex: empty.filter { $0 != "\n" }.utf8))
             let names = ["a", "a-b", "a.b", "a0", "ab", "b", "é", "Z", "~"]
@@ -108,7 +118,8 @@ import Testing
                 }
                 let lines = entries.map { entry in
                     let isTree = entry.mode == .tree
-                    return "\(isTree ? "040000 tree" : "100644 blob") \(entry.id)\t\(String(decoding: entry.name, as: UTF8.self))\n"
+                    return
+                        "\(isTree ? "040000 tree" : "100644 blob") \(entry.id)\t\(String(decoding: entry.name, as: UTF8.self))\n"
                 }
                 let made = try await git(repository, "mktree", input: lines.joined())
                 #expect(ObjectID.of(.tree, Tree.contents(entries)).description == made.filter { $0 != "\n" })
@@ -125,7 +136,9 @@ import Testing
             let id = try lane.add(.blob, Array("some contents that are stored in a pack\n".utf8))
             try lane.flush()
             _ = try pack.finish()
-            let names = try Files.names(repository.appending("objects/pack")).map { String(decoding: $0, as: UTF8.self) }
+            let names = try Files.names(repository.appending("objects/pack")).map {
+                String(decoding: $0, as: UTF8.self)
+            }
             let name = try #require(names.first { $0.hasSuffix(".pack") })
             let path = repository.appending("objects/pack").appending(name)
             let bytes = try Files.read(path)
@@ -149,13 +162,18 @@ import Testing
             let tree = try lane.add(.tree, [])
             let commits = try (0..<3).map { number in
                 try lane.add(
-                    .commit, Commit(tree: tree, parents: [], author: "A <a@b>", time: Int64(number), message: "\(number)").contents)
+                    .commit,
+                    Commit(
+                        tree: tree, parents: [], author: "A <a@b>", time: Int64(number), message: "\(number)"
+                    ).contents)
             }
             try lane.flush()
             _ = try pack.finish()
             let repository = try Repository(opening: path)
             try repository.setReference("refs/heads/x", to: commits[0], expecting: nil)
-            #expect(throws: GitError.self) { try repository.setReference("refs/heads/x", to: commits[1], expecting: nil) }
+            #expect(throws: GitError.self) {
+                try repository.setReference("refs/heads/x", to: commits[1], expecting: nil)
+            }
             #expect(throws: GitError.self) {
                 try repository.setReference("refs/heads/x", to: commits[2], expecting: commits[1])
             }

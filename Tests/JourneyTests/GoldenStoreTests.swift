@@ -9,10 +9,12 @@ import Testing
     private static let snapshots = FilePath(#filePath).removingLastComponent().removingLastComponent()
         .removingLastComponent().appending("snapshots")
 
-    @Test(arguments: ["format-1"]) func everyFormatIsRestoredToTheLastAttribute(_ format: String) async throws {
+    @Test(arguments: ["format-1"]) func everyFormatIsRestoredToTheLastAttribute(_ format: String) async throws
+    {
         try await withTemporaryDirectory { directory in
             let golden = Self.snapshots.appending(format)
-            try await Program("tar", ["-xf", golden.appending("store.tar").string], directory: directory).runSuccessfully()
+            try await Program("tar", ["-xf", golden.appending("store.tar").string], directory: directory)
+                .runSuccessfully()
             let text = """
                 system: golden
                 store: golden.git
@@ -30,12 +32,17 @@ import Testing
             let tree = directory.appending("out/tree/tmp/understudy-golden/tree")
             // Only root can give files to others.
             let skipped = Accounts.ownNumbers.user == 0 ? [] : ["-R", "uid,gid,uname,gname"]
-            try await Program("mtree", ["-f", golden.appending("expected.mtree").string, "-p", tree.string] + skipped)
-                .runSuccessfully()
-            let note = try await Program("getfattr", ["--only-values", "-n", "user.note", tree.appending("a.conf").string])
-                .runSuccessfully()
+            try await Program(
+                "mtree", ["-f", golden.appending("expected.mtree").string, "-p", tree.string] + skipped
+            )
+            .runSuccessfully()
+            let note = try await Program(
+                "getfattr", ["--only-values", "-n", "user.note", tree.appending("a.conf").string]
+            )
+            .runSuccessfully()
             #expect(note.output == "golden")
-            let list = try await Program("getfacl", ["-c", "-n", tree.appending("sub").string]).runSuccessfully()
+            let list = try await Program("getfacl", ["-c", "-n", tree.appending("sub").string])
+                .runSuccessfully()
             #expect(list.output.contains("user:1234:rwx"))
             let blocks = try #require(try Files.status(tree.appending("sparse")))
             #expect(blocks.blocks * 512 < blocks.size)

@@ -133,7 +133,9 @@ import Testing
             try builder.make()
             let runner = try CommandLineRunner(directory)
             try await runner.succeed("init", "jenkins")
-            try await shell("chown -R 65534:65534 . && chmod 000 jenkins/secrets && chown 0:0 jenkins/secrets", in: directory)
+            try await shell(
+                "chown -R 65534:65534 . && chmod 000 jenkins/secrets && chown 0:0 jenkins/secrets",
+                in: directory)
             let binary = try await runner.copyOfBinary()
             let asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", binary.string]
             let snapshot = try await Program("setpriv", asNobody + ["snapshot"], directory: directory).run()

@@ -17,7 +17,9 @@ import Testing
 
     @Test func anyBytesRoundTrip() throws {
         for _ in 0..<200 {
-            let name = (0..<Int.random(in: 1...60)).map { _ in UInt8.random(in: 1...255) }.filter { $0 != 0x2f }
+            let name = (0..<Int.random(in: 1...60)).map { _ in UInt8.random(in: 1...255) }.filter {
+                $0 != 0x2f
+            }
             guard !name.isEmpty, name != Array(".".utf8), name != Array("..".utf8) else { continue }
             let entries = [
                 entry([], .directory), entry(name, .file), entry(name + [0x2f] + name, .link(target: name)),
@@ -50,7 +52,9 @@ import Testing
 
 @Suite struct StoredNameTests {
     @Test func everyNameHasASpellingOfItsOwn() {
-        let parts = [".git", ".GIT", ".", "%", "41", "4", "~1", "git", ".chunks", "\\", "a", "é", "%2E"].map { Array($0.utf8) }
+        let parts = [".git", ".GIT", ".", "%", "41", "4", "~1", "git", ".chunks", "\\", "a", "é", "%2E"].map {
+            Array($0.utf8)
+        }
         var names: [[UInt8]: [UInt8]] = [:]
         for _ in 0..<20_000 {
             let name = (0..<Int.random(in: 1...5)).compactMap { _ in parts.randomElement() }.flatMap { $0 }
@@ -83,7 +87,9 @@ import Testing
         #expect(SnapshotQuery(text).find(in: snapshots) == .found(expected))
     }
 
-    @Test(arguments: ["", "latest~9", "latest~x", "2025-01-01", "zzz"]) func saysWhenNothingIsMeant(_ text: String) {
+    @Test(arguments: ["", "latest~9", "latest~x", "2025-01-01", "zzz"]) func saysWhenNothingIsMeant(
+        _ text: String
+    ) {
         guard case .none = SnapshotQuery(text).find(in: snapshots) else {
             Issue.record("\(text) was found")
             return

@@ -98,7 +98,8 @@ package struct JenkinsDriver: Driver {
                     + "a restore")
         } catch {
             // The walk names what cannot be read, and the snapshot is partial; here only what follows from it is said.
-            frozen.notes.append("the key chain cannot be read: no credential can be read after a restore (\(error))")
+            frozen.notes.append(
+                "the key chain cannot be read: no credential can be read after a restore (\(error))")
         }
         return frozen
     }
@@ -115,7 +116,7 @@ package struct JenkinsDriver: Driver {
     }
 
     package func isOlder(_ left: String, _ right: String) -> Bool {
-        VersionNumber(left) < VersionNumber(right)
+        VersionNumber(left).compared(to: VersionNumber(right)) < 0
     }
 
     package func preflight(_ source: any FileSource, captured: CapturedComponent) async throws -> [Refusal] {

@@ -1,102 +1,206 @@
-/// A version of Jenkins or a plugin, ordered as `hudson.util.VersionNumber` orders it.
+/// A version of Jenkins or a plugin, compared as `hudson.util.VersionNumber` compares it (lib-version-number).
 ///
-/// Split at dots, dashes and where digits meet letters; numbers by value and before nothing, qualifiers (`alpha`, `beta`,
-/// `milestone`, `rc`, `snapshot`) before a release, other text after it; trailing zeros do not count.
-struct VersionNumber: Comparable {
-    private enum Part: Hashable {
+/// The comparison is Jenkins' own with all its quirks: it is not transitive for odd strings, and not symmetric for
+/// wildcards, so it is only ever used pairwise, never to sort.
+struct VersionNumber: Hashable {
+    private indirect enum Item: Hashable {
+        /// Digits without leading zeros, of any length.
         case number(String)
         case text(String)
-        case dash([Part])
-    }
+        case list([Item])
+        case wildcard
 
-    private let parts: [Part]
-
-    init(_ text: String) {
-        var tokens: [Part] = []
-        var nested: [[Part]] = []
-        var current = ""
-        var isNumber = false
-        func flush() {
-            guard !current.isEmpty else { return }
-            tokens.append(isNumber ? .number(Self.plain(current)) : .text(current.lowercased()))
-            current = ""
-        }
-        for character in text {
-            if character == "." || character == "-" || character == "_" {
-                if current.isEmpty { tokens.append(.number("0")) }
-                flush()
-                if character == "-" {
-                    nested.append(Self.normalised(tokens))
-                    tokens = []
-                }
-            } else {
-                let isDigit = character.isASCII && character.isNumber
-                if !current.isEmpty && isDigit != isNumber { flush() }
-                isNumber = isDigit
-                current.append(character)
+        /// Whether it counts for nothing at the end of a list.
+        var isNull: Bool {
+            switch self {
+            case .number(let digits): digits == "0"
+            case .text(let text): qualifierKey(text) == releaseKey
+            case .list(let items): items.isEmpty
+            case .wildcard: false
             }
         }
-        flush()
-        var result = Self.normalised(tokens)
-        for outer in nested.reversed() { result = Self.normalised(outer + [.dash(result)]) }
-        parts = result
     }
 
-    static func < (left: VersionNumber, right: VersionNumber) -> Bool {
-        compare(left.parts, right.parts) < 0
+    private let items: [Item]
+    /// What follows `-SNAPSHOT`, or stands in its place; nil for a release.
+    private let snapshot: String?
+
+    init(_ text: String) {
+        let (base, snapshot) = Self.split(text)
+        self.snapshot = snapshot
+        var parser = Parser()
+        items = parser.parse(base.lowercased())
     }
 
-    static func == (left: VersionNumber, right: VersionNumber) -> Bool {
-        compare(left.parts, right.parts) == 0
-    }
-
-    private static func plain(_ digits: String) -> String {
-        let plain = digits.drop { $0 == "0" }
-        return plain.isEmpty ? "0" : String(plain)
-    }
-
-    /// Without what counts as nothing at the end.
-    private static func normalised(_ parts: [Part]) -> [Part] {
-        var parts = parts
-        while let last = parts.last, last == .number("0") || last == .text("") || last == .dash([]) {
-            parts.removeLast()
+    /// The comparison of two versions: negative, zero, positive.
+    func compared(to other: VersionNumber) -> Int {
+        let order = Self.compare(.list(items), .list(other.items))
+        guard order == 0 else { return order }
+        switch (snapshot, other.snapshot) {
+        case (nil, nil): return 0
+        case (nil, _?): return -1
+        case (_?, nil): return 1
+        case (let left?, let right?):
+            guard left != "-SNAPSHOT", right != "-SNAPSHOT" else { return 0 }
+            let one = left.split(separator: "-").map(String.init)
+            let two = right.split(separator: "-").map(String.init)
+            guard one[0] == two[0] else { return one[0] < two[0] ? -1 : 1 }
+            return Self.compareNumbers(plain(one[1]), plain(two[1]))
         }
-        return parts
     }
 
-    private static func compare(_ left: [Part], _ right: [Part]) -> Int {
-        for index in 0..<max(left.count, right.count) {
-            let order = compare(
-                index < left.count ? left[index] : nil, index < right.count ? right[index] : nil)
-            if order != 0 { return order }
+    /// The text before a snapshot's mark with `-SNAPSHOT` behind it, and the mark: `-SNAPSHOT` or a time and a number.
+    private static func split(_ text: String) -> (String, String?) {
+        var body = text[...]
+        if body.hasSuffix(")"), let open = body.lastRange(of: " (") { body = body[..<open.lowerBound] }
+        if body.hasSuffix("-SNAPSHOT") { return (String(body), "-SNAPSHOT") }
+        let parts = body.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count >= 3, let number = parts.last, !number.isEmpty, number.allSatisfy(isDigit) else {
+            return (text, nil)
         }
-        return 0
+        let stamp = parts[parts.count - 2]
+        let dot = stamp.firstIndex(of: ".")
+        guard let dot, stamp[..<dot].count == 8, stamp[dot...].count == 7,
+            stamp.allSatisfy({ isDigit($0) || $0 == "." })
+        else {
+            return (text, nil)
+        }
+        let base = parts.dropLast(2).joined(separator: "-")
+        return (base + "-SNAPSHOT", "-\(stamp)-\(number)")
     }
 
-    private static func compare(_ left: Part?, _ right: Part?) -> Int {
+    private struct Parser {
+        private var lists: [[Item]] = [[]]
+        private var token = ""
+        private var isDigits = false
+
+        mutating func parse(_ text: String) -> [Item] {
+            let characters = Array(text)
+            var isPastStar = false
+            for (index, character) in characters.enumerated() {
+                switch character {
+                case ".":
+                    close(isStar: &isPastStar)
+                case "-":
+                    let wasDigit = isDigits && !token.isEmpty
+                    close(isStar: &isPastStar)
+                    guard wasDigit || lastIsNumber else { continue }
+                    dropNulls()
+                    if index + 1 < characters.count, VersionNumber.isDigit(characters[index + 1]) {
+                        lists.append([])
+                    }
+                case "*":
+                    token = ""
+                    lists[lists.count - 1].append(.wildcard)
+                    isPastStar = true
+                default:
+                    let digit = VersionNumber.isDigit(character)
+                    if character.isWhitespace, !token.isEmpty { closeToken(isFollowedByDigit: false) }
+                    if !token.isEmpty, digit != isDigits { closeToken(isFollowedByDigit: digit) }
+                    isDigits = digit
+                    token.append(character)
+                }
+            }
+            if !token.isEmpty { closeToken(isFollowedByDigit: false) }
+            while lists.count > 1 {
+                dropNulls()
+                let inner = lists.removeLast()
+                lists[lists.count - 1].append(.list(inner))
+            }
+            dropNulls()
+            return lists[0]
+        }
+
+        private var lastIsNumber: Bool {
+            if case .number? = lists[lists.count - 1].last { return true }
+            return false
+        }
+
+        private mutating func close(isStar: inout Bool) {
+            if token.isEmpty {
+                if !isStar { lists[lists.count - 1].append(.number("0")) }
+            } else {
+                closeToken(isFollowedByDigit: false)
+            }
+            isStar = false
+        }
+
+        private mutating func closeToken(isFollowedByDigit: Bool) {
+            if isDigits {
+                lists[lists.count - 1].append(.number(plain(token)))
+            } else {
+                let letters = ["a": "alpha", "b": "beta", "m": "milestone"]
+                let text = isFollowedByDigit ? letters[token] ?? token : token
+                let aliases = ["ga": "", "final": "", "cr": "rc", "ea": "rc"]
+                lists[lists.count - 1].append(.text(aliases[text] ?? text))
+            }
+            token = ""
+        }
+
+        private mutating func dropNulls() {
+            while let last = lists[lists.count - 1].last, last.isNull { lists[lists.count - 1].removeLast() }
+        }
+    }
+
+    private static func compare(_ left: Item?, _ right: Item?) -> Int {
         switch (left, right) {
-        case (nil, nil): 0
-        case (nil, let part?): -compare(part, nil)
-        case (.number(let digits)?, nil): digits == "0" ? 0 : 1
-        case (.text(let text)?, nil): rank(text) == release ? 0 : rank(text) < release ? -1 : 1
-        case (.dash(let parts)?, nil): parts.first.map { compare($0, nil) } ?? 0
-        case (.number(let a)?, .number(let b)?):
-            (a.count, a) == (b.count, b) ? 0 : (a.count, a) < (b.count, b) ? -1 : 1
-        case (.number?, _): 1
-        case (_, .number?): -1
-        case (.dash(let a)?, .dash(let b)?): compare(a, b)
-        case (.dash?, .text?): 1
-        case (.text?, .dash?): -1
-        case (.text(let a)?, .text(let b)?):
-            (rank(a), a) == (rank(b), b) ? 0 : (rank(a), a) < (rank(b), b) ? -1 : 1
+        case (nil, nil): return 0
+        case (nil, _?): return -compare(right, nil)
+        case (.number(let digits)?, nil): return digits == "0" ? 0 : 1
+        case (.text(let text)?, nil): return compareText(qualifierKey(text), releaseKey)
+        case (.list(let items)?, nil): return items.isEmpty ? 0 : compare(items[0], nil)
+        case (.wildcard?, nil): return 1
+        case (.number(let one)?, .number(let two)?): return compareNumbers(one, two)
+        case (.number?, .wildcard?): return 0
+        case (.number?, _): return 1
+        case (.text(let one)?, .text(let two)?): return compareText(qualifierKey(one), qualifierKey(two))
+        case (.text?, _): return -1
+        case (.list(let one)?, .list(let two)?):
+            for index in 0..<max(one.count, two.count) {
+                let order = compare(
+                    index < one.count ? one[index] : nil, index < two.count ? two[index] : nil)
+                if order != 0 { return order }
+            }
+            return 0
+        case (.list?, .text?): return 1
+        case (.list?, _): return -1
+        case (.wildcard?, .wildcard?): return 0
+        case (.wildcard?, _): return 1
         }
     }
 
-    private static let qualifiers = ["snapshot", "alpha", "beta", "milestone", "rc", "", "sp"]
-    private static let release = 5
-
-    private static func rank(_ text: String) -> Int {
-        let known = ["a": "alpha", "b": "beta", "m": "milestone", "cr": "rc", "ga": "", "final": ""]
-        return qualifiers.firstIndex(of: known[text] ?? text) ?? qualifiers.count
+    private static func compareText(_ left: String, _ right: String) -> Int {
+        let one = Array(left.utf16)
+        let two = Array(right.utf16)
+        return one == two ? 0 : one.lexicographicallyPrecedes(two) ? -1 : 1
     }
+
+    private static func compareNumbers(_ left: String, _ right: String) -> Int {
+        guard left != right else { return 0 }
+        return (left.count, left) < (right.count, right) ? -1 : 1
+    }
+
+    fileprivate static func isDigit(_ character: Character) -> Bool {
+        character.isASCII && character.isNumber
+    }
+}
+
+/// Digits without leading zeros.
+private func plain(_ digits: String) -> String {
+    let plain = digits.drop { $0 == "0" }
+    return plain.isEmpty ? "0" : String(plain)
+}
+
+private let releaseKey = "5"
+
+/// Where a word stands among the qualifiers; unknown ones come last, by their text.
+private func qualifierKey(_ text: String) -> String {
+    let known = ["snapshot", "alpha", "beta", "milestone", "rc", "", "sp"]
+    guard let index = known.firstIndex(of: text) else { return "7-\(text)" }
+    return "\(index)"
+}
+
+extension Substring {
+    /// The last place of a text in this one.
+    fileprivate func lastRange(of text: String) -> Range<Index>? { ranges(of: text).last }
 }

@@ -83,7 +83,8 @@ struct BuildbotLiveTests {
         try await BuildbotFixture.with { fixture in
             try await fixture.start()
             // The master goes on writing while its directory goes away.
-            let script = "for try in 1 2 3 4 5 6 7 8; do rm -rf \(fixture.master) && exit 0; sleep 0.1; done; exit 1"
+            let script =
+                "for try in 1 2 3 4 5 6 7 8; do rm -rf \(fixture.master) && exit 0; sleep 0.1; done; exit 1"
             try await Program("/bin/sh", ["-c", script]).runSuccessfully()
             let live = try #require(try driver(fixture).lifecycle)
             #expect(try await live.isRunning())
