@@ -94,7 +94,7 @@ struct RestoreCommand: AsyncParsableCommand {
             return
         }
         let lock = try store.lock(purpose: "understudy restore")
-        try session.recover(store)
+        try await session.recover(store)
         let plan = try await plan(reference, request, store, session)
         guard plan.refusals.isEmpty else {
             throw CommandFailure(

@@ -29,10 +29,32 @@ struct Session: Sendable {
             components.append((component, try makeDriver(component)))
             rules[component.name] = policy.rules(for: component.name)
         }
+        try Self.refuseNesting(components, store: description.store)
         system = DeliverySystem(
             name: description.name, text: Array(description.text.utf8), components: components,
             options: CaptureOptions(rules: rules, leftOut: policy.skip), host: hostName(),
             tool: Understudy.version)
+    }
+
+    /// Refuses places that lie in one another: each is exchanged as a whole, and a store must not capture itself.
+    private static func refuseNesting(
+        _ components: [(component: Component, driver: any Driver)], store: FilePath
+    ) throws {
+        let places = components.flatMap { component, driver in
+            driver.places().map { (component.name, FilePath($0.path).lexicallyNormalized()) }
+        }
+        for (index, (name, path)) in places.enumerated() {
+            if store.lexicallyNormalized().starts(with: path) {
+                throw CommandFailure(
+                    .usage, "the store \(store) lies in \(path), which component '\(name)' captures",
+                    hint: "keep the store elsewhere: move it and change 'store' in the system file")
+            }
+            for (otherIndex, (other, outer)) in places.enumerated() where otherIndex != index && path.starts(with: outer) {
+                throw CommandFailure(
+                    .usage, "\(path) of component '\(name)' lies in \(outer) of component '\(other)'",
+                    hint: "take the inner one out, or let the outer one be several directories beside it")
+            }
+        }
     }
 
     /// Opens the store.
@@ -49,8 +71,8 @@ struct Session: Sendable {
     }
 
     /// Says what an interrupted restore left, and puts the old trees back.
-    func recover(_ store: SnapshotStore) throws {
-        guard let words = try Recovery.run(store.localDirectory) else { return }
+    func recover(_ store: SnapshotStore) async throws {
+        guard let words = try await Recovery.run(store.localDirectory, system: system) else { return }
         output.progress(words)
     }
 }

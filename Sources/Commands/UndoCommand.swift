@@ -34,7 +34,7 @@ struct UndoCommand: AsyncParsableCommand {
             report = try undo.plan()
         } else {
             let lock = try store.lock(purpose: "understudy undo")
-            try session.recover(store)
+            try await session.recover(store)
             report = try await undo.run(holding: lock, progress: { session.output.progress($0) })
         }
         session.output.endProgress()

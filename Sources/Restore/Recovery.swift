@@ -1,4 +1,6 @@
-internal import FileTree
+internal import SnapshotModel
+package import Capture
+internal import Drivers
 package import SystemPackage
 
 /// What is done about a restore that was interrupted.
@@ -18,15 +20,25 @@ package enum Recovery {
         }
     }
 
-    /// Brings production back to the old trees after an interrupted restore, and removes what it staged.
+    /// Brings production back to the old trees after an interrupted restore, starts what was running before it, and
+    /// removes what it staged.
     ///
     /// Returns what was done, nil when there was nothing to do.
-    package static func run(_ local: FilePath) throws -> String? {
+    package static func run(_ local: FilePath, system: DeliverySystem) async throws -> String? {
         guard let words = try look(local), var journal = try Journal.read(local) else { return nil }
+        let components = Set(journal.places.map(\.component))
+        for (component, driver) in system.components.reversed() where components.contains(component.name) {
+            // It may have been started on the restored tree already, and must not run while that is taken away.
+            if let lifecycle = driver.lifecycle, try await lifecycle.isRunning() { try await lifecycle.stop() }
+        }
         for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
         try journal.removeStaging()
         journal.phase = .undone
         try journal.write(local)
+        for (component, driver) in system.components where journal.running.contains(component.name) {
+            guard let lifecycle = driver.lifecycle, try await !lifecycle.isRunning() else { continue }
+            try await lifecycle.start()
+        }
         return "\(words); the old trees are back everywhere, and what was staged is removed"
     }
 }

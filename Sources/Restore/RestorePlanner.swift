@@ -44,7 +44,8 @@ package struct RestorePlanner: Sendable {
             let places = Self.places(captured, driver, request.destination)
             let live = request.destination == nil ? await liveState(captured.name, stored, capture) : nil
             for place in places {
-                try look(at: place, captured, state.tree, live?.difference, &plan)
+                try look(
+                    at: place, captured, state.tree, live?.difference, isBeside: request.destination != nil, &plan)
             }
             if let words = live?.failure { plan.warnings.append("\(captured.name): \(words)") }
             guard request.destination == nil else { continue }
@@ -142,7 +143,7 @@ package struct RestorePlanner: Sendable {
 
     private func look(
         at place: Root, _ captured: CapturedComponent, _ tree: ObjectID, _ difference: Difference?,
-        _ plan: inout RestorePlan
+        isBeside: Bool, _ plan: inout RestorePlan
     ) throws {
         let path = FilePath(place.path)
         var root = RestorePlan.RootPlan(
@@ -168,13 +169,18 @@ package struct RestorePlanner: Sendable {
             }
         }
         plan.roots.append(root)
-        try checkPlace(path, place, isThere: root.isThere, &plan)
+        try checkPlace(path, place, isThere: root.isThere, isBeside: isBeside, &plan)
     }
 
     private func checkPlace(
-        _ path: FilePath, _ place: Root, isThere: Bool, _ plan: inout RestorePlan
+        _ path: FilePath, _ place: Root, isThere: Bool, isBeside: Bool, _ plan: inout RestorePlan
     ) throws {
         guard isThere, let status = try Files.status(path) else { return }
+        guard !isBeside else {
+            plan.refusals.append(
+                Refusal("\(path) is there already", hint: "name a directory with --to in which nothing of that name is"))
+            return
+        }
         let parent = path.removingLastComponent()
         if let above = try Files.status(parent), above.device != status.device {
             plan.refusals.append(

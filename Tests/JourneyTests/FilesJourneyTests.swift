@@ -194,3 +194,33 @@ import Testing
         }
     }
 }
+
+/// Mistakes in what is told to the tool.
+@Suite struct PlacesJourneyTests {
+    @Test func aStoreInsideWhatItCapturesIsRefused() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.succeed("init", "tree", "--store", "tree/store.git")
+            let outcome = try await runner.run("snapshot")
+            #expect(outcome.status == 64)
+            #expect(outcome.errorOutput.contains("lies in"))
+        }
+    }
+
+    @Test func restoringBesideNeverTouchesWhatIsThere() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            try Files.replace(directory.appending("tree/a"), with: Array("a".utf8))
+            let runner = try CommandLineRunner(directory)
+            try await runner.succeed("init", "tree")
+            try await runner.succeed("snapshot")
+            try await runner.succeed("restore", "--to", "out")
+            let place = directory.appending("out/tree").pushing(FilePath(String("\(directory)/tree/mine".dropFirst())))
+            try Files.replace(place, with: Array("precious".utf8))
+            let again = try await runner.run("restore", "--to", "out")
+            #expect(again.status == 7)
+            #expect(try Files.read(place) == Array("precious".utf8))
+        }
+    }
+}
