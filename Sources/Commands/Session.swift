@@ -49,7 +49,8 @@ struct Session: Sendable {
                     .usage, "the store \(store) lies in \(path), which component '\(name)' captures",
                     hint: "keep the store elsewhere: move it and change 'store' in the system file")
             }
-            for (otherIndex, (other, outer)) in places.enumerated() where otherIndex != index && path.starts(with: outer) {
+            for (otherIndex, (other, outer)) in places.enumerated()
+            where otherIndex != index && path.starts(with: outer) {
                 throw CommandFailure(
                     .usage, "\(path) of component '\(name)' lies in \(outer) of component '\(other)'",
                     hint: "take the inner one out, or let the outer one be several directories beside it")

@@ -29,7 +29,9 @@ package enum Recovery {
         let components = Set(journal.places.map(\.component))
         for (component, driver) in system.components.reversed() where components.contains(component.name) {
             // It may have been started on the restored tree already, and must not run while that is taken away.
-            if let lifecycle = driver.lifecycle, try await lifecycle.isRunning() { try await lifecycle.stop() }
+            if let lifecycle = driver.lifecycle, try await lifecycle.isRunning() {
+                try await lifecycle.stop()
+            }
         }
         for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
         try journal.removeStaging()

@@ -45,7 +45,8 @@ package struct RestorePlanner: Sendable {
             let live = request.destination == nil ? await liveState(captured.name, stored, capture) : nil
             for place in places {
                 try look(
-                    at: place, captured, state.tree, live?.difference, isBeside: request.destination != nil, &plan)
+                    at: place, captured, state.tree, live?.difference, isBeside: request.destination != nil,
+                    &plan)
             }
             if let words = live?.failure { plan.warnings.append("\(captured.name): \(words)") }
             guard request.destination == nil else { continue }
@@ -178,7 +179,9 @@ package struct RestorePlanner: Sendable {
         guard isThere, let status = try Files.status(path) else { return }
         guard !isBeside else {
             plan.refusals.append(
-                Refusal("\(path) is there already", hint: "name a directory with --to in which nothing of that name is"))
+                Refusal(
+                    "\(path) is there already",
+                    hint: "name a directory with --to in which nothing of that name is"))
             return
         }
         let parent = path.removingLastComponent()

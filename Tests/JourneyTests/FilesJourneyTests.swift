@@ -216,7 +216,8 @@ import Testing
             try await runner.succeed("init", "tree")
             try await runner.succeed("snapshot")
             try await runner.succeed("restore", "--to", "out")
-            let place = directory.appending("out/tree").pushing(FilePath(String("\(directory)/tree/mine".dropFirst())))
+            let place = directory.appending("out/tree").pushing(
+                FilePath(String("\(directory)/tree/mine".dropFirst())))
             try Files.replace(place, with: Array("precious".utf8))
             let again = try await runner.run("restore", "--to", "out")
             #expect(again.status == 7)

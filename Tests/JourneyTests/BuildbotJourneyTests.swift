@@ -1,0 +1,84 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A real Buildbot, lost and restored by the binary.
+@Suite(.enabled(if: BuildbotFixture.isAvailable, Comment(rawValue: BuildbotFixture.whySkipped)))
+struct BuildbotJourneyTests {
+    private func describe(_ fixture: BuildbotFixture) throws {
+        let bin = fixture.environment.appending("bin")
+        let worker = fixture.workers[0]
+        let text = """
+            system: acme
+            store: acme.git
+            components:
+              ci:
+                driver: buildbot
+                master: \(fixture.master)
+                workers: [\(worker)]
+                url: \(fixture.url)
+                service:
+                  start: "\(bin)/buildbot start \(fixture.master) && \(bin)/buildbot-worker start \(worker)"
+                  stop: "\(bin)/buildbot stop \(fixture.master); \(bin)/buildbot-worker stop \(worker)"
+              sources:
+                driver: files
+                paths: [\(fixture.repository)]
+
+            """
+        try Files.replace(fixture.directory.appending("understudy.yaml"), with: Array(text.utf8))
+        try Files.makeDirectories(fixture.directory.appending("empty"))
+    }
+
+    @Test func aLostBuildbotGoesOnWhereTheSnapshotWas() async throws {
+        try await BuildbotFixture.with { fixture in
+            try await fixture.start()
+            #expect(try await fixture.build("deploy") == 0)
+            try describe(fixture)
+            let runner = try CommandLineRunner(fixture.directory)
+            // The store is made by init; the description above is used in its place.
+            try await runner.succeed("init", "empty", "--name", "acme", "--output", "unused.yaml")
+            _ = try await fixture.force("deploy", seconds: 30)
+            try await Task.sleep(for: .seconds(1))
+            let output = try await runner.succeed("snapshot")
+            #expect(output.contains("complete"))
+            let deployments = try fixture.deploymentCount()
+            try await fixture.stop()
+            for path in [fixture.master, fixture.workers[0], fixture.repository] {
+                try Files.removeTree(path)
+            }
+            let report = try await runner.succeed("restore")
+            #expect(report.contains("started and healthy: ci"))
+            #expect(report.contains("deploy"), "the build that was in flight is told: \(report)")
+            #expect(try await fixture.build("probe") == 0)
+            // What was being deployed at the snapshot is not deployed again.
+            #expect(try fixture.deploymentCount() == deployments)
+            #expect(try Files.read(fixture.master.appending("secrets/deploy-token")) == Array("hunter2".utf8))
+            #expect(try Files.status(fixture.master.appending("secrets/deploy-token"))?.mode == 0o600)
+            try await runner.checkStore(fixture.directory.appending("acme.git"))
+            let status = try await runner.succeed("status")
+            #expect(status.contains("proven  yes"))
+        }
+    }
+
+    @Test func aRestoreThatCannotStartPutsTheOldSystemBack() async throws {
+        try await BuildbotFixture.with { fixture in
+            try await fixture.start()
+            try describe(fixture)
+            let runner = try CommandLineRunner(fixture.directory)
+            try await runner.succeed("init", "empty", "--name", "acme", "--output", "unused.yaml")
+            let configuration = fixture.master.appending("master.cfg")
+            let good = try Files.read(configuration)
+            try Files.replace(configuration, with: Array("this is no Python\n".utf8))
+            try await runner.succeed("snapshot")
+            try Files.replace(configuration, with: good)
+            let outcome = try await runner.run("restore")
+            #expect(outcome.status == 1, "\(outcome.output)")
+            #expect(
+                outcome.errorOutput.contains("the old system is back as it was"), "\(outcome.errorOutput)")
+            #expect(try Files.read(configuration) == good)
+            #expect(try await fixture.build("probe") == 0)
+        }
+    }
+}
