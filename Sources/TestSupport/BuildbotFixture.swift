@@ -51,7 +51,10 @@ package struct BuildbotFixture: Sendable {
     package static func with<Result>(
         workers: [String] = ["w1"], relocatable: Bool = true, _ body: (BuildbotFixture) async throws -> Result
     ) async throws -> Result {
-        try await withTemporaryDirectory { directory in
+        // More of them at once than processors make each other time out.
+        await places.enter()
+        defer { Task { await places.leave() } }
+        return try await withTemporaryDirectory { directory in
             do {
                 let fixture = try await BuildbotFixture(directory, workers: workers, relocatable: relocatable)
                 let result = try await body(fixture)
@@ -101,12 +104,19 @@ package struct BuildbotFixture: Sendable {
 
     /// Starts the master and the workers, and waits until they serve.
     package func start() async throws {
-        try await run("buildbot", ["start", master.string])
-        for worker in workers { try await run("buildbot-worker", ["start", worker.string]) }
+        // On a loaded machine both give up waiting for their own logs too early; what counts is who is connected.
+        try await launch("buildbot", master)
+        for worker in workers { try await launch("buildbot-worker", worker) }
         for _ in 0..<300 {
-            let connected = try await rows("workers?field=connected_to&field=name", "workers")
-            if connected.count == workers.count, connected.allSatisfy({ !$0.connections.isEmpty }) { return }
-            try await Task.sleep(for: .milliseconds(100))
+            do {
+                let connected = try await rows("workers?field=connected_to&field=name", "workers")
+                if connected.count == workers.count, connected.allSatisfy({ !$0.connections.isEmpty }) {
+                    return
+                }
+            } catch is HTTPFailure {
+                // It does not listen yet.
+            }
+            try await Task.sleep(for: .milliseconds(200))
         }
         throw FixtureFailure("the workers did not connect: \(try log())")
     }
@@ -207,12 +217,22 @@ package struct BuildbotFixture: Sendable {
     }
 
     private func run(_ program: String, _ arguments: [String]) async throws {
-        let command = environment.appending("bin").appending(program).string
-        try await Program(
-            environment.appending("bin/python").string, [command] + arguments,
-            environment: ["HOME": directory.string, "PYTHONDONTWRITEBYTECODE": "1"], directory: directory
-        ).runSuccessfully()
+        try await self.program(program, arguments).runSuccessfully()
     }
+
+    /// Starts a base directory, whatever its starter thinks of it.
+    private func launch(_ program: String, _ base: FilePath) async throws {
+        _ = try await self.program(program, ["start", base.string]).run()
+    }
+
+    private func program(_ name: String, _ arguments: [String]) -> Program {
+        let command = environment.appending("bin").appending(name).string
+        return Program(
+            environment.appending("bin/python").string, [command] + arguments,
+            environment: ["HOME": directory.string, "PYTHONDONTWRITEBYTECODE": "1"], directory: directory)
+    }
+
+    private static let places = Places(2)
 
     /// Two ports that nobody used a moment ago.
     private static func freePorts(_ environment: FilePath) async throws -> [UInt16] {
@@ -260,4 +280,26 @@ package struct FixtureFailure: Error, CustomStringConvertible {
     package var description: String
 
     init(_ description: String) { self.description = description }
+}
+
+/// Lets so many in at once.
+private actor Places {
+    private var free: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ count: Int) {
+        free = count
+    }
+
+    func enter() async {
+        if free > 0 {
+            free -= 1
+        } else {
+            await withCheckedContinuation { waiting.append($0) }
+        }
+    }
+
+    func leave() {
+        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+    }
 }
