@@ -1,0 +1,58 @@
+import FileTree
+import FoundationEssentials
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+private let jenkinsWar = ProcessInfo.processInfo.environment["UNDERSTUDY_TEST_JENKINS_WAR"]
+
+/// What only a real Jenkins can show; `UNDERSTUDY_TEST_JENKINS_WAR` names its war, which no registry here has.
+@Suite(
+    .enabled(
+        if: jenkinsWar != nil,
+        "SKIPPED: no Jenkins to test with; point UNDERSTUDY_TEST_JENKINS_WAR to a jenkins.war"))
+struct JenkinsWarTests {
+    private func shell(_ script: String, in directory: FilePath) async throws -> String {
+        let program = Program("/bin/bash", ["-euc", script], directory: directory, limit: .seconds(300))
+        return try await program.runSuccessfully().output
+    }
+
+    /// Boots Jenkins on a home, asks for its login page, and stops it.
+    private func boot(_ home: FilePath, in directory: FilePath) async throws -> String {
+        let war = try #require(jenkinsWar)
+        return try await shell(
+            """
+            ask='import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+            port=$(/usr/bin/python3 -c "$ask")
+            JENKINS_HOME='\(home)' java -Djenkins.install.runSetupWizard=false -jar '\(war)' \
+                --httpListenAddress=127.0.0.1 --httpPort=$port >boot.log 2>&1 &
+            trap "kill $! 2>/dev/null || true; wait $! 2>/dev/null || true" EXIT
+            for _ in $(seq 240); do
+                status=$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:$port/login || true)
+                if [ "$status" = 200 ]; then break; fi
+                sleep 0.5
+            done
+            echo $status
+            curl -s "http://127.0.0.1:$port/api/json?tree=jobs%5Bname%5D" || true
+            """, in: directory)
+    }
+
+    @Test func aRestoredHomeBootsWithItsJobs() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = directory.appending("jenkins")
+            try Files.makeDirectories(home.appending("jobs/hello"))
+            let job = JenkinsHomeBuilder.freestyle("echo hello")
+            try Files.replace(home.appending("jobs/hello/config.xml"), with: Array(job.utf8))
+            #expect(try await boot(home, in: directory).hasPrefix("200"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.succeed("init", "jenkins")
+            try await runner.succeed("snapshot")
+            try Files.removeTree(home)
+            try await runner.succeed("restore")
+            let answer = try await boot(home, in: directory)
+            #expect(answer.hasPrefix("200"))
+            #expect(answer.contains("\"hello\""), "\(answer)")
+        }
+    }
+}
