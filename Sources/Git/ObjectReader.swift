@@ -117,9 +117,4 @@ package final class ObjectReader: Sendable {
         guard isWhole else { throw damaged("its compressed bytes are damaged") }
         return (kind, contents)
     }
-
-    /// Every object of every pack, for ``GitStore``'s verification: the pack's path, and the ids in it.
-    package func packedIDs() -> [ObjectID] {
-        packs.flatMap { pack in (0..<pack.index.count).map { pack.index.id(at: $0) } }
-    }
 }

@@ -116,18 +116,6 @@ package struct Repository: ~Copyable {
         unsafe git_reference_free(reference)
     }
 
-    /// Removes a reference that points at `expected`.
-    package borrowing func removeReference(_ name: String, expecting expected: ObjectID) throws(GitError) {
-        var reference: OpaquePointer?
-        try check(unsafe git_reference_lookup(&reference, pointer, name), "look up \(name)")
-        defer { unsafe git_reference_free(reference) }
-        guard let target = unsafe git_reference_target(reference), ObjectID(unsafe target.pointee) == expected
-        else {
-            throw GitError(.modified, "remove \(name)", "it no longer points to \(expected)")
-        }
-        try check(unsafe git_reference_delete(reference), "remove \(name)")
-    }
-
     /// Says which branch stock git shows when none is named; it need not exist yet.
     package borrowing func setHead(_ branch: String) throws(GitError) {
         try check(unsafe git_repository_set_head(pointer, branch), "point HEAD to \(branch)")
