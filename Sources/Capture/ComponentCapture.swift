@@ -86,42 +86,44 @@ package struct ComponentCapture: Sendable {
     ) throws -> CaptureResult {
         let reader = FileReader(sink.makeLane())
         let lane = reader.lane
-        var manifest = ManifestWriter(sink, lane)
         var tree = NestedTree()
         var history = NestedTree()
         var archives: [String: [Entry]] = [:]
+        var texts: [ObjectID: [UInt8]] = [:]
         for root in roots where root.kind != .rebuilt {
-            let known = manifest.archives.count
-            let written: ManifestWriter.Written
+            let manifest: ManifestWriter.Written
             switch root.kind {
             case .directory, .rebuilt:
                 let walked = try walk(root, frozen, &captured)
-                let rootClass = driver.classification(of: root.name).defaultClass
-                written = try manifest.write(walked.root, rootClass: rootClass)
-                if let id = walked.root.tree { tree.insert("files/\(root.name)", .tree, id) }
-                if let id = walked.root.historyTree { history.insert("files/\(root.name)", .tree, id) }
-            case .file:
-                let item = try fileItem(root, reader, &captured)
-                written = try manifest.write(item)
-                if let entry = item.treeEntry {
-                    tree.insert(
-                        ["files".utf8.map { $0 }] + names(root.name) + [entry.name], entry.mode, entry.id)
+                manifest = walked.manifest
+                let record = walked.root.record
+                if record.tree != .none { tree.insert("files/\(root.name)", .tree, record.tree) }
+                if record.historyTree != .none {
+                    history.insert("files/\(root.name)", .tree, record.historyTree)
                 }
+            case .file:
+                let (written, entry) = try captureFile(root, reader, &captured)
+                manifest = written
+                tree.insert(
+                    ["files".utf8.map { $0 }] + names(root.name) + [entry.name], entry.mode, entry.id)
             }
-            archives[root.name] = Array(manifest.archives[known...])
-            tree.insert("manifest/\(root.name)", .tree, written.tree)
-            captured.manifests[root.name] = hex(written.digest)
+            archives[root.name] = manifest.archives
+            texts.merge(manifest.newParts) { first, _ in first }
+            for (entryClass, amount) in manifest.classes {
+                captured.classes[entryClass.rawValue, default: .init()].entries += amount.entries
+                captured.classes[entryClass.rawValue, default: .init()].bytes += amount.bytes
+            }
+            tree.insert("manifest/\(root.name)", .tree, manifest.tree)
+            captured.manifests[root.name] = hex(manifest.digest)
         }
-        for (entryClass, amount) in manifest.classes { captured.classes[entryClass.rawValue] = amount }
         for artifact in frozen.artifacts {
             let contents = try reader.read(
-                OpenFile(artifact.file), path: EntryPath(artifact.name), isAppended: false)
+                OpenFile(artifact.file), isAppended: false)
             let name = artifact.name + (contents.contents.isChunked ? ".chunks" : "")
             tree.insert(name, contents.contents.isChunked ? .tree : .file, contents.contents.id)
             captured.classes[EntryClass.plugin.rawValue, default: .init()].entries += 1
             captured.classes[EntryClass.plugin.rawValue, default: .init()].bytes += contents.contents.size
         }
-        var texts = manifest.newParts
         for lock in frozen.locks + (try driver.locks(archives: archives, previous: previous)) {
             let id = try lane.add(.blob, lock.contents)
             texts[id] = lock.contents
@@ -152,30 +154,40 @@ package struct ComponentCapture: Sendable {
     ) throws -> CapturedTree {
         let cacheFile = local.appending("cache").appending(
             "\(component.name)-\(hex(SHA256.digest(Array(root.name.utf8)).prefix(6))).stat")
-        var cache = try StatCache(cacheFile)
+        let classification = Self.classification(root.name, of: driver, component.name, options)
+        let fingerprint = try fingerprint(of: root, classification)
+        var cache = try StatCache(cacheFile, fingerprint: fingerprint)
         let replacements = Dictionary(
             frozen.replacements.filter { $0.root == root.name }.map { ($0.path, $0.copy) }
         ) { first, _ in first }
         var pass = 1
         while true {
-            let started = Clock.now
-            let capture = RootCapture(
-                classification: Self.classification(root.name, of: driver, component.name, options),
-                cache: cache,
-                sink: sink, replacements: replacements, leavingOut: options.leftOut)
-            let walked = try capture.run(FilePath(root.path))
-            let settled = walked.seen.filter {
-                $0.0.changed < (started.seconds, started.nanoseconds - 20_000_000)
+            let walked = try RootCapture(
+                FilePath(root.path), classification: classification, cache: cache, sink: sink,
+                replacements: replacements, leavingOut: options.leftOut
+            ).run(rootClass: classification.defaultClass)
+            let isLast = walked.moving.isEmpty || pass == Self.passes
+            if !isLast || (walked.hasNews && sink.isWritten) {
+                let bytes = StatCache.encoded(walked.root, fingerprint: fingerprint)
+                if sink.isWritten { try Files.replaceWithoutSync(cacheFile, with: bytes) }
+                if !isLast { cache = StatCache(bytes: bytes, fingerprint: fingerprint) }
             }
-            let bytes = StatCache.encoded(settled)
-            if walked.moving.isEmpty || pass == Self.passes {
-                try Files.replaceWithoutSync(cacheFile, with: bytes)
+            if isLast {
                 record(walked, root, pass, &captured)
                 return walked
             }
-            cache = StatCache(bytes: bytes)
             pass += 1
         }
+    }
+
+    /// What a cache depends on besides the files: where they are, on which host, and what the policy says of them.
+    private func fingerprint(of root: Root, _ classification: Classification) throws -> [UInt8] {
+        var text = "\(root.path)\n"
+        text += String(decoding: try Files.readIfPresent("/etc/machine-id") ?? [], as: UTF8.self) + "\n"
+        for rule in classification.rules { text += "\(rule.entryClass.rawValue) \(rule.pattern)\n" }
+        text += "\(classification.defaultClass.rawValue)\n"
+        text += options.leftOut.map(\.rawValue).sorted().joined(separator: ",")
+        return SHA256.digest(Array(text.utf8))
     }
 
     private func record(
@@ -198,19 +210,22 @@ package struct ComponentCapture: Sendable {
         }
     }
 
-    /// Captures a root that is one file.
-    private func fileItem(
+    /// Captures a root that is one file; its manifest is one part with the file under its own name.
+    private func captureFile(
         _ root: Root, _ reader: FileReader, _ captured: inout CapturedComponent
-    ) throws -> DirectoryNode.Item {
+    ) throws -> (ManifestWriter.Written, TreeEntry) {
         let path = FilePath(root.path)
-        let result = try reader.read(OpenFile(path), path: EntryPath(root.path), isAppended: false)
+        let result = try reader.read(OpenFile(path), isAppended: false)
         if let failure = reader.sinkFailure { throw failure }
         if result.isTorn { captured.torn.append(root.name) }
         captured.passes = max(captured.passes, 1)
         let name = path.byteArray.split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? []
-        let entryClass = driver.classification(of: root.name).defaultClass
-        return DirectoryNode.Item(
-            name: name, status: result.status, entryClass: entryClass, attributes: result.attributes,
-            contents: .file(result.contents))
+        var record = EntryRecord(
+            result.status, .file, driver.classification(of: root.name).defaultClass)
+        record.set(result.contents)
+        var extra = EntryExtra()
+        extra.attributes = result.attributes
+        let written = try ManifestWriter(sink, isKnown: false).write(record, extra, name: name, reader.lane)
+        return (written, treeEntry(record, name))
     }
 }

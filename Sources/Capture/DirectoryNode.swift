@@ -5,58 +5,115 @@ internal import Synchronization
 
 /// A directory on its way into the store.
 ///
-/// The fields are written by the one thread that lists the directory, and read by the one that completes it; the work
-/// stack's lock and the atomic count of open children order the two, which is what makes sharing it safe.
+/// The fields are written by the one thread that visits the directory, and read by the one that completes its parent;
+/// the work stack's lock and the atomic count of open children order the two, which is what makes sharing it safe.
 final class DirectoryNode: @unchecked Sendable {
-    /// One name in the directory.
-    struct Item {
-        var name: [UInt8]
-        var status: FileStatus
-        var entryClass: EntryClass
-        var attributes: [Entry.Attribute] = []
-        var contents: Contents
+    let parent: DirectoryNode?
+    /// The path below the root, as bytes; empty for the root itself.
+    let path: [UInt8]
+    let state: Classification.Matcher.State
+    let openChildren = Atomic<Int>(0)
+    /// The directory's own status, and its trees and its manifest part once it is complete.
+    var record = DirectoryRecord()
+    /// Its extended attributes.
+    var extra = EntryExtra()
+    /// The directories in it, in the order of its entries.
+    var children: [DirectoryNode] = []
+    /// Its entries, when they had to be listed; else they are those of the cache.
+    private(set) var table: EntryTable?
+    /// Its record in the cache, nil when there is none.
+    let known: Int?
+    private let cache: StatCache
+    /// Whether the repository holds what the cache knows of it, with all below.
+    var isHeld = false
+    /// Whether its entries are the cache's: the same lines in the manifest, the same entries in the tree.
+    var isSame = false
+    /// Whether its own line in the manifest is the cache's.
+    var isLineSame = false
+    /// Whether all lines of the manifest part that it lies in, from here down, are the cache's.
+    var isRegionSame = false
+    /// Whether a file in that region has several names.
+    var hasLinkedFiles = false
 
-        /// The item in a git tree, nil for a directory.
-        var treeEntry: TreeEntry? {
-            let name = StoredName.escaped(name)
-            switch contents {
-            case .directory: return nil
-            case .link(_, let id): return TreeEntry(name: name, mode: .link, id: id)
-            case .file(let contents) where contents.isChunked:
-                return TreeEntry(name: name + StoredName.chunksSuffix, mode: .tree, id: contents.id)
-            case .file(let contents):
-                return TreeEntry(
-                    name: name, mode: status.mode & 0o100 == 0 ? .file : .executable, id: contents.id)
+    init(
+        parent: DirectoryNode?, path: [UInt8], state: Classification.Matcher.State, known: Int?,
+        cache: StatCache
+    ) {
+        self.parent = parent
+        self.path = path
+        self.state = state
+        self.known = known
+        self.cache = cache
+    }
+
+    /// What the cache says of it.
+    var knownRecord: DirectoryRecord? { known.map { cache.directory($0) } }
+
+    /// Takes entries that were listed in place of the cache's.
+    func set(_ table: EntryTable) { self.table = table }
+
+    /// Changes what is known of one entry.
+    func replace(_ index: Int, by record: EntryRecord, _ extra: EntryExtra) {
+        var table = table ?? copyOfEntries()
+        // The node must not hold a second reference while the table changes.
+        self.table = nil
+        table.replace(index, by: record, extra: extra.encoded)
+        self.table = table
+    }
+
+    private func copyOfEntries() -> EntryTable {
+        withEntries { records, bytes in
+            var table = EntryTable()
+            for index in records.indices {
+                let record = records[index]
+                table.append(record, name: bytes.name(of: record), extra: bytes.extra(of: record))
             }
+            return table
         }
     }
 
-    enum Contents {
-        case directory(DirectoryNode)
-        case file(FileContents)
-        case link(target: [UInt8], ObjectID)
+    /// Lends the entries, and the bytes that hold their names.
+    func withEntries<Result, Failure: Error>(
+        _ body: (Span<EntryRecord>, Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        if let table { return try body(table.records.span, table.bytes.span) }
+        guard let known else { return try body([EntryRecord]().span, [UInt8]().span) }
+        return try cache.withEntries(of: known, body)
     }
 
-    let parent: DirectoryNode?
-    let name: [UInt8]
-    let path: EntryPath
-    let state: Classification.Matcher.State
-    let openChildren = Atomic<Int>(0)
-    /// Open from the listing until all below is done.
-    var directory: OpenDirectory?
-    /// As it was when the directory was opened.
-    var status: FileStatus?
-    var attributes: [Entry.Attribute] = []
-    var items: [Item] = []
-    /// The tree of everything below, nil when there is nothing.
-    var tree: ObjectID?
-    /// The tree of what history carries, nil when there is nothing.
-    var historyTree: ObjectID?
+    /// Lends the entries of the cache; none when it has none.
+    func withKnownEntries<Result, Failure: Error>(
+        _ body: (Span<EntryRecord>, Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        guard let known else { return try body([EntryRecord]().span, [UInt8]().span) }
+        return try cache.withEntries(of: known, body)
+    }
 
-    init(parent: DirectoryNode?, name: [UInt8], path: EntryPath, state: Classification.Matcher.State) {
-        self.parent = parent
-        self.name = name
-        self.path = path
-        self.state = state
+    /// The path of an entry in it.
+    func path(of name: some Collection<UInt8>) -> [UInt8] {
+        guard !path.isEmpty else { return Array(name) }
+        var joined: [UInt8] = []
+        joined.reserveCapacity(path.count + 1 + name.count)
+        joined.append(contentsOf: path)
+        joined.append(UInt8(ascii: "/"))
+        joined.append(contentsOf: name)
+        return joined
+    }
+}
+
+extension Span<UInt8> {
+    /// The name of an entry whose bytes are in here.
+    func name(of record: EntryRecord) -> [UInt8] {
+        copy(Int(record.nameStart), Int(record.nameCount))
+    }
+
+    /// The encoded extra of an entry whose bytes are in here.
+    func extra(of record: EntryRecord) -> [UInt8] {
+        guard record.extraCount > 0 else { return [] }
+        return copy(Int(record.nameStart) + Int(record.nameCount), Int(record.extraCount))
+    }
+
+    private func copy(_ start: Int, _ count: Int) -> [UInt8] {
+        unsafe withUnsafeBufferPointer { unsafe Array($0[start..<(start + count)]) }
     }
 }

@@ -4,6 +4,20 @@ internal import FileTree
 internal import Git
 internal import SnapshotModel
 
+/// What the contents of a file became.
+struct FileContents: Sendable {
+    /// The blob, or the tree of chunks.
+    var id: ObjectID
+    /// SHA-256 of the whole contents.
+    var digest: [32 of UInt8]
+    /// Bytes.
+    var size: Int64
+    /// Whether `id` is a tree of chunks.
+    var isChunked: Bool
+    /// Whether the file has holes.
+    var isSparse = false
+}
+
 /// Reads regular files into a sink, for one thread; memory does not grow with the size of a file.
 @safe final class FileReader {
     struct Result {
@@ -35,19 +49,18 @@ internal import SnapshotModel
     /// Reads a file until two looks at it agree: stat, read, stat.
     ///
     /// A file that is only `isAppended` (a log) is whole as far as it went when it was opened.
-    func read(_ file: consuming OpenFile, path: EntryPath, isAppended: Bool) throws(FileFailure) -> Result {
+    func read(_ file: consuming OpenFile, isAppended: Bool) throws(FileFailure) -> Result {
         var triesLeft = Self.tries
         while true {
             triesLeft -= 1
             let before = try file.status()
-            guard before.kind == .file else { throw FileFailure("read", path.bytes, .invalidArgument) }
+            guard before.kind == .file else { throw FileFailure("read a regular file at", [], .invalidArgument) }
             let attributes = try file.attributes().map { Entry.Attribute(name: $0.name, value: $0.value) }
             let isSparse =
                 before.size > 0 && before.blocks * 512 < before.size
                 ? try file.hasHole(size: before.size) : false
             var contents = try read(file, size: before.size)
             contents.isSparse = isSparse
-            contents.hasAttributes = !attributes.isEmpty
             let after = try file.status()
             let isSame =
                 after.size == before.size && after.modified == before.modified
@@ -130,7 +143,7 @@ internal import SnapshotModel
         var digest = [32 of UInt8](repeating: 0)
         for index in 0..<32 { digest[index] = bytes[index] }
         return FileContents(
-            id: id, digest: digest, size: size, isChunked: isChunked, isSparse: false, hasAttributes: false)
+            id: id, digest: digest, size: size, isChunked: isChunked)
     }
 
     /// Eight digits, so that the order of names is the order of chunks.

@@ -1,17 +1,17 @@
 internal import Cryptography
+internal import FileTree
 internal import Git
 internal import SnapshotModel
-internal import FileTree
 internal import Synchronization
 
-/// Writes the manifest of a captured tree in parts.
+/// Writes the manifest of a captured tree in parts, each by the thread that completed the directory that begins it.
 ///
 /// A directory whose path hashes to a small number begins a part of its own, and every entry is in the part of the
-/// nearest such directory above it. So which part an entry is in depends on its path alone, and a night's change
-/// touches few parts.
-struct ManifestWriter {
+/// nearest such directory above it. So which part an entry is in depends on its path alone, a night's change touches few
+/// parts, and a part in which nothing changed is last night's, by its id.
+final class ManifestWriter: Sendable {
     /// One directory in this many begins a part.
-    private static let directoriesPerPart: UInt8 = 32
+    private static let directoriesPerPart = 32
 
     /// A manifest in the store.
     struct Written {
@@ -19,136 +19,328 @@ struct ManifestWriter {
         var tree: ObjectID
         /// SHA-256 of what `sha256sum *` prints in the directory of the parts.
         var digest: [UInt8]
+        /// How much there is by class.
+        var classes: [EntryClass: CapturedComponent.Amount] = [:]
+        /// Entries of class `plugin` that are files, for the locks.
+        var archives: [Entry] = []
+        /// Parts that are not in the repository yet.
+        var newParts: [ObjectID: [UInt8]] = [:]
+        /// Whether files are linked otherwise than the cache knows.
+        var hasNewLinks = false
     }
 
-    /// How much there is by class.
-    private(set) var classes: [EntryClass: CapturedComponent.Amount] = [:]
-    /// Entries of class `plugin` that are files, for the locks.
-    private(set) var archives: [Entry] = []
-    private var parts: [(name: [UInt8], id: ObjectID, digest: [UInt8])] = []
-    private var firstPaths: [InodeKey: EntryPath] = [:]
-    private var ownerNames: [UInt32: String] = [:]
-    private var groupNames: [UInt32: String] = [:]
-    private let lane: any ObjectLane
+    fileprivate struct Part {
+        var name: [UInt8]
+        var id: ObjectID
+        var digest: [UInt8]
+    }
+
+    /// What threads have gathered.
+    fileprivate struct Gathered {
+        var parts: [Part] = []
+        var newParts: [ObjectID: [UInt8]] = [:]
+        var amounts = [CapturedComponent.Amount](repeating: .init(), count: EntryRecord.classes.count)
+        var archives: [Entry] = []
+        /// Directories that begin parts with files of several names: which comes first is known at the end.
+        var deferred: [DirectoryNode] = []
+    }
+
+    /// One thread's way into the manifest.
+    final class Lane {
+        fileprivate let lane: any ObjectLane
+        fileprivate var gathered = Gathered()
+        fileprivate var text: [UInt8] = []
+        fileprivate var ownerWords: [UInt32: [UInt8]] = [:]
+        fileprivate var groupWords: [UInt32: [UInt8]] = [:]
+
+        init(_ lane: any ObjectLane) { self.lane = lane }
+    }
+
     private let sink: any ObjectSink
-    /// Parts that are not in the repository yet.
-    private(set) var newParts: [ObjectID: [UInt8]] = [:]
+    private let isKnown: Bool
+    private let all = Mutex(Gathered())
 
-    private struct InodeKey: Hashable {
-        var device: UInt64
-        var inode: UInt64
-    }
-
-    init(_ sink: any ObjectSink, _ lane: any ObjectLane) {
+    /// A manifest; `isKnown` says that lines of the cache still say the truth.
+    init(_ sink: any ObjectSink, isKnown: Bool) {
         self.sink = sink
-        self.lane = lane
+        self.isKnown = isKnown
     }
 
-    /// Writes the manifest of everything below `root`, whose own class is `rootClass`.
-    mutating func write(_ root: DirectoryNode, rootClass: EntryClass) throws -> Written {
-        var text: [UInt8] = []
-        if let status = root.status {
-            var entry = entry(.root, .directory, status, rootClass)
-            entry.attributes = root.attributes
-            append(entry, to: &text)
+    /// Takes a directory whose children have all been taken, and writes the part that it begins, if it does.
+    func add(_ node: DirectoryNode, _ lane: Lane) throws {
+        node.isRegionSame =
+            node.isSame
+            && node.children.allSatisfy { child in
+                child.isLineSame && (child.record.flags.contains(.isHead) || child.isRegionSame)
+            }
+        for child in node.children where !child.record.flags.contains(.isHead) {
+            node.hasLinkedFiles = node.hasLinkedFiles || child.hasLinkedFiles
         }
-        try append(root, to: &text)
-        try addPart(Array("root.mtree".utf8), text)
-        return try finish()
-    }
-
-    /// Writes the manifest of a root that is one file, under the file's own name.
-    mutating func write(_ item: DirectoryNode.Item) throws -> Written {
-        var text: [UInt8] = []
-        guard case .file(let contents) = item.contents else { preconditionFailure("the root is a file") }
-        append(entry(EntryPath(item.name), item, contents), to: &text)
-        try addPart(Array("root.mtree".utf8), text)
-        return try finish()
-    }
-
-    private mutating func finish() throws -> Written {
-        defer { parts = [] }
-        parts.sort { $0.name.lexicographicallyPrecedes($1.name) }
-        var hash = SHA256()
-        for part in parts {
-            hash.update(Array("\(hex(part.digest))  ".utf8) + part.name + [UInt8(ascii: "\n")])
-        }
-        let tree = try lane.add(
-            .tree, Tree.contents(parts.map { TreeEntry(name: $0.name, mode: .file, id: $0.id) }))
-        return Written(tree: tree, digest: hash.finish())
-    }
-
-    private mutating func addPart(_ name: [UInt8], _ text: [UInt8]) throws {
-        let id = try lane.add(.blob, text)
-        if !sink.holds(id) { newParts[id] = text }
-        parts.append((name, id, SHA256.digest(text)))
-    }
-
-    private mutating func append(_ node: DirectoryNode, to text: inout [UInt8]) throws {
-        for item in node.items {
-            let path = node.path.appending(item.name)
-            switch item.contents {
-            case .file(let contents):
-                append(entry(path, item, contents), to: &text)
-            case .link(let target, _):
-                append(entry(path, .link(target: target), item.status, item.entryClass), to: &text)
-            case .directory(let child):
-                // A directory that could not be opened has no status of its own.
-                var entry = entry(path, .directory, child.status ?? item.status, item.entryClass)
-                entry.attributes = child.attributes
-                append(entry, to: &text)
-                let hash = SHA256.digest(path.bytes)
-                guard hash[0] < 256 / Int(Self.directoriesPerPart) else {
-                    try append(child, to: &text)
-                    continue
-                }
-                var part: [UInt8] = []
-                try append(child, to: &part)
-                if !part.isEmpty { try addPart(Array("\(hex(hash.prefix(8))).mtree".utf8), part) }
+        if node.parent == nil { node.isRegionSame = node.isRegionSame && node.isLineSame }
+        lane.gathered.amounts[Int(node.record.own.classNumber)].entries += 1
+        count(node, lane)
+        if isHead(node) {
+            node.record.flags.insert(.isHead)
+            if node.hasLinkedFiles {
+                lane.gathered.deferred.append(node)
+            } else {
+                try writePart(node, lane)
             }
         }
     }
 
-    private mutating func append(_ entry: Entry, to text: inout [UInt8]) {
-        Manifest.append(entry, to: &text)
-        var amount = classes[entry.entryClass] ?? CapturedComponent.Amount()
-        amount.entries += 1
-        amount.bytes += entry.size
-        classes[entry.entryClass] = amount
-        if entry.entryClass == .plugin, entry.kind != .directory { archives.append(entry) }
+    private func isHead(_ node: DirectoryNode) -> Bool {
+        if let known = node.knownRecord { return known.flags.contains(.isHead) }
+        return node.parent == nil
+            || Int(SHA256.digest(node.path)[0]) < 256 / Self.directoriesPerPart
     }
 
-    private mutating func entry(_ path: EntryPath, _ item: DirectoryNode.Item, _ contents: FileContents)
-        -> Entry
-    {
-        var entry = entry(path, .file, item.status, item.entryClass)
-        entry.size = contents.size
-        entry.digest = (0..<32).map { contents.digest[$0] }
-        entry.isSparse = contents.isSparse
-        entry.attributes = item.attributes
-        if item.status.links > 1 {
-            let key = InodeKey(device: item.status.device, inode: item.status.inode)
-            if let first = firstPaths[key] { entry.hardLink = first } else { firstPaths[key] = path }
+    private func count(_ node: DirectoryNode, _ lane: Lane) {
+        node.withEntries { records, bytes in
+            for index in records.indices where records[index].kind != .directory {
+                let record = records[index]
+                lane.gathered.amounts[Int(record.classNumber)].entries += 1
+                if record.kind == .file {
+                    lane.gathered.amounts[Int(record.classNumber)].bytes += record.size
+                }
+                if record.entryClass == .plugin {
+                    lane.gathered.archives.append(entry(record, bytes, in: node))
+                }
+            }
         }
-        return entry
     }
 
-    private mutating func entry(
-        _ path: EntryPath, _ kind: Entry.Kind, _ status: FileStatus, _ entryClass: EntryClass
-    ) -> Entry {
-        Entry(
-            path: path, kind: kind, mode: status.mode, owner: status.owner, group: status.group,
-            ownerName: name(&ownerNames, status.owner, Accounts.userName),
-            groupName: name(&groupNames, status.group, Accounts.groupName),
-            modified: Entry.Time(seconds: status.modified.seconds, nanoseconds: status.modified.nanoseconds),
-            size: 0, digest: [], entryClass: entryClass)
+    /// An entry as drivers know it.
+    private func entry(_ record: EntryRecord, _ bytes: Span<UInt8>, in node: DirectoryNode) -> Entry {
+        let extra = EntryExtra(encoded: bytes.extra(of: record)) ?? EntryExtra()
+        return Entry(
+            path: EntryPath(node.path(of: bytes.name(of: record))),
+            kind: record.kind == .link ? .link(target: extra.target) : .file, mode: record.mode,
+            owner: record.owner, group: record.group, ownerName: "", groupName: "",
+            modified: Entry.Time(
+                seconds: record.modifiedSeconds, nanoseconds: Int64(record.modifiedNanoseconds)),
+            size: record.kind == .file ? record.size : 0, digest: (0..<32).map { record.digest[$0] },
+            entryClass: record.entryClass)
     }
 
-    private func name(_ known: inout [UInt32: String], _ number: UInt32, _ look: (UInt32) -> String) -> String
-    {
-        if let name = known[number] { return name }
-        let name = look(number)
-        known[number] = name
-        return name
+    /// Takes what a thread has gathered, when it is done.
+    func merge(_ lane: Lane) {
+        let gathered = lane.gathered
+        all.withLock { all in
+            all.parts += gathered.parts
+            all.newParts.merge(gathered.newParts) { first, _ in first }
+            all.archives += gathered.archives
+            all.deferred += gathered.deferred
+            for index in all.amounts.indices {
+                all.amounts[index].entries += gathered.amounts[index].entries
+                all.amounts[index].bytes += gathered.amounts[index].bytes
+            }
+        }
+    }
+
+    /// Writes what had to wait, and the tree of the parts.
+    func finish(_ root: DirectoryNode, _ sinkLane: any ObjectLane) throws -> Written {
+        let deferred = all.withLock { $0.deferred }
+        let hasNewLinks = HardLinks(below: deferred).resolve()
+        let lane = Lane(sinkLane)
+        for node in deferred { try writePart(node, lane) }
+        merge(lane)
+        let gathered = all.withLock { $0 }
+        var hash = SHA256()
+        let parts = gathered.parts.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+        for part in parts {
+            hash.update(Array("\(hex(part.digest))  ".utf8) + part.name + [UInt8(ascii: "\n")])
+        }
+        let tree = try sinkLane.add(
+            .tree, Tree.contents(parts.map { TreeEntry(name: $0.name, mode: .file, id: $0.id) }))
+        var written = Written(tree: tree, digest: hash.finish())
+        for (index, amount) in gathered.amounts.enumerated() where amount.entries > 0 {
+            written.classes[EntryRecord.classes[index]] = amount
+        }
+        written.archives = gathered.archives.sorted { $0.path < $1.path }
+        written.newParts = gathered.newParts
+        written.hasNewLinks = hasNewLinks
+        return written
+    }
+
+    /// Writes the manifest of a root that is one file.
+    func write(
+        _ record: EntryRecord, _ extra: EntryExtra, name: [UInt8], _ sinkLane: any ObjectLane
+    ) throws -> Written {
+        var table = EntryTable()
+        table.append(record, name: name, extra: extra.encoded)
+        let node = DirectoryNode(parent: nil, path: [], state: .none, known: nil, cache: StatCache())
+        node.set(table)
+        let lane = Lane(sinkLane)
+        count(node, lane)
+        appendRegion(of: node, lane)
+        try addPart(node, lane)
+        merge(lane)
+        return try finish(node, sinkLane)
+    }
+
+    // MARK: - One part
+
+    private func writePart(_ node: DirectoryNode, _ lane: Lane) throws {
+        if isKnown, node.isRegionSame, let known = node.knownRecord, known.flags.contains(.isHead) {
+            if known.part == .none { return }
+            if sink.holds(known.part) {
+                node.record.part = known.part
+                node.record.partDigest = known.partDigest
+                let digest = (0..<32).map { known.partDigest[$0] }
+                lane.gathered.parts.append(Part(name: name(of: node), id: known.part, digest: digest))
+                return
+            }
+        }
+        lane.text.removeAll(keepingCapacity: true)
+        if node.parent == nil {
+            append(node.record.own, node.extra, path: Array(".".utf8), name: [UInt8]().span, lane)
+        }
+        appendRegion(of: node, lane)
+        try addPart(node, lane)
+    }
+
+    private func addPart(_ node: DirectoryNode, _ lane: Lane) throws {
+        guard !lane.text.isEmpty else { return }
+        let id = try lane.lane.add(.blob, lane.text)
+        let digest = SHA256.digest(lane.text)
+        if !sink.holds(id) { lane.gathered.newParts[id] = lane.text }
+        node.record.part = id
+        for index in 0..<32 { node.record.partDigest[index] = digest[index] }
+        lane.gathered.parts.append(Part(name: name(of: node), id: id, digest: digest))
+    }
+
+    private func name(of node: DirectoryNode) -> [UInt8] {
+        guard node.parent != nil else { return Array("root.mtree".utf8) }
+        return Array("\(hex(SHA256.digest(node.path).prefix(8))).mtree".utf8)
+    }
+
+    /// A directory on the way down, and how far its entries are written.
+    private struct Place {
+        var node: DirectoryNode
+        var path: [UInt8]
+        var entry = 0
+        var child = 0
+    }
+
+    /// Adds the lines of everything below a directory but what is in parts of its own; a stack of its own, because a
+    /// tree may be deeper than a thread's.
+    private func appendRegion(of head: DirectoryNode, _ lane: Lane) {
+        var places = [Place(node: head, path: Manifest.word(ofPath: head.path))]
+        while var place = places.popLast() {
+            let next: DirectoryNode? = place.node.withEntries { records, bytes in
+                while place.entry < records.count {
+                    let record = records[place.entry]
+                    place.entry += 1
+                    let start = Int(record.nameStart)
+                    let name = bytes.extracting(start..<(start + Int(record.nameCount)))
+                    guard record.kind == .directory else {
+                        let extra =
+                            record.extraCount == 0
+                            ? nil : EntryExtra(encoded: bytes.extra(of: record))
+                        append(record, extra, path: place.path, name: name, lane)
+                        continue
+                    }
+                    let child = place.node.children[place.child]
+                    place.child += 1
+                    append(child.record.own, child.extra, path: place.path, name: name, lane)
+                    if !child.record.flags.contains(.isHead) { return child }
+                }
+                return nil
+            }
+            guard let next else { continue }
+            places.append(place)
+            places.append(Place(node: next, path: Manifest.word(ofPath: next.path)))
+        }
+    }
+
+    private func append(
+        _ record: EntryRecord, _ extra: EntryExtra?, path: [UInt8], name: Span<UInt8>, _ lane: Lane
+    ) {
+        let line = Manifest.Line(
+            kind: record.kind == .directory ? .directory : record.kind == .file ? .file : .link,
+            mode: record.mode, owner: record.owner, group: record.group,
+            ownerWord: word(&lane.ownerWords, "uname", record.owner, Accounts.userName),
+            groupWord: word(&lane.groupWords, "gname", record.group, Accounts.groupName),
+            modified: Entry.Time(
+                seconds: record.modifiedSeconds, nanoseconds: Int64(record.modifiedNanoseconds)),
+            size: record.size, entryClass: record.entryClass, isSparse: record.flags.contains(.isSparse))
+        unsafe withUnsafeBytes(of: record.digest) { digest in
+            unsafe Manifest.append(
+                line, path: path, name: name, digest: Span(_unsafeBytes: digest),
+                target: extra?.target ?? [], hardLink: extra?.hardLink ?? [],
+                attributes: extra?.attributes ?? [], to: &lane.text)
+        }
+    }
+
+    private func word(
+        _ known: inout [UInt32: [UInt8]], _ keyword: StaticString, _ number: UInt32,
+        _ look: (UInt32) -> String
+    ) -> [UInt8] {
+        if let word = known[number] { return word }
+        let word = Manifest.word("\(keyword)", look(number))
+        known[number] = word
+        return word
     }
 }
+
+/// Files with several names: the first in the order of the manifest is the file, the others are links to it.
+private struct HardLinks {
+    private struct Name {
+        var node: DirectoryNode
+        var index: Int
+        var head: DirectoryNode
+        var record: EntryRecord
+        var path: [UInt8]
+        var extra: EntryExtra
+    }
+
+    private struct Key: Hashable {
+        var device: UInt64
+        var inode: UInt64
+    }
+
+    private var names: [Key: [Name]] = [:]
+
+    /// Finds the files in the parts that these directories begin.
+    init(below heads: [DirectoryNode]) {
+        for head in heads {
+            var nodes = [head]
+            while let node = nodes.popLast() {
+                node.withEntries { records, bytes in
+                    for index in records.indices {
+                        let record = records[index]
+                        guard record.kind == .file, record.links > 1 else { continue }
+                        let name = Name(
+                            node: node, index: index, head: head, record: record,
+                            path: node.path(of: bytes.name(of: record)),
+                            extra: EntryExtra(encoded: bytes.extra(of: record)) ?? EntryExtra())
+                        names[Key(device: record.device, inode: record.inode), default: []].append(name)
+                    }
+                }
+                nodes += node.children.filter { !$0.record.flags.contains(.isHead) && $0.hasLinkedFiles }
+            }
+        }
+    }
+
+    /// Writes down what links to what; true when that is not what the cache knows.
+    func resolve() -> Bool {
+        var isNew = false
+        for var group in names.values {
+            group.sort { $0.path.split(separator: slash).lexicographicallyPrecedes($1.path.split(separator: slash)) { $0.lexicographicallyPrecedes($1) } }
+            guard let first = group.first else { continue }
+            for name in group {
+                var extra = name.extra
+                extra.hardLink = name.path == first.path ? [] : first.path
+                guard extra != name.extra else { continue }
+                name.node.replace(name.index, by: name.record, extra)
+                name.node.isSame = false
+                name.head.isRegionSame = false
+                isNew = true
+            }
+        }
+        return isNew
+    }
+}
+
+private let slash = UInt8(ascii: "/")

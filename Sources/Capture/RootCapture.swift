@@ -1,4 +1,3 @@
-internal import Cryptography
 internal import FileTree
 internal import Git
 internal import SnapshotModel
@@ -10,177 +9,361 @@ internal import Workers
 struct CapturedTree {
     /// The directory itself.
     var root: DirectoryNode
+    /// The manifest of all below.
+    var manifest: ManifestWriter.Written
     /// What could not be read, and why.
-    var unreadable: [CapturedComponent.Problem]
+    var unreadable: [CapturedComponent.Problem] = []
     /// Sockets, fifos, devices.
-    var notCaptured: [CapturedComponent.Problem]
+    var notCaptured: [CapturedComponent.Problem] = []
     /// Files that changed during each of the tries to read them.
-    var torn: [EntryPath]
+    var torn: [EntryPath] = []
     /// Directories that changed while what is below them was read.
-    var moving: [EntryPath]
-    /// Files whose contents are now known, for the next night.
-    var seen: [(FileStatus, FileContents)]
+    var moving: [EntryPath] = []
+    /// Whether anything had to be listed or read, so that the cache must be written anew.
+    var hasNews = false
 }
 
 /// Walks one root with several threads: each file is read, hashed and given to the sink by the thread that met it, and
-/// each directory's tree is made by the thread that finished the last of what is in it.
+/// each directory's tree and manifest part are made by the thread that finished the last of what is in it.
+///
+/// A directory whose times are the cache's is not opened: each name that the cache has is looked at once. All else is
+/// opened below the root's descriptor without following a link, listed, and compared name by name.
 @safe final class RootCapture: Sendable {
+    private let matcher: Classification.Matcher
+    private let cache: StatCache
+    private let sink: any ObjectSink
+    private let replacements: [[UInt8]: [[UInt8]: FilePath]]
+    private let leftOut: Set<EntryClass>
+    private let root: OpenDirectory
+    private let work = WorkStack<DirectoryNode>(threads: usualThreads)
+    private let manifest: ManifestWriter
+    /// What changed after this may change again without its times showing it.
+    private let settledBefore: (seconds: Int64, nanoseconds: Int64)
+    private let found = Mutex(Found())
+
+    /// What one thread, or all of them, found.
     private struct Found {
         var unreadable: [CapturedComponent.Problem] = []
         var notCaptured: [CapturedComponent.Problem] = []
         var torn: [EntryPath] = []
         var moving: [EntryPath] = []
-        var seen: [(FileStatus, FileContents)] = []
+        var hasNews = false
+
+        mutating func add(_ other: Found) {
+            unreadable += other.unreadable
+            notCaptured += other.notCaptured
+            torn += other.torn
+            moving += other.moving
+            hasNews = hasNews || other.hasNews
+        }
     }
 
-    private let matcher: Classification.Matcher
-    private let cache: StatCache
-    private let sink: any ObjectSink
-    private let replacements: [EntryPath: FilePath]
-    private let leftOut: Set<EntryClass>
-    private let work: WorkStack<DirectoryNode>
-    private let found = Mutex(Found())
+    /// One thread's own.
+    private final class Walker {
+        let reader: FileReader
+        let manifest: ManifestWriter.Lane
+        let names = NameList()
+        var path = ZeroTerminatedPath()
+        var found = Found()
+        /// Directories that this thread goes on with itself while no other is idle.
+        var own: [DirectoryNode] = []
 
+        init(_ reader: FileReader, _ manifest: ManifestWriter.Lane) {
+            self.reader = reader
+            self.manifest = manifest
+        }
+    }
+
+    /// Opens the directory at `path`; throws when it cannot be opened.
     init(
-        classification: Classification, cache: StatCache, sink: any ObjectSink,
+        _ path: FilePath, classification: Classification, cache: StatCache, sink: any ObjectSink,
         replacements: [EntryPath: FilePath], leavingOut leftOut: Set<EntryClass>
-    ) {
+    ) throws(FileFailure) {
+        let now = Clock.now
+        // File systems of today keep times to the tick of the kernel's clock, 10 ms at most.
+        settledBefore = (now.seconds, now.nanoseconds - 20_000_000)
+        root = try OpenDirectory(path)
         matcher = Classification.Matcher(classification)
         self.cache = cache
         self.sink = sink
-        self.replacements = replacements
+        var byDirectory: [[UInt8]: [[UInt8]: FilePath]] = [:]
+        for (path, copy) in replacements {
+            byDirectory[path.parent.bytes, default: [:]][Array(path.name)] = copy
+        }
+        self.replacements = byDirectory
         self.leftOut = leftOut
-        work = WorkStack(threads: usualThreads)
+        manifest = ManifestWriter(sink, isKnown: cache.hasSameOwners)
     }
 
-    /// Captures the directory at `path`.
-    ///
-    /// Throws when the root itself cannot be opened, or the sink fails; all else is in the result.
-    func run(_ path: FilePath) throws -> CapturedTree {
-        let root = DirectoryNode(parent: nil, name: [], path: .root, state: matcher.start)
-        root.directory = try OpenDirectory(path)
-        work.push([root])
+    /// Captures the directory; throws when the sink fails, all else is in the result.
+    func run(rootClass: EntryClass) throws -> CapturedTree {
+        let status = try root.status()
+        let node = DirectoryNode(parent: nil, path: [], state: matcher.start, known: cache.root, cache: cache)
+        node.record.own = EntryRecord(status, .directory, rootClass)
+        work.push([node])
         try work.run(
-            start: { _ in FileReader(sink.makeLane()) },
-            body: { node, reader in try list(node, reader) },
-            end: { reader in try reader.lane.flush() })
+            start: { _ in
+                let reader = FileReader(sink.makeLane())
+                return Walker(reader, ManifestWriter.Lane(reader.lane))
+            },
+            body: { first, walker in
+                walker.own = [first]
+                while let node = walker.own.popLast() {
+                    try visit(node, walker)
+                    if work.hasIdleThreads, walker.own.count > 1 {
+                        // The oldest is the nearest to the root, and so the most work.
+                        work.push([walker.own.removeFirst()])
+                    }
+                }
+            },
+            end: { walker in
+                manifest.merge(walker.manifest)
+                found.withLock { $0.add(walker.found) }
+                try walker.reader.lane.flush()
+            })
+        let lane = sink.makeLane()
+        let written = try manifest.finish(node, lane)
+        try lane.flush()
         return found.withLock { found in
             CapturedTree(
-                root: root, unreadable: found.unreadable, notCaptured: found.notCaptured, torn: found.torn,
-                moving: found.moving, seen: found.seen)
+                root: node, manifest: written, unreadable: found.unreadable,
+                notCaptured: found.notCaptured, torn: found.torn, moving: found.moving,
+                hasNews: found.hasNews)
         }
     }
 
-    private func list(_ node: DirectoryNode, _ reader: FileReader) throws {
-        var local = Found()
+    private func visit(_ node: DirectoryNode, _ walker: Walker) throws {
+        if let known = node.knownRecord {
+            let isKept = node.parent?.isHeld ?? false
+            node.isHeld = isKept || (known.tree != .none && sink.holds(known.tree))
+        }
+        if try !look(node, walker) {
+            walker.found.hasNews = true
+            try list(node, walker)
+            if let failure = walker.reader.sinkFailure { throw failure }
+        }
+        if node.children.isEmpty { return try complete(node, walker) }
+        node.openChildren.store(node.children.count, ordering: .releasing)
+        // The first child is worked on first, so the last is pushed first.
+        walker.own.append(contentsOf: node.children.reversed())
+    }
+
+    // MARK: - Directories that did not change
+
+    /// Looks at every name that the cache has; false when the directory must be listed after all.
+    private func look(_ node: DirectoryNode, _ walker: Walker) throws -> Bool {
+        guard node.isHeld, let known = node.knownRecord, known.flags.contains(.isListed),
+            known.own.isUntouched(node.record.own), replacements[node.path] == nil
+        else { return false }
+        walker.path.setDirectory(node.path)
         var children: [DirectoryNode] = []
-        do {
-            let directory = try node.directory ?? open(node)
-            node.directory = directory
-            node.status = try directory.status()
-            node.attributes = try directory.attributes().map {
-                Entry.Attribute(name: $0.name, value: $0.value)
-            }
-            for name in try directory.names() {
-                let path = node.path.appending(name)
-                do throws(FileFailure) {
-                    guard let item = try item(name, path, in: node, directory, reader, &local) else {
-                        continue
-                    }
-                    if case .directory(let child) = item.contents { children.append(child) }
-                    node.items.append(item)
-                } catch  where error.reason == .noSuchFileOrDirectory {
-                    // It went away after it was listed: the directory moved.
-                    local.moving.append(node.path)
-                } catch {
-                    local.unreadable.append(.init(path: path.description, reason: "\(error)"))
+        var hasLinkedFiles = false
+        let isWhole = node.withKnownEntries { records, bytes in
+            for index in records.indices {
+                let record = records[index]
+                setName(&walker.path, record, bytes)
+                guard walker.path.isShort else { return false }
+                guard let status = try? root.look(at: walker.path) else { return false }
+                if record.kind == .directory {
+                    guard status.kind == .directory, status.inode == cache.directory(Int(record.directory)).own.inode
+                    else { return false }
+                    let name = bytes.name(of: record)
+                    let child = child(name, of: node, known: Int(record.directory))
+                    child.record.own = EntryRecord(status, .directory, record.entryClass)
+                    children.append(child)
+                } else {
+                    guard record.isUntouched(EntryRecord(status)) else { return false }
+                    if record.kind == .file, record.links > 1 { hasLinkedFiles = true }
                 }
             }
-        } catch let error as FileFailure {
+            return true
+        }
+        guard isWhole else { return false }
+        node.children = children
+        node.isSame = true
+        node.hasLinkedFiles = hasLinkedFiles
+        node.record.own = known.own
+        node.record.flags = known.flags
+        node.extra = knownExtra(node) ?? EntryExtra()
+        node.isLineSame = true
+        return true
+    }
+
+    private func setName(_ path: inout ZeroTerminatedPath, _ record: EntryRecord, _ bytes: Span<UInt8>) {
+        let range = Int(record.nameStart)..<(Int(record.nameStart) + Int(record.nameCount))
+        unsafe bytes.withUnsafeBufferPointer { unsafe path.setName($0[range]) }
+    }
+
+    private func child(_ name: some Collection<UInt8>, of node: DirectoryNode, known: Int?) -> DirectoryNode {
+        let (_, state) = matcher.step(node.state, name: Array(name), isDirectory: true)
+        return DirectoryNode(
+            parent: node, path: node.path(of: name), state: state, known: known, cache: cache)
+    }
+
+    private func knownExtra(_ node: DirectoryNode) -> EntryExtra? {
+        guard let known = node.known else { return nil }
+        let own = cache.directory(known).own
+        guard own.extraCount > 0 else { return EntryExtra() }
+        return cache.withEntries(of: known) { _, bytes in EntryExtra(encoded: bytes.extra(of: own)) }
+    }
+
+    // MARK: - Directories that may have changed
+
+    private func list(_ node: DirectoryNode, _ walker: Walker) throws {
+        var table = EntryTable()
+        var children: [DirectoryNode] = []
+        node.hasLinkedFiles = false
+        // Whatever is not as it should be is looked for again tomorrow.
+        var isListed = true
+        do throws(FileFailure) {
+            let directory = try root.descend(node.path)
+            let status = try directory.status()
+            node.record.own.set(status)
+            node.record.own.settle(before: settledBefore)
+            isListed = node.record.own.flags.contains(.isSettled)
+            node.extra.attributes = try directory.attributes().map {
+                Entry.Attribute(name: $0.name, value: $0.value)
+            }
+            try directory.read(into: walker.names)
+            var known = KnownNames(node)
+            let replaced = replacements[node.path] ?? [:]
+            walker.path.setDirectory([])
+            for index in 0..<walker.names.count {
+                let name = walker.names.name(index)
+                walker.path.setName(name)
+                do throws(FileFailure) {
+                    let status = try directory.look(at: walker.path)
+                    let place = known.find(name)
+                    if status.kind == .directory {
+                        let (entryClass, _) = matcher.step(node.state, name: Array(name), isDirectory: true)
+                        guard isCaptured(entryClass) else { continue }
+                        let child = child(name, of: node, known: known.directory(place))
+                        child.record.own = EntryRecord(status, .directory, entryClass)
+                        children.append(child)
+                        table.append(EntryRecord(status, .directory, entryClass), name: name)
+                        continue
+                    }
+                    let entryClass = matcher.entryClass(node.state, name: name)
+                    let replacement = replaced[Array(name)]
+                    guard replacement != nil || isCaptured(entryClass) else { continue }
+                    if replacement == nil, let place, isUsable(place.record, status, node) {
+                        table.append(place.record, name: name, extra: place.extra)
+                    } else if let item = try item(
+                        Array(name), status, replacement == nil ? entryClass : .database, replacement, in: node,
+                        directory, walker)
+                    {
+                        table.append(item.record, name: name, extra: item.extra.encoded)
+                    } else {
+                        isListed = false
+                        continue
+                    }
+                    if let last = table.records.last, last.kind == .file, last.links > 1 {
+                        node.hasLinkedFiles = true
+                    }
+                } catch {
+                    isListed = false
+                    if error.reason == .noSuchFileOrDirectory {
+                        // It went away after it was listed: the directory moved.
+                        walker.found.moving.append(EntryPath(node.path))
+                    } else {
+                        let path = EntryPath(node.path(of: name)).description
+                        walker.found.unreadable.append(.init(path: path, reason: "\(error)"))
+                    }
+                }
+            }
+        } catch {
+            isListed = false
             if error.reason == .noSuchFileOrDirectory, let parent = node.parent {
-                local.moving.append(parent.path)
+                walker.found.moving.append(EntryPath(parent.path))
             } else {
-                local.unreadable.append(.init(path: node.path.description, reason: "\(error)"))
+                walker.found.unreadable.append(
+                    .init(path: EntryPath(node.path).description, reason: "\(error)"))
             }
         }
-        if let failure = reader.sinkFailure { throw failure }
-        merge(local)
-        if children.isEmpty { return try complete(node, reader.lane) }
-        node.openChildren.store(children.count, ordering: .releasing)
-        // The first child is worked on first, so the last is pushed first.
-        work.push(children.reversed())
+        if isListed { node.record.flags.insert(.isListed) }
+        node.set(table)
+        node.children = children
+        compare(node)
     }
 
-    private func open(_ node: DirectoryNode) throws(FileFailure) -> OpenDirectory {
-        guard let directory = node.parent?.directory else {
-            preconditionFailure("a directory stays open until all below it is done")
-        }
-        return try directory.directory(node.name)
+    private func isCaptured(_ entryClass: EntryClass) -> Bool {
+        entryClass != .derived && !leftOut.contains(entryClass)
     }
 
-    private func merge(_ local: Found) {
-        found.withLock { found in
-            found.unreadable.append(contentsOf: local.unreadable)
-            found.notCaptured.append(contentsOf: local.notCaptured)
-            found.torn.append(contentsOf: local.torn)
-            found.moving.append(contentsOf: local.moving)
-            found.seen.append(contentsOf: local.seen)
+    private func isUsable(_ record: EntryRecord, _ status: FileStatus, _ node: DirectoryNode) -> Bool {
+        record.isUntouched(EntryRecord(status)) && (node.isHeld || sink.holds(record.id))
+    }
+
+    /// Compares what was listed with what the cache knows.
+    private func compare(_ node: DirectoryNode) {
+        guard let known = node.knownRecord else { return }
+        node.isLineSame = known.own.isSame(as: node.record.own) && knownExtra(node) == node.extra
+        node.isSame = node.withEntries { records, bytes in
+            node.withKnownEntries { knownRecords, knownBytes in
+                guard records.count == knownRecords.count else { return false }
+                for index in records.indices {
+                    let (new, old) = (records[index], knownRecords[index])
+                    guard new.kindNumber == old.kindNumber, new.classNumber == old.classNumber,
+                        new.kind == .directory || new.isSame(as: old),
+                        bytes.name(of: new) == knownBytes.name(of: old),
+                        bytes.extra(of: new) == knownBytes.extra(of: old)
+                    else { return false }
+                }
+                return true
+            }
         }
     }
 
     private func item(
-        _ name: [UInt8], _ path: EntryPath, in node: DirectoryNode, _ directory: OpenDirectory,
-        _ reader: FileReader, _ local: inout Found
-    ) throws(FileFailure) -> DirectoryNode.Item? {
-        var status = try directory.status(name)
-        var (entryClass, state) = matcher.step(node.state, name: name, isDirectory: status.kind == .directory)
-        let replacement = replacements[path]
-        if replacement != nil { entryClass = .database }
-        guard entryClass != .derived, !leftOut.contains(entryClass) else { return nil }
-        func item(_ contents: DirectoryNode.Contents, _ attributes: [Entry.Attribute] = [])
-            -> DirectoryNode.Item
-        {
-            DirectoryNode.Item(
-                name: name, status: status, entryClass: entryClass, attributes: attributes, contents: contents
-            )
-        }
+        _ name: [UInt8], _ status: FileStatus, _ entryClass: EntryClass, _ replacement: FilePath?,
+        in node: DirectoryNode, _ directory: OpenDirectory, _ walker: Walker
+    ) throws(FileFailure) -> (record: EntryRecord, extra: EntryExtra)? {
+        var extra = EntryExtra()
         switch status.kind {
         case .directory:
-            return item(.directory(DirectoryNode(parent: node, name: name, path: path, state: state)))
+            preconditionFailure("directories are not items")
         case .link:
-            let target = try directory.linkTarget(name)
-            return item(.link(target: target, try reader.add(.blob, target)))
+            var record = EntryRecord(status, .link, entryClass)
+            extra.target = try directory.linkTarget(name)
+            record.id = try walker.reader.add(.blob, extra.target)
+            record.settle(before: settledBefore)
+            return (record, extra)
         case .socket, .fifo, .device:
-            local.notCaptured.append(.init(path: path.description, reason: "a \(status.kind)"))
+            let path = EntryPath(node.path(of: name)).description
+            walker.found.notCaptured.append(.init(path: path, reason: "a \(status.kind)"))
             return nil
         case .file:
             if let replacement {
-                let frozen = try reader.read(OpenFile(replacement), path: path, isAppended: false)
-                let live = try directory.file(name).attributes()
-                status.size = frozen.contents.size
-                return item(
-                    .file(frozen.contents), live.map { Entry.Attribute(name: $0.name, value: $0.value) })
+                let frozen = try walker.reader.read(OpenFile(replacement), isAppended: false)
+                extra.attributes = try directory.file(name).attributes().map {
+                    Entry.Attribute(name: $0.name, value: $0.value)
+                }
+                var record = EntryRecord(status, .file, entryClass)
+                record.set(frozen.contents)
+                return (record, extra)
             }
-            if let known = cache.contents(status), sink.holds(known.id) {
-                local.seen.append((status, known))
-                let attributes = known.hasAttributes ? try directory.file(name).attributes() : []
-                return item(.file(known), attributes.map { Entry.Attribute(name: $0.name, value: $0.value) })
+            let result = try walker.reader.read(try directory.file(name), isAppended: entryClass == .bulk)
+            var record = EntryRecord(result.status, .file, entryClass)
+            record.set(result.contents)
+            extra.attributes = result.attributes
+            if result.isTorn {
+                walker.found.torn.append(EntryPath(node.path(of: name)))
+            } else {
+                record.settle(before: settledBefore)
             }
-            let result = try reader.read(
-                try directory.file(name), path: path, isAppended: entryClass == .bulk)
-            status = result.status
-            if result.isTorn { local.torn.append(path) } else { local.seen.append((status, result.contents)) }
-            return item(.file(result.contents), result.attributes)
+            return (record, extra)
         }
     }
 
-    /// Makes the tree of a directory whose children are all done, and goes on upwards.
-    private func complete(_ node: DirectoryNode, _ lane: any ObjectLane) throws {
+    // MARK: - Completed directories
+
+    /// Makes tree and manifest part of a directory whose children are all done, and goes on upwards.
+    private func complete(_ node: DirectoryNode, _ walker: Walker) throws {
         var node = node
         while true {
-            try writeTrees(node, lane)
-            try look(again: node)
-            node.directory = nil
+            try writeTrees(node, walker.reader.lane)
+            try manifest.add(node, walker.manifest)
+            look(again: node, walker)
             guard let parent = node.parent else { return }
             guard parent.openChildren.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else {
                 return
@@ -189,32 +372,92 @@ struct CapturedTree {
         }
     }
 
-    /// Notes a directory that changed since it was listed.
-    private func look(again node: DirectoryNode) throws {
-        guard let directory = node.directory, let before = node.status else { return }
-        let now = try directory.status()
-        guard now.modified != before.modified || now.changed != before.changed else { return }
-        found.withLock { $0.moving.append(node.path) }
+    /// Notes a directory that changed since it was visited.
+    private func look(again node: DirectoryNode, _ walker: Walker) {
+        walker.path.setDirectory(node.path)
+        guard walker.path.isShort else { return }
+        if let now = try? root.look(at: walker.path), EntryRecord(now).hasTimes(of: node.record.own) { return }
+        node.record.flags.remove(.isListed)
+        walker.found.moving.append(EntryPath(node.path))
     }
 
     private func writeTrees(_ node: DirectoryNode, _ lane: any ObjectLane) throws {
+        if let known = node.knownRecord, node.isSame, node.isHeld,
+            node.children.allSatisfy({ child in
+                child.knownRecord.map {
+                    $0.tree == child.record.tree && $0.historyTree == child.record.historyTree
+                } ?? false
+            })
+        {
+            node.record.tree = known.tree
+            node.record.historyTree = known.historyTree
+            return
+        }
         var entries: [TreeEntry] = []
         var history: [TreeEntry] = []
-        for item in node.items {
-            if case .directory(let child) = item.contents {
-                let name = StoredName.escaped(item.name)
-                if let tree = child.tree { entries.append(TreeEntry(name: name, mode: .tree, id: tree)) }
-                if let tree = child.historyTree {
-                    history.append(TreeEntry(name: name, mode: .tree, id: tree))
+        node.withEntries { records, bytes in
+            var next = 0
+            for index in records.indices {
+                let record = records[index]
+                guard record.kind == .directory else {
+                    let entry = treeEntry(record, bytes.name(of: record))
+                    entries.append(entry)
+                    if record.entryClass.isHistory { history.append(entry) }
+                    continue
                 }
-            } else if let entry = item.treeEntry {
-                entries.append(entry)
-                if item.entryClass.isHistory { history.append(entry) }
+                let child = node.children[next].record
+                next += 1
+                guard child.tree != .none else { continue }
+                let name = StoredName.escaped(bytes.name(of: record))
+                entries.append(TreeEntry(name: name, mode: .tree, id: child.tree))
+                if child.historyTree != .none {
+                    history.append(TreeEntry(name: name, mode: .tree, id: child.historyTree))
+                }
             }
         }
-        if !entries.isEmpty { node.tree = try lane.add(.tree, Tree.contents(entries)) }
+        if !entries.isEmpty { node.record.tree = try lane.add(.tree, Tree.contents(entries)) }
         if !history.isEmpty {
-            node.historyTree = history == entries ? node.tree : try lane.add(.tree, Tree.contents(history))
+            node.record.historyTree =
+                history == entries ? node.record.tree : try lane.add(.tree, Tree.contents(history))
         }
+    }
+}
+
+/// The entry of a file or link in a git tree.
+func treeEntry(_ record: EntryRecord, _ name: [UInt8]) -> TreeEntry {
+    let stored = StoredName.escaped(name)
+    if record.kind == .link { return TreeEntry(name: stored, mode: .link, id: record.id) }
+    if record.flags.contains(.isChunked) {
+        return TreeEntry(name: stored + StoredName.chunksSuffix, mode: .tree, id: record.id)
+    }
+    return TreeEntry(name: stored, mode: record.mode & 0o100 == 0 ? .file : .executable, id: record.id)
+}
+
+/// The cache's entries of a directory, asked for in the order of their names.
+private struct KnownNames {
+    private let node: DirectoryNode
+    private var next = 0
+
+    init(_ node: DirectoryNode) { self.node = node }
+
+    /// What the cache knows of a name, nil when it does not know it.
+    mutating func find(_ name: ArraySlice<UInt8>) -> (record: EntryRecord, extra: [UInt8])? {
+        var next = next
+        defer { self.next = next }
+        return node.withKnownEntries { records, bytes in
+            while next < records.count {
+                let record = records[next]
+                let known = bytes.name(of: record)
+                if known.elementsEqual(name) { return (record, bytes.extra(of: record)) }
+                if !known.lexicographicallyPrecedes(name) { return nil }
+                next += 1
+            }
+            return nil
+        }
+    }
+
+    func directory(_ place: (record: EntryRecord, extra: [UInt8])?) -> Int? {
+        guard let record = place?.record, record.kind == .directory else { return nil }
+        return Int(record.directory)
     }
 }

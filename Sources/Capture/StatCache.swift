@@ -1,142 +1,256 @@
+internal import Cryptography
 internal import FileTree
 internal import Git
+internal import SnapshotModel
 internal import SystemPackage
 
-/// What is known of a file's contents without reading them again.
-struct FileContents: Sendable {
-    /// The blob, or the tree of chunks.
-    var id: ObjectID
-    /// SHA-256 of the whole contents.
-    var digest: [32 of UInt8]
-    /// Bytes.
-    var size: Int64
-    /// Whether `id` is a tree of chunks.
-    var isChunked: Bool
-    /// Whether the file has holes.
-    var isSparse: Bool
-    /// Whether the file has extended attributes.
-    var hasAttributes: Bool
-}
-
-/// Last night's files by device and inode, mapped: a file whose size and times are the same is not read again.
+/// Last night's directories and files of one root, mapped: what still has its inode, size and times is not read again.
 ///
-/// A hash table of fixed records in one file, checked by a checksum; it may be deleted at any time, and a damaged one is
-/// as good as none. An entry counts only when its times lie before the night that wrote it, by git's rule for racy
-/// timestamps: a later change then always shows.
-struct StatCache: Sendable {
-    /// Device, inode, size, modified, changed (seconds and nanoseconds), id, digest, flags.
-    private static let wordsPerRecord = 16
-    private static let magic: UInt64 = 0x5544_5354_4154_0001
+/// A table of ``DirectoryRecord``, one of ``EntryRecord`` and the bytes of names in one file, checked by a checksum; it
+/// may be deleted at any time, and a damaged one, or one of another host or policy, is as good as none. A record counts
+/// only when its times lie before the night that wrote it, by git's rule for racy timestamps: a later change then
+/// always shows.
+@safe final class StatCache: Sendable {
+    private static let magic: UInt64 = 0x5544_5354_4154_0002
+    private static let headerSize = 128
 
-    /// The table's words: magic, checksum, capacity, 0, then the records.
-    private let words: [UInt64]
+    @unsafe private enum Storage {
+        case mapped(MappedFile)
+        case owned(UnsafeMutableRawBufferPointer)
+    }
+
+    /// The records, in memory that `storage` keeps.
+    @unsafe private struct Tables {
+        var directories = unsafe UnsafeBufferPointer<DirectoryRecord>(start: nil, count: 0)
+        var entries = unsafe UnsafeBufferPointer<EntryRecord>(start: nil, count: 0)
+        var bytes = unsafe UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+    }
+
+    // Written before anything else sees it, and never again.
+    private nonisolated(unsafe) let storage: Storage?
+    private nonisolated(unsafe) let tables: Tables
+    /// Whether the names of users and groups are what they were, so that manifest lines still say the truth.
+    let hasSameOwners: Bool
 
     /// A cache that knows nothing.
     init() {
-        words = []
+        unsafe storage = nil
+        unsafe tables = Tables()
+        hasSameOwners = true
     }
 
-    /// Reads a cache; one that is missing, damaged or of another version knows nothing.
-    init(_ path: FilePath) throws(FileFailure) {
-        self.init(bytes: try Files.readIfPresent(path) ?? [])
-    }
-
-    /// The cache that these bytes are; damaged ones know nothing.
-    init(bytes: [UInt8]) {
-        guard bytes.count.isMultiple(of: 8), bytes.count >= 32 else {
-            words = []
+    /// Maps a cache; one that is missing, damaged, or of another `fingerprint` knows nothing.
+    convenience init(_ path: FilePath, fingerprint: [UInt8]) throws(FileFailure) {
+        guard let status = try Files.status(path), status.kind == .file, status.size > 0 else {
+            self.init()
             return
         }
-        let words = unsafe bytes.withUnsafeBytes { unsafe Array($0.bindMemory(to: UInt64.self)) }
-        let isIntact =
-            words[0] == Self.magic && words[2].nonzeroBitCount == 1
-            && UInt64(words.count) == 4 + words[2] &* UInt64(Self.wordsPerRecord)
-            && words[1] == Self.checksum(words)
-        self.words = isIntact ? words : []
+        let file = try MappedFile(path)
+        unsafe self.init(.mapped(file), file.bytes, fingerprint)
     }
 
-    /// What is known of the file's contents, nil when nothing is or when the file changed.
-    func contents(_ status: FileStatus) -> FileContents? {
-        guard !words.isEmpty else { return nil }
-        var slot = Self.slot(status, capacity: words[2])
-        while true {
-            let start = 4 + Int(slot) * Self.wordsPerRecord
-            guard words[start + 15] != 0 else { return nil }
-            if words[start] == status.device, words[start + 1] == status.inode {
-                return matches(status, start) ? contents(start) : nil
+    /// The cache that these bytes are; they are copied.
+    convenience init(bytes: [UInt8], fingerprint: [UInt8]) {
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, bytes.count), alignment: 16)
+        unsafe copy.copyBytes(from: bytes)
+        unsafe self.init(
+            .owned(copy), UnsafeRawBufferPointer(rebasing: copy[..<bytes.count]), fingerprint)
+    }
+
+    deinit {
+        if case .owned(let buffer) = unsafe storage { unsafe buffer.deallocate() }
+    }
+
+    @unsafe private init(_ storage: Storage, _ all: UnsafeRawBufferPointer, _ fingerprint: [UInt8]) {
+        // One that is not believed only keeps the memory until it goes.
+        unsafe self.storage = storage
+        guard let counts = unsafe Self.counts(all, fingerprint) else {
+            unsafe tables = Tables()
+            hasSameOwners = true
+            return
+        }
+        let firstEntry = Self.headerSize + counts.directories * MemoryLayout<DirectoryRecord>.stride
+        let firstByte = firstEntry + counts.entries * MemoryLayout<EntryRecord>.stride
+        let found = unsafe Tables(
+            directories: UnsafeRawBufferPointer(rebasing: all[Self.headerSize..<firstEntry])
+                .bindMemory(to: DirectoryRecord.self),
+            entries: UnsafeRawBufferPointer(rebasing: all[firstEntry..<firstByte])
+                .bindMemory(to: EntryRecord.self),
+            bytes: UnsafeRawBufferPointer(rebasing: all[firstByte...]).bindMemory(to: UInt8.self))
+        let owners = unsafe Self.owners(found)
+        unsafe tables = owners == nil ? Tables() : found
+        hasSameOwners = unsafe owners?.digest.elementsEqual(all[64..<96]) ?? true
+    }
+
+    /// The record of the root directory, nil when nothing is known.
+    var root: Int? { unsafe tables.directories.isEmpty ? nil : 0 }
+
+    /// What is known of a directory.
+    func directory(_ index: Int) -> DirectoryRecord { unsafe tables.directories[index] }
+
+    /// Lends the entries of a directory, and the bytes that hold their names.
+    func withEntries<Result, Failure: Error>(
+        of index: Int, _ body: (Span<EntryRecord>, Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let record = unsafe tables.directories[index]
+        let range = Int(record.firstEntry)..<(Int(record.firstEntry) + Int(record.entryCount))
+        let slice = unsafe UnsafeBufferPointer(rebasing: tables.entries[range])
+        return try unsafe body(Span(_unsafeElements: slice), Span(_unsafeElements: tables.bytes))
+    }
+
+    // MARK: - The file
+
+    private static func counts(
+        _ all: UnsafeRawBufferPointer, _ fingerprint: [UInt8]
+    ) -> (directories: Int, entries: Int)? {
+        guard all.count >= headerSize, unsafe all.load(as: UInt64.self) == magic,
+            unsafe all.load(fromByteOffset: 8, as: UInt64.self) == checksum(all),
+            unsafe all[32..<64].elementsEqual(fingerprint)
+        else { return nil }
+        let directories = unsafe all.load(fromByteOffset: 16, as: UInt64.self)
+        let entries = unsafe all.load(fromByteOffset: 24, as: UInt64.self)
+        let limit = UInt64(all.count)
+        guard directories <= limit, entries <= limit,
+            UInt64(headerSize) + directories * UInt64(MemoryLayout<DirectoryRecord>.stride) + entries
+                * UInt64(MemoryLayout<EntryRecord>.stride) <= limit
+        else { return nil }
+        return (Int(directories), Int(entries))
+    }
+
+    private static func checksum(_ all: UnsafeRawBufferPointer) -> UInt64 {
+        unsafe UInt64(crc32(UnsafeRawBufferPointer(rebasing: all[16...])))
+    }
+
+    /// The owners of all records; nil when a record points outside of the tables, so that none of them is believed.
+    private static func owners(_ tables: Tables) -> OwnerNumbers? {
+        let byteCount = unsafe tables.bytes.count
+        var owners = OwnerNumbers()
+        let classes = EntryRecord.classes.count
+        for index in unsafe tables.directories.indices {
+            let record = unsafe tables.directories[index]
+            let end = Int(record.firstEntry) + Int(record.entryCount)
+            guard unsafe end <= tables.entries.count, Int(record.own.classNumber) < classes,
+                Int(record.own.nameStart) + Int(record.own.nameCount) + Int(record.own.extraCount)
+                    <= byteCount
+            else { return nil }
+            owners.insert(record.own)
+            for position in Int(record.firstEntry)..<end {
+                let entry = unsafe tables.entries[position]
+                guard let kind = EntryRecord.Kind(rawValue: entry.kindNumber),
+                    Int(entry.classNumber) < classes, entry.nameCount > 0,
+                    Int(entry.nameStart) + Int(entry.nameCount) + Int(entry.extraCount) <= byteCount
+                else { return nil }
+                // A directory comes after the one that holds it, so that there is no way round.
+                if kind == .directory {
+                    guard Int(entry.directory) > index, unsafe Int(entry.directory) < tables.directories.count else {
+                        return nil
+                    }
+                } else {
+                    owners.insert(entry)
+                }
             }
-            slot = (slot + 1) & (words[2] - 1)
+        }
+        return owners
+    }
+
+    /// The bytes of a cache of a walked tree; empty when it is too large for one.
+    static func encoded(_ root: DirectoryNode, fingerprint: [UInt8]) -> [UInt8] {
+        var nodes = [root]
+        var directories: [DirectoryRecord] = []
+        var entries: [EntryRecord] = []
+        var bytes: [UInt8] = []
+        var owners = OwnerNumbers()
+        var next = 0
+        func appendBytes(_ name: some Collection<UInt8>, _ extra: some Collection<UInt8>) -> UInt32 {
+            let start = UInt32(truncatingIfNeeded: bytes.count)
+            bytes.append(contentsOf: name)
+            bytes.append(contentsOf: extra)
+            return start
+        }
+        while next < nodes.count {
+            let node = nodes[next]
+            next += 1
+            var record = node.record
+            record.firstEntry = UInt32(truncatingIfNeeded: entries.count)
+            record.own.nameCount = 0
+            let extra = node.extra.encoded
+            record.own.extraCount = UInt32(extra.count)
+            record.own.nameStart = appendBytes([], extra)
+            owners.insert(record.own)
+            node.withEntries { records, names in
+                record.entryCount = UInt32(records.count)
+                var child = nodes.count
+                for index in records.indices {
+                    var entry = records[index]
+                    let range = Int(entry.nameStart)..<(Int(entry.nameStart) + Int(entry.nameCount))
+                    let rest = range.upperBound..<(range.upperBound + Int(entry.extraCount))
+                    entry.nameStart = unsafe names.withUnsafeBufferPointer {
+                        unsafe appendBytes($0[range], $0[rest])
+                    }
+                    if entry.kind == .directory {
+                        entry.directory = UInt32(truncatingIfNeeded: child)
+                        child += 1
+                    } else {
+                        owners.insert(entry)
+                    }
+                    entries.append(entry)
+                }
+            }
+            nodes.append(contentsOf: node.children)
+            directories.append(record)
+        }
+        guard bytes.count < UInt32.max, entries.count < UInt32.max else { return [] }
+        return file(directories, entries, bytes, owners, fingerprint)
+    }
+
+    private static func file(
+        _ directories: [DirectoryRecord], _ entries: [EntryRecord], _ bytes: [UInt8],
+        _ owners: OwnerNumbers, _ fingerprint: [UInt8]
+    ) -> [UInt8] {
+        let size =
+            headerSize + directories.count * MemoryLayout<DirectoryRecord>.stride + entries.count
+            * MemoryLayout<EntryRecord>.stride + bytes.count
+        return unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            let all = UnsafeMutableRawBufferPointer(buffer)
+            unsafe all.initializeMemory(as: UInt8.self, repeating: 0)
+            unsafe all.storeBytes(of: magic, as: UInt64.self)
+            unsafe all.storeBytes(of: UInt64(directories.count), toByteOffset: 16, as: UInt64.self)
+            unsafe all.storeBytes(of: UInt64(entries.count), toByteOffset: 24, as: UInt64.self)
+            unsafe UnsafeMutableRawBufferPointer(rebasing: all[32..<64]).copyBytes(from: fingerprint)
+            unsafe UnsafeMutableRawBufferPointer(rebasing: all[64..<96]).copyBytes(from: owners.digest)
+            var start = headerSize
+            func append(_ part: UnsafeRawBufferPointer) {
+                unsafe UnsafeMutableRawBufferPointer(rebasing: all[start..<(start + part.count)])
+                    .copyMemory(from: part)
+                start += part.count
+            }
+            unsafe directories.withUnsafeBytes { unsafe append($0) }
+            unsafe entries.withUnsafeBytes { unsafe append($0) }
+            unsafe bytes.withUnsafeBytes { unsafe append($0) }
+            unsafe all.storeBytes(
+                of: checksum(UnsafeRawBufferPointer(all)), toByteOffset: 8, as: UInt64.self)
+            count = size
         }
     }
+}
 
-    private func matches(_ status: FileStatus, _ start: Int) -> Bool {
-        words[start + 2] == UInt64(bitPattern: status.size)
-            && words[start + 3] == UInt64(bitPattern: status.modified.seconds)
-            && words[start + 4] == UInt64(bitPattern: status.modified.nanoseconds)
-            && words[start + 5] == UInt64(bitPattern: status.changed.seconds)
-            && words[start + 6] == UInt64(bitPattern: status.changed.nanoseconds)
+/// The users and groups that own anything, and a digest of what they are called here.
+private struct OwnerNumbers {
+    private var users: Set<UInt32> = []
+    private var groups: Set<UInt32> = []
+    private var last: (user: UInt32, group: UInt32)?
+
+    mutating func insert(_ record: EntryRecord) {
+        if let last, last.user == record.owner, last.group == record.group { return }
+        last = (record.owner, record.group)
+        users.insert(record.owner)
+        groups.insert(record.group)
     }
 
-    private func contents(_ start: Int) -> FileContents? {
-        var id: [UInt8] = []
-        for word in words[(start + 7)..<(start + 10)] { id.append(contentsOf: bytes(word)) }
-        guard let id = ObjectID(bytes: id.prefix(20)) else { return nil }
-        var digest = [32 of UInt8](repeating: 0)
-        for index in 0..<32 { digest[index] = bytes(words[start + 10 + index / 8])[index % 8] }
-        let flags = words[start + 15]
-        return FileContents(
-            id: id, digest: digest, size: Int64(bitPattern: words[start + 2]), isChunked: flags & 2 != 0,
-            isSparse: flags & 4 != 0, hasAttributes: flags & 8 != 0)
-    }
-
-    /// The bytes of a cache of these files.
-    static func encoded(_ files: [(FileStatus, FileContents)]) -> [UInt8] {
-        var capacity: UInt64 = 16
-        while capacity < UInt64(files.count) * 2 { capacity *= 2 }
-        var words = [UInt64](repeating: 0, count: 4 + Int(capacity) * wordsPerRecord)
-        words[0] = magic
-        words[2] = capacity
-        for (status, contents) in files {
-            var slot = slot(status, capacity: capacity)
-            while words[4 + Int(slot) * wordsPerRecord + 15] != 0 { slot = (slot + 1) & (capacity - 1) }
-            let start = 4 + Int(slot) * wordsPerRecord
-            words[start] = status.device
-            words[start + 1] = status.inode
-            words[start + 2] = UInt64(bitPattern: status.size)
-            words[start + 3] = UInt64(bitPattern: status.modified.seconds)
-            words[start + 4] = UInt64(bitPattern: status.modified.nanoseconds)
-            words[start + 5] = UInt64(bitPattern: status.changed.seconds)
-            words[start + 6] = UInt64(bitPattern: status.changed.nanoseconds)
-            let id = contents.id.bytes + [0, 0, 0, 0]
-            for index in 0..<3 { words[start + 7 + index] = word(id[(index * 8)..<(index * 8 + 8)]) }
-            for index in 0..<4 {
-                var value: UInt64 = 0
-                for byte in 0..<8 { value |= UInt64(contents.digest[index * 8 + byte]) << UInt64(byte * 8) }
-                words[start + 10 + index] = value
-            }
-            words[start + 15] =
-                1 | (contents.isChunked ? 2 : 0) | (contents.isSparse ? 4 : 0)
-                | (contents.hasAttributes ? 8 : 0)
-        }
-        words[1] = checksum(words)
-        return unsafe words.withUnsafeBytes { unsafe Array($0) }
-    }
-
-    private static func slot(_ status: FileStatus, capacity: UInt64) -> UInt64 {
-        var hash = status.inode &+ status.device &* 0x9e37_79b9_7f4a_7c15
-        hash = (hash ^ hash >> 30) &* 0xbf58_476d_1ce4_e5b9
-        return (hash ^ hash >> 31) & (capacity - 1)
-    }
-
-    private static func checksum(_ words: [UInt64]) -> UInt64 {
-        unsafe words.withUnsafeBytes { UInt64(unsafe crc32(UnsafeRawBufferPointer(rebasing: $0[16...]))) + 1 }
-    }
-
-    private func bytes(_ word: UInt64) -> [UInt8] {
-        (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) }
-    }
-
-    private static func word(_ bytes: ArraySlice<UInt8>) -> UInt64 {
-        bytes.enumerated().reduce(0) { $0 | UInt64($1.element) << UInt64($1.offset * 8) }
+    var digest: [UInt8] {
+        let lines =
+            users.sorted().map { "u \($0) \(Accounts.userName($0))\n" }
+            + groups.sorted().map { "g \($0) \(Accounts.groupName($0))\n" }
+        return SHA256.digest(Array(lines.joined().utf8))
     }
 }

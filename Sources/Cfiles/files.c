@@ -1,6 +1,11 @@
 #define _GNU_SOURCE
 #include "Cfiles.h"
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,3 +31,19 @@ int cfiles_lock(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
 long cfiles_next_hole(int descriptor, long offset) { return lseek(descriptor, offset, SEEK_HOLE); }
 
 long cfiles_next_data(int descriptor, long offset) { return lseek(descriptor, offset, SEEK_DATA); }
+
+int cfiles_open_below(int directory, const char *path, int flags) {
+    struct open_how how;
+    memset(&how, 0, sizeof how);
+    how.flags = (unsigned long long)(unsigned int)flags;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+long cfiles_list(int descriptor, void *buffer, unsigned long size) {
+    return syscall(SYS_getdents64, descriptor, buffer, size);
+}
+
+int cfiles_entry_length(const void *entry) { return ((const struct dirent64 *)entry)->d_reclen; }
+
+const char *cfiles_entry_name(const void *entry) { return ((const struct dirent64 *)entry)->d_name; }

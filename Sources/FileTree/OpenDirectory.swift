@@ -35,9 +35,45 @@ package final class OpenDirectory: Sendable {
         return OpenDirectory(descriptor: child, path: self.path(name))
     }
 
-    /// The names in the directory, sorted by bytes.
-    package func names() throws(FileFailure) -> [[UInt8]] {
-        try namesInDirectory(descriptor, path: path).sorted { $0.lexicographicallyPrecedes($1) }
+    /// Opens a directory below this one by a path of names; empty for this one itself.
+    ///
+    /// In one step where the kernel has `openat2` and the path is not too long for it, else name by name.
+    package func descend(_ names: [UInt8]) throws(FileFailure) -> OpenDirectory {
+        guard !names.isEmpty else { return self }
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        do throws(FileFailure) {
+            let child = try systemCall("open", path(names)) {
+                unsafe withName(names) { unsafe cfiles_open_below(descriptor, $0, flags) }
+            }
+            return OpenDirectory(descriptor: child, path: path(names))
+        } catch {
+            guard [.noFunction, .notPermitted, .fileNameTooLong].contains(error.reason) else { throw error }
+            var directory = self
+            for name in names.split(separator: UInt8(ascii: "/")) {
+                directory = try directory.directory(Array(name))
+            }
+            return directory
+        }
+    }
+
+    /// Reads the names in the directory into a list.
+    package func read(into names: NameList) throws(FileFailure) {
+        try names.read(descriptor, path: path)
+    }
+
+    /// The status of what stands at a path of names below this one, which ends in a zero byte.
+    ///
+    /// A link on the way is followed: so this is only for asking whether something is still what it was, by device,
+    /// inode and times, which a link cannot forge.
+    package func look(at names: borrowing ZeroTerminatedPath) throws(FileFailure) -> FileStatus {
+        var status = stat()
+        let result = unsafe names.bytes.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return CInt(-1) }
+            return unsafe fstatat(
+                descriptor, base.assumingMemoryBound(to: CChar.self), &status, AT_SYMLINK_NOFOLLOW)
+        }
+        guard result == 0 else { throw FileFailure("look at", path(names.bytes.dropLast()), Errno(rawValue: errno)) }
+        return FileStatus(status)
     }
 
     /// The status of the directory itself.
@@ -154,9 +190,38 @@ package final class OpenDirectory: Sendable {
     }
 
     /// The path of a name in here, for messages.
-    private func path(_ name: [UInt8]) -> [UInt8] {
+    private func path(_ name: some Collection<UInt8>) -> [UInt8] {
         path + [UInt8(ascii: "/")] + name
     }
+}
+
+/// A path that the system is asked about again and again: one buffer, a directory and a name that changes.
+package struct ZeroTerminatedPath: ~Copyable {
+    /// The bytes, the last of them zero.
+    fileprivate var bytes: [UInt8] = [0]
+    private var directoryCount = 0
+
+    /// An empty path.
+    package init() {}
+
+    /// Names a directory by its path below the root, empty for the root.
+    package mutating func setDirectory(_ path: [UInt8]) {
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(contentsOf: path)
+        if !path.isEmpty { bytes.append(UInt8(ascii: "/")) }
+        directoryCount = bytes.count
+        bytes.append(contentsOf: [UInt8(ascii: "."), 0])
+    }
+
+    /// Names an entry of the directory.
+    package mutating func setName(_ name: some Collection<UInt8>) {
+        bytes.removeSubrange(directoryCount...)
+        bytes.append(contentsOf: name)
+        bytes.append(0)
+    }
+
+    /// Whether the system takes a path of this length (`PATH_MAX`).
+    package var isShort: Bool { bytes.count <= 4096 }
 }
 
 /// `O_NOATIME` of `<fcntl.h>`, which needs `_GNU_SOURCE`.

@@ -3,10 +3,13 @@ internal import Cryptography
 /// The name of a git object: 20 bytes, hexadecimal only at the edges.
 ///
 /// Held as three numbers in big-endian order, so that comparing them compares the bytes.
-package struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
+package struct ObjectID: Hashable, Comparable, Sendable, BitwiseCopyable, CustomStringConvertible {
     let high: UInt64
     let middle: UInt64
     let low: UInt32
+
+    /// Twenty zero bytes, which git uses for "no object".
+    package static let none = ObjectID(high: 0, middle: 0, low: 0)
 
     init(high: UInt64, middle: UInt64, low: UInt32) {
         self.high = high
@@ -93,7 +96,24 @@ extension ObjectID {
     /// The id of an object with these contents.
     @unsafe static func of(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer) -> ObjectID {
         var hash = SHA1()
-        hash.update(Array("\(kind.word) \(contents.count)\0".utf8))
+        // The header: the word, the length in digits, a zero byte; written from its end.
+        var header = [32 of UInt8](repeating: 0)
+        var start = 31
+        var rest = contents.count
+        repeat {
+            start -= 1
+            header[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        } while rest > 0
+        start -= 1
+        header[start] = UInt8(ascii: " ")
+        for byte in kind.word.utf8.reversed() {
+            start -= 1
+            header[start] = byte
+        }
+        unsafe withUnsafeBytes(of: &header) { bytes in
+            unsafe hash.update(UnsafeRawBufferPointer(rebasing: bytes[start...]))
+        }
         unsafe hash.update(contents)
         return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digest in
             guard let base = digest.baseAddress else { preconditionFailure("an allocation of 20 bytes") }

@@ -6,6 +6,8 @@ package protocol ObjectSink: Sendable {
     func makeLane() -> any ObjectLane
     /// Whether an object known from another night need not be given again.
     func holds(_ id: ObjectID) -> Bool
+    /// Whether what is given is kept: a rehearsal keeps nothing.
+    var isWritten: Bool { get }
     /// The entries of a tree that was given and is not yet in the repository, nil when it is not such a tree.
     func newTree(_ id: ObjectID) throws -> [TreeEntry]?
 }
@@ -28,6 +30,9 @@ extension ObjectLane {
 extension PackWriter: ObjectSink {
     /// A lane for one thread.
     package func makeLane() -> any ObjectLane { lane() }
+
+    /// A pack keeps what it is given.
+    package var isWritten: Bool { true }
 }
 
 /// Names objects and writes nothing; trees are kept in memory, so that a live system can be compared like a snapshot.
@@ -42,6 +47,9 @@ package final class Rehearsal: ObjectSink {
 
     /// A lane for one thread.
     package func makeLane() -> any ObjectLane { RehearsalLane(self) }
+
+    /// A rehearsal keeps nothing.
+    package var isWritten: Bool { false }
 
     /// Whether the repository holds the object.
     package func holds(_ id: ObjectID) -> Bool { existing?.contains(id) ?? false }

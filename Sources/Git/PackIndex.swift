@@ -1,6 +1,5 @@
 internal import Cryptography
 internal import FileTree
-internal import Glibc
 internal import SystemPackage
 
 /// Pack indexes, version 2, as they are written.
@@ -42,33 +41,6 @@ enum PackIndexWriter {
         var hash = SHA1()
         hash.update(bytes)
         return bytes + hash.finish()
-    }
-}
-
-/// A file in memory, as long as this lives.
-@safe final class MappedFile: Sendable {
-    // The bytes never change while they are mapped: git and we only ever add whole files and remove names. That, and
-    // that the mapping is read-only, makes it safe to share.
-    nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
-    let path: FilePath
-
-    init(_ path: FilePath) throws(FileFailure) {
-        let descriptor = try Files.openForReading(path)
-        defer { close(descriptor) }
-        var status = stat()
-        try systemCall("look at", path.byteArray) { unsafe fstat(descriptor, &status) }
-        let count = Int(status.st_size)
-        guard count > 0 else { throw FileFailure("map", path, .invalidArgument) }
-        let start = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
-        guard let start = unsafe start, unsafe start != MAP_FAILED else {
-            throw FileFailure("map", path, Errno(rawValue: errno))
-        }
-        unsafe bytes = UnsafeRawBufferPointer(start: start, count: count)
-        self.path = path
-    }
-
-    deinit {
-        unsafe munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
     }
 }
 

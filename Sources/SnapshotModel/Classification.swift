@@ -60,6 +60,9 @@ extension Classification {
             fileprivate var places: [Int]
             /// The best row that already matched this directory or one above.
             fileprivate var decided: Int
+
+            /// The state in which no row applies.
+            package static let none = State(places: [], decided: Int.max)
         }
 
         private let nodes: [Node]
@@ -81,11 +84,23 @@ extension Classification {
             start = State(places: places, decided: Int.max)
         }
 
+        /// The class of anything but a directory called `name` in a directory of this state.
+        package func entryClass(_ state: State, name: ArraySlice<UInt8>) -> EntryClass {
+            var decided = state.decided
+            for place in state.places where nodes[place].rule < decided {
+                guard nodes[place].isEnd, !nodes[place].isForDirectories,
+                    nodes[place].segment.matches(name)
+                else { continue }
+                decided = nodes[place].rule
+            }
+            return decided == Int.max ? defaultClass : classes[decided]
+        }
+
         /// The class of an entry called `name` in a directory of this state, and the entry's own state.
         package func step(_ state: State, name: [UInt8], isDirectory: Bool) -> (EntryClass, State) {
             var next = State(places: [], decided: state.decided)
             for place in state.places where nodes[place].rule < next.decided {
-                guard nodes[place].segment.matches(name) else { continue }
+                guard nodes[place].segment.matches(name[...]) else { continue }
                 if nodes[place].isEnd && (isDirectory || !nodes[place].isForDirectories) {
                     next.decided = nodes[place].rule
                 }
@@ -119,10 +134,10 @@ extension Classification {
             self = isGlob ? .glob(Array(text)) : .literal(Array(text))
         }
 
-        func matches(_ name: [UInt8]) -> Bool {
+        func matches(_ name: ArraySlice<UInt8>) -> Bool {
             switch self {
             case .anything: true
-            case .literal(let literal): literal == name
+            case .literal(let literal): literal.elementsEqual(name)
             case .glob(let glob): Classification.matches(glob, name)
             }
         }
@@ -214,11 +229,11 @@ extension Classification {
     /// Whether a name matches a glob of `*` and `?`.
     ///
     /// Linear in the product of both lengths at worst: it only ever goes back to the last star.
-    fileprivate static func matches(_ glob: [UInt8], _ name: [UInt8]) -> Bool {
+    fileprivate static func matches(_ glob: [UInt8], _ name: ArraySlice<UInt8>) -> Bool {
         var globIndex = 0
-        var nameIndex = 0
+        var nameIndex = name.startIndex
         var lastStar: (glob: Int, name: Int)?
-        while nameIndex < name.count {
+        while nameIndex < name.endIndex {
             if globIndex < glob.count, glob[globIndex] == star {
                 lastStar = (globIndex, nameIndex)
                 globIndex += 1

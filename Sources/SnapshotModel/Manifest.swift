@@ -4,53 +4,132 @@
 /// `tags`, what mtree has no keyword for: the class, hard links, holes and extended attributes. Readers of mtree pass
 /// over tags that they do not know.
 package enum Manifest {
+    /// What every line says, with names of owners already spelled by ``word(_:_:)``.
+    package struct Line {
+        /// What kind of file it is.
+        package enum Kind {
+            case directory, file, link
+        }
+
+        var kind: Kind
+        var mode: UInt16
+        var owner: UInt32
+        var group: UInt32
+        var ownerWord: [UInt8]
+        var groupWord: [UInt8]
+        var modified: Entry.Time
+        var size: Int64
+        var entryClass: EntryClass
+        var isSparse: Bool
+
+        /// A line; see ``Entry`` for what the fields mean.
+        package init(
+            kind: Kind, mode: UInt16, owner: UInt32, group: UInt32, ownerWord: [UInt8], groupWord: [UInt8],
+            modified: Entry.Time, size: Int64, entryClass: EntryClass, isSparse: Bool
+        ) {
+            self.kind = kind
+            self.mode = mode
+            self.owner = owner
+            self.group = group
+            self.ownerWord = ownerWord
+            self.groupWord = groupWord
+            self.modified = modified
+            self.size = size
+            self.entryClass = entryClass
+            self.isSparse = isSparse
+        }
+    }
+
+    /// A word of a line with a blank before it: ` uname=jenkins`; nothing for an empty value.
+    package static func word(_ keyword: String, _ value: String) -> [UInt8] {
+        guard !value.isEmpty else { return [] }
+        var word = Array(" \(keyword)=".utf8)
+        appendVisible(Array(value.utf8).span, to: &word)
+        return word
+    }
+
+    /// How a line spells a path below the root: `.` or `./jobs/a`.
+    package static func word(ofPath path: [UInt8]) -> [UInt8] {
+        var word = [UInt8(ascii: ".")]
+        guard !path.isEmpty else { return word }
+        word.append(UInt8(ascii: "/"))
+        appendVisible(path.span, to: &word)
+        return word
+    }
+
     /// Adds the line of an entry to `text`.
     package static func append(_ entry: Entry, to text: inout [UInt8]) {
-        appendPath(entry.path, to: &text)
+        var target: [UInt8] = []
+        var kind = Line.Kind.file
         switch entry.kind {
+        case .directory: kind = .directory
+        case .file: break
+        case .link(let path):
+            kind = .link
+            target = path
+        }
+        let line = Line(
+            kind: kind, mode: entry.mode, owner: entry.owner, group: entry.group,
+            ownerWord: word("uname", entry.ownerName), groupWord: word("gname", entry.groupName),
+            modified: entry.modified, size: entry.size, entryClass: entry.entryClass,
+            isSparse: entry.isSparse)
+        append(
+            line, path: word(ofPath: entry.path.parent.bytes), name: Array(entry.path.name).span,
+            digest: entry.digest.span, target: target, hardLink: entry.hardLink?.bytes ?? [],
+            attributes: entry.attributes, to: &text)
+    }
+
+    /// Adds a line to `text`.
+    ///
+    /// `path` is the ``word(ofPath:)`` of the directory that holds the entry, `name` its name there, empty for the root;
+    /// `target` is a link's, `hardLink` the first path of a file that is linked, empty for others.
+    package static func append(
+        _ line: Line, path: [UInt8], name: Span<UInt8>, digest: Span<UInt8>, target: [UInt8],
+        hardLink: [UInt8], attributes: [Entry.Attribute], to text: inout [UInt8]
+    ) {
+        text.append(contentsOf: path)
+        if !name.isEmpty {
+            text.append(UInt8(ascii: "/"))
+            appendVisible(name, to: &text)
+        }
+        switch line.kind {
         case .directory: text.append(contentsOf: " type=dir mode=0".utf8)
         case .file: text.append(contentsOf: " type=file mode=0".utf8)
         case .link: text.append(contentsOf: " type=link mode=0".utf8)
         }
-        appendNumber(entry.mode, radix: 8, to: &text)
+        appendNumber(UInt64(line.mode), radix: 8, to: &text)
         text.append(contentsOf: " uid=".utf8)
-        appendNumber(entry.owner, to: &text)
+        appendNumber(UInt64(line.owner), to: &text)
         text.append(contentsOf: " gid=".utf8)
-        appendNumber(entry.group, to: &text)
-        if !entry.ownerName.isEmpty {
-            text.append(contentsOf: " uname=".utf8)
-            appendVisible(Array(entry.ownerName.utf8), to: &text)
-        }
-        if !entry.groupName.isEmpty {
-            text.append(contentsOf: " gname=".utf8)
-            appendVisible(Array(entry.groupName.utf8), to: &text)
-        }
-        if entry.kind == .file {
+        appendNumber(UInt64(line.group), to: &text)
+        text.append(contentsOf: line.ownerWord)
+        text.append(contentsOf: line.groupWord)
+        if line.kind == .file {
             text.append(contentsOf: " size=".utf8)
-            appendNumber(entry.size, to: &text)
+            appendNumber(line.size.magnitude, to: &text)
         }
         text.append(contentsOf: " time=".utf8)
-        appendTime(entry.modified, to: &text)
-        if case .link(let target) = entry.kind {
+        appendTime(line.modified, to: &text)
+        if line.kind == .link {
             text.append(contentsOf: " link=".utf8)
-            appendVisible(target, to: &text)
+            appendVisible(target.span, to: &text)
         }
-        if entry.kind == .file {
+        if line.kind == .file {
             text.append(contentsOf: " sha256digest=".utf8)
-            appendHex(entry.digest, to: &text)
+            appendHex(digest, to: &text)
         }
         text.append(contentsOf: " tags=".utf8)
-        text.append(contentsOf: entry.entryClass.rawValue.utf8)
-        if entry.isSparse { text.append(contentsOf: ",sparse".utf8) }
-        if let first = entry.hardLink {
+        text.append(contentsOf: line.entryClass.rawValue.utf8)
+        if line.isSparse { text.append(contentsOf: ",sparse".utf8) }
+        if !hardLink.isEmpty {
             text.append(contentsOf: ",hardlink:".utf8)
-            appendHex(first.bytes, to: &text)
+            appendHex(hardLink.span, to: &text)
         }
-        for attribute in entry.attributes {
+        for attribute in attributes {
             text.append(contentsOf: ",xattr:".utf8)
-            appendHex(attribute.name, to: &text)
+            appendHex(attribute.name.span, to: &text)
             text.append(UInt8(ascii: ":"))
-            appendHex(attribute.value, to: &text)
+            appendHex(attribute.value.span, to: &text)
         }
         text.append(newline)
     }
@@ -179,16 +258,10 @@ package enum Manifest {
         }
     }
 
-    private static func appendPath(_ path: EntryPath, to text: inout [UInt8]) {
-        text.append(UInt8(ascii: "."))
-        guard !path.isRoot else { return }
-        text.append(UInt8(ascii: "/"))
-        appendVisible(path.bytes, to: &text)
-    }
-
     /// Adds bytes in the octal spelling of `strsvis(3)` that every reader of mtree undoes.
-    private static func appendVisible(_ bytes: [UInt8], to text: inout [UInt8]) {
-        for byte in bytes {
+    private static func appendVisible(_ bytes: Span<UInt8>, to text: inout [UInt8]) {
+        for index in bytes.indices {
+            let byte = bytes[index]
             if isPlain[Int(byte)] {
                 text.append(byte)
             } else {
@@ -225,7 +298,8 @@ package enum Manifest {
     }
 
     private static func appendTime(_ time: Entry.Time, to text: inout [UInt8]) {
-        appendNumber(time.seconds, to: &text)
+        if time.seconds < 0 { text.append(UInt8(ascii: "-")) }
+        appendNumber(time.seconds.magnitude, to: &text)
         text.append(UInt8(ascii: "."))
         var divisor: Int64 = 100_000_000
         while divisor > 0 {
@@ -234,27 +308,22 @@ package enum Manifest {
         }
     }
 
-    private static func appendNumber<Number: FixedWidthInteger>(
-        _ number: Number, radix: Number = 10, to text: inout [UInt8]
-    ) {
-        if number < 0 { text.append(UInt8(ascii: "-")) }
-        var digits: (Int, [20 of UInt8]) = (0, .init(repeating: 0))
-        var rest = number.magnitude
+    private static func appendNumber(_ number: UInt64, radix: UInt64 = 10, to text: inout [UInt8]) {
+        var digits = [22 of UInt8](repeating: 0)
+        var start = 22
+        var rest = number
         repeat {
-            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: radix.magnitude)
-            digits.1[digits.0] = UInt8(ascii: "0") + UInt8(digit)
-            digits.0 += 1
-            rest = quotient
+            start -= 1
+            digits[start] = UInt8(ascii: "0") + UInt8(rest % radix)
+            rest /= radix
         } while rest > 0
-        for index in (0..<digits.0).reversed() {
-            text.append(digits.1[index])
-        }
+        for index in start..<22 { text.append(digits[index]) }
     }
 
-    private static func appendHex(_ bytes: [UInt8], to text: inout [UInt8]) {
-        for byte in bytes {
-            text.append(hexDigit(byte >> 4))
-            text.append(hexDigit(byte & 15))
+    private static func appendHex(_ bytes: Span<UInt8>, to text: inout [UInt8]) {
+        for index in bytes.indices {
+            text.append(hexDigit(bytes[index] >> 4))
+            text.append(hexDigit(bytes[index] & 15))
         }
     }
 

@@ -15,6 +15,11 @@ internal import Synchronization
     /// Counts wake-ups; one for each piece pushed, and one for each thread at the end.
     private let available = DispatchSemaphore(value: 0)
     private let threads: Int
+    /// Threads that wait for work.
+    private let idle = Atomic<Int>(0)
+
+    /// Whether a thread would take work at once: the time for another to share its own.
+    package var hasIdleThreads: Bool { idle.load(ordering: .relaxed) > 0 }
 
     /// A stack worked on by `threads` threads.
     package init(threads: Int) {
@@ -60,7 +65,9 @@ internal import Synchronization
     }
 
     private func next() -> Work? {
+        idle.add(1, ordering: .relaxed)
         available.wait()
+        idle.subtract(1, ordering: .relaxed)
         return state.withLock { $0.failure == nil ? $0.stack.popLast() : nil }
     }
 

@@ -14,4 +14,10 @@ int cfiles_start_writeback(int descriptor, long offset, long count);
 int cfiles_lock(int descriptor);
 long cfiles_next_hole(int descriptor, long offset);
 long cfiles_next_data(int descriptor, long offset);
+/* openat2: a path of several names below the directory, in which no name may be a symbolic link. */
+int cfiles_open_below(int directory, const char *path, int flags);
+/* getdents64, and the parts of one of its entries. */
+long cfiles_list(int descriptor, void *buffer, unsigned long size);
+int cfiles_entry_length(const void *entry);
+const char *cfiles_entry_name(const void *entry);
 #endif

@@ -1,0 +1,33 @@
+internal import Glibc
+package import SystemPackage
+
+/// A file in memory, read-only, as long as this lives.
+@safe package final class MappedFile: Sendable {
+    /// The file's bytes, at least one.
+    ///
+    /// They never change while they are mapped: git and we only ever add whole files and remove names. That, and that
+    /// the mapping is read-only, makes it safe to share.
+    package nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+    /// Where it was.
+    package let path: FilePath
+
+    /// Maps a file; throws when it is not there, and when it is empty.
+    package init(_ path: FilePath) throws(FileFailure) {
+        let descriptor = try Files.openForReading(path)
+        defer { close(descriptor) }
+        var status = stat()
+        try systemCall("look at", path.byteArray) { unsafe fstat(descriptor, &status) }
+        let count = Int(status.st_size)
+        guard count > 0 else { throw FileFailure("map", path, .invalidArgument) }
+        let start = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
+        guard let start = unsafe start, unsafe start != MAP_FAILED else {
+            throw FileFailure("map", path, Errno(rawValue: errno))
+        }
+        unsafe bytes = UnsafeRawBufferPointer(start: start, count: count)
+        self.path = path
+    }
+
+    deinit {
+        unsafe munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+    }
+}
