@@ -91,10 +91,19 @@ package struct Difference: Sendable {
         for root in roots.sorted() {
             let before = try parts(of: root, in: old)
             let after = try parts(of: root, in: new)
-            let oldEntries = try entries(before.filter { after[$0.key] != $0.value }, in: old)
-            let newEntries = try entries(after.filter { before[$0.key] != $0.value }, in: new)
-            for (path, entry) in newEntries {
-                guard let was = oldEntries[path] else {
+            // A part that only one state has may hold what lay in another part before, so that paths decide in the end.
+            var removed: [EntryPath: Entry] = [:]
+            var added: [EntryPath: Entry] = [:]
+            for name in Set(before.keys).union(after.keys) where before[name] != after[name] {
+                let oldText = try before[name].map { try old.text($0) } ?? []
+                let newText = try after[name].map { try new.text($0) } ?? []
+                try Manifest.differences(oldText, newText) { was, entry in
+                    if let was { removed[was.path] = was }
+                    if let entry { added[entry.path] = entry }
+                }
+            }
+            for (path, entry) in added {
+                guard let was = removed.removeValue(forKey: path) else {
                     changes.append(
                         .init(
                             root: root, path: path, change: .added, detail: "", entryClass: entry.entryClass))
@@ -106,9 +115,9 @@ package struct Difference: Sendable {
                         root: root, path: path, change: .changed, detail: detail(was, entry),
                         entryClass: entry.entryClass, aspects: aspects(was, entry)))
             }
-            for (path, entry) in oldEntries where newEntries[path] == nil {
+            for (path, was) in removed {
                 changes.append(
-                    .init(root: root, path: path, change: .removed, detail: "", entryClass: entry.entryClass))
+                    .init(root: root, path: path, change: .removed, detail: "", entryClass: was.entryClass))
             }
         }
         return changes.sorted { $0.root == $1.root ? $0.path < $1.path : $0.root < $1.root }
@@ -120,16 +129,6 @@ package struct Difference: Sendable {
             return [:]
         }
         return Dictionary(try state.tree(entry.id).map { ($0.name, $0.id) }) { first, _ in first }
-    }
-
-    private static func entries(_ parts: [[UInt8]: ObjectID], in state: ComponentState) throws -> [EntryPath:
-        Entry]
-    {
-        var entries: [EntryPath: Entry] = [:]
-        for id in parts.values {
-            for entry in try Manifest.entries(try state.text(id)) { entries[entry.path] = entry }
-        }
-        return entries
     }
 
     /// What differs between two entries of one path, besides their contents.

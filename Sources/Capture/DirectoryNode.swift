@@ -11,7 +11,6 @@ final class DirectoryNode: @unchecked Sendable {
     let parent: DirectoryNode?
     /// The path below the root, as bytes; empty for the root itself.
     let path: [UInt8]
-    let state: Classification.Matcher.State
     let openChildren = Atomic<Int>(0)
     /// The directory's own status, and its trees and its manifest part once it is complete.
     var record = DirectoryRecord()
@@ -19,6 +18,8 @@ final class DirectoryNode: @unchecked Sendable {
     var extra = EntryExtra()
     /// The directories in it, in the order of its entries.
     var children: [DirectoryNode] = []
+    /// What is left of the classification in here, when the directory had to be listed.
+    var state: Classification.Matcher.State?
     /// Its entries, when they had to be listed; else they are those of the cache.
     private(set) var table: EntryTable?
     /// Its record in the cache, nil when there is none.
@@ -36,12 +37,10 @@ final class DirectoryNode: @unchecked Sendable {
     var hasLinkedFiles = false
 
     init(
-        parent: DirectoryNode?, path: [UInt8], state: Classification.Matcher.State, known: Int?,
-        cache: StatCache
+        parent: DirectoryNode?, path: [UInt8], known: Int?, cache: StatCache
     ) {
         self.parent = parent
         self.path = path
-        self.state = state
         self.known = known
         self.cache = cache
     }

@@ -169,7 +169,7 @@ final class ManifestWriter: Sendable {
     ) throws -> Written {
         var table = EntryTable()
         table.append(record, name: name, extra: extra.encoded)
-        let node = DirectoryNode(parent: nil, path: [], state: .none, known: nil, cache: StatCache())
+        let node = DirectoryNode(parent: nil, path: [], known: nil, cache: StatCache())
         node.set(table)
         let lane = Lane(sinkLane)
         count(node, lane)
@@ -327,7 +327,7 @@ private struct HardLinks {
     func resolve() -> Bool {
         var isNew = false
         for var group in names.values {
-            group.sort { $0.path.split(separator: slash).lexicographicallyPrecedes($1.path.split(separator: slash)) { $0.lexicographicallyPrecedes($1) } }
+            group.sort { EntryPath($0.path).isBeforeInWalk(EntryPath($1.path)) }
             guard let first = group.first else { continue }
             for name in group {
                 var extra = name.extra
@@ -342,5 +342,3 @@ private struct HardLinks {
         return isNew
     }
 }
-
-private let slash = UInt8(ascii: "/")

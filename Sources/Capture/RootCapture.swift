@@ -98,7 +98,7 @@ struct CapturedTree {
     /// Captures the directory; throws when the sink fails, all else is in the result.
     func run(rootClass: EntryClass) throws -> CapturedTree {
         let status = try root.status()
-        let node = DirectoryNode(parent: nil, path: [], state: matcher.start, known: cache.root, cache: cache)
+        let node = DirectoryNode(parent: nil, path: [], known: cache.root, cache: cache)
         node.record.own = EntryRecord(status, .directory, rootClass)
         work.push([node])
         try work.run(
@@ -161,7 +161,7 @@ struct CapturedTree {
         let isWhole = node.withKnownEntries { records, bytes in
             for index in records.indices {
                 let record = records[index]
-                setName(&walker.path, record, bytes)
+                walker.path.setName(bytes, Int(record.nameStart), Int(record.nameCount))
                 guard walker.path.isShort else { return false }
                 guard let status = try? root.look(at: walker.path) else { return false }
                 if record.kind == .directory {
@@ -189,15 +189,16 @@ struct CapturedTree {
         return true
     }
 
-    private func setName(_ path: inout ZeroTerminatedPath, _ record: EntryRecord, _ bytes: Span<UInt8>) {
-        let range = Int(record.nameStart)..<(Int(record.nameStart) + Int(record.nameCount))
-        unsafe bytes.withUnsafeBufferPointer { unsafe path.setName($0[range]) }
+    private func child(_ name: some Collection<UInt8>, of node: DirectoryNode, known: Int?) -> DirectoryNode {
+        DirectoryNode(parent: node, path: node.path(of: name), known: known, cache: cache)
     }
 
-    private func child(_ name: some Collection<UInt8>, of node: DirectoryNode, known: Int?) -> DirectoryNode {
-        let (_, state) = matcher.step(node.state, name: Array(name), isDirectory: true)
-        return DirectoryNode(
-            parent: node, path: node.path(of: name), state: state, known: known, cache: cache)
+    /// What is left of the classification in a directory; those above that were not listed have not asked for theirs.
+    private func state(of node: DirectoryNode) -> Classification.Matcher.State {
+        if let state = node.state { return state }
+        guard let parent = node.parent else { return matcher.start }
+        let name = Array(node.path[(parent.path.isEmpty ? 0 : parent.path.count + 1)...])
+        return matcher.step(state(of: parent), name: name, isDirectory: true).1
     }
 
     private func knownExtra(_ node: DirectoryNode) -> EntryExtra? {
@@ -212,6 +213,8 @@ struct CapturedTree {
     private func list(_ node: DirectoryNode, _ walker: Walker) throws {
         var table = EntryTable()
         var children: [DirectoryNode] = []
+        let state = state(of: node)
+        node.state = state
         node.hasLinkedFiles = false
         // Whatever is not as it should be is looked for again tomorrow.
         var isListed = true
@@ -230,12 +233,12 @@ struct CapturedTree {
             walker.path.setDirectory([])
             for index in 0..<walker.names.count {
                 let name = walker.names.name(index)
-                walker.path.setName(name)
+                walker.names.setName(index, of: &walker.path)
                 do throws(FileFailure) {
                     let status = try directory.look(at: walker.path)
                     let place = known.find(name)
                     if status.kind == .directory {
-                        let (entryClass, _) = matcher.step(node.state, name: Array(name), isDirectory: true)
+                        let (entryClass, _) = matcher.step(state, name: Array(name), isDirectory: true)
                         guard isCaptured(entryClass) else { continue }
                         let child = child(name, of: node, known: known.directory(place))
                         child.record.own = EntryRecord(status, .directory, entryClass)
@@ -243,7 +246,7 @@ struct CapturedTree {
                         table.append(EntryRecord(status, .directory, entryClass), name: name)
                         continue
                     }
-                    let entryClass = matcher.entryClass(node.state, name: name)
+                    let entryClass = matcher.entryClass(state, name: name)
                     let replacement = replaced[Array(name)]
                     guard replacement != nil || isCaptured(entryClass) else { continue }
                     if replacement == nil, let place, isUsable(place.record, status, node) {
@@ -372,8 +375,9 @@ struct CapturedTree {
         }
     }
 
-    /// Notes a directory that changed since it was visited.
+    /// Notes a directory that changed since it was listed; one that was not listed has nothing that could disagree.
     private func look(again node: DirectoryNode, _ walker: Walker) {
+        guard node.table != nil else { return }
         walker.path.setDirectory(node.path)
         guard walker.path.isShort else { return }
         if let now = try? root.look(at: walker.path), EntryRecord(now).hasTimes(of: node.record.own) { return }

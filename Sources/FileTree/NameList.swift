@@ -31,6 +31,12 @@ internal import SystemPackage
         bytes[places[index].start..<(places[index].start + places[index].count)]
     }
 
+    /// Makes a name the last of a path.
+    package func setName(_ index: Int, of path: inout ZeroTerminatedPath) {
+        let bytes = bytes
+        path.setName(bytes.span, places[index].start, places[index].count)
+    }
+
     /// Reads the names in an open directory, without `.` and `..`.
     func read(_ descriptor: CInt, path: [UInt8]) throws(FileFailure) {
         bytes.removeAll(keepingCapacity: true)

@@ -213,10 +213,12 @@ package struct ZeroTerminatedPath: ~Copyable {
         bytes.append(contentsOf: [UInt8(ascii: "."), 0])
     }
 
-    /// Names an entry of the directory.
-    package mutating func setName(_ name: some Collection<UInt8>) {
-        bytes.removeSubrange(directoryCount...)
-        bytes.append(contentsOf: name)
+    /// Names an entry of the directory: `count` bytes of `names`, from `start`.
+    package mutating func setName(_ names: Span<UInt8>, _ start: Int, _ count: Int) {
+        bytes.removeLast(bytes.count - directoryCount)
+        unsafe names.withUnsafeBufferPointer { names in
+            unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: names[start..<(start + count)]))
+        }
         bytes.append(0)
     }
 

@@ -1,3 +1,4 @@
+internal import Cryptography
 internal import FileTree
 internal import Glibc
 internal import Synchronization
@@ -18,6 +19,8 @@ package final class ObjectReader: Sendable {
 
     private let packs: [Pack]
     private let fallback: Mutex<ObjectDatabase>
+    /// First bytes of loose objects; we write none, so mostly there are none.
+    private let looseBytes: Set<UInt8>
 
     /// Opens the packs that are there now; packs that come later are only found by the fallback.
     package init(_ repository: FilePath) throws {
@@ -34,12 +37,16 @@ package final class ObjectReader: Sendable {
         // The newest first: most of what is looked up was written last.
         self.packs = packs.sorted { $0.modified > $1.modified }.map(\.0)
         fallback = Mutex(try ObjectDatabase(repository))
+        looseBytes = Set(
+            try Files.names(repository.appending("objects")).compactMap { name in
+                name.count == 2 ? bytes(hex: name)?.first : nil
+            })
     }
 
     /// Whether the repository holds the object.
     package func contains(_ id: ObjectID) -> Bool {
         if packs.contains(where: { $0.index.position(of: id) != nil }) { return true }
-        // Loose objects are rare here (we write none), so one look at the file system will do.
+        guard looseBytes.contains(id.firstByte) else { return false }
         let digits = id.description
         let path = repository.appending("objects").appending(String(digits.prefix(2))).appending(
             String(digits.dropFirst(2)))

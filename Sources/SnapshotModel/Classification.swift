@@ -60,9 +60,6 @@ extension Classification {
             fileprivate var places: [Int]
             /// The best row that already matched this directory or one above.
             fileprivate var decided: Int
-
-            /// The state in which no row applies.
-            package static let none = State(places: [], decided: Int.max)
         }
 
         private let nodes: [Node]

@@ -59,6 +59,15 @@ package struct EntryPath: Hashable, Comparable, Sendable {
         return bytes.count == other.bytes.count || bytes[other.bytes.count] == slash
     }
 
+    /// Whether a walk, which takes names in the order of their bytes and goes down at once, comes by here first: bytes
+    /// decide, and the slash comes before all others.
+    package func isBeforeInWalk(_ other: EntryPath) -> Bool {
+        for (left, right) in zip(bytes, other.bytes) where left != right {
+            return left == slash || (right != slash && left < right)
+        }
+        return bytes.count < other.bytes.count
+    }
+
     /// Orders by bytes.
     package static func < (left: EntryPath, right: EntryPath) -> Bool {
         left.bytes.lexicographicallyPrecedes(right.bytes)

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Manifest lines: `mtree(5)`, full paths, one line an entry.
 ///
 /// A line holds what `mtree -f` checks (type, mode, owners, size, time in nanoseconds, link target, SHA-256) and, as
@@ -141,120 +143,94 @@ package enum Manifest {
     package static func entries(_ text: [UInt8]) throws(ManifestFailure) -> [Entry] {
         var entries: [Entry] = []
         var number = 0
-        for line in text.split(separator: newline, omittingEmptySubsequences: false).dropLast() {
+        for line in try lines(text) {
             number += 1
-            guard let entry = entry(line) else {
-                throw ManifestFailure(line: number, text: printable(line.prefix(200)))
-            }
-            entries.append(entry)
-        }
-        guard text.isEmpty || text.last == newline else {
-            throw ManifestFailure(line: number + 1, text: "no newline at the end")
+            entries.append(try entry(text, line, number: number))
         }
         return entries
     }
 
-    private static func entry(_ line: ArraySlice<UInt8>) -> Entry? {
-        let words = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
-        guard let first = words.first, let path = path(first) else { return nil }
-        var values: [String: ArraySlice<UInt8>] = [:]
-        for word in words.dropFirst() {
-            guard let equals = word.firstIndex(of: UInt8(ascii: "=")) else { return nil }
-            let key = String(decoding: word[..<equals], as: UTF8.self)
-            guard values.updateValue(word[(equals + 1)...], forKey: key) == nil else { return nil }
+    /// Where the lines of a part are, without their newlines.
+    package static func lines(_ text: [UInt8]) throws(ManifestFailure) -> [Range<Int>] {
+        var lines: [Range<Int>] = []
+        var start = 0
+        while start < text.count {
+            guard let end = index(of: newline, in: text, from: start) else {
+                throw ManifestFailure(line: lines.count + 1, text: "no newline at the end")
+            }
+            lines.append(start..<end)
+            start = end + 1
         }
-        guard let kind = kind(values), let mode: UInt16 = number(values["mode"], radix: 8), mode <= 0o7777,
-            let owner: UInt32 = number(values["uid"]), let group: UInt32 = number(values["gid"]),
-            let time = values["time"].flatMap(time), let tags = values["tags"]
-        else { return nil }
-        let labels = tags.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-        guard let label = labels.first,
-            let entryClass = EntryClass(rawValue: String(decoding: label, as: UTF8.self))
-        else { return nil }
-        var size: Int64 = 0
-        var digest: [UInt8] = []
-        if kind == .file {
-            guard let count: Int64 = number(values["size"]), count >= 0,
-                let sum = values["sha256digest"].flatMap(bytes), sum.count == 32
+        return lines
+    }
+
+    private static func index(of byte: UInt8, in text: [UInt8], from start: Int) -> Int? {
+        unsafe text.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress,
+                let found = unsafe memchr(base + start, CInt(byte), bytes.count - start)
             else { return nil }
-            size = count
-            digest = sum
+            return unsafe UnsafeRawPointer(found) - base
         }
-        guard let ownerName = text(values["uname"]), let groupName = text(values["gname"]) else { return nil }
-        var entry = Entry(
-            path: path, kind: kind, mode: mode, owner: owner, group: group, ownerName: ownerName,
-            groupName: groupName, modified: time, size: size, digest: digest, entryClass: entryClass)
-        for label in labels.dropFirst() {
-            guard addTag(label, to: &entry) else { return nil }
+    }
+
+    /// The entry of one line, which is the `number`th of its part.
+    package static func entry(
+        _ text: [UInt8], _ line: Range<Int>, number: Int
+    ) throws(ManifestFailure) -> Entry {
+        var parser = LineParser(text, line)
+        guard let entry = parser.entry() else {
+            throw ManifestFailure(line: number, text: printable(text[line].prefix(200)))
         }
         return entry
     }
 
-    private static func addTag(_ label: ArraySlice<UInt8>, to entry: inout Entry) -> Bool {
-        let parts = label.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
-        switch (String(decoding: parts[0], as: UTF8.self), parts.count) {
-        case ("sparse", 1):
-            entry.isSparse = true
-        case ("hardlink", 2):
-            guard let path = bytes(parts[1]), isSafe(path), !path.isEmpty else { return false }
-            entry.hardLink = EntryPath(path)
-        case ("xattr", 3):
-            guard let name = bytes(parts[1]), let value = bytes(parts[2]), !name.contains(0) else {
-                return false
+    /// What differs between two lists of parts, line by line: lines that both have are not taken apart.
+    ///
+    /// Every path of one text is in it once, in the order of a walk (``EntryPath/isBeforeInWalk(_:)``).
+    package static func differences(
+        _ old: [UInt8], _ new: [UInt8], _ body: (_ old: Entry?, _ new: Entry?) -> Void
+    ) throws(ManifestFailure) {
+        let oldLines = try lines(old)
+        let newLines = try lines(new)
+        var (left, right) = (0, 0)
+        while left < oldLines.count || right < newLines.count {
+            if left < oldLines.count, right < newLines.count,
+                areEqual(old, oldLines[left], new, newLines[right])
+            {
+                left += 1
+                right += 1
+                continue
             }
-            entry.attributes.append(.init(name: name, value: value))
-        default:
-            return false
-        }
-        return true
-    }
-
-    private static func kind(_ values: [String: ArraySlice<UInt8>]) -> Entry.Kind? {
-        switch values["type"].map({ String(decoding: $0, as: UTF8.self) }) {
-        case "dir": .directory
-        case "file": .file
-        case "link":
-            values["link"].flatMap(unvisible).flatMap {
-                $0.contains(0) || $0.isEmpty ? nil : .link(target: $0)
+            let before = left < oldLines.count ? try entry(old, oldLines[left], number: left + 1) : nil
+            let after = right < newLines.count ? try entry(new, newLines[right], number: right + 1) : nil
+            guard let before, let after else {
+                body(before, after)
+                if before != nil { left += 1 } else { right += 1 }
+                continue
             }
-        default: nil
+            if before.path == after.path {
+                body(before, after)
+                left += 1
+                right += 1
+            } else if before.path.isBeforeInWalk(after.path) {
+                body(before, nil)
+                left += 1
+            } else {
+                body(nil, after)
+                right += 1
+            }
         }
     }
 
-    private static func text(_ value: ArraySlice<UInt8>?) -> String? {
-        guard let value else { return "" }
-        return unvisible(value).flatMap { String(validating: $0, as: UTF8.self) }
-    }
-
-    private static func number<Number: FixedWidthInteger>(_ value: ArraySlice<UInt8>?, radix: Int = 10)
-        -> Number?
+    private static func areEqual(_ one: [UInt8], _ line: Range<Int>, _ other: [UInt8], _ otherLine: Range<Int>)
+        -> Bool
     {
-        value.flatMap { Number(String(decoding: $0, as: UTF8.self), radix: radix) }
-    }
-
-    private static func time(_ value: ArraySlice<UInt8>) -> Entry.Time? {
-        let parts = value.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[1].count == 9, let seconds: Int64 = number(parts[0]),
-            let nanoseconds: Int64 = number(parts[1]), nanoseconds >= 0
-        else { return nil }
-        return Entry.Time(seconds: seconds, nanoseconds: nanoseconds)
-    }
-
-    private static func path(_ word: ArraySlice<UInt8>) -> EntryPath? {
-        if word.elementsEqual(".".utf8) { return .root }
-        guard word.starts(with: "./".utf8), let path = unvisible(word.dropFirst(2)), !path.isEmpty,
-            isSafe(path)
-        else {
-            return nil
-        }
-        return EntryPath(path)
-    }
-
-    /// Whether a path stays below the root, name by name.
-    private static func isSafe(_ path: [UInt8]) -> Bool {
-        guard !path.contains(0) else { return false }
-        return path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy {
-            !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8) && $0.count <= 255
+        guard line.count == otherLine.count else { return false }
+        return unsafe one.withUnsafeBytes { one in
+            unsafe other.withUnsafeBytes { other in
+                guard let one = one.baseAddress, let other = other.baseAddress else { return false }
+                return unsafe memcmp(one + line.lowerBound, other + otherLine.lowerBound, line.count) == 0
+            }
         }
     }
 
@@ -275,26 +251,6 @@ package enum Manifest {
 
     private static let isPlain: [Bool] = (0..<256).map { byte in
         byte > 0x20 && byte < 0x7f && !Array("\\#*?[=".utf8).contains(UInt8(byte))
-    }
-
-    private static func unvisible(_ text: ArraySlice<UInt8>) -> [UInt8]? {
-        guard text.contains(UInt8(ascii: "\\")) else { return Array(text) }
-        var bytes: [UInt8] = []
-        var index = text.startIndex
-        while index < text.endIndex {
-            guard text[index] == UInt8(ascii: "\\") else {
-                bytes.append(text[index])
-                index += 1
-                continue
-            }
-            guard index + 3 < text.endIndex,
-                let value = Int(String(decoding: text[(index + 1)...(index + 3)], as: UTF8.self), radix: 8),
-                let byte = UInt8(exactly: value)
-            else { return nil }
-            bytes.append(byte)
-            index += 4
-        }
-        return bytes
     }
 
     private static func appendTime(_ time: Entry.Time, to text: inout [UInt8]) {
@@ -329,27 +285,6 @@ package enum Manifest {
 
     private static func hexDigit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-    }
-
-    private static func bytes(_ hex: ArraySlice<UInt8>) -> [UInt8]? {
-        guard hex.count.isMultiple(of: 2) else { return nil }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(hex.count / 2)
-        var index = hex.startIndex
-        while index < hex.endIndex {
-            guard let high = value(hex[index]), let low = value(hex[index + 1]) else { return nil }
-            bytes.append(high << 4 | low)
-            index += 2
-        }
-        return bytes
-    }
-
-    private static func value(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        default: nil
-        }
     }
 }
 
