@@ -5,6 +5,9 @@ internal import Clibdeflate
     private let fast: OpaquePointer
     private let stored: OpaquePointer
 
+    /// Compressing fewer bytes costs more than all else that is done for them, and saves less than a hundred.
+    private static let smallest = 400
+
     init() {
         // Level 1 compresses texts of a CI home to a quarter at 300 MB/s a core (docs/benchmarks.md); level 0 stores.
         guard let fast = unsafe libdeflate_alloc_compressor(1),
@@ -30,7 +33,8 @@ internal import Clibdeflate
     @unsafe func compress(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, stores: Bool
     ) -> Int {
-        let compressor = unsafe stores || !isWorthwhile(input) ? stored : fast
+        let isSmall = input.count < Self.smallest
+        let compressor = unsafe stores || isSmall || !isWorthwhile(input) ? stored : fast
         let count = unsafe libdeflate_zlib_compress(
             compressor, input.baseAddress, input.count, output.baseAddress, output.count)
         precondition(count > 0, "the output has room for the bound")
