@@ -38,20 +38,23 @@ package struct ComponentCapture: Sendable {
     private let sink: any ObjectSink
     private let options: CaptureOptions
     private let local: FilePath
+    private let written: [String: WrittenFiles]
 
     /// How often the files are walked until nothing moves.
     private static let passes = 3
 
-    /// A capture into a sink; `local` is the store's directory for what can be made again.
+    /// A capture into a sink; `local` is the store's directory for what can be made again, `written` what we have just
+    /// written to the roots ourselves, by component and root.
     package init(
         _ component: Component, driver: any Driver, sink: any ObjectSink, options: CaptureOptions,
-        local: FilePath
+        local: FilePath, written: [String: WrittenFiles] = [:]
     ) {
         self.component = component
         self.driver = driver
         self.sink = sink
         self.options = options
         self.local = local
+        self.written = written
     }
 
     /// The classes below a root: the policy's rows, then the driver's.
@@ -164,7 +167,8 @@ package struct ComponentCapture: Sendable {
         while true {
             let walked = try RootCapture(
                 FilePath(root.path), classification: classification, cache: cache, sink: sink,
-                replacements: replacements, leavingOut: options.leftOut
+                replacements: replacements, leavingOut: options.leftOut,
+                written: written["\(component.name)/\(root.name)"]
             ).run(rootClass: classification.defaultClass)
             let isLast = walked.moving.isEmpty || pass == Self.passes
             if !isLast || (walked.hasNews && sink.isWritten) {

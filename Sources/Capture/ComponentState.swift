@@ -63,9 +63,8 @@ package struct ComponentState: Sendable {
         {
             return try Files.read(FilePath(bytes: Array(place.path.utf8) + [UInt8(ascii: "/")] + path.bytes))
         }
-        var bytes: [UInt8] = []
-        try reader.read(StoredRoot.Contents(id: entry.id, isChunked: entry.mode == .tree)) { bytes += $0 }
-        return bytes
+        return try ReaderLane(reader).contents(
+            of: StoredRoot.Contents(id: entry.id, isChunked: entry.mode == .tree))
     }
 
     /// The component as its driver reads it.

@@ -34,6 +34,7 @@ struct CapturedTree {
     private let sink: any ObjectSink
     private let replacements: [[UInt8]: [[UInt8]: FilePath]]
     private let leftOut: Set<EntryClass>
+    private let written: WrittenFiles?
     private let root: OpenDirectory
     private let work = WorkStack<DirectoryNode>(threads: usualThreads)
     private let manifest: ManifestWriter
@@ -77,7 +78,7 @@ struct CapturedTree {
     /// Opens the directory at `path`; throws when it cannot be opened.
     init(
         _ path: FilePath, classification: Classification, cache: StatCache, sink: any ObjectSink,
-        replacements: [EntryPath: FilePath], leavingOut leftOut: Set<EntryClass>
+        replacements: [EntryPath: FilePath], leavingOut leftOut: Set<EntryClass>, written: WrittenFiles?
     ) throws(FileFailure) {
         let now = Clock.now
         // File systems of today keep times to the tick of the kernel's clock, 10 ms at most.
@@ -92,6 +93,7 @@ struct CapturedTree {
         }
         self.replacements = byDirectory
         self.leftOut = leftOut
+        self.written = written
         manifest = ManifestWriter(sink, isKnown: cache.hasSameOwners)
     }
 
@@ -343,6 +345,14 @@ struct CapturedTree {
                 }
                 var record = EntryRecord(status, .file, entryClass)
                 record.set(frozen.contents)
+                return (record, extra)
+            }
+            if let (file, attributes) = written?.find(status) {
+                var record = EntryRecord(status, .file, entryClass)
+                record.id = file.id
+                record.digest = file.digest
+                record.flags = file.flags
+                extra.attributes = attributes
                 return (record, extra)
             }
             let result = try walker.reader.read(try directory.file(name), isAppended: entryClass == .bulk)

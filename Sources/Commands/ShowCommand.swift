@@ -119,7 +119,9 @@ struct ShowCommand: AsyncParsableCommand {
             }
             return try session.output.result(listed) { listed.joined(separator: "\n") }
         }
-        try reader.read(.init(id: entry.id, isChunked: entry.mode == .tree)) { try session.output.bytes($0) }
+        try unsafe ReaderLane(reader).read(
+            .init(id: entry.id, isChunked: entry.mode == .tree), checks: true
+        ) { try unsafe session.output.bytes(Array($0)) }
     }
 
     private func chunked(_ names: [[UInt8]], _ stored: StoredSnapshot, _ reader: ObjectReader) throws

@@ -124,11 +124,11 @@ package final class OpenDirectory: Sendable {
         return OpenFile(descriptor: opened, path: path())
     }
 
-    /// Makes a new file, which only we may read and write until its mode is set.
-    package func createFile(_ name: [UInt8]) throws(FileFailure) -> OpenFile {
+    /// Makes a new file; the process's umask applies to `mode`, of which only the permission bits count.
+    package func createFile(_ name: [UInt8], mode: UInt16 = 0o600) throws(FileFailure) -> OpenFile {
         let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let created = try systemCall("create", self.path(name)) {
-            unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags, 0o600) }
+            unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags, UInt32(mode & 0o777)) }
         }
         return OpenFile(descriptor: created, path: path(name))
     }
@@ -180,13 +180,8 @@ package final class OpenDirectory: Sendable {
     }
 
     /// Sets owner, attributes, mode and time of the directory itself, in the order in which none undoes another.
-    package func set(
-        owner: UInt32, group: UInt32, mode: UInt16, attributes: [(name: [UInt8], value: [UInt8])],
-        modified: (Int64, Int64)
-    ) throws(FileFailure) {
-        try setMetadata(
-            descriptor, path, owner: owner, group: group, mode: mode, attributes: attributes,
-            modified: modified)
+    package func set(_ metadata: FileMetadata) throws(FileFailure) {
+        _ = try setMetadata(descriptor, path, metadata)
     }
 
     /// The path of a name in here, for messages.

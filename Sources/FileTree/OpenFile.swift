@@ -56,13 +56,12 @@ package struct OpenFile: ~Copyable {
     }
 
     /// Writes all bytes at the current place.
-    package borrowing func write(_ bytes: [UInt8]) throws(FileFailure) {
+    @unsafe package borrowing func write(_ bytes: UnsafeRawBufferPointer) throws(FileFailure) {
         var written = 0
         while written < bytes.count {
             written += try systemCall("write", path) {
-                unsafe bytes.withUnsafeBytes {
-                    unsafe Glibc.write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written)
-                }
+                unsafe Glibc.write(
+                    descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written)
             }
         }
     }
@@ -82,14 +81,9 @@ package struct OpenFile: ~Copyable {
         try readAttributes(descriptor, path)
     }
 
-    /// Sets owner, attributes, mode and time, in the order in which none undoes another.
-    package borrowing func set(
-        owner: UInt32, group: UInt32, mode: UInt16, attributes: [(name: [UInt8], value: [UInt8])],
-        modified: (Int64, Int64)
-    ) throws(FileFailure) {
-        try setMetadata(
-            descriptor, path, owner: owner, group: group, mode: mode, attributes: attributes,
-            modified: modified)
+    /// Sets owner, attributes, mode and time, in the order in which none undoes another, and looks at the result.
+    package borrowing func set(_ metadata: FileMetadata) throws(FileFailure) -> FileStatus {
+        try setMetadata(descriptor, path, metadata)
     }
 }
 
@@ -98,20 +92,48 @@ func accessAndModification(_ modified: (Int64, Int64)) -> [timespec] {
     return [time, time]
 }
 
+/// What a manifest knows of a file or directory beside its contents.
+package struct FileMetadata: Sendable {
+    /// The owner's number.
+    package var owner: UInt32
+    /// The group's number.
+    package var group: UInt32
+    /// The low 12 bits of the mode.
+    package var mode: UInt16
+    /// Extended attributes, sorted by name.
+    package var attributes: [(name: [UInt8], value: [UInt8])]
+    /// Seconds and nanoseconds of the last change of the contents.
+    package var modified: (Int64, Int64)
+
+    /// Metadata.
+    package init(
+        owner: UInt32, group: UInt32, mode: UInt16, attributes: [(name: [UInt8], value: [UInt8])],
+        modified: (Int64, Int64)
+    ) {
+        self.owner = owner
+        self.group = group
+        self.mode = mode
+        self.attributes = attributes
+        self.modified = modified
+    }
+}
+
 /// Sets what a manifest knows of an open file or directory.
 ///
 /// Owner before mode, because a change of owner clears set-user-id; owner before attributes, because it clears
 /// capabilities; mode after the attributes, because an ACL sets the group bits of the mode; time last.
+///
+/// Returns the status afterwards. Throws `invalidArgument` when the file system took everything and kept something else.
 func setMetadata(
-    _ descriptor: CInt, _ path: [UInt8], owner: UInt32, group: UInt32, mode: UInt16,
-    attributes: [(name: [UInt8], value: [UInt8])], modified: (Int64, Int64)
-) throws(FileFailure) {
+    _ descriptor: CInt, _ path: [UInt8], _ metadata: FileMetadata
+) throws(FileFailure) -> FileStatus {
     var status = stat()
-    try systemCall("look at", path) { unsafe fstat(descriptor, &status) }
-    if status.st_uid != owner || status.st_gid != group {
-        try systemCall("set the owner of", path) { fchown(descriptor, owner, group) }
+    func look() throws(FileFailure) { try systemCall("look at", path) { unsafe fstat(descriptor, &status) } }
+    try look()
+    if status.st_uid != metadata.owner || status.st_gid != metadata.group {
+        try systemCall("set the owner of", path) { fchown(descriptor, metadata.owner, metadata.group) }
     }
-    for attribute in attributes {
+    for attribute in metadata.attributes {
         try systemCall("set an extended attribute of", path) {
             unsafe withName(attribute.name) { name in
                 unsafe attribute.value.withUnsafeBytes {
@@ -120,11 +142,20 @@ func setMetadata(
             }
         }
     }
-    try systemCall("set the mode of", path) { fchmod(descriptor, mode_t(mode)) }
-    let times = accessAndModification(modified)
+    let isModeKept = status.st_uid == metadata.owner && status.st_gid == metadata.group
+    if !isModeKept || !metadata.attributes.isEmpty || status.st_mode & 0o7777 != mode_t(metadata.mode) {
+        try systemCall("set the mode of", path) { fchmod(descriptor, mode_t(metadata.mode)) }
+    }
+    let times = accessAndModification(metadata.modified)
     try systemCall("set the time of", path) {
         unsafe times.withUnsafeBufferPointer { unsafe futimens(descriptor, $0.baseAddress) }
     }
+    let attributes = try readAttributes(descriptor, path)
+    guard attributes.elementsEqual(metadata.attributes, by: ==) else {
+        throw FileFailure("keep the extended attributes of", path, .invalidArgument)
+    }
+    try look()
+    return FileStatus(status)
 }
 
 /// The extended attributes of an open file or directory, sorted by name; none where the file system has none.

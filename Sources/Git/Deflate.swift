@@ -73,9 +73,20 @@ internal import Clibdeflate
     @unsafe func decompress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer)
         -> Bool
     {
+        var none: UInt8 = 0
+        guard unsafe !output.isEmpty else {
+            // libdeflate wants a place to write to even for nothing.
+            return unsafe withUnsafeMutableBytes(of: &none) { unsafe run(input, $0, count: 0) }
+        }
+        return unsafe run(input, output, count: output.count)
+    }
+
+    @unsafe private func run(
+        _ input: UnsafeRawBufferPointer, _ output: UnsafeMutableRawBufferPointer, count: Int
+    ) -> Bool {
         var used = 0
         let result = unsafe libdeflate_zlib_decompress_ex(
-            pointer, input.baseAddress, input.count, output.baseAddress, output.count, &used, nil)
+            pointer, input.baseAddress, input.count, output.baseAddress, count, &used, nil)
         return result == LIBDEFLATE_SUCCESS
     }
 }

@@ -95,11 +95,27 @@ package enum ObjectKind: UInt8, Sendable {
 extension ObjectID {
     /// The id of an object with these contents.
     @unsafe static func of(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer) -> ObjectID {
-        var hash = SHA1()
-        // The header: the word, the length in digits, a zero byte; written from its end.
+        var hash = ObjectHash(kind, count: contents.count)
+        unsafe hash.update(contents)
+        return hash.finish()
+    }
+
+    /// The id of an object with these contents.
+    package static func of(_ kind: ObjectKind, _ contents: [UInt8]) -> ObjectID {
+        unsafe contents.withUnsafeBytes { unsafe of(kind, $0) }
+    }
+}
+
+/// The id of an object whose contents come piece by piece.
+struct ObjectHash {
+    private var hash = SHA1()
+
+    /// A hash of the header: the word, the length in digits, a zero byte.
+    init(_ kind: ObjectKind, count: Int) {
+        // Written from its end.
         var header = [32 of UInt8](repeating: 0)
         var start = 31
-        var rest = contents.count
+        var rest = count
         repeat {
             start -= 1
             header[start] = UInt8(ascii: "0") + UInt8(rest % 10)
@@ -114,16 +130,15 @@ extension ObjectID {
         unsafe withUnsafeBytes(of: &header) { bytes in
             unsafe hash.update(UnsafeRawBufferPointer(rebasing: bytes[start...]))
         }
-        unsafe hash.update(contents)
-        return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digest in
+    }
+
+    @unsafe mutating func update(_ bytes: UnsafeRawBufferPointer) { unsafe hash.update(bytes) }
+
+    mutating func finish() -> ObjectID {
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digest in
             guard let base = digest.baseAddress else { preconditionFailure("an allocation of 20 bytes") }
             unsafe hash.finish(into: base)
             return unsafe ObjectID(UnsafeRawPointer(base))
         }
-    }
-
-    /// The id of an object with these contents.
-    package static func of(_ kind: ObjectKind, _ contents: [UInt8]) -> ObjectID {
-        unsafe contents.withUnsafeBytes { unsafe of(kind, $0) }
     }
 }

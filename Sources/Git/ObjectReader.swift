@@ -58,12 +58,17 @@ package final class ObjectReader: Sendable {
     /// Throws a ``GitError``: `notFound` when the repository does not hold it, `damaged` when it cannot be read. The
     /// contents are not hashed again; who must be sure compares ``ObjectID/of(_:_:)``.
     package func object(_ id: ObjectID) throws -> (kind: ObjectKind, contents: [UInt8]) {
-        for pack in packs {
-            guard let position = pack.index.position(of: id) else { continue }
-            if let object = try whole(id, at: position, in: pack) { return object }
-            break
+        guard let place = try unsafe place(of: id) else { return try other(id) }
+        let size = unsafe place.size
+        let decompressor = Decompressor()
+        var isWhole = false
+        let contents = unsafe [UInt8](unsafeUninitializedCapacity: size) { output, count in
+            isWhole = unsafe decompressor.decompress(
+                place.stream, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(output)[..<size]))
+            count = isWhole ? size : 0
         }
-        return try fallback.withLock { (database) throws(GitError) in try database.object(id) }
+        guard isWhole else { throw unsafe GitError.damaged(id, place) }
+        return unsafe (place.kind, contents)
     }
 
     /// The contents of an object that must be of one kind.
@@ -80,10 +85,25 @@ package final class ObjectReader: Sendable {
         try Tree.entries(try contents(id, .tree), of: id)
     }
 
-    /// An object that is stored whole, nil for a delta.
-    private func whole(
-        _ id: ObjectID, at position: Int, in pack: Pack
-    ) throws(GitError) -> (kind: ObjectKind, contents: [UInt8])? {
+    /// Where an object that is stored whole lies in its pack.
+    @unsafe struct Place {
+        var kind: ObjectKind
+        var size: Int
+        /// The zlib stream, and what follows it in the pack.
+        var stream: UnsafeRawBufferPointer
+        var pack: FilePath
+    }
+
+    /// Finds an object that a pack holds whole; nil for a delta, for a loose object, and for one that is not there.
+    func place(of id: ObjectID) throws(GitError) -> Place? {
+        for pack in packs {
+            guard let position = pack.index.position(of: id) else { continue }
+            return try unsafe place(of: id, at: position, in: pack)
+        }
+        return nil
+    }
+
+    private func place(of id: ObjectID, at position: Int, in pack: Pack) throws(GitError) -> Place? {
         func damaged(_ reason: String) -> GitError {
             GitError(.damaged, "read object \(id) of \(pack.file.path)", reason)
         }
@@ -107,21 +127,24 @@ package final class ObjectReader: Sendable {
         guard type != 6, type != 7 else { return nil }
         guard let kind = ObjectKind(rawValue: type) else { throw damaged("it has the unknown type \(type)") }
         // A stream cannot hold more than 1032 times its own length (RFC 1951), so a lying size costs no memory.
-        guard size <= (end - offset) * 1032 else { throw damaged("it says to be larger than it can be") }
-        let decompressor = Decompressor()
-        var isWhole = false
-        let contents = unsafe [UInt8](unsafeUninitializedCapacity: size) { output, count in
-            var none: UInt8 = 0
-            isWhole = unsafe withUnsafeMutableBytes(of: &none) { placeholder in
-                // libdeflate wants a place to write to even for nothing.
-                let room = unsafe size == 0 ? placeholder : UnsafeMutableRawBufferPointer(output)
-                return unsafe decompressor.decompress(
-                    UnsafeRawBufferPointer(rebasing: bytes[offset..<end]),
-                    into: UnsafeMutableRawBufferPointer(rebasing: room[..<size]))
-            }
-            count = isWhole ? size : 0
+        guard offset <= end, size <= (end - offset) * 1032 else {
+            throw damaged("it says to be larger than it can be")
         }
-        guard isWhole else { throw damaged("its compressed bytes are damaged") }
-        return (kind, contents)
+        return unsafe Place(
+            kind: kind, size: size, stream: UnsafeRawBufferPointer(rebasing: bytes[offset..<end]),
+            pack: pack.file.path)
+    }
+
+    /// An object that no pack holds whole.
+    func other(_ id: ObjectID) throws(GitError) -> (kind: ObjectKind, contents: [UInt8]) {
+        try fallback.withLock { (database) throws(GitError) in try database.object(id) }
+    }
+}
+
+extension GitError {
+    /// What a pack holds of an object cannot be decompressed.
+    @unsafe static func damaged(_ id: ObjectID, _ place: ObjectReader.Place) -> GitError {
+        unsafe GitError(
+            .damaged, "read object \(id) of \(place.pack)", "its compressed bytes are damaged")
     }
 }

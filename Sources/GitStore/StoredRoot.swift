@@ -157,24 +157,28 @@ extension ObjectReader {
         }
         return nil
     }
+}
 
-    /// Hands the contents of a file to `body`, blob by blob, and checks each blob against its id.
+extension ReaderLane {
+    /// Hands the contents of a file to `body`, piece by piece.
     ///
-    /// Throws a ``GitError`` with code `damaged` when a blob is not what its id says.
-    package func read(_ contents: StoredRoot.Contents, _ body: ([UInt8]) throws -> Void) throws {
-        let ids = contents.isChunked ? try checked(contents.id, .tree, Tree.entries).map(\.id) : [contents.id]
-        for id in ids {
-            try body(checked(id, .blob) { bytes, _ in bytes })
+    /// With `checks` each object is checked against its id; a caller that compares the whole with a SHA-256 of its own
+    /// needs no more. Throws a ``GitError`` with code `damaged` for what cannot be read.
+    @unsafe package func read(
+        _ contents: StoredRoot.Contents, checks: Bool, _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        guard contents.isChunked else {
+            return try unsafe read(contents.id, .blob, checks: checks, body)
+        }
+        for chunk in try Tree.entries(self.contents(contents.id, .tree), of: contents.id) {
+            try unsafe read(chunk.id, .blob, checks: checks, body)
         }
     }
 
-    private func checked<Value>(
-        _ id: ObjectID, _ kind: ObjectKind, _ body: ([UInt8], ObjectID) throws -> Value
-    ) throws -> Value {
-        let bytes = try contents(id, kind)
-        guard ObjectID.of(kind, bytes) == id else {
-            throw GitError(.damaged, "read \(kind.word) \(id)", "its contents have another id")
-        }
-        return try body(bytes, id)
+    /// The whole contents of a file; for files of which it is known that they are not large.
+    package func contents(of contents: StoredRoot.Contents) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        try unsafe read(contents, checks: true) { unsafe bytes.append(contentsOf: $0) }
+        return bytes
     }
 }

@@ -24,6 +24,8 @@ package final class RestoreEngine {
     private var safety: SnapshotID?
     private var journal: Journal
     private var staged: [StagedComponent] = []
+    /// What was written to each root, by component and root.
+    private var written: [String: WrittenFiles] = [:]
 
     /// How long a component may take until it serves.
     private static let readyLimit = Duration.seconds(180)
@@ -114,11 +116,13 @@ package final class RestoreEngine {
         }
         for root in roots where root.root.kind != .rebuilt {
             progress("staging \(captured.name)/\(root.root.name)")
-            let content = try StoredRoot(
-                root.root.name, in: tree, digest: captured.manifests[root.root.name] ?? "none", with: reader)
+            let name = "\(captured.name)/\(root.root.name)"
+            guard let content = plan.contents[name] else {
+                preconditionFailure("the plan holds the contents of every root that is not rebuilt")
+            }
             let writer = TreeWriter(content, reader: reader, owners: OwnerMap(content.entries))
             do {
-                try writer.write(to: root.staged)
+                written[name] = try writer.write(to: root.staged)
             } catch let error as FileFailure
                 where error.reason == .noSpace || error.reason == .diskQuotaExceeded
             {
@@ -163,7 +167,9 @@ package final class RestoreEngine {
             for child in try reader.tree(entry.id) { try writeArtifact(child, to: path) }
         } else {
             let file = try OpenDirectory(directory).createFile(name)
-            try reader.read(.init(id: entry.id, isChunked: isChunked)) { try file.write($0) }
+            try unsafe ReaderLane(reader).read(.init(id: entry.id, isChunked: isChunked), checks: true) {
+                try unsafe file.write($0)
+            }
         }
     }
 
@@ -172,7 +178,8 @@ package final class RestoreEngine {
             progress("verifying \(component.captured.name)")
             guard let driver = system.driver(of: component.captured.name) else { continue }
             try await StagedVerification(
-                component, driver: driver, system: system, store: store, stored: stored, reader: reader
+                component, driver: driver, system: system, store: store, stored: stored, written: written,
+                reader: reader
             ).run(&notes)
         }
     }

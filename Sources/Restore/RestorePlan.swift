@@ -1,4 +1,5 @@
 package import Drivers
+package import GitStore
 package import SnapshotModel
 package import SystemPackage
 
@@ -36,6 +37,8 @@ package struct RestorePlan: Sendable {
     package var warnings: [String]
     /// Components that will be stopped and started.
     package var restarts: [String]
+    /// What the snapshot holds of each root that is not rebuilt, by component and root; not printed.
+    package var contents: [String: StoredRoot] = [:]
 
     /// Entries that are not there now.
     package var create: Int { roots.reduce(0) { $0 + $1.create } }

@@ -156,6 +156,7 @@ package struct RestorePlanner: Sendable {
         } else {
             let stored = try StoredRoot(
                 place.name, in: tree, digest: captured.manifests[place.name] ?? "none", with: reader)
+            plan.contents["\(captured.name)/\(place.name)"] = stored
             let entries = stored.entries
             root.bytes = entries.reduce(0) { $0 + $1.size }
             if let difference, root.isThere {

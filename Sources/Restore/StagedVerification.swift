@@ -13,17 +13,19 @@ struct StagedVerification {
     private let system: DeliverySystem
     private let store: SnapshotStore
     private let stored: StoredSnapshot
+    private let written: [String: WrittenFiles]
     private let reader: ObjectReader
 
     init(
         _ component: StagedComponent, driver: any Driver, system: DeliverySystem, store: SnapshotStore,
-        stored: StoredSnapshot, reader: ObjectReader
+        stored: StoredSnapshot, written: [String: WrittenFiles], reader: ObjectReader
     ) {
         self.component = component
         self.driver = driver
         self.system = system
         self.store = store
         self.stored = stored
+        self.written = written
         self.reader = reader
     }
 
@@ -44,7 +46,7 @@ struct StagedVerification {
         for name in captured.locks.keys { locks[name] = try state.source.lock(name) }
         let again = try await ComponentCapture(
             described.component, driver: relocated, sink: sink, options: system.options,
-            local: store.localDirectory.appending("staged")
+            local: store.localDirectory.appending("staged"), written: written
         ).run(previous: locks)
         guard again.tree != state.tree else {
             notes.append("\(captured.name): captured again, it has the snapshot's own tree \(state.tree)")

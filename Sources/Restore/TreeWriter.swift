@@ -1,3 +1,4 @@
+package import Capture
 internal import Cryptography
 internal import FileTree
 package import Git
@@ -35,8 +36,16 @@ internal import Workers
     private let reader: ObjectReader
     private let owners: OwnerMap
     private let work = WorkStack<Work>(threads: usualThreads)
+    private let written = Mutex(WrittenFiles())
     private let hardLinks = Mutex<[(place: OpenDirectory, directory: Pending, entry: Entry)]>([])
-    private static let zeros = [UInt8](repeating: 0, count: 4096)
+
+    /// One thread's own.
+    private final class Lane {
+        let lane: ReaderLane
+        var written = WrittenFiles()
+
+        init(_ reader: ObjectReader) { lane = ReaderLane(reader) }
+    }
 
     /// A writer of one root.
     package init(_ root: StoredRoot, reader: ObjectReader, owners: OwnerMap) {
@@ -45,22 +54,27 @@ internal import Workers
         self.owners = owners
     }
 
-    /// Writes the root to `path`, where nothing may stand.
-    package func write(to path: FilePath) throws {
+    /// Writes the root to `path`, where nothing may stand; what was written is returned, so that it is not read again.
+    package func write(to path: FilePath) throws -> WrittenFiles {
         let parent = try OpenDirectory(path.removingLastComponent())
         let bytes = path.byteArray
         let name = bytes.lastIndex(of: UInt8(ascii: "/")).map { Array(bytes[($0 + 1)...]) } ?? bytes
         let top = root.directory
         if root.isFile {
-            return try writeFile(top.entry, name, in: parent, try StoredRoot.contents(top, with: reader))
+            let lane = Lane(reader)
+            try writeFile(top.entry, name, in: parent, try StoredRoot.contents(top, with: reader), lane)
+            return lane.written
         }
         let place = try parent.createDirectory(name)
         work.push([Work(directory: top, place: place, parent: nil)])
-        try work.run(start: { _ in () }, body: { piece, _ in try write(piece) }, end: { _ in })
+        try work.run(
+            start: { _ in Lane(reader) }, body: { piece, lane in try write(piece, lane) },
+            end: { lane in written.withLock { $0.merge(lane.written) } })
         try writeHardLinks(top: place)
+        return written.withLock { $0 }
     }
 
-    private func write(_ piece: Work) throws {
+    private func write(_ piece: Work, _ lane: Lane) throws {
         let pending = Pending(piece.directory.entry, piece.place, parent: piece.parent)
         let contents = try StoredRoot.contents(piece.directory, with: reader)
         var next: [Work] = []
@@ -81,7 +95,7 @@ internal import Workers
                     pending.open.add(1, ordering: .relaxed)
                     hardLinks.withLock { $0.append((piece.place, pending, entry)) }
                 } else {
-                    try writeFile(entry, name, in: piece.place, contents)
+                    try writeFile(entry, name, in: piece.place, contents, lane)
                 }
             }
         }
@@ -96,11 +110,7 @@ internal import Workers
         var pending = pending
         while pending.open.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
             let entry = pending.entry
-            let ids = owners.ids(of: entry)
-            try pending.place.set(
-                owner: ids.owner, group: ids.group, mode: entry.mode,
-                attributes: entry.attributes.map { ($0.name, $0.value) },
-                modified: (entry.modified.seconds, entry.modified.nanoseconds))
+            try pending.place.set(owners.metadata(of: entry))
             guard let parent = pending.parent else { return }
             pending = parent
         }
@@ -118,19 +128,25 @@ internal import Workers
     }
 
     private func writeFile(
-        _ entry: Entry, _ name: [UInt8], in place: OpenDirectory, _ contents: [[UInt8]: TreeEntry]
+        _ entry: Entry, _ name: [UInt8], in place: OpenDirectory, _ contents: [[UInt8]: TreeEntry],
+        _ lane: Lane
     ) throws {
         guard let stored = StoredRoot.contents(of: entry, in: contents) else {
             throw damaged(entry, "the snapshot does not hold its contents")
         }
-        let file = try place.createFile(name)
+        // Nobody else can reach it yet, whatever its mode: the root's own is set last.
+        let file = try place.createFile(name, mode: entry.mode)
         var hash = SHA256()
         var size: Int64 = 0
         do {
-            try reader.read(stored) { bytes in
-                hash.update(bytes)
+            try unsafe lane.lane.read(stored, checks: false) { bytes in
+                unsafe hash.update(bytes)
                 size += Int64(bytes.count)
-                if entry.isSparse { try writeSparsely(bytes, to: file) } else { try file.write(bytes) }
+                if entry.isSparse {
+                    try unsafe writeSparsely(bytes, to: file)
+                } else {
+                    try unsafe file.write(bytes)
+                }
             }
         } catch let error as GitError {
             throw damaged(entry, "\(error)")
@@ -139,22 +155,26 @@ internal import Workers
             throw damaged(entry, "its SHA-256 is not that of the manifest")
         }
         if entry.isSparse { try file.truncate(to: size) }
-        let ids = owners.ids(of: entry)
-        try file.set(
-            owner: ids.owner, group: ids.group, mode: entry.mode,
-            attributes: entry.attributes.map { ($0.name, $0.value) },
-            modified: (entry.modified.seconds, entry.modified.nanoseconds))
+        let status = try file.set(owners.metadata(of: entry))
+        // Holes are made block by block: what became of them is read back.
+        guard !entry.isSparse else { return }
+        lane.written.add(
+            status, id: stored.id, isChunked: stored.isChunked, digest: entry.digest,
+            attributes: entry.attributes)
     }
 
     /// Leaves out blocks of zeros.
-    private func writeSparsely(_ bytes: [UInt8], to file: borrowing OpenFile) throws(FileFailure) {
+    @unsafe private func writeSparsely(
+        _ bytes: UnsafeRawBufferPointer, to file: borrowing OpenFile
+    ) throws(FileFailure) {
         var start = 0
         while start < bytes.count {
-            let end = min(start + Self.zeros.count, bytes.count)
-            if bytes[start..<end].elementsEqual(Self.zeros[..<(end - start)]) {
+            let end = min(start + 4096, bytes.count)
+            let block = unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+            if unsafe block.allSatisfy({ $0 == 0 }) {
                 try file.skip(end - start)
             } else {
-                try file.write(Array(bytes[start..<end]))
+                try unsafe file.write(block)
             }
             start = end
         }
@@ -195,6 +215,14 @@ package struct OwnerMap: Sendable {
         }
         self.users = users
         self.groups = groups
+    }
+
+    func metadata(of entry: Entry) -> FileMetadata {
+        let ids = ids(of: entry)
+        return FileMetadata(
+            owner: ids.owner, group: ids.group, mode: entry.mode,
+            attributes: entry.attributes.map { ($0.name, $0.value) },
+            modified: (entry.modified.seconds, entry.modified.nanoseconds))
     }
 
     func ids(of entry: Entry) -> (owner: UInt32, group: UInt32) {

@@ -1,0 +1,121 @@
+internal import Glibc
+
+/// One thread's way out of a repository: its decompressor and its buffer serve one object after the other.
+@safe package final class ReaderLane {
+    private let reader: ObjectReader
+    private let decompressor = Decompressor()
+    private var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 4096)
+
+    /// A lane of a reader.
+    package init(_ reader: ObjectReader) {
+        self.reader = reader
+    }
+
+    deinit {
+        unsafe buffer.deallocate()
+    }
+
+    /// Hands the contents of an object to `body`, in pieces and in order.
+    ///
+    /// With `checks` the pieces are hashed on their way and must have the object's id in the end; without, the caller has
+    /// a digest of its own. Throws a ``GitError``: `notFound`, or `damaged` for what cannot be read, is of another kind or
+    /// has another id; `body` may have had pieces by then.
+    @unsafe package func read(
+        _ id: ObjectID, _ kind: ObjectKind, checks: Bool, _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        guard let place = try unsafe reader.place(of: id) else {
+            let (found, contents) = try reader.other(id)
+            try checkKind(found, kind, id)
+            if checks, ObjectID.of(kind, contents) != id { throw otherID(id, kind) }
+            return try unsafe contents.withUnsafeBytes { try unsafe body($0) }
+        }
+        try unsafe checkKind(place.kind, kind, id)
+        var hash = unsafe ObjectHash(kind, count: place.size)
+        func take(_ piece: UnsafeRawBufferPointer) throws {
+            if checks { unsafe hash.update(piece) }
+            try unsafe body(piece)
+        }
+        if unsafe isStored(place) {
+            try unsafe eachBlock(of: place) { try unsafe take($0) }
+        } else {
+            if unsafe buffer.count < place.size {
+                unsafe buffer.deallocate()
+                unsafe buffer = .allocate(byteCount: place.size, alignment: 4096)
+            }
+            let output = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<place.size])
+            guard unsafe decompressor.decompress(place.stream, into: output) else {
+                throw unsafe GitError.damaged(id, place)
+            }
+            try unsafe take(UnsafeRawBufferPointer(output))
+        }
+        unsafe forget(place)
+        if checks, hash.finish() != id { throw otherID(id, kind) }
+    }
+
+    /// The contents of an object as bytes of their own, checked against its id.
+    package func contents(_ id: ObjectID, _ kind: ObjectKind) throws -> [UInt8] {
+        var contents: [UInt8] = []
+        try unsafe read(id, kind, checks: true) { unsafe contents.append(contentsOf: $0) }
+        return contents
+    }
+
+    private func checkKind(_ found: ObjectKind, _ wanted: ObjectKind, _ id: ObjectID) throws(GitError) {
+        guard found == wanted else {
+            throw GitError(.damaged, "read \(wanted.word) \(id)", "it is a \(found.word)")
+        }
+    }
+
+    private func otherID(_ id: ObjectID, _ kind: ObjectKind) -> GitError {
+        GitError(.damaged, "read \(kind.word) \(id)", "its contents have another id")
+    }
+
+    /// Large objects are read once: their pages need not stay in this process's memory.
+    @unsafe private func forget(_ place: ObjectReader.Place) {
+        let page = 4096
+        guard unsafe place.size >= 1 << 17, let base = unsafe place.stream.baseAddress else { return }
+        let start = (Int(bitPattern: base) + page - 1) / page * page
+        let end = unsafe (Int(bitPattern: base) + min(place.size, place.stream.count)) / page * page
+        // Only advice: the bytes are still in the file.
+        if end > start { unsafe madvise(UnsafeMutableRawPointer(bitPattern: start), end - start, MADV_DONTNEED) }
+    }
+
+    // MARK: - Streams that only store
+
+    /// Whether the stream is nothing but stored blocks that hold as many bytes as the object has: what does not compress
+    /// is written so, and is handed on from where it lies.
+    @unsafe private func isStored(_ place: ObjectReader.Place) -> Bool {
+        let stream = unsafe place.stream
+        guard stream.count > 7, unsafe stream[0] == 0x78, unsafe stream[2] & 0xfe == 0 else { return false }
+        var offset = 2
+        var size = 0
+        while true {
+            guard offset + 5 <= stream.count else { return false }
+            let header = unsafe stream[offset]
+            let count = unsafe Int(stream[offset + 1]) | Int(stream[offset + 2]) << 8
+            let complement = unsafe Int(stream[offset + 3]) | Int(stream[offset + 4]) << 8
+            guard header & 0xfe == 0, count ^ complement == 0xffff, offset + 5 + count <= stream.count else {
+                return false
+            }
+            offset += 5 + count
+            size += count
+            if header & 1 == 1 { return unsafe size == place.size }
+        }
+    }
+
+    @unsafe private func eachBlock(
+        of place: ObjectReader.Place, _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        let stream = unsafe place.stream
+        var offset = 2
+        while true {
+            let isLast = unsafe stream[offset] & 1 == 1
+            let count = unsafe Int(stream[offset + 1]) | Int(stream[offset + 2]) << 8
+            if count > 0 {
+                try unsafe body(
+                    UnsafeRawBufferPointer(rebasing: stream[(offset + 5)..<(offset + 5 + count)]))
+            }
+            if isLast { return }
+            offset += 5 + count
+        }
+    }
+}
