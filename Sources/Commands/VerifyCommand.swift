@@ -23,7 +23,9 @@ struct VerifyCommand: AsyncParsableCommand {
     @Argument(help: "The snapshots; the latest when left out.")
     var ids: [String] = []
 
-    @Flag(help: "Check every snapshot of the store.")
+    @Flag(
+        help: "Check every snapshot of the store, its history, and every pack and index against its checksum."
+    )
     var all = false
 
     @OptionGroup var options: Options
@@ -38,6 +40,8 @@ struct VerifyCommand: AsyncParsableCommand {
 
         var ok: Bool
         var snapshots: [Verdict]
+        /// What is wrong with packs, indexes and history; only `--all` looks.
+        var problems: [String]
     }
 
     func run() async throws {
@@ -53,18 +57,21 @@ struct VerifyCommand: AsyncParsableCommand {
             session.output.progress("verifying \(reference.id)")
             return verification.verify(reference)
         }
+        if all { session.output.progress("verifying packs and history") }
+        let problems = all ? try verification.verifyStore() : []
         session.output.endProgress()
         let result = Result(
-            ok: verdicts.allSatisfy(\.isOK),
+            ok: verdicts.allSatisfy(\.isOK) && problems.isEmpty,
             snapshots: verdicts.map {
                 .init(id: $0.id.description, ok: $0.isOK, objects: $0.objects, problems: $0.problems)
-            })
+            }, problems: problems)
         try session.output.result(result) {
-            result.snapshots.flatMap { verdict in
+            (result.snapshots.flatMap { verdict in
                 ["\(verdict.id)  \(verdict.ok ? "ok" : "DAMAGED")  \(verdict.objects) objects"]
                     + verdict.problems.map { "  \($0)" }
-            }
-            .joined(separator: "\n")
+            } + (all ? ["packs, indexes and history  \(problems.isEmpty ? "ok" : "DAMAGED")"] : [])
+                + problems.map { "  \($0)" })
+                .joined(separator: "\n")
         }
         if !result.ok { throw ExitCode(ExitStatus.verification.rawValue) }
     }

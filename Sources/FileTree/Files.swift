@@ -188,6 +188,15 @@ package enum Files {
         try makeDirectory(path, mode: mode)
     }
 
+    /// Makes a directory and those above it, so that a power loss takes none of them away again.
+    package static func makeDirectoriesDurably(_ path: FilePath) throws(FileFailure) {
+        guard try !isDirectory(path) else { return }
+        let parent = path.removingLastComponent()
+        try makeDirectoriesDurably(parent)
+        try makeDirectory(path)
+        try syncDirectory(parent)
+    }
+
     /// Makes a symbolic link.
     package static func makeLink(_ path: FilePath, to target: [UInt8]) throws(FileFailure) {
         let target = FilePath(bytes: target)

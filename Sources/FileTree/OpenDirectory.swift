@@ -72,7 +72,9 @@ package final class OpenDirectory: Sendable {
             return unsafe fstatat(
                 descriptor, base.assumingMemoryBound(to: CChar.self), &status, AT_SYMLINK_NOFOLLOW)
         }
-        guard result == 0 else { throw FileFailure("look at", path(names.bytes.dropLast()), Errno(rawValue: errno)) }
+        guard result == 0 else {
+            throw FileFailure("look at", path(names.bytes.dropLast()), Errno(rawValue: errno))
+        }
         return FileStatus(status)
     }
 

@@ -12,12 +12,12 @@ package final class ObjectReader: Sendable {
     /// The repository's path.
     package let repository: FilePath
 
-    private struct Pack {
+    struct Pack {
         let index: PackIndex
         let file: MappedFile
     }
 
-    private let packs: [Pack]
+    let packs: [Pack]
     private let fallback: Mutex<ObjectDatabase>
     /// First bytes of loose objects; we write none, so mostly there are none.
     private let looseBytes: Set<UInt8>
@@ -30,9 +30,10 @@ package final class ObjectReader: Sendable {
         for name in try Files.names(directory) where name.suffix(4).elementsEqual(".idx".utf8) {
             guard name.starts(with: "pack-".utf8) else { continue }
             let packPath = directory.appending(String(decoding: name.dropLast(4), as: UTF8.self) + ".pack")
+            // An index whose pack is not there (a power loss between two names) holds nothing; git passes over it too.
+            guard let status = try Files.status(packPath) else { continue }
             let index = try PackIndex(directory.appending(String(decoding: name, as: UTF8.self)))
-            let status = try Files.status(packPath)
-            packs.append((Pack(index: index, file: try MappedFile(packPath)), status?.modified.seconds ?? 0))
+            packs.append((Pack(index: index, file: try MappedFile(packPath)), status.modified.seconds))
         }
         // The newest first: most of what is looked up was written last.
         self.packs = packs.sorted { $0.modified > $1.modified }.map(\.0)
@@ -64,7 +65,8 @@ package final class ObjectReader: Sendable {
         var isWhole = false
         let contents = unsafe [UInt8](unsafeUninitializedCapacity: size) { output, count in
             isWhole = unsafe decompressor.decompress(
-                place.stream, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(output)[..<size]))
+                place.stream,
+                into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(output)[..<size]))
             count = isWhole ? size : 0
         }
         guard isWhole else { throw unsafe GitError.damaged(id, place) }

@@ -46,7 +46,7 @@ enum PackIndexWriter {
 
 /// A pack index, mapped: where in the pack an object is.
 struct PackIndex: Sendable {
-    private let file: MappedFile
+    let file: MappedFile
     let count: Int
     private static let tableStart = 8 + 256 * 4
 

@@ -17,6 +17,7 @@ package final class PackWriter: Sendable {
 
     private let packDirectory: FilePath
     private let temporary: FilePath
+    private let temporaryIndex: FilePath
     private let descriptor: CInt
     private let nextOffset = Atomic<Int64>(12)
     private let records = Mutex<[Record]>([])
@@ -33,14 +34,15 @@ package final class PackWriter: Sendable {
         self.keepsTrees = keepsTrees
         packDirectory = existing.repository.appending("objects").appending("pack")
         // Git takes stale files of this prefix away by itself, as our next writer does.
-        temporary = packDirectory.appending(
-            "\(Self.temporaryPrefix)\(UInt64.random(in: 0...UInt64.max)).pack")
+        let number = UInt64.random(in: 0...UInt64.max)
+        temporary = packDirectory.appending("\(Self.temporaryPrefixes[0])\(number)")
+        temporaryIndex = packDirectory.appending("\(Self.temporaryPrefixes[1])\(number)")
         descriptor = try Files.createExclusively(temporary, mode: 0o444)
         written = (0..<64).map { _ in Mutex<Set<ObjectID>>.Box([]) }
     }
 
-    /// How the names of unfinished packs begin.
-    package static let temporaryPrefix = "tmp_pack_understudy_"
+    /// How the names of unfinished packs and indexes begin; git would take anything that ends in `.idx` for an index.
+    package static let temporaryPrefixes = ["tmp_pack_understudy_", "tmp_idx_understudy_"]
 
     deinit {
         close(descriptor)
@@ -117,12 +119,11 @@ package final class PackWriter: Sendable {
         try unsafe checksum.withUnsafeBytes { try unsafe writeAll($0, at: end) }
         try systemCall("sync", temporary.byteArray) { fsync(descriptor) }
 
-        let indexFile = FilePath(bytes: temporary.byteArray.dropLast(4) + Array("idx".utf8))
         try Files.createDurably(
-            indexFile, PackIndexWriter.contents(sorted, packChecksum: checksum), mode: 0o444)
+            temporaryIndex, PackIndexWriter.contents(sorted, packChecksum: checksum), mode: 0o444)
         let name = "pack-\(hex(checksum))"
         try Files.rename(temporary, to: packDirectory.appending("\(name).pack"))
-        try Files.rename(indexFile, to: packDirectory.appending("\(name).idx"))
+        try Files.rename(temporaryIndex, to: packDirectory.appending("\(name).idx"))
         try Files.syncDirectory(packDirectory)
         return sorted.count
     }

@@ -76,7 +76,9 @@ internal import Glibc
         let start = (Int(bitPattern: base) + page - 1) / page * page
         let end = unsafe (Int(bitPattern: base) + min(place.size, place.stream.count)) / page * page
         // Only advice: the bytes are still in the file.
-        if end > start { unsafe madvise(UnsafeMutableRawPointer(bitPattern: start), end - start, MADV_DONTNEED) }
+        if end > start {
+            unsafe madvise(UnsafeMutableRawPointer(bitPattern: start), end - start, MADV_DONTNEED)
+        }
     }
 
     // MARK: - Streams that only store

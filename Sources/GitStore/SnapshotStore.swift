@@ -109,7 +109,8 @@ package final class SnapshotStore: Sendable {
         try Files.makeDirectory(localDirectory, mode: 0o700)
         let lock = try WriterLock(localDirectory.appending("lock"), purpose: purpose, store: path)
         let packs = path.appending("objects").appending("pack")
-        for name in try Files.names(packs) where name.starts(with: PackWriter.temporaryPrefix.utf8) {
+        for name in try Files.names(packs)
+        where PackWriter.temporaryPrefixes.contains(where: { name.starts(with: $0.utf8) }) {
             try Files.remove(packs.appending(String(decoding: name, as: UTF8.self)))
         }
         return lock
@@ -127,6 +128,8 @@ package final class SnapshotStore: Sendable {
 
     /// Points a reference at an object if nobody moved it since it was `expected`.
     package func setReference(_ name: String, to target: ObjectID, expecting expected: ObjectID?) throws {
+        // libgit2 syncs the directory of a reference, and not that of a directory it has to make for it.
+        try Files.makeDirectoriesDurably(path.appending(name).removingLastComponent())
         let failure = repository.withLock { repository -> GitError? in
             do throws(GitError) {
                 try repository.setReference(name, to: target, expecting: expected)

@@ -51,6 +51,45 @@ package final class Verification: Sendable {
         reader = try store.reader()
     }
 
+    /// What is wrong with the store's own files and with its history; the snapshots are checked one by one.
+    ///
+    /// Every pack and index is read whole and compared with its checksum, and everything that a history commit can reach
+    /// is hashed.
+    package func verifyStore() throws -> [String] {
+        let findings = Findings()
+        for problem in try reader.damagedPacks() { findings.add(problem) }
+        var seen: Set<ObjectID> = []
+        let lane = ReaderLane(reader)
+        for head in try store.references("refs/heads/") {
+            var commits = [head.target]
+            while let id = commits.popLast() {
+                guard seen.insert(id).inserted else { continue }
+                do {
+                    let commit = try Commit(contents: lane.contents(id, .commit), of: id)
+                    commits += commit.parents
+                    try verifyHistory(commit.tree, lane, &seen)
+                } catch {
+                    findings.add("history of \(head.name), commit \(id): \(error)")
+                }
+            }
+        }
+        return findings.problems.withLock { $0.sorted() }
+    }
+
+    private func verifyHistory(_ tree: ObjectID, _ lane: ReaderLane, _ seen: inout Set<ObjectID>) throws {
+        var trees = [tree]
+        while let id = trees.popLast() {
+            guard seen.insert(id).inserted else { continue }
+            for entry in try Tree.entries(lane.contents(id, .tree), of: id) {
+                if entry.mode == .tree {
+                    trees.append(entry.id)
+                } else if seen.insert(entry.id).inserted {
+                    try unsafe lane.read(entry.id, .blob, checks: true) { _ in }
+                }
+            }
+        }
+    }
+
     /// Checks one snapshot.
     package func verify(_ reference: SnapshotReference) -> SnapshotVerdict {
         let findings = Findings()

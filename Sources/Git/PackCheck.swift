@@ -1,0 +1,73 @@
+internal import Cryptography
+internal import FileTree
+internal import Synchronization
+internal import SystemPackage
+internal import Workers
+
+extension ObjectReader {
+    /// What is wrong with the files of the packs, each against its own checksum: byte by byte, at the speed of the disk.
+    ///
+    /// Finds every changed byte of a pack or its index, whether or not anything that is still wanted lies there.
+    package func damagedPacks() throws -> [String] {
+        let work = WorkStack<Int>(threads: usualThreads)
+        let problems = Problems()
+        work.push(Array(packs.indices))
+        try work.run(
+            start: { _ in () },
+            body: { index, _ in problems.add(damage(of: packs[index])) },
+            end: { _ in })
+        return problems.all.sorted()
+    }
+
+    private func damage(of pack: Pack) -> [String] {
+        let bytes = unsafe pack.file.bytes
+        guard bytes.count >= 32 else { return ["\(pack.file.path): it is too short for a pack"] }
+        var problems: [String] = []
+        let header = unsafe (
+            bytes.load(as: UInt32.self).bigEndian,
+            bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self).bigEndian,
+            Int(bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self).bigEndian)
+        )
+        if header != (0x5041_434b, 2, pack.index.count) {
+            problems.append(
+                "\(pack.file.path): its header is not that of a pack with \(pack.index.count) objects")
+        }
+        let end = bytes.count - 20
+        let trailer = unsafe Array(bytes[end...])
+        var hash = SHA1()
+        unsafe hash.update(UnsafeRawBufferPointer(rebasing: bytes[..<end]))
+        if hash.finish() != trailer {
+            problems.append("\(pack.file.path): its bytes are not what its checksum says")
+        }
+        return problems + pack.index.damage(packChecksum: trailer)
+    }
+
+    /// Findings of several threads.
+    private final class Problems: Sendable {
+        private let found = Mutex<[String]>([])
+
+        func add(_ problems: [String]) {
+            if !problems.isEmpty { found.withLock { $0 += problems } }
+        }
+
+        var all: [String] { found.withLock { $0 } }
+    }
+}
+
+extension PackIndex {
+    /// What is wrong with the index of a pack with this checksum.
+    fileprivate func damage(packChecksum: [UInt8]) -> [String] {
+        let bytes = unsafe file.bytes
+        let end = bytes.count - 40
+        var problems: [String] = []
+        if unsafe !bytes[end..<(end + 20)].elementsEqual(packChecksum) {
+            problems.append("\(file.path): it is the index of another pack")
+        }
+        var hash = SHA1()
+        unsafe hash.update(UnsafeRawBufferPointer(rebasing: bytes[..<(end + 20)]))
+        if unsafe !bytes[(end + 20)...].elementsEqual(hash.finish()) {
+            problems.append("\(file.path): its bytes are not what its checksum says")
+        }
+        return problems
+    }
+}
