@@ -63,7 +63,7 @@ let package = Package(
         // Objects, packs and references: the only importer of Clibgit2 and Clibdeflate.
         .target(
             name: "Git",
-            dependencies: ["Clibdeflate", "Clibgit2", "Cryptography", "FileTree", systemPackage]),
+            dependencies: ["Clibdeflate", "Clibgit2", "Cryptography", "FileTree", "Workers", systemPackage]),
         .testTarget(
             name: "GitTests", dependencies: ["FileTree", "Git", "Programs", "TestSupport", systemPackage]),
         // Snapshots and history in a bare repository.
@@ -121,10 +121,22 @@ let package = Package(
                 "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
+        // What a damaged, hostile or half-written store does to those who read it.
+        .testTarget(
+            name: "HostileStoreTests",
+            dependencies: [
+                "Capture", "FileTree", "Git", "GitStore", "Programs", "Restore", "SnapshotModel",
+                "TestSupport",
+                "understudy", systemPackage,
+            ]),
         // The binary, as its users run it.
         .testTarget(
             name: "JourneyTests",
-            dependencies: ["FileTree", "Programs", "TestSupport", "understudy", systemPackage]),
+            dependencies: [
+                "Capture", "FileTree", "Git", "GitStore", "Programs", "SnapshotModel", "TestSupport",
+                "understudy",
+                systemPackage,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -54,7 +54,9 @@ struct FileContents: Sendable {
         while true {
             triesLeft -= 1
             let before = try file.status()
-            guard before.kind == .file else { throw FileFailure("read a regular file at", [], .invalidArgument) }
+            guard before.kind == .file else {
+                throw FileFailure("read a regular file at", [], .invalidArgument)
+            }
             let attributes = try file.attributes().map { Entry.Attribute(name: $0.name, value: $0.value) }
             let isSparse =
                 before.size > 0 && before.blocks * 512 < before.size

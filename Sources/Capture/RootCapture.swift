@@ -167,7 +167,8 @@ struct CapturedTree {
                 guard walker.path.isShort else { return false }
                 guard let status = try? root.look(at: walker.path) else { return false }
                 if record.kind == .directory {
-                    guard status.kind == .directory, status.inode == cache.directory(Int(record.directory)).own.inode
+                    guard status.kind == .directory,
+                        status.inode == cache.directory(Int(record.directory)).own.inode
                     else { return false }
                     let name = bytes.name(of: record)
                     let child = child(name, of: node, known: Int(record.directory))
@@ -254,7 +255,8 @@ struct CapturedTree {
                     if replacement == nil, let place, isUsable(place.record, status, node) {
                         table.append(place.record, name: name, extra: place.extra)
                     } else if let item = try item(
-                        Array(name), status, replacement == nil ? entryClass : .database, replacement, in: node,
+                        Array(name), status, replacement == nil ? entryClass : .database, replacement,
+                        in: node,
                         directory, walker)
                     {
                         table.append(item.record, name: name, extra: item.extra.encoded)
@@ -390,7 +392,9 @@ struct CapturedTree {
         guard node.table != nil else { return }
         walker.path.setDirectory(node.path)
         guard walker.path.isShort else { return }
-        if let now = try? root.look(at: walker.path), EntryRecord(now).hasTimes(of: node.record.own) { return }
+        if let now = try? root.look(at: walker.path), EntryRecord(now).hasTimes(of: node.record.own) {
+            return
+        }
         node.record.flags.remove(.isListed)
         walker.found.moving.append(EntryPath(node.path))
     }

@@ -142,7 +142,8 @@ internal import SystemPackage
                 else { return nil }
                 // A directory comes after the one that holds it, so that there is no way round.
                 if kind == .directory {
-                    guard Int(entry.directory) > index, unsafe Int(entry.directory) < tables.directories.count else {
+                    guard Int(entry.directory) > index, unsafe Int(entry.directory) < tables.directories.count
+                    else {
                         return nil
                     }
                 } else {
@@ -210,7 +211,7 @@ internal import SystemPackage
         let size =
             headerSize + directories.count * MemoryLayout<DirectoryRecord>.stride + entries.count
             * MemoryLayout<EntryRecord>.stride + bytes.count
-        return unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+        var file = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
             let all = UnsafeMutableRawBufferPointer(buffer)
             unsafe all.initializeMemory(as: UInt8.self, repeating: 0)
             unsafe all.storeBytes(of: magic, as: UInt64.self)
@@ -227,9 +228,17 @@ internal import SystemPackage
             unsafe directories.withUnsafeBytes { unsafe append($0) }
             unsafe entries.withUnsafeBytes { unsafe append($0) }
             unsafe bytes.withUnsafeBytes { unsafe append($0) }
+            count = size
+        }
+        setChecksum(of: &file)
+        return file
+    }
+
+    /// Writes the checksum of a cache's bytes into them.
+    static func setChecksum(of bytes: inout [UInt8]) {
+        unsafe bytes.withUnsafeMutableBytes { all in
             unsafe all.storeBytes(
                 of: checksum(UnsafeRawBufferPointer(all)), toByteOffset: 8, as: UInt64.self)
-            count = size
         }
     }
 }

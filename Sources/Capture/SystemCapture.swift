@@ -183,8 +183,14 @@ package struct SystemCapture: Sendable {
         }
         let text = TreeEntry("understudy.yaml", .file, try lane.add(.blob, system.text))
         try lane.flush()
+        let seconds = idTime(started.seconds, after: previous?.reference.id)
+        if seconds > started.seconds + 1, !captured.isEmpty {
+            captured[0].notes.append(
+                "the clock of this host is behind the last snapshot, \(previous?.reference.id.description ?? ""): "
+                    + "the id is a second after that, so that it is the latest")
+        }
         let snapshot = Snapshot(
-            id: SnapshotID(seconds: started.seconds, random: UInt16.random(in: 0...UInt16.max)),
+            id: SnapshotID(seconds: seconds, random: UInt16.random(in: 0...UInt16.max)),
             system: system.name,
             tool: system.tool, host: system.host, started: CivilTime(seconds: started.seconds).iso8601,
             finished: CivilTime(seconds: Clock.now.seconds).iso8601, components: captured)
@@ -196,6 +202,13 @@ package struct SystemCapture: Sendable {
             time: started.seconds, isSafety: request.isSafety)
         let taken = TakenSnapshot(snapshot: snapshot, changes: changes, isFirst: previous == nil)
         return (draft, taken)
+    }
+
+    /// The time in a snapshot's id: its own, but always after the last one's.
+    ///
+    /// Two snapshots within a second, and one after the clock went back, would not be in their order otherwise.
+    private func idTime(_ seconds: Int64, after last: SnapshotID?) -> Int64 {
+        last.map { max(seconds, $0.seconds + 1) } ?? seconds
     }
 
     /// The history's tree of a component that is taken over as it was.

@@ -222,7 +222,9 @@ package enum Manifest {
         }
     }
 
-    private static func areEqual(_ one: [UInt8], _ line: Range<Int>, _ other: [UInt8], _ otherLine: Range<Int>)
+    private static func areEqual(
+        _ one: [UInt8], _ line: Range<Int>, _ other: [UInt8], _ otherLine: Range<Int>
+    )
         -> Bool
     {
         guard line.count == otherLine.count else { return false }

@@ -37,7 +37,9 @@ struct LineParser {
         guard take(" time="), let time = time() else { return nil }
         var kind = isFile ? Entry.Kind.file : .directory
         if isLink {
-            guard take(" link="), let target = word(), !target.isEmpty, !target.contains(0) else { return nil }
+            guard take(" link="), let target = word(), !target.isEmpty, !target.contains(0) else {
+                return nil
+            }
             kind = .link(target: target)
         }
         var digest: [UInt8] = []
@@ -174,7 +176,9 @@ struct LineParser {
         return unsafe [UInt8](unsafeUninitializedCapacity: (next - start) / 2) { bytes, count in
             var index = start
             while index < next {
-                guard let high = Self.value(text[index]), let low = Self.value(text[index + 1]) else { return }
+                guard let high = Self.value(text[index]), let low = Self.value(text[index + 1]) else {
+                    return
+                }
                 unsafe bytes[count] = high << 4 | low
                 count += 1
                 index += 2

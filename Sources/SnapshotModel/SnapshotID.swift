@@ -38,6 +38,14 @@ package struct SnapshotID: Hashable, Comparable, Sendable, CustomStringConvertib
             "\(part(0..<4))-\(part(4..<6))-\(part(6..<8))T\(part(9..<11)):\(part(11..<13)):\(part(13..<15))Z"
     }
 
+    /// ``time`` in seconds since 1970.
+    package var seconds: Int64 {
+        let digits = description.utf8.map { Int64($0) - 0x30 }
+        func number(_ range: Range<Int>) -> Int64 { digits[range].reduce(0) { $0 * 10 + $1 } }
+        let days = CivilTime.days(year: number(0..<4), month: number(4..<6), day: number(6..<8))
+        return days * 86400 + number(9..<11) * 3600 + number(11..<13) * 60 + number(13..<15)
+    }
+
     /// Orders by time.
     package static func < (left: SnapshotID, right: SnapshotID) -> Bool {
         left.description < right.description
@@ -83,6 +91,16 @@ package struct CivilTime: Hashable, Sendable {
         hour = rest / 3600
         minute = rest / 60 % 60
         second = rest % 60
+    }
+
+    /// Days from 1970 to a date, as in Howard Hinnant's `days_from_civil`.
+    static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+        let shiftedYear = month <= 2 ? year - 1 : year
+        let era = (shiftedYear >= 0 ? shiftedYear : shiftedYear - 399) / 400
+        let yearOfEra = shiftedYear - era * 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        return era * 146_097 + dayOfEra - 719_468
     }
 
     /// Without separators: `20261123T213000Z`.

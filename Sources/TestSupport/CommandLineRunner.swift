@@ -40,6 +40,15 @@ package struct CommandLineRunner: Sendable {
         return outcome.output
     }
 
+    /// Runs a command under another program, `strace` or `bwrap` with their options, and returns what came of it.
+    @discardableResult
+    package func run(under program: [String], _ arguments: [String]) async throws -> Program.Outcome {
+        try await Program(
+            program[0], program.dropFirst() + [binary.string] + arguments, directory: directory,
+            limit: .seconds(120), outputLimit: 1 << 24
+        ).run()
+    }
+
     /// Runs a command for a while and kills it without warning.
     package func kill(after milliseconds: Int, _ arguments: String...) async throws {
         let seconds = "\(milliseconds / 1000).\(String(1000 + milliseconds % 1000).dropFirst())"

@@ -124,15 +124,16 @@ import Testing
             let runner = try await start(directory)
             try Files.makeDirectory(directory.appending("tree.git/understudy"))
             async let holder: Void = shell(
-                "exec 9>>tree.git/understudy/lock; flock 9; echo 'the test' >&9; touch held; sleep 5",
+                "exec 9>>tree.git/understudy/lock; flock 9; echo 'the test' >&9; touch held; while [ ! -e seen ]; do sleep 0.05; done",
                 in: directory)
             while try !Files.exists(directory.appending("held")) {
                 try await Task.sleep(for: .milliseconds(20))
             }
             let second = try await runner.run("snapshot")
+            try Files.replace(directory.appending("seen"), with: [])
+            try await holder
             #expect(second.status == 11)
             #expect(second.errorOutput.contains("the test"))
-            try await holder
             try await runner.succeed("snapshot")
         }
     }

@@ -1,0 +1,170 @@
+import FileTree
+import Git
+import GitStore
+import SnapshotModel
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Capture
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Readers given bytes that nobody wrote: each must say so, and none may crash or ask for much memory.
+///
+/// `UNDERSTUDY_TEST_FUZZ` sets how many inputs each gets; the seeds are fixed, so that a failure comes again.
+@Suite struct FuzzTests {
+    private static let rounds =
+        unsafe getenv("UNDERSTUDY_TEST_FUZZ").flatMap { Int(unsafe String(cString: $0)) } ?? 400
+
+    /// Changes, cuts, doubles and swaps bytes.
+    private func mutated(_ bytes: [UInt8], _ random: inout SplitMix) -> [UInt8] {
+        var bytes = bytes
+        for _ in 0..<Int.random(in: 1...4, using: &random) where !bytes.isEmpty {
+            let place = Int.random(in: bytes.indices, using: &random)
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+            case 1: bytes[place] = [0, 0xff, 0x7f, 0x80].randomElement(using: &random) ?? 0
+            case 2: bytes.removeSubrange(place...)
+            case 3: bytes.remove(at: place)
+            case 4: bytes.insert(UInt8.random(in: 0...255, using: &random), at: place)
+            default:
+                let end = min(bytes.count, place + 8)
+                bytes.replaceSubrange(
+                    place..<end, with: (place..<end).map { _ in UInt8.random(in: 0...255, using: &random) })
+            }
+        }
+        return bytes
+    }
+
+    @Test func aManifestIsReadAsItWasWrittenOrNotAtAll() {
+        var entry = Entry(
+            path: EntryPath("jobs/a b/config.xml"), kind: .file, mode: 0o644, owner: 1, group: 2,
+            ownerName: "jenkins", groupName: "jenkins", modified: .init(seconds: 5, nanoseconds: 7), size: 3,
+            digest: [UInt8](repeating: 7, count: 32), entryClass: .config)
+        entry.attributes = [.init(name: Array("user.a".utf8), value: [1, 2])]
+        entry.hardLink = EntryPath("jobs/b")
+        var text: [UInt8] = []
+        Manifest.append(entry, to: &text)
+        entry.kind = .link(target: [0xff, 0x20])
+        entry.hardLink = nil
+        Manifest.append(entry, to: &text)
+        var random = SplitMix(state: 1)
+        for round in 0..<Self.rounds * 10 {
+            let input = mutated(text, &random)
+            do throws(ManifestFailure) {
+                let entries = try Manifest.entries(input)
+                var again: [UInt8] = []
+                for entry in entries { Manifest.append(entry, to: &again) }
+                // What is read means what it says: written again it is read the same.
+                #expect(try! Manifest.entries(again) == entries, "round \(round)")
+            } catch {
+                #expect(error.line > 0)
+            }
+        }
+    }
+
+    @Test func treesAndCommitsAreReadOrRefused() {
+        let id = ObjectID.of(.blob, [])
+        let tree = Tree.contents([
+            TreeEntry("a", .file, id), TreeEntry("b.chunks", .tree, id), TreeEntry("c", .link, id),
+        ])
+        let commit = Commit(tree: id, parents: [id], author: "A <a@b>", time: 5, message: "m\n\nSnapshot: x")
+            .contents
+        var random = SplitMix(state: 2)
+        var refused = 0
+        for _ in 0..<Self.rounds * 10 {
+            do { _ = try Tree.entries(mutated(tree, &random), of: id) } catch { refused += 1 }
+            do { _ = try Commit(contents: mutated(commit, &random), of: id) } catch { refused += 1 }
+        }
+        #expect(refused > 0)
+    }
+
+    @Test func packsAndIndexesAreReadOrRefused() throws {
+        try withTemporaryDirectory { directory in
+            let repository = directory.appending("r.git")
+            _ = try Repository(creatingBareAt: repository)
+            let pack = try PackWriter(ObjectReader(repository))
+            let lane = pack.lane()
+            var ids: [ObjectID] = []
+            for sample in [
+                [], [1], Array(repeating: 7, count: 5000),
+                (0..<900).map { UInt8(truncatingIfNeeded: $0 * 37) },
+            ] {
+                ids.append(try lane.add(.blob, sample))
+            }
+            try lane.flush()
+            _ = try pack.finish()
+            let packs = repository.appending("objects/pack")
+            let names = try Files.names(packs).map { packs.appending(String(decoding: $0, as: UTF8.self)) }
+            var random = SplitMix(state: 3)
+            var refused = 0
+            for file in names {
+                let whole = try Files.read(file)
+                for _ in 0..<Self.rounds {
+                    try Files.replace(file, with: mutated(whole, &random))
+                    do {
+                        let reader = try ObjectReader(repository)
+                        let lane = ReaderLane(reader)
+                        for id in ids {
+                            do {
+                                let contents = try lane.contents(id, .blob)
+                                #expect(ObjectID.of(.blob, contents) == id)
+                            } catch { refused += 1 }
+                            _ = try? reader.object(id)
+                        }
+                        _ = try reader.damagedPacks()
+                    } catch { refused += 1 }
+                }
+                try Files.replace(file, with: whole)
+            }
+            #expect(refused > 0)
+        }
+    }
+
+    @Test func aStatCacheIsBelievedWholeOrNotAtAll() throws {
+        try withTemporaryDirectory { directory in
+            try Files.makeDirectories(directory.appending("a/b"))
+            for name in ["x", "a/y", "a/b/z"] { try Files.replace(directory.appending(name), with: [1]) }
+            try Files.makeLink(directory.appending("a/link"), to: Array("x".utf8))
+            let classification = Classification([], defaultClass: .config)
+            func walk(_ cache: StatCache) throws -> CapturedTree {
+                try RootCapture(
+                    directory, classification: classification, cache: cache, sink: Rehearsal(nil),
+                    replacements: [:], leavingOut: [], written: nil
+                ).run(rootClass: .config)
+            }
+            let fingerprint = [UInt8](repeating: 9, count: 32)
+            let expected = try walk(StatCache())
+            let whole = StatCache.encoded(expected.root, fingerprint: fingerprint)
+            #expect(StatCache(bytes: whole, fingerprint: fingerprint).root == 0)
+            #expect(StatCache(bytes: whole, fingerprint: [UInt8](repeating: 8, count: 32)).root == nil)
+            var random = SplitMix(state: 4)
+            for round in 0..<Self.rounds * 4 {
+                var bytes = mutated(whole, &random)
+                #expect(
+                    bytes == whole || StatCache(bytes: bytes, fingerprint: fingerprint).root == nil,
+                    "round \(round): the checksum finds any change")
+                guard bytes.count >= 128 else { continue }
+                // With a right checksum: nothing in it may lead outside of it.
+                StatCache.setChecksum(of: &bytes)
+                let cache = StatCache(bytes: bytes, fingerprint: fingerprint)
+                guard let root = cache.root else { continue }
+                var directories = [root]
+                while let index = directories.popLast() {
+                    cache.withEntries(of: index) { records, names in
+                        for position in records.indices {
+                            _ = names.name(of: records[position])
+                            _ = EntryExtra(encoded: names.extra(of: records[position]))
+                            if records[position].kind == .directory, directories.count < 100 {
+                                directories.append(Int(records[position].directory))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

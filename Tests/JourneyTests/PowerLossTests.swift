@@ -1,0 +1,64 @@
+import FileTree
+import Git
+import GitStore
+import Programs
+import SnapshotModel
+import SystemPackage
+import TestSupport
+import Testing
+
+/// The power fails after any call of a command: what was acknowledged before is there and whole, whatever the disk did
+/// with what was not synced.
+@Suite struct PowerLossTests {
+    private func check(_ store: FilePath, holds ids: Set<String>, _ comment: String) async throws {
+        let found = try SnapshotStore.open(at: store).snapshots(of: "tree")
+        #expect(
+            ids.isSubset(of: Set(found.map(\.id.description))), "\(comment): an acknowledged snapshot is gone"
+        )
+        let verification = try Verification(SnapshotStore.open(at: store))
+        for reference in found {
+            #expect(verification.verify(reference).problems.isEmpty, "\(comment): \(reference.id)")
+        }
+        let fsck = try await Program("git", ["-C", store.string, "fsck", "--full", "--strict"]).run()
+        #expect(fsck.status == 0, "\(comment): \(fsck.errorOutput)")
+    }
+
+    /// Records what a command does to the store, and looks at what is left of it after each call.
+    private func tryEveryPrefix(
+        _ runner: CommandLineRunner, _ arguments: [String],
+        keeping: @Sendable (Set<String>) throws -> Set<String>
+    ) async throws {
+        let store = runner.directory.appending("tree.git")
+        let before = runner.directory.appending("before")
+        try await Program("cp", ["-a", store.string, before.string]).runSuccessfully()
+        let old = Set(try SnapshotStore.open(at: store).snapshots(of: "tree").map(\.id.description))
+        let file = runner.directory.appending("calls")
+        let outcome = try await runner.run(under: ["strace"] + WriteLog.options(file), arguments)
+        #expect(outcome.status == 0, "\(outcome.errorOutput)")
+        let new = Set(try SnapshotStore.open(at: store).snapshots(of: "tree").map(\.id.description))
+        var disk = try PowerLoss(before, WriteLog(file, below: store))
+        let left = runner.directory.appending("left.git")
+        while try disk.step() {
+            for mercy in [PowerLoss.Mercy.none, .names, .all, .some(seed: 1), .some(seed: 2)] {
+                try disk.write(to: left, mercy)
+                let kept = disk.hasSpoken ? new : try keeping(old)
+                try await check(left, holds: kept, "after \(disk.count) calls, \(mercy)")
+                try Files.removeTree(left)
+            }
+        }
+        #expect(disk.hasSpoken, "the command says what it did")
+    }
+
+    @Test func aSnapshotIsThereWholeOrNotAtAll() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            try Files.replace(directory.appending("tree/a"), with: Array("one\n".utf8))
+            let runner = try CommandLineRunner(directory)
+            try await runner.succeed("init", "tree")
+            try await tryEveryPrefix(runner, ["snapshot"]) { $0 }
+            try Files.removeTree(directory.appending("before"))
+            try Files.replace(directory.appending("tree/a"), with: Array("two\n".utf8))
+            try await tryEveryPrefix(runner, ["snapshot"]) { $0 }
+        }
+    }
+}
