@@ -5,8 +5,8 @@ internal import SystemPackage
 /// Pack indexes, version 2, as they are written.
 enum PackIndexWriter {
     /// The records in the order of their ids: dealt into 256 heaps by the first byte, each heap sorted.
-    static func sorted(_ records: [PackWriter.Record]) -> [PackWriter.Record] {
-        var heaps = [[PackWriter.Record]](repeating: [], count: 256)
+    static func sorted(_ records: [PackFile.Record]) -> [PackFile.Record] {
+        var heaps = [[PackFile.Record]](repeating: [], count: 256)
         for record in records {
             heaps[Int(record.id.firstByte)].append(record)
         }
@@ -17,7 +17,7 @@ enum PackIndexWriter {
     }
 
     /// The bytes of an index of `records`, which are sorted by id.
-    static func contents(_ records: [PackWriter.Record], packChecksum: [UInt8]) -> [UInt8] {
+    static func contents(_ records: [PackFile.Record], packChecksum: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = [0xff, 0x74, 0x4f, 0x63] + bigEndian(UInt32(2))
         bytes.reserveCapacity(records.count * 28 + 2000)
         var count = 0

@@ -1,52 +1,37 @@
-internal import Cryptography
 package import FileTree
-internal import Glibc
 internal import Synchronization
 internal import SystemPackage
+internal import Workers
 
-/// Writes one pack from many threads at once.
+/// Writes objects from many threads at once, into one pack or, when there is much, into as many as there are threads.
 ///
-/// Each thread has a ``PackLane`` that hashes, compresses and gathers objects, and appends them at an offset taken from
-/// one counter; so the lanes never wait for each other. Nothing can be seen in the repository before ``finish()``.
+/// Each thread has a ``PackLane`` that hashes, compresses and gathers objects. Nothing can be seen in the repository before
+/// ``finish()``.
 package final class PackWriter: Sendable {
-    struct Record {
-        var id: ObjectID
-        var crc: UInt32
-        var offset: Int64
-    }
+    /// From this size on, in bytes, there is another pack: a pack's checksum is one pass over all of it, in order, and
+    /// several packs take that pass at once.
+    private static let sharedSize = 1 << 25
 
     private let packDirectory: FilePath
-    private let temporary: FilePath
-    private let temporaryIndex: FilePath
-    private let descriptor: CInt
-    private let nextOffset = Atomic<Int64>(12)
-    private let records = Mutex<[Record]>([])
+    private let files: Mutex<[PackFile]>
     private let written: [Mutex<Set<ObjectID>>.Box]
     private let existing: ObjectReader
     private let keepsTrees: Bool
     private let trees = Mutex<[ObjectID: [UInt8]]>([:])
 
-    /// Begins a pack in the repository that `existing` reads; objects that are there already are not written again.
+    /// Begins to write to the repository that `existing` reads; objects that are there already are not written again.
     ///
-    /// With `keepsTrees` new trees can be read by ``newTree(_:)`` before the pack is finished.
+    /// With `keepsTrees` new trees can be read by ``newTree(_:)`` before the end.
     package init(_ existing: ObjectReader, keepsTrees: Bool = false) throws(FileFailure) {
         self.existing = existing
         self.keepsTrees = keepsTrees
         packDirectory = existing.repository.appending("objects").appending("pack")
-        // Git takes stale files of this prefix away by itself, as our next writer does.
-        let number = UInt64.random(in: 0...UInt64.max)
-        temporary = packDirectory.appending("\(Self.temporaryPrefixes[0])\(number)")
-        temporaryIndex = packDirectory.appending("\(Self.temporaryPrefixes[1])\(number)")
-        descriptor = try Files.createExclusively(temporary, mode: 0o444)
+        files = Mutex([try PackFile(in: packDirectory)])
         written = (0..<64).map { _ in Mutex<Set<ObjectID>>.Box([]) }
     }
 
-    /// How the names of unfinished packs and indexes begin; git would take anything that ends in `.idx` for an index.
-    package static let temporaryPrefixes = ["tmp_pack_understudy_", "tmp_idx_understudy_"]
-
-    deinit {
-        close(descriptor)
-    }
+    /// How the names of unfinished packs and indexes begin.
+    package static var temporaryPrefixes: [String] { PackFile.temporaryPrefixes }
 
     /// A lane for one thread.
     package func lane() -> PackLane {
@@ -58,7 +43,7 @@ package final class PackWriter: Sendable {
         existing.contains(id)
     }
 
-    /// The entries of a tree that is in this pack and not yet in the repository, nil when it is not.
+    /// The entries of a tree that was given and is not yet in the repository, nil when it is not such a tree.
     package func newTree(_ id: ObjectID) throws -> [TreeEntry]? {
         guard let contents = trees.withLock({ $0[id] }) else { return nil }
         return try Tree.entries(contents, of: id)
@@ -77,79 +62,37 @@ package final class PackWriter: Sendable {
         return existing.contains(id)
     }
 
-    @unsafe fileprivate func append(_ bytes: UnsafeRawBufferPointer, records local: [Record])
-        throws(FileFailure)
-    {
-        let offset = nextOffset.add(Int64(bytes.count), ordering: .relaxed).oldValue
-        try unsafe writeAll(bytes, at: offset)
-        // Start writing to the disk now, so that the sync at the end has little left to do.
-        Files.startWriteback(descriptor, offset: offset, count: bytes.count)
-        records.withLock { all in
-            for record in local {
-                all.append(Record(id: record.id, crc: record.crc, offset: record.offset + offset))
-            }
+    /// The pack to append to: the shortest, once there are several.
+    fileprivate func shortestFile() throws(FileFailure) -> PackFile {
+        try files.withLock { (files) throws(FileFailure) in
+            let shortest = files.min { $0.size < $1.size }
+            if let shortest, shortest.size < Self.sharedSize || files.count == usualThreads { return shortest }
+            let file = try PackFile(in: packDirectory)
+            files.append(file)
+            return file
         }
     }
 
-    @unsafe private func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(FileFailure) {
-        var done = 0
-        while done < bytes.count {
-            done += try systemCall("write", temporary.byteArray) {
-                unsafe pwrite(
-                    descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done,
-                    off_t(offset) + done)
-            }
-        }
-    }
-
-    /// Completes the pack and makes it part of the repository, durably; returns the number of objects in it.
+    /// Completes what was written and makes it part of the repository, durably; returns the number of objects.
     ///
-    /// Every lane must have been flushed. A pack without objects is dropped. The order is that of docs/design.md: pack,
-    /// sync, index, sync, names, sync of the directory.
+    /// Every lane must have been flushed. The order is that of docs/design.md: pack, sync, index, sync, names, sync of the
+    /// directory.
     package func finish() throws -> Int {
-        let sorted = PackIndexWriter.sorted(records.withLock { $0 })
-        guard !sorted.isEmpty else {
-            try Files.remove(temporary)
-            return 0
-        }
-        var header: [UInt8] = Array("PACK".utf8) + bigEndian(UInt32(2)) + bigEndian(UInt32(sorted.count))
-        try unsafe header.withUnsafeMutableBytes { try unsafe writeAll(UnsafeRawBufferPointer($0), at: 0) }
-        let end = nextOffset.load(ordering: .relaxed)
-        let checksum = try checksum(upTo: end)
-        try unsafe checksum.withUnsafeBytes { try unsafe writeAll($0, at: end) }
-        try systemCall("sync", temporary.byteArray) { fsync(descriptor) }
-
-        try Files.createDurably(
-            temporaryIndex, PackIndexWriter.contents(sorted, packChecksum: checksum), mode: 0o444)
-        let name = "pack-\(hex(checksum))"
-        try Files.rename(temporary, to: packDirectory.appending("\(name).pack"))
-        try Files.rename(temporaryIndex, to: packDirectory.appending("\(name).idx"))
-        try Files.syncDirectory(packDirectory)
-        return sorted.count
+        let count = Atomic<Int>(0)
+        let work = WorkStack<PackFile>(threads: usualThreads)
+        work.push(files.withLock { $0 })
+        try work.run(
+            start: { _ in () },
+            body: { file, _ in count.add(try file.finish(), ordering: .relaxed) },
+            end: { _ in })
+        let total = count.load(ordering: .relaxed)
+        if total > 0 { try Files.syncDirectory(packDirectory) }
+        return total
     }
 
-    /// Drops the pack.
+    /// Drops what was written.
     package func abandon() throws(FileFailure) {
-        try Files.remove(temporary)
-    }
-
-    /// SHA-1 of the pack so far: the count in the header is only known at the end, so the pack is read back in windows.
-    private func checksum(upTo end: Int64) throws(FileFailure) -> [UInt8] {
-        var hash = SHA1()
-        let window = 1 << 22
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: window, alignment: 4096)
-        defer { unsafe buffer.deallocate() }
-        var offset: Int64 = 0
-        while offset < end {
-            let wanted = min(window, Int(end - offset))
-            let count = try systemCall("read", temporary.byteArray) {
-                unsafe pread(descriptor, buffer.baseAddress, wanted, off_t(offset))
-            }
-            guard count > 0 else { throw FileFailure("read", temporary, .ioError) }
-            unsafe hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            offset += Int64(count)
-        }
-        return hash.finish()
+        for file in files.withLock({ $0 }) { try file.abandon() }
     }
 }
 
@@ -173,7 +116,7 @@ extension Mutex where Value: ~Copyable {
     private let compressor = Compressor()
     private var buffer: UnsafeMutableRawBufferPointer
     private var used = 0
-    private var records: [PackWriter.Record] = []
+    private var records: [PackFile.Record] = []
 
     fileprivate init(_ writer: PackWriter) {
         self.writer = writer
@@ -202,7 +145,7 @@ extension Mutex where Value: ~Copyable {
         used += unsafe compressor.compress(
             contents, into: UnsafeMutableRawBufferPointer(rebasing: buffer[used...]), stores: stores)
         let crc = unsafe crc32(UnsafeRawBufferPointer(rebasing: buffer[start..<used]))
-        records.append(PackWriter.Record(id: id, crc: crc, offset: Int64(start)))
+        records.append(PackFile.Record(id: id, crc: crc, offset: Int64(start)))
         if used >= Self.flushSize { try flush() }
         return id
     }
@@ -224,7 +167,8 @@ extension Mutex where Value: ~Copyable {
     /// Hands everything gathered to the pack; must be called before ``PackWriter/finish()``.
     package func flush() throws {
         guard used > 0 else { return }
-        try unsafe writer.append(UnsafeRawBufferPointer(rebasing: buffer[..<used]), records: records)
+        let file = try writer.shortestFile()
+        try unsafe file.append(UnsafeRawBufferPointer(rebasing: buffer[..<used]), records: records)
         used = 0
         records.removeAll(keepingCapacity: true)
     }
