@@ -106,6 +106,8 @@ let package = Package(
                 "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers",
                 systemPackage,
             ]),
+        .testTarget(
+            name: "CaptureTests", dependencies: ["Capture", "FileTree", "Git", "TestSupport", systemPackage]),
         .target(
             name: "Restore",
             dependencies: [

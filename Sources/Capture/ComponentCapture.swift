@@ -4,6 +4,7 @@ internal import FileTree
 package import Git
 package import SnapshotModel
 package import SystemPackage
+package import Workers
 
 /// What is captured differently than the drivers' own tables say.
 package struct CaptureOptions: Sendable {
@@ -29,6 +30,8 @@ package struct CaptureResult: Sendable {
     package var history: ObjectID?
     /// Manifest parts and locks that are not in the repository yet.
     package var newTexts: [ObjectID: [UInt8]]
+    /// The stat caches on their way to the disk: to be waited for before the snapshot is acknowledged.
+    package var caches: [Background] = []
 }
 
 /// Captures one component: freeze, walk, manifest, locks.
@@ -87,17 +90,18 @@ package struct ComponentCapture: Sendable {
     private func write(
         _ roots: [Root], _ frozen: Frozen, _ captured: inout CapturedComponent, _ previous: [String: [UInt8]]
     ) throws -> CaptureResult {
-        let reader = FileReader(sink.makeLane())
+        let reader = FileReader(sink)
         let lane = reader.lane
         var tree = NestedTree()
         var history = NestedTree()
         var archives: [String: [Entry]] = [:]
         var texts: [ObjectID: [UInt8]] = [:]
+        var caches: [Background] = []
         for root in roots where root.kind != .rebuilt {
             let manifest: ManifestWriter.Written
             switch root.kind {
             case .directory, .rebuilt:
-                let walked = try walk(root, frozen, &captured)
+                let walked = try walk(root, frozen, &captured, &caches)
                 manifest = walked.manifest
                 let record = walked.root.record
                 if record.tree != .none { tree.insert("files/\(root.name)", .tree, record.tree) }
@@ -143,8 +147,9 @@ package struct ComponentCapture: Sendable {
                 "component '\(component.name)' has nothing to capture",
                 hint: "name at least one path in the system file")
         }
-        try lane.flush()
-        return CaptureResult(captured: captured, tree: id, history: historyTree, newTexts: texts)
+        try reader.flush()
+        return CaptureResult(
+            captured: captured, tree: id, history: historyTree, newTexts: texts, caches: caches)
     }
 
     private func names(_ text: String) -> [[UInt8]] {
@@ -153,7 +158,7 @@ package struct ComponentCapture: Sendable {
 
     /// Walks a directory until nothing moves any more, three times at most.
     private func walk(
-        _ root: Root, _ frozen: Frozen, _ captured: inout CapturedComponent
+        _ root: Root, _ frozen: Frozen, _ captured: inout CapturedComponent, _ caches: inout [Background]
     ) throws -> CapturedTree {
         let cacheFile = local.appending("cache").appending(
             "\(component.name)-\(hex(SHA256.digest(Array(root.name.utf8)).prefix(6))).stat")
@@ -170,16 +175,19 @@ package struct ComponentCapture: Sendable {
                 replacements: replacements, leavingOut: options.leftOut,
                 written: written["\(component.name)/\(root.name)"]
             ).run(rootClass: classification.defaultClass)
-            let isLast = walked.moving.isEmpty || pass == Self.passes
-            if !isLast || (walked.hasNews && sink.isWritten) {
-                let bytes = StatCache.encoded(walked.root, fingerprint: fingerprint)
-                if sink.isWritten { try Files.replaceWithoutSync(cacheFile, with: bytes) }
-                if !isLast { cache = StatCache(bytes: bytes, fingerprint: fingerprint) }
-            }
-            if isLast {
+            if walked.moving.isEmpty || pass == Self.passes {
+                if walked.hasNews, sink.isWritten {
+                    caches.append(
+                        Background {
+                            let bytes = StatCache.encoded(walked.root, fingerprint: fingerprint)
+                            try Files.replaceWithoutSync(cacheFile, with: bytes)
+                        })
+                }
                 record(walked, root, pass, &captured)
                 return walked
             }
+            let bytes = StatCache.encoded(walked.root, fingerprint: fingerprint)
+            cache = StatCache(bytes: bytes, fingerprint: fingerprint)
             pass += 1
         }
     }

@@ -32,15 +32,25 @@ struct FileContents: Sendable {
     let lane: any ObjectLane
     /// A failure of the sink ends the capture; a failure of a file does not.
     private(set) var sinkFailure: (any Error)?
+    private let sink: any ObjectSink
     private let buffer: UnsafeMutableRawBufferPointer
+    /// Made for the first large file: there may be none.
+    private var chunkWriter: ChunkWriter?
 
-    init(_ lane: any ObjectLane) {
-        self.lane = lane
-        unsafe buffer = .allocate(byteCount: Chunker.threshold + 1, alignment: 4096)
+    init(_ sink: any ObjectSink) {
+        self.sink = sink
+        lane = sink.makeLane()
+        unsafe buffer = .allocate(byteCount: Chunker.threshold, alignment: 4096)
     }
 
     deinit {
         unsafe buffer.deallocate()
+    }
+
+    /// Hands on what is still gathered; must be called before the sink is finished.
+    func flush() throws {
+        try lane.flush()
+        try chunkWriter?.flush()
     }
 
     /// How often a file that changes is read before it is called torn.
@@ -101,42 +111,30 @@ struct FileContents: Sendable {
 
     /// Reads up to `size` bytes: one blob for a small file, a tree of chunks for a large one.
     private func read(_ file: borrowing OpenFile, size: Int64) throws(FileFailure) -> FileContents {
+        guard size <= Chunker.threshold else { return try readChunks(file, size: size) }
+        let count = try unsafe file.read(
+            into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(size)]))
+        let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
         var hash = SHA256()
-        guard size > Chunker.threshold else {
-            let count = try unsafe file.read(
-                into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(size)]))
-            let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
-            unsafe hash.update(bytes)
-            return contents(try unsafe add(.blob, bytes), hash, size: Int64(count), isChunked: false)
+        unsafe hash.update(bytes)
+        return contents(try unsafe add(.blob, bytes), hash, size: Int64(count), isChunked: false)
+    }
+
+    private func readChunks(_ file: borrowing OpenFile, size: Int64) throws(FileFailure) -> FileContents {
+        let writer = chunkWriter ?? ChunkWriter(sink)
+        chunkWriter = writer
+        let written: ChunkWriter.Written
+        do {
+            written = try writer.write(file, size: size)
+        } catch let failure as FileFailure {
+            throw failure
+        } catch {
+            sinkFailure = (error as? ChunkWriter.SinkFailure)?.cause ?? error
+            throw FileFailure("store", [], .ioError)
         }
-        var chunks: [TreeEntry] = []
-        var filled = 0
-        var left = size
-        var total: Int64 = 0
-        while true {
-            let wanted = min(Chunker.threshold - filled, Int(left))
-            let count = try unsafe file.read(
-                into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<(filled + wanted)]))
-            unsafe hash.update(UnsafeRawBufferPointer(rebasing: buffer[filled..<(filled + count)]))
-            filled += count
-            total += Int64(count)
-            left -= Int64(count)
-            let isEnd = count < wanted || left == 0
-            var start = 0
-            while filled - start >= Chunker.maximum || (isEnd && start < filled) {
-                let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[start..<filled])
-                let cut = unsafe Chunker.firstCut(rest)
-                let id = try unsafe add(.blob, UnsafeRawBufferPointer(rebasing: rest[..<cut]))
-                chunks.append(TreeEntry(name: chunkName(chunks.count), mode: .file, id: id))
-                start += cut
-            }
-            if let base = unsafe buffer.baseAddress, start > 0 {
-                unsafe base.copyMemory(from: base + start, byteCount: filled - start)
-                filled -= start
-            }
-            if isEnd { break }
-        }
-        return contents(try add(.tree, Tree.contents(chunks)), hash, size: total, isChunked: true)
+        return contents(
+            try add(.tree, Tree.contents(written.chunks)), written.digest, size: written.size, isChunked: true
+        )
     }
 
     private func contents(_ id: ObjectID, _ hash: SHA256, size: Int64, isChunked: Bool) -> FileContents {
@@ -144,13 +142,6 @@ struct FileContents: Sendable {
         let bytes = hash.finish()
         var digest = [32 of UInt8](repeating: 0)
         for index in 0..<32 { digest[index] = bytes[index] }
-        return FileContents(
-            id: id, digest: digest, size: size, isChunked: isChunked)
-    }
-
-    /// Eight digits, so that the order of names is the order of chunks.
-    private func chunkName(_ number: Int) -> [UInt8] {
-        let digits = String(number)
-        return Array((String(repeating: "0", count: max(0, 8 - digits.count)) + digits).utf8)
+        return FileContents(id: id, digest: digest, size: size, isChunked: isChunked)
     }
 }

@@ -105,7 +105,7 @@ struct CapturedTree {
         work.push([node])
         try work.run(
             start: { _ in
-                let reader = FileReader(sink.makeLane())
+                let reader = FileReader(sink)
                 return Walker(reader, ManifestWriter.Lane(reader.lane))
             },
             body: { first, walker in
@@ -121,7 +121,7 @@ struct CapturedTree {
             end: { walker in
                 manifest.merge(walker.manifest)
                 found.withLock { $0.add(walker.found) }
-                try walker.reader.lane.flush()
+                try walker.reader.flush()
             })
         let lane = sink.makeLane()
         let written = try manifest.finish(node, lane)

@@ -5,6 +5,7 @@ package import Git
 package import GitStore
 package import SnapshotModel
 internal import SystemPackage
+internal import Workers
 
 /// A delivery system as the engines see it.
 package struct DeliverySystem: Sendable {
@@ -91,9 +92,10 @@ package struct SystemCapture: Sendable {
         let previous = try lastSnapshot(reader)
         let pack = try PackWriter(reader, keepsTrees: previous != nil)
         do {
-            let (draft, taken) = try await draft(request, into: pack, reader, previous, progress)
-            var result = taken
-            result.commit = try store.commit(draft, to: pack, reader: reader, holding: lock).commit
+            let drafted = try await draft(request, into: pack, reader, previous, progress)
+            var result = drafted.taken
+            result.commit = try store.commit(drafted.draft, to: pack, reader: reader, holding: lock).commit
+            for cache in drafted.caches { try cache.wait() }
             return result
         } catch {
             // The first failure is the one to tell; what is left of the pack is removed by the next writer.
@@ -107,7 +109,8 @@ package struct SystemCapture: Sendable {
         _ request: Request, progress: @Sendable (String) -> Void
     ) async throws -> TakenSnapshot {
         let reader = try store.reader()
-        return try await draft(request, into: Rehearsal(reader), reader, try lastSnapshot(reader), progress).1
+        return try await draft(request, into: Rehearsal(reader), reader, try lastSnapshot(reader), progress)
+            .taken
     }
 
     /// The live state of a component, and what differs between it and a snapshot.
@@ -152,13 +155,14 @@ package struct SystemCapture: Sendable {
     private func draft(
         _ request: Request, into sink: any ObjectSink, _ reader: ObjectReader, _ previous: StoredSnapshot?,
         _ progress: @Sendable (String) -> Void
-    ) async throws -> (SnapshotDraft, TakenSnapshot) {
+    ) async throws -> (draft: SnapshotDraft, taken: TakenSnapshot, caches: [Background]) {
         let started = Clock.now
         let lane = sink.makeLane()
         var captured: [CapturedComponent] = []
         var entries: [TreeEntry] = []
         var history: [TreeEntry] = []
         var changes: [Change] = []
+        var caches: [Background] = []
         for (component, driver) in system.components {
             let old = previous.flatMap { state(component.name, of: $0, reader) }
             guard request.components.isEmpty || request.components.contains(component.name) else {
@@ -174,6 +178,7 @@ package struct SystemCapture: Sendable {
                 component, driver: driver, sink: sink, options: system.options, local: store.localDirectory
             ).run(previous: try locks(old))
             captured.append(result.captured)
+            caches += result.caches
             entries.append(TreeEntry(component.name, .tree, result.tree))
             if let id = result.history { history.append(TreeEntry(component.name, .tree, id)) }
             if previous != nil {
@@ -201,7 +206,7 @@ package struct SystemCapture: Sendable {
             subject: request.message ?? words, body: body(request, words, changes), author: request.author,
             time: started.seconds, isSafety: request.isSafety)
         let taken = TakenSnapshot(snapshot: snapshot, changes: changes, isFirst: previous == nil)
-        return (draft, taken)
+        return (draft, taken, caches)
     }
 
     /// The time in a snapshot's id: its own, but always after the last one's.

@@ -66,7 +66,9 @@ package final class PackWriter: Sendable {
     fileprivate func shortestFile() throws(FileFailure) -> PackFile {
         try files.withLock { (files) throws(FileFailure) in
             let shortest = files.min { $0.size < $1.size }
-            if let shortest, shortest.size < Self.sharedSize || files.count == usualThreads { return shortest }
+            if let shortest, shortest.size < Self.sharedSize || files.count == usualThreads {
+                return shortest
+            }
             let file = try PackFile(in: packDirectory)
             files.append(file)
             return file

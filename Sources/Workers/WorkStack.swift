@@ -88,6 +88,3 @@ internal import Synchronization
         for _ in 0..<threads { available.signal() }
     }
 }
-
-/// How many threads a walk uses: one for each processor, but two at least, so that reading and hashing overlap.
-package let usualThreads = max(2, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))

@@ -1,0 +1,88 @@
+import FileTree
+import Git
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Capture
+
+/// Where large files are cut: all of it, in order, and alike from one night to the next.
+@Suite struct ChunkerTests {
+    private func bytes(_ count: Int, seed: UInt64) -> [UInt8] {
+        var random = SplitMix(state: seed)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count + 8)
+        while bytes.count < count {
+            unsafe withUnsafeBytes(of: random.next()) { unsafe bytes.append(contentsOf: $0) }
+        }
+        return Array(bytes.prefix(count))
+    }
+
+    private func database(_ count: Int, seed: UInt64) -> [UInt8] {
+        let header = Array("SQLite format 3\0".utf8)
+        return header + bytes(count - header.count, seed: seed)
+    }
+
+    /// Cuts a whole file, window by window as a reader does.
+    private func chunks(of bytes: [UInt8], window: Int) -> [[UInt8]] {
+        unsafe bytes.withUnsafeBytes { all in
+            let chunker = unsafe Chunker(all)
+            var chunks: [[UInt8]] = []
+            var start = 0
+            var end = 0
+            while start < all.count {
+                end = min(all.count, max(end, start) + window)
+                let piece = unsafe UnsafeRawBufferPointer(rebasing: all[start..<end])
+                let cuts = unsafe chunker.cuts(piece, isEnd: end == all.count)
+                for cut in cuts { unsafe chunks.append(Array(piece[cut])) }
+                start += cuts.last?.upperBound ?? 0
+            }
+            return chunks
+        }
+    }
+
+    @Test(arguments: [0, 1, 16_384, 16_385, 262_143, 262_144, 4_194_305, 9_000_000])
+    func theChunksAreTheFileWhateverTheWindow(_ count: Int) {
+        for contents in [bytes(count, seed: 1)] + (count > 16 ? [database(count, seed: 2)] : []) {
+            let chunks = chunks(of: contents, window: 8 << 20)
+            #expect(Array(chunks.joined()) == contents)
+            #expect(chunks.allSatisfy { !$0.isEmpty && $0.count <= Chunker.maximum })
+            #expect(self.chunks(of: contents, window: 5 << 20) == chunks)
+        }
+    }
+
+    @Test func aByteThatIsInsertedChangesFewChunks() {
+        let before = bytes(12 << 20, seed: 3)
+        let after = before[..<5_000_000] + [7] + before[5_000_000...]
+        let old = Set(chunks(of: before, window: 16 << 20))
+        let new = chunks(of: Array(after), window: 16 << 20)
+        #expect(old.count > 4)
+        #expect(new.filter { !old.contains($0) }.count <= 2)
+    }
+
+    @Test func aPageOfADatabaseThatChangesIsOneShortChunk() {
+        var contents = database(1 << 20, seed: 4)
+        let old = Set(chunks(of: contents, window: 8 << 20))
+        contents[700_001] ^= 1
+        let new = chunks(of: contents, window: 8 << 20).filter { !old.contains($0) }
+        #expect(new.map(\.count) == [16_384])
+    }
+
+    @Test(arguments: [false, true]) func aLargeFileIsTheSameTreeByOneThreadOrSeveral(_ isDatabase: Bool)
+        throws
+    {
+        try withTemporaryDirectory { directory in
+            let contents = isDatabase ? database(20_000_001, seed: 5) : bytes(20_000_001, seed: 6)
+            let file = directory.appending("large")
+            try Files.replaceWithoutSync(file, with: contents)
+            let written = try ChunkWriter(Rehearsal(nil)).write(OpenFile(file), size: Int64(contents.count))
+            #expect(written.size == 20_000_001)
+            #expect(
+                written.chunks.map(\.id)
+                    == chunks(of: contents, window: 16 << 20).map { ObjectID.of(.blob, $0) })
+            #expect(
+                written.chunks.map(\.name)
+                    == written.chunks.map(\.name).sorted { $0.lexicographicallyPrecedes($1) })
+        }
+    }
+}
