@@ -35,7 +35,7 @@ let package = Package(
         .systemLibrary(name: "Csqlite3", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // MARK: Leaves: one subject each, nothing of ours above them
-        // SHA-1, SHA-256, HMAC, AES: the only importer of Clibcrypto.
+        // Hashes, ciphers, key agreement: the only importer of Clibcrypto.
         .target(name: "Cryptography", dependencies: ["Clibcrypto"]),
         .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"]),
         // Files as Linux has them: descriptor-anchored, names as bytes, all metadata, atomic exchange.
@@ -45,6 +45,11 @@ let package = Package(
         .testTarget(
             name: "ArchiveTests",
             dependencies: ["Archive", "FileTree", "Programs", "TestSupport", systemPackage]),
+        // age v1: seals to recipients so that equal contents become equal files, and opens.
+        .target(name: "Sealing", dependencies: ["Cryptography"]),
+        .testTarget(
+            name: "SealingTests",
+            dependencies: ["Cryptography", "FileTree", "Programs", "Sealing", "TestSupport", systemPackage]),
         // Streaming XML, safe against hostile documents: the only importer of Clibexpat.
         .target(name: "XML", dependencies: ["Clibexpat"]),
         .testTarget(name: "XMLTests", dependencies: ["XML"]),
