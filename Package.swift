@@ -74,7 +74,9 @@ let package = Package(
         // Snapshots and history in a bare repository.
         .target(
             name: "GitStore",
-            dependencies: ["Cryptography", "FileTree", "Git", "SnapshotModel", "Workers", systemPackage]),
+            dependencies: [
+                "Cryptography", "FileTree", "Git", "Sealing", "SnapshotModel", "Workers", systemPackage,
+            ]),
 
         // MARK: The delivery systems
         .target(
@@ -99,22 +101,24 @@ let package = Package(
         // The system file and the policies: the only importer of Yams.
         .target(
             name: "Configuration",
-            dependencies: ["Drivers", "FileTree", "SnapshotModel", systemPackage, yams]),
+            dependencies: ["Drivers", "FileTree", "Sealing", "SnapshotModel", systemPackage, yams]),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Configuration", "Drivers", "FileTree", "SnapshotModel", systemPackage]),
+            dependencies: ["Configuration", "Drivers", "FileTree", "Sealing", "SnapshotModel", systemPackage]),
 
         // MARK: The engines
         .target(
             name: "Capture",
             dependencies: [
-                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers",
+                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Sealing", "SnapshotModel",
+                "Workers",
                 systemPackage,
             ]),
         .target(
             name: "Restore",
             dependencies: [
-                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel",
+                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Sealing",
+                "SnapshotModel",
                 "Workers", systemPackage,
             ]),
 
@@ -123,7 +127,7 @@ let package = Package(
             name: "Commands",
             dependencies: [
                 "Capture", "Configuration", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore",
-                "SnapshotModel", argumentParser, systemPackage,
+                "Sealing", "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
         // What a damaged, hostile or half-written store does to those who read it.

@@ -2,14 +2,17 @@ internal import SystemPackage
 internal import Cryptography
 internal import FileTree
 internal import Git
+internal import Sealing
 internal import SnapshotModel
 
 /// What the contents of a file became.
 struct FileContents: Sendable {
     /// The blob, or the tree of chunks.
     var id: ObjectID
-    /// SHA-256 of the whole contents.
+    /// SHA-256 of the whole contents, or their keyed name when they are sealed.
     var digest: [32 of UInt8]
+    /// SHA-256 of what the sink holds of sealed contents, empty for what is in clear.
+    var sealedDigest: [UInt8] = []
     /// Bytes.
     var size: Int64
     /// Whether `id` is a tree of chunks.
@@ -33,14 +36,20 @@ struct FileContents: Sendable {
     /// A failure of the sink ends the capture; a failure of a file does not.
     private(set) var sinkFailure: (any Error)?
     private let buffer: UnsafeMutableRawBufferPointer
+    private let sealer: Sealer?
+    /// What is sealed; made for the first sealed file.
+    private var sealed = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
-    init(_ lane: any ObjectLane) {
+    /// A reader for one thread; without a `sealer` everything is stored in clear.
+    init(_ lane: any ObjectLane, sealer: Sealer?) {
         self.lane = lane
+        self.sealer = sealer
         unsafe buffer = .allocate(byteCount: Chunker.threshold + 1, alignment: 4096)
     }
 
     deinit {
         unsafe buffer.deallocate()
+        unsafe sealed.deallocate()
     }
 
     /// How often a file that changes is read before it is called torn.
@@ -48,8 +57,9 @@ struct FileContents: Sendable {
 
     /// Reads a file until two looks at it agree: stat, read, stat.
     ///
-    /// A file that is only `isAppended` (a log) is whole as far as it went when it was opened.
-    func read(_ file: consuming OpenFile, isAppended: Bool) throws(FileFailure) -> Result {
+    /// A file of class `bulk` (a log) that is only appended to is whole as far as it went when it was opened.
+    func read(_ file: consuming OpenFile, _ entryClass: EntryClass) throws(FileFailure) -> Result {
+        let sealer = entryClass.isSealed ? sealer : nil
         var triesLeft = Self.tries
         while true {
             triesLeft -= 1
@@ -61,13 +71,14 @@ struct FileContents: Sendable {
             let isSparse =
                 before.size > 0 && before.blocks * 512 < before.size
                 ? try file.hasHole(size: before.size) : false
-            var contents = try read(file, size: before.size)
+            var contents = try read(file, size: before.size, sealer)
             contents.isSparse = isSparse
             let after = try file.status()
             let isSame =
                 after.size == before.size && after.modified == before.modified
                 && after.changed == before.changed
-            let hasGrown = isAppended && contents.size == before.size && after.size >= before.size
+            let hasGrown =
+                entryClass == .bulk && contents.size == before.size && after.size >= before.size
             if contents.size == before.size && (isSame || hasGrown) || triesLeft == 0 {
                 var status = before
                 status.size = contents.size
@@ -84,10 +95,29 @@ struct FileContents: Sendable {
         try storing { lane in try lane.add(kind, contents) }
     }
 
-    @unsafe private func add(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer) throws(FileFailure)
-        -> ObjectID
-    {
-        try storing { lane in try unsafe lane.add(kind, contents, stores: false) }
+    /// Adds a blob, sealed when there is a sealer; `digest` is then asked for the SHA-256 of the bytes.
+    @unsafe private func addBlob(
+        _ contents: UnsafeRawBufferPointer, _ sealer: Sealer?, _ sealedHash: inout SHA256,
+        digest: () -> [UInt8]
+    ) throws(FileFailure) -> ObjectID {
+        guard let sealer else {
+            return try storing { lane in try unsafe lane.add(.blob, contents, stores: false) }
+        }
+        let room = contents.count + sealer.overhead(contents.count)
+        if unsafe sealed.count < room {
+            unsafe sealed.deallocate()
+            unsafe sealed = .allocate(byteCount: room, alignment: 4096)
+        }
+        let bytes: UnsafeRawBufferPointer
+        do {
+            let count = try unsafe sealer.seal(contents, digest: digest(), into: sealed)
+            unsafe bytes = UnsafeRawBufferPointer(rebasing: sealed[..<count])
+        } catch {
+            sinkFailure = error
+            throw FileFailure("seal", [], .ioError)
+        }
+        unsafe sealedHash.update(bytes)
+        return try storing { lane in try unsafe lane.add(.blob, bytes, stores: true) }
     }
 
     private func storing(_ body: (any ObjectLane) throws -> ObjectID) throws(FileFailure) -> ObjectID {
@@ -100,14 +130,19 @@ struct FileContents: Sendable {
     }
 
     /// Reads up to `size` bytes: one blob for a small file, a tree of chunks for a large one.
-    private func read(_ file: borrowing OpenFile, size: Int64) throws(FileFailure) -> FileContents {
+    private func read(
+        _ file: borrowing OpenFile, size: Int64, _ sealer: Sealer?
+    ) throws(FileFailure) -> FileContents {
         var hash = SHA256()
+        var sealedHash = SHA256()
         guard size > Chunker.threshold else {
             let count = try unsafe file.read(
                 into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(size)]))
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
             unsafe hash.update(bytes)
-            return contents(try unsafe add(.blob, bytes), hash, size: Int64(count), isChunked: false)
+            let digest = hash.finish()
+            let id = try unsafe addBlob(bytes, sealer, &sealedHash) { digest }
+            return contents(id, digest, sealer, sealedHash, size: Int64(count), isChunked: false)
         }
         var chunks: [TreeEntry] = []
         var filled = 0
@@ -126,7 +161,12 @@ struct FileContents: Sendable {
             while filled - start >= Chunker.maximum || (isEnd && start < filled) {
                 let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[start..<filled])
                 let cut = unsafe Chunker.firstCut(rest)
-                let id = try unsafe add(.blob, UnsafeRawBufferPointer(rebasing: rest[..<cut]))
+                let chunk = unsafe UnsafeRawBufferPointer(rebasing: rest[..<cut])
+                let id = try unsafe addBlob(chunk, sealer, &sealedHash) {
+                    var hash = SHA256()
+                    unsafe hash.update(chunk)
+                    return hash.finish()
+                }
                 chunks.append(TreeEntry(name: chunkName(chunks.count), mode: .file, id: id))
                 start += cut
             }
@@ -136,16 +176,23 @@ struct FileContents: Sendable {
             }
             if isEnd { break }
         }
-        return contents(try add(.tree, Tree.contents(chunks)), hash, size: total, isChunked: true)
+        let id = try add(.tree, Tree.contents(chunks))
+        return contents(id, hash.finish(), sealer, sealedHash, size: total, isChunked: true)
     }
 
-    private func contents(_ id: ObjectID, _ hash: SHA256, size: Int64, isChunked: Bool) -> FileContents {
-        var hash = hash
-        let bytes = hash.finish()
-        var digest = [32 of UInt8](repeating: 0)
-        for index in 0..<32 { digest[index] = bytes[index] }
-        return FileContents(
-            id: id, digest: digest, size: size, isChunked: isChunked)
+    private func contents(
+        _ id: ObjectID, _ digest: [UInt8], _ sealer: Sealer?, _ sealedHash: SHA256, size: Int64,
+        isChunked: Bool
+    ) -> FileContents {
+        let name = sealer?.name(digest: digest) ?? digest
+        var contents = FileContents(
+            id: id, digest: [32 of UInt8](repeating: 0), size: size, isChunked: isChunked)
+        for index in 0..<32 { contents.digest[index] = name[index] }
+        if sealer != nil {
+            var sealedHash = sealedHash
+            contents.sealedDigest = sealedHash.finish()
+        }
+        return contents
     }
 
     /// Eight digits, so that the order of names is the order of chunks.

@@ -8,6 +8,8 @@ struct VerifyCommand: AsyncParsableCommand {
         commandName: "verify",
         abstract: "Check snapshots byte by byte: every object, every file's SHA-256, every manifest.",
         discussion: """
+            Sealed files are checked as they lie there; with an identity they are opened as well.
+
             EXAMPLE
               understudy verify
               understudy verify --all
@@ -17,6 +19,7 @@ struct VerifyCommand: AsyncParsableCommand {
               1   there is no such snapshot
               6   something is damaged; the paths are named
               10  there is no store
+              12  an identity was given, and does not open the snapshot
               64  wrong usage, or a mistake in the system file
             """)
 
@@ -27,6 +30,8 @@ struct VerifyCommand: AsyncParsableCommand {
         help: "Check every snapshot of the store, its history, and every pack and index against its checksum."
     )
     var all = false
+
+    @OptionGroup var identity: IdentityOption
 
     @OptionGroup var options: Options
 
@@ -52,7 +57,7 @@ struct VerifyCommand: AsyncParsableCommand {
             all
             ? try store.snapshots(of: system)
             : try (ids.isEmpty ? ["latest"] : ids).map { try store.snapshot($0, of: system) }
-        let verification = try Verification(store)
+        let verification = try Verification(store, identities: try identity.read())
         let verdicts = references.map { reference in
             session.output.progress("verifying \(reference.id)")
             return verification.verify(reference)
