@@ -41,6 +41,8 @@ struct VerifyCommand: AsyncParsableCommand {
             var ok: Bool
             var objects: Int
             var problems: [String]
+            /// Components that the identity does not open; they were checked as they lie there.
+            var unopened: [String]
         }
 
         var ok: Bool
@@ -68,16 +70,25 @@ struct VerifyCommand: AsyncParsableCommand {
         let result = Result(
             ok: verdicts.allSatisfy(\.isOK) && problems.isEmpty,
             snapshots: verdicts.map {
-                .init(id: $0.id.description, ok: $0.isOK, objects: $0.objects, problems: $0.problems)
+                .init(
+                    id: $0.id.description, ok: $0.isOK, objects: $0.objects, problems: $0.problems,
+                    unopened: $0.unopened)
             }, problems: problems)
         try session.output.result(result) {
             (result.snapshots.flatMap { verdict in
                 ["\(verdict.id)  \(verdict.ok ? "ok" : "DAMAGED")  \(verdict.objects) objects"]
                     + verdict.problems.map { "  \($0)" }
+                    + verdict.unopened.map {
+                        "  \($0) is sealed, and the identity does not open it: checked as it lies there"
+                    }
             } + (all ? ["packs, indexes and history  \(problems.isEmpty ? "ok" : "DAMAGED")"] : [])
                 + problems.map { "  \($0)" })
                 .joined(separator: "\n")
         }
         if !result.ok { throw ExitCode(ExitStatus.verification.rawValue) }
+        // With --all the old snapshots of other keys are no failure.
+        if !all, verdicts.contains(where: { !$0.unopened.isEmpty }) {
+            throw ExitCode(ExitStatus.noKeyFits.rawValue)
+        }
     }
 }

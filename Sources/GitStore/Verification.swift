@@ -13,6 +13,8 @@ package struct SnapshotVerdict: Hashable, Sendable {
     package var problems: [String]
     /// How many objects were looked at.
     package var objects: Int
+    /// Components whose sealed files were looked at as they lie there, since no identity that was given opens them.
+    package var unopened: [String] = []
 
     /// Whether all is well.
     package var isOK: Bool { problems.isEmpty }
@@ -38,6 +40,7 @@ package final class Verification: Sendable {
     private final class Findings: Sendable {
         let problems = Mutex<[String]>([])
         let objects = Mutex(0)
+        let unopened = Mutex<[String]>([])
 
         func add(_ problem: String) {
             problems.withLock { $0.append(problem) }
@@ -111,7 +114,7 @@ package final class Verification: Sendable {
         }
         return SnapshotVerdict(
             id: reference.id, problems: findings.problems.withLock { $0.sorted() },
-            objects: findings.objects.withLock { $0 })
+            objects: findings.objects.withLock { $0 }, unopened: findings.unopened.withLock { $0.sorted() })
     }
 
     private func verify(_ reference: SnapshotReference, _ findings: Findings) throws {
@@ -158,9 +161,7 @@ package final class Verification: Sendable {
                         + "in snapshot.json")
             }
         }
-        let sealer = try identities.flatMap {
-            try store.sealer(of: component, in: tree, identities: $0, with: reader)
-        }
+        let sealer = try openedSealer(component, tree, findings)
         let work = WorkStack<Work>(threads: usualThreads)
         for root in component.roots where root.kind != .rebuilt {
             do {
@@ -286,6 +287,19 @@ package final class Verification: Sendable {
         guard hash.finish() == entry.digest else { return "its SHA-256 is not that of the manifest" }
         known.withLock { _ = $0.insert(key) }
         return nil
+    }
+
+    /// What names the sealed contents of a component, nil when they are not opened.
+    private func openedSealer(
+        _ component: CapturedComponent, _ tree: ObjectID, _ findings: Findings
+    ) throws -> Sealer? {
+        guard let identities else { return nil }
+        do {
+            return try store.sealer(of: component, in: tree, identities: identities, with: reader)
+        } catch let error as SealingFailure where error.code == .noKeyFits {
+            findings.unopened.withLock { $0.append(component.name) }
+            return nil
+        }
     }
 
     /// What is wrong with what is in a sealed file, nil when it is what the manifest says.
