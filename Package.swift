@@ -35,7 +35,7 @@ let package = Package(
         .systemLibrary(name: "Csqlite3", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // MARK: Leaves: one subject each, nothing of ours above them
-        // SHA-1, SHA-256, HMAC, AES: the only importer of Clibcrypto.
+        // Hashes, ciphers, key agreement: the only importer of Clibcrypto.
         .target(name: "Cryptography", dependencies: ["Clibcrypto"]),
         .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"]),
         // Files as Linux has them: descriptor-anchored, names as bytes, all metadata, atomic exchange.
@@ -45,6 +45,11 @@ let package = Package(
         .testTarget(
             name: "ArchiveTests",
             dependencies: ["Archive", "FileTree", "Programs", "TestSupport", systemPackage]),
+        // age v1: seals to recipients so that equal contents become equal files, and opens.
+        .target(name: "Sealing", dependencies: ["Cryptography"]),
+        .testTarget(
+            name: "SealingTests",
+            dependencies: ["Cryptography", "FileTree", "Programs", "Sealing", "TestSupport", systemPackage]),
         // Streaming XML, safe against hostile documents: the only importer of Clibexpat.
         .target(name: "XML", dependencies: ["Clibexpat"]),
         .testTarget(name: "XMLTests", dependencies: ["XML"]),
@@ -69,7 +74,9 @@ let package = Package(
         // Snapshots and history in a bare repository.
         .target(
             name: "GitStore",
-            dependencies: ["Cryptography", "FileTree", "Git", "SnapshotModel", "Workers", systemPackage]),
+            dependencies: [
+                "Cryptography", "FileTree", "Git", "Sealing", "SnapshotModel", "Workers", systemPackage,
+            ]),
 
         // MARK: The delivery systems
         .target(
@@ -94,24 +101,29 @@ let package = Package(
         // The system file and the policies: the only importer of Yams.
         .target(
             name: "Configuration",
-            dependencies: ["Drivers", "FileTree", "SnapshotModel", systemPackage, yams]),
+            dependencies: ["Drivers", "FileTree", "Sealing", "SnapshotModel", systemPackage, yams]),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Configuration", "Drivers", "FileTree", "SnapshotModel", systemPackage]),
+            dependencies: ["Configuration", "Drivers", "FileTree", "Sealing", "SnapshotModel", systemPackage]),
 
         // MARK: The engines
         .target(
             name: "Capture",
             dependencies: [
-                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel", "Workers",
+                "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Sealing", "SnapshotModel",
+                "Workers",
                 systemPackage,
             ]),
         .testTarget(
-            name: "CaptureTests", dependencies: ["Capture", "FileTree", "Git", "TestSupport", systemPackage]),
+            name: "CaptureTests",
+            dependencies: [
+                "Capture", "Cryptography", "FileTree", "Git", "Sealing", "TestSupport", systemPackage,
+            ]),
         .target(
             name: "Restore",
             dependencies: [
-                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "SnapshotModel",
+                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Sealing",
+                "SnapshotModel",
                 "Workers", systemPackage,
             ]),
 
@@ -120,7 +132,7 @@ let package = Package(
             name: "Commands",
             dependencies: [
                 "Capture", "Configuration", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore",
-                "SnapshotModel", argumentParser, systemPackage,
+                "Sealing", "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
         // What a damaged, hostile or half-written store does to those who read it.

@@ -1,6 +1,7 @@
 internal import Cryptography
 internal import FileTree
 internal import Git
+internal import Sealing
 internal import Synchronization
 internal import SystemPackage
 internal import Workers
@@ -19,11 +20,15 @@ internal import Workers
     struct Written {
         var chunks: [TreeEntry] = []
         var digest = SHA256()
+        /// Of the sealed chunks, one after the other.
+        var sealedDigest = SHA256()
         var size: Int64 = 0
     }
 
     private let lanes: [any ObjectLane]
     private let window: UnsafeMutableRawBufferPointer
+    /// The chunks of a window, sealed; made for the first sealed file.
+    private var sealed = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
     init(_ sink: any ObjectSink) {
         lanes = (0..<usualThreads).map { _ in sink.makeLane() }
@@ -32,6 +37,7 @@ internal import Workers
 
     deinit {
         unsafe window.deallocate()
+        unsafe sealed.deallocate()
     }
 
     /// Hands on what the lanes still gather.
@@ -40,7 +46,7 @@ internal import Workers
     }
 
     /// Reads up to `size` bytes; throws a ``SinkFailure``, or the ``FileFailure`` of the file.
-    func write(_ file: borrowing OpenFile, size: Int64) throws -> Written {
+    func write(_ file: borrowing OpenFile, size: Int64, _ sealer: Sealer?) throws -> Written {
         var written = Written()
         var cuts: Chunker?
         // The start of the window holds what was not cut yet.
@@ -57,7 +63,7 @@ internal import Workers
             let ranges = unsafe chunker.cuts(filled, isEnd: isEnd)
             let end = ranges.last?.upperBound ?? 0
             let ids = try unsafe add(
-                filled, ranges, hashing: UnsafeRawBufferPointer(rebasing: filled[kept...]), &written.digest)
+                filled, ranges, hashing: UnsafeRawBufferPointer(rebasing: filled[kept...]), sealer, &written)
             for id in ids {
                 written.chunks.append(TreeEntry(name: name(written.chunks.count), mode: .file, id: id))
             }
@@ -70,35 +76,64 @@ internal import Workers
         return written
     }
 
-    /// Adds the chunks at `ranges`, and `new` to the digest, from all threads.
+    /// Adds the chunks at `ranges`, sealed when there is a sealer, and `new` to the digest, from all threads.
     @unsafe private func add(
         _ bytes: UnsafeRawBufferPointer, _ ranges: [Range<Int>], hashing new: UnsafeRawBufferPointer,
-        _ digest: inout SHA256
+        _ sealer: Sealer?, _ written: inout Written
     ) throws -> [ObjectID] {
-        let hash = Mutex(digest)
-        let ids = Mutex([ObjectID](repeating: .none, count: ranges.count))
+        let slots = sealer.map { self.slots(ranges, $0) } ?? []
+        let digest = Mutex(written.digest)
+        let results = Mutex([(id: ObjectID, size: Int)](repeating: (.none, 0), count: ranges.count))
         // The digest is one long piece of work, so it is the first to be taken.
         let next = Atomic<Int>(-1)
-        nonisolated(unsafe) let (bytes, new, lanes) = unsafe (bytes, new, lanes)
+        nonisolated(unsafe) let (bytes, new, lanes, sealed) = unsafe (bytes, new, lanes, sealed)
         do {
             try unsafe onThreads(lanes.count) { thread in
                 while true {
                     let index = next.add(1, ordering: .relaxed).oldValue
                     guard index < ranges.count else { return }
                     guard index >= 0 else {
-                        hash.withLock { unsafe $0.update(new) }
+                        digest.withLock { unsafe $0.update(new) }
                         continue
                     }
-                    let chunk = unsafe UnsafeRawBufferPointer(rebasing: bytes[ranges[index]])
-                    let id = try unsafe lanes[thread].add(.blob, chunk, stores: false)
-                    ids.withLock { $0[index] = id }
+                    var chunk = unsafe UnsafeRawBufferPointer(rebasing: bytes[ranges[index]])
+                    if let sealer {
+                        var hash = SHA256()
+                        unsafe hash.update(chunk)
+                        let slot = unsafe UnsafeMutableRawBufferPointer(rebasing: sealed[slots[index]])
+                        let size = try unsafe sealer.seal(chunk, digest: hash.finish(), into: slot)
+                        unsafe chunk = UnsafeRawBufferPointer(rebasing: slot[..<size])
+                    }
+                    let id = try unsafe lanes[thread].add(.blob, chunk, stores: sealer != nil)
+                    results.withLock { $0[index] = (id, chunk.count) }
                 }
             }
         } catch {
             throw SinkFailure(cause: error)
         }
-        digest = hash.withLock { $0 }
-        return ids.withLock { $0 }
+        written.digest = digest.withLock { $0 }
+        let done = results.withLock { $0 }
+        for (slot, result) in zip(slots, done) {
+            let start = slot.lowerBound
+            unsafe written.sealedDigest.update(
+                UnsafeRawBufferPointer(rebasing: sealed[start..<(start + result.size)]))
+        }
+        return done.map(\.id)
+    }
+
+    /// Where the sealed chunks go, side by side in ``sealed``, which is made large enough.
+    private func slots(_ ranges: [Range<Int>], _ sealer: Sealer) -> [Range<Int>] {
+        var end = 0
+        let slots = ranges.map { range in
+            let start = end
+            end += range.count + sealer.overhead(range.count)
+            return start..<end
+        }
+        if unsafe sealed.count < end {
+            unsafe sealed.deallocate()
+            unsafe sealed = .allocate(byteCount: end, alignment: 4096)
+        }
+        return slots
     }
 
     /// Eight digits, so that the order of names is the order of chunks.

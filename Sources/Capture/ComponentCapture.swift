@@ -2,6 +2,7 @@ internal import Cryptography
 package import Drivers
 internal import FileTree
 package import Git
+package import Sealing
 package import SnapshotModel
 package import SystemPackage
 package import Workers
@@ -42,16 +43,20 @@ package struct ComponentCapture: Sendable {
     private let options: CaptureOptions
     private let local: FilePath
     private let written: [String: WrittenFiles]
+    private let sealer: Sealer?
 
     /// How often the files are walked until nothing moves.
     private static let passes = 3
 
     /// A capture into a sink; `local` is the store's directory for what can be made again, `written` what we have just
     /// written to the roots ourselves, by component and root.
+    ///
+    /// Without a `sealer` secrets and databases are captured in clear.
     package init(
         _ component: Component, driver: any Driver, sink: any ObjectSink, options: CaptureOptions,
-        local: FilePath, written: [String: WrittenFiles] = [:]
+        sealer: Sealer?, local: FilePath, written: [String: WrittenFiles] = [:]
     ) {
+        self.sealer = sealer
         self.component = component
         self.driver = driver
         self.sink = sink
@@ -90,7 +95,7 @@ package struct ComponentCapture: Sendable {
     private func write(
         _ roots: [Root], _ frozen: Frozen, _ captured: inout CapturedComponent, _ previous: [String: [UInt8]]
     ) throws -> CaptureResult {
-        let reader = FileReader(sink)
+        let reader = FileReader(sink, sealer: sealer)
         let lane = reader.lane
         var tree = NestedTree()
         var history = NestedTree()
@@ -124,12 +129,16 @@ package struct ComponentCapture: Sendable {
             captured.manifests[root.name] = hex(manifest.digest)
         }
         for artifact in frozen.artifacts {
-            let contents = try reader.read(
-                OpenFile(artifact.file), isAppended: false)
-            let name = artifact.name + (contents.contents.isChunked ? ".chunks" : "")
-            tree.insert(name, contents.contents.isChunked ? .tree : .file, contents.contents.id)
+            let contents = try reader.read(OpenFile(artifact.file), .plugin).contents
+            let name = artifact.name + (contents.isChunked ? ".chunks" : "")
+            tree.insert(name, contents.isChunked ? .tree : .file, contents.id)
             captured.classes[EntryClass.plugin.rawValue, default: .init()].entries += 1
-            captured.classes[EntryClass.plugin.rawValue, default: .init()].bytes += contents.contents.size
+            captured.classes[EntryClass.plugin.rawValue, default: .init()].bytes += contents.size
+        }
+        if let sealer {
+            try writeKey(of: sealer, &tree, &captured, lane)
+        } else {
+            noteWhatIsInClear(&captured)
         }
         for lock in frozen.locks + (try driver.locks(archives: archives, previous: previous)) {
             let id = try lane.add(.blob, lock.contents)
@@ -150,6 +159,28 @@ package struct ComponentCapture: Sendable {
         try reader.flush()
         return CaptureResult(
             captured: captured, tree: id, history: historyTree, newTexts: texts, caches: caches)
+    }
+
+    /// The sealing key goes with the component, sealed itself: so an empty machine names and seals as this host does.
+    private func writeKey(
+        of sealer: Sealer, _ tree: inout NestedTree, _ captured: inout CapturedComponent,
+        _ lane: any ObjectLane
+    ) throws {
+        let sealed = try sealer.seal(sealer.key.text)
+        tree.insert(CapturedComponent.Sealing.keyName, .file, try lane.add(.blob, sealed))
+        captured.sealing = .init(
+            recipients: sealer.recipients.map(\.description), key: sealer.key.id,
+            keyDigest: hex(SHA256.digest(sealed)))
+    }
+
+    private func noteWhatIsInClear(_ captured: inout CapturedComponent) {
+        let count = EntryClass.allCases.filter(\.isSealed).reduce(0) {
+            $0 + (captured.classes[$1.rawValue]?.entries ?? 0)
+        }
+        guard count > 0 else { return }
+        captured.notes.append(
+            "\(count) secrets and databases are in the store in clear, since the system file names no recipients: "
+                + "'understudy key add --generate FILE' makes a key to seal them to")
     }
 
     private func names(_ text: String) -> [[UInt8]] {
@@ -173,7 +204,7 @@ package struct ComponentCapture: Sendable {
             let walked = try RootCapture(
                 FilePath(root.path), classification: classification, cache: cache, sink: sink,
                 replacements: replacements, leavingOut: options.leftOut,
-                written: written["\(component.name)/\(root.name)"]
+                written: written["\(component.name)/\(root.name)"], sealer: sealer
             ).run(rootClass: classification.defaultClass)
             if walked.moving.isEmpty || pass == Self.passes {
                 if walked.hasNews, sink.isWritten {
@@ -199,6 +230,7 @@ package struct ComponentCapture: Sendable {
         for rule in classification.rules { text += "\(rule.entryClass.rawValue) \(rule.pattern)\n" }
         text += "\(classification.defaultClass.rawValue)\n"
         text += options.leftOut.map(\.rawValue).sorted().joined(separator: ",")
+        if let sealer { text += "\nsealed \(sealer.key.id) \(sealer.recipients)" }
         return SHA256.digest(Array(text.utf8))
     }
 
@@ -227,15 +259,16 @@ package struct ComponentCapture: Sendable {
         _ root: Root, _ reader: FileReader, _ captured: inout CapturedComponent
     ) throws -> (ManifestWriter.Written, TreeEntry) {
         let path = FilePath(root.path)
-        let result = try reader.read(OpenFile(path), isAppended: false)
+        let entryClass = driver.classification(of: root.name).defaultClass
+        let result = try reader.read(OpenFile(path), entryClass)
         if let failure = reader.sinkFailure { throw failure }
         if result.isTorn { captured.torn.append(root.name) }
         captured.passes = max(captured.passes, 1)
         let name = path.byteArray.split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? []
-        var record = EntryRecord(
-            result.status, .file, driver.classification(of: root.name).defaultClass)
+        var record = EntryRecord(result.status, .file, entryClass)
         record.set(result.contents)
         var extra = EntryExtra()
+        extra.sealedDigest = result.contents.sealedDigest
         extra.attributes = result.attributes
         let written = try ManifestWriter(sink, isKnown: false).write(record, extra, name: name, reader.lane)
         return (written, treeEntry(record, name))

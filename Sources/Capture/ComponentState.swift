@@ -2,6 +2,7 @@ package import Drivers
 internal import FileTree
 package import Git
 internal import GitStore
+package import Sealing
 package import SnapshotModel
 internal import SystemPackage
 
@@ -14,9 +15,13 @@ package struct ComponentState: Sendable {
     private let reader: ObjectReader
     private let sink: (any ObjectSink)?
     private let newTexts: [ObjectID: [UInt8]]
+    private let identities: [Identity]?
 
-    /// A component as a snapshot holds it.
-    package init(_ captured: CapturedComponent, tree: ObjectID, reader: ObjectReader) {
+    /// A component as a snapshot holds it; its sealed files can be read with identities alone.
+    package init(
+        _ captured: CapturedComponent, tree: ObjectID, reader: ObjectReader, identities: [Identity]?
+    ) {
+        self.identities = identities
         self.captured = captured
         self.tree = tree
         self.reader = reader
@@ -25,7 +30,12 @@ package struct ComponentState: Sendable {
     }
 
     /// A component that was just captured into `sink`; its files are read where they stand.
-    package init(_ result: CaptureResult, sink: any ObjectSink, reader: ObjectReader) {
+    ///
+    /// What would be sealed is not read without identities: so it says as much as a snapshot of it would.
+    package init(
+        _ result: CaptureResult, sink: any ObjectSink, reader: ObjectReader, identities: [Identity]?
+    ) {
+        self.identities = identities
         captured = result.captured
         tree = result.tree
         self.reader = reader
@@ -56,15 +66,24 @@ package struct ComponentState: Sendable {
         return nil
     }
 
-    /// The contents of a captured file.
-    func contents(root: String, path: EntryPath, _ entry: TreeEntry) throws -> [UInt8] {
+    /// The contents of a captured file, nil when it is sealed and there is nothing to open it with.
+    func contents(root: String, path: EntryPath, _ entry: TreeEntry) throws -> [UInt8]? {
+        let isSealed = withoutSuffixes(entry).isSealed
+        if isSealed, identities == nil { return nil }
         if sink != nil, !reader.contains(entry.id),
             let place = captured.roots.first(where: { $0.name == root })
         {
             return try Files.read(FilePath(bytes: Array(place.path.utf8) + [UInt8(ascii: "/")] + path.bytes))
         }
         return try ReaderLane(reader).contents(
-            of: StoredRoot.Contents(id: entry.id, isChunked: entry.mode == .tree))
+            of: StoredRoot.Contents(id: entry.id, isChunked: entry.mode == .tree, isSealed: isSealed),
+            opening: identities ?? [])
+    }
+
+    /// The name of a file or directory in the tree, as far as it is its own.
+    func withoutSuffixes(_ entry: TreeEntry) -> (name: [UInt8], isSealed: Bool, isChunked: Bool) {
+        StoredName.withoutSuffixes(
+            entry.name, isTree: entry.mode == .tree, hasSealed: captured.sealing != nil)
     }
 
     /// The component as its driver reads it.
@@ -90,9 +109,8 @@ private struct StateSource: FileSource {
             entries.removeAll { known.contains($0) }
         }
         return entries.map { entry in
-            let isChunks = entry.mode == .tree && hasChunksSuffix(entry.name)
-            let name = isChunks ? Array(entry.name.dropLast(StoredName.chunksSuffix.count)) : entry.name
-            return (StoredName.decoded(name), entry.mode == .tree && !isChunks)
+            let stored = state.withoutSuffixes(entry)
+            return (StoredName.decoded(stored.name), entry.mode == .tree && !stored.isChunked)
         }
         .sorted { $0.name.lexicographicallyPrecedes($1.name) }
     }
@@ -108,13 +126,19 @@ private struct StateSource: FileSource {
     }
 
     private func file(_ root: String, _ path: EntryPath, of state: ComponentState) throws -> TreeEntry? {
-        guard !path.isRoot else { return nil }
-        let place = stored(root, path)
-        if let entry = try state.entry(place), entry.mode == .file || entry.mode == .executable {
-            return entry
+        guard !path.isRoot, let last = stored(root, path).last else { return nil }
+        let directory = stored(root, path).dropLast()
+        for suffix in state.captured.sealing == nil ? [[]] : [[], StoredName.sealedSuffix] {
+            if let entry = try state.entry(directory + [last + suffix]),
+                entry.mode == .file || entry.mode == .executable
+            {
+                return entry
+            }
+            if let chunks = try state.entry(directory + [last + suffix + StoredName.chunksSuffix]) {
+                return chunks
+            }
         }
-        guard let last = place.last else { return nil }
-        return try state.entry(place.dropLast() + [last + StoredName.chunksSuffix])
+        return nil
     }
 
     private func stored(_ root: String, _ path: EntryPath) -> [[UInt8]] {
@@ -123,10 +147,5 @@ private struct StateSource: FileSource {
 
     private func names(_ text: String) -> [[UInt8]] {
         text.utf8.split(separator: UInt8(ascii: "/")).map { Array($0) }
-    }
-
-    private func hasChunksSuffix(_ name: [UInt8]) -> Bool {
-        name.count > StoredName.chunksSuffix.count
-            && name.suffix(StoredName.chunksSuffix.count).elementsEqual(StoredName.chunksSuffix)
     }
 }

@@ -19,7 +19,7 @@ package struct FileChange: Hashable, Sendable {
 
     /// A part of an entry that can differ.
     package enum Aspect: Hashable, Sendable {
-        case kind, contents, mode, owner, time, attributes, entryClass
+        case kind, contents, mode, owner, time, attributes, entryClass, sealing
     }
 
     /// Whether both states have the path, and nothing but these aspects of it differs.
@@ -91,6 +91,7 @@ package struct Difference: Sendable {
         for root in roots.sorted() {
             let before = try parts(of: root, in: old)
             let after = try parts(of: root, in: new)
+            let hasSameNames = old.captured.sealing?.key == new.captured.sealing?.key
             // A part that only one state has may hold what lay in another part before, so that paths decide in the end.
             var removed: [EntryPath: Entry] = [:]
             var added: [EntryPath: Entry] = [:]
@@ -113,7 +114,7 @@ package struct Difference: Sendable {
                 changes.append(
                     .init(
                         root: root, path: path, change: .changed, detail: detail(was, entry),
-                        entryClass: entry.entryClass, aspects: aspects(was, entry)))
+                        entryClass: entry.entryClass, aspects: aspects(was, entry, hasSameNames)))
             }
             for (path, was) in removed {
                 changes.append(
@@ -148,12 +149,18 @@ package struct Difference: Sendable {
         return details.joined(separator: ", ")
     }
 
-    private static func aspects(_ old: Entry, _ new: Entry) -> Set<FileChange.Aspect> {
+    /// What differs between two entries of one path; `hasSameNames` says that one sealing key named their contents.
+    private static func aspects(_ old: Entry, _ new: Entry, _ hasSameNames: Bool) -> Set<FileChange.Aspect> {
         var aspects: Set<FileChange.Aspect> = []
         if old.kind != new.kind || old.hardLink != new.hardLink { aspects.insert(.kind) }
-        if old.digest != new.digest || old.size != new.size || old.isSparse != new.isSparse {
+        if old.size != new.size || old.isSparse != new.isSparse { aspects.insert(.contents) }
+        if old.isSealed == new.isSealed, hasSameNames || !old.isSealed {
+            if old.digest != new.digest { aspects.insert(.contents) }
+        } else if old.modified != new.modified {
+            // Sealed since, or under another key: nobody can tell, and the time decides.
             aspects.insert(.contents)
         }
+        if old.sealedDigest != new.sealedDigest { aspects.insert(.sealing) }
         if old.mode != new.mode { aspects.insert(.mode) }
         let owners = (old.owner, old.group, old.ownerName, old.groupName)
         if owners != (new.owner, new.group, new.ownerName, new.groupName) { aspects.insert(.owner) }
@@ -177,6 +184,6 @@ package struct Difference: Sendable {
 }
 
 extension FileChange {
-    /// Whether nothing but a time, or a class, differs.
-    package var isOnlyTime: Bool { differsOnly(in: [.time, .entryClass]) }
+    /// Whether nothing but a time, a class, or how it is sealed differs.
+    package var isOnlyTime: Bool { differsOnly(in: [.time, .entryClass, .sealing]) }
 }

@@ -19,8 +19,10 @@ struct EntryRecord: BitwiseCopyable, Sendable {
         static let isSparse = Flags(rawValue: 2)
         /// Whether its times lie so far back that a later change must show in them.
         static let isSettled = Flags(rawValue: 4)
+        /// Whether the store holds it sealed.
+        static let isSealed = Flags(rawValue: 8)
         /// What is the same in two states of an entry.
-        static let contents: Flags = [.isChunked, .isSparse]
+        static let contents: Flags = [.isChunked, .isSparse, .isSealed]
     }
 
     var device: UInt64 = 0
@@ -40,7 +42,7 @@ struct EntryRecord: BitwiseCopyable, Sendable {
     var classNumber: UInt8 = 0
     /// The blob, the tree of chunks, or the blob of a link's target.
     var id = ObjectID.none
-    /// SHA-256 of a file's contents.
+    /// What names a file's contents in the manifest: their SHA-256, or the keyed digest of a sealed file.
     var digest = [32 of UInt8](repeating: 0)
     /// Where the name begins among the bytes that belong to the records.
     var nameStart: UInt32 = 0
@@ -85,6 +87,7 @@ struct EntryRecord: BitwiseCopyable, Sendable {
         size = contents.size
         if contents.isChunked { flags.insert(.isChunked) }
         if contents.isSparse { flags.insert(.isSparse) }
+        if !contents.sealedDigest.isEmpty { flags.insert(.isSealed) }
     }
 
     /// Whether the file is what it was: no change since leaves device, inode, size and both times as they are.
@@ -97,6 +100,12 @@ struct EntryRecord: BitwiseCopyable, Sendable {
         changedSeconds == other.changedSeconds && changedNanoseconds == other.changedNanoseconds
             && modifiedSeconds == other.modifiedSeconds
             && modifiedNanoseconds == other.modifiedNanoseconds
+    }
+
+    /// Whether history carries the entry beside the snapshot: what people read, and small secrets when they are sealed.
+    var isHistory: Bool {
+        entryClass.isHistory
+            || (entryClass == .secret && flags.contains(.isSealed) && !flags.contains(.isChunked))
     }
 
     /// Whether two records stand for the same line in a manifest and the same entry in a tree, names and extras apart.
@@ -119,13 +128,17 @@ struct EntryRecord: BitwiseCopyable, Sendable {
     }
 }
 
-/// What few entries have: a link's target, extended attributes, the first path of a hard link.
+/// What few entries have: a link's target, extended attributes, the first path of a hard link, the SHA-256 of a sealed
+/// file.
 struct EntryExtra: Hashable, Sendable {
     var target: [UInt8] = []
     var hardLink: [UInt8] = []
     var attributes: [Entry.Attribute] = []
+    var sealedDigest: [UInt8] = []
 
-    var isEmpty: Bool { target.isEmpty && hardLink.isEmpty && attributes.isEmpty }
+    var isEmpty: Bool {
+        target.isEmpty && hardLink.isEmpty && attributes.isEmpty && sealedDigest.isEmpty
+    }
 
     /// Fields of a tag, four bytes of length, and the bytes.
     var encoded: [UInt8] {
@@ -138,6 +151,7 @@ struct EntryExtra: Hashable, Sendable {
         }
         if !target.isEmpty { append(1, target) }
         if !hardLink.isEmpty { append(2, hardLink) }
+        if !sealedDigest.isEmpty { append(5, sealedDigest) }
         for attribute in attributes {
             append(3, attribute.name)
             append(4, attribute.value)
@@ -159,6 +173,7 @@ struct EntryExtra: Hashable, Sendable {
             switch (tag, attributes.indices.last) {
             case (1, _): target = field
             case (2, _): hardLink = field
+            case (5, _): sealedDigest = field
             case (3, _): attributes.append(Entry.Attribute(name: field, value: []))
             case (4, let last?): attributes[last].value = field
             default: return nil

@@ -2,14 +2,17 @@ internal import SystemPackage
 internal import Cryptography
 internal import FileTree
 internal import Git
+internal import Sealing
 internal import SnapshotModel
 
 /// What the contents of a file became.
 struct FileContents: Sendable {
     /// The blob, or the tree of chunks.
     var id: ObjectID
-    /// SHA-256 of the whole contents.
+    /// SHA-256 of the whole contents, or their keyed name when they are sealed.
     var digest: [32 of UInt8]
+    /// SHA-256 of what the sink holds of sealed contents, empty for what is in clear.
+    var sealedDigest: [UInt8] = []
     /// Bytes.
     var size: Int64
     /// Whether `id` is a tree of chunks.
@@ -34,17 +37,23 @@ struct FileContents: Sendable {
     private(set) var sinkFailure: (any Error)?
     private let sink: any ObjectSink
     private let buffer: UnsafeMutableRawBufferPointer
+    private let sealer: Sealer?
+    /// What is sealed; made for the first sealed file.
+    private var sealed = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
     /// Made for the first large file: there may be none.
     private var chunkWriter: ChunkWriter?
 
-    init(_ sink: any ObjectSink) {
+    /// A reader for one thread; without a `sealer` everything is stored in clear.
+    init(_ sink: any ObjectSink, sealer: Sealer?) {
         self.sink = sink
+        self.sealer = sealer
         lane = sink.makeLane()
         unsafe buffer = .allocate(byteCount: Chunker.threshold, alignment: 4096)
     }
 
     deinit {
         unsafe buffer.deallocate()
+        unsafe sealed.deallocate()
     }
 
     /// Hands on what is still gathered; must be called before the sink is finished.
@@ -58,8 +67,9 @@ struct FileContents: Sendable {
 
     /// Reads a file until two looks at it agree: stat, read, stat.
     ///
-    /// A file that is only `isAppended` (a log) is whole as far as it went when it was opened.
-    func read(_ file: consuming OpenFile, isAppended: Bool) throws(FileFailure) -> Result {
+    /// A file of class `bulk` (a log) that is only appended to is whole as far as it went when it was opened.
+    func read(_ file: consuming OpenFile, _ entryClass: EntryClass) throws(FileFailure) -> Result {
+        let sealer = entryClass.isSealed ? sealer : nil
         var triesLeft = Self.tries
         while true {
             triesLeft -= 1
@@ -71,13 +81,14 @@ struct FileContents: Sendable {
             let isSparse =
                 before.size > 0 && before.blocks * 512 < before.size
                 ? try file.hasHole(size: before.size) : false
-            var contents = try read(file, size: before.size)
+            var contents = try read(file, size: before.size, sealer)
             contents.isSparse = isSparse
             let after = try file.status()
             let isSame =
                 after.size == before.size && after.modified == before.modified
                 && after.changed == before.changed
-            let hasGrown = isAppended && contents.size == before.size && after.size >= before.size
+            let hasGrown =
+                entryClass == .bulk && contents.size == before.size && after.size >= before.size
             if contents.size == before.size && (isSame || hasGrown) || triesLeft == 0 {
                 var status = before
                 status.size = contents.size
@@ -94,10 +105,28 @@ struct FileContents: Sendable {
         try storing { lane in try lane.add(kind, contents) }
     }
 
-    @unsafe private func add(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer) throws(FileFailure)
-        -> ObjectID
-    {
-        try storing { lane in try unsafe lane.add(kind, contents, stores: false) }
+    /// Adds a blob, sealed when there is a sealer; `digest` is the SHA-256 of the bytes.
+    @unsafe private func addBlob(
+        _ contents: UnsafeRawBufferPointer, _ digest: [UInt8], _ sealer: Sealer?, _ sealedHash: inout SHA256
+    ) throws(FileFailure) -> ObjectID {
+        guard let sealer else {
+            return try storing { lane in try unsafe lane.add(.blob, contents, stores: false) }
+        }
+        let room = contents.count + sealer.overhead(contents.count)
+        if unsafe sealed.count < room {
+            unsafe sealed.deallocate()
+            unsafe sealed = .allocate(byteCount: room, alignment: 4096)
+        }
+        let bytes: UnsafeRawBufferPointer
+        do {
+            let count = try unsafe sealer.seal(contents, digest: digest, into: sealed)
+            unsafe bytes = UnsafeRawBufferPointer(rebasing: sealed[..<count])
+        } catch {
+            sinkFailure = error
+            throw FileFailure("seal", [], .ioError)
+        }
+        unsafe sealedHash.update(bytes)
+        return try storing { lane in try unsafe lane.add(.blob, bytes, stores: true) }
     }
 
     private func storing(_ body: (any ObjectLane) throws -> ObjectID) throws(FileFailure) -> ObjectID {
@@ -110,38 +139,52 @@ struct FileContents: Sendable {
     }
 
     /// Reads up to `size` bytes: one blob for a small file, a tree of chunks for a large one.
-    private func read(_ file: borrowing OpenFile, size: Int64) throws(FileFailure) -> FileContents {
-        guard size <= Chunker.threshold else { return try readChunks(file, size: size) }
+    private func read(
+        _ file: borrowing OpenFile, size: Int64, _ sealer: Sealer?
+    ) throws(FileFailure) -> FileContents {
+        guard size <= Chunker.threshold else { return try readChunks(file, size: size, sealer) }
         let count = try unsafe file.read(
             into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(size)]))
         let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
         var hash = SHA256()
+        var sealedHash = SHA256()
         unsafe hash.update(bytes)
-        return contents(try unsafe add(.blob, bytes), hash, size: Int64(count), isChunked: false)
+        let digest = hash.finish()
+        let id = try unsafe addBlob(bytes, digest, sealer, &sealedHash)
+        return contents(id, digest, sealer, sealedHash, size: Int64(count), isChunked: false)
     }
 
-    private func readChunks(_ file: borrowing OpenFile, size: Int64) throws(FileFailure) -> FileContents {
+    private func readChunks(
+        _ file: borrowing OpenFile, size: Int64, _ sealer: Sealer?
+    ) throws(FileFailure) -> FileContents {
         let writer = chunkWriter ?? ChunkWriter(sink)
         chunkWriter = writer
-        let written: ChunkWriter.Written
+        var written: ChunkWriter.Written
         do {
-            written = try writer.write(file, size: size)
+            written = try writer.write(file, size: size, sealer)
         } catch let failure as FileFailure {
             throw failure
         } catch {
             sinkFailure = (error as? ChunkWriter.SinkFailure)?.cause ?? error
             throw FileFailure("store", [], .ioError)
         }
+        let id = try add(.tree, Tree.contents(written.chunks))
         return contents(
-            try add(.tree, Tree.contents(written.chunks)), written.digest, size: written.size, isChunked: true
-        )
+            id, written.digest.finish(), sealer, written.sealedDigest, size: written.size, isChunked: true)
     }
 
-    private func contents(_ id: ObjectID, _ hash: SHA256, size: Int64, isChunked: Bool) -> FileContents {
-        var hash = hash
-        let bytes = hash.finish()
-        var digest = [32 of UInt8](repeating: 0)
-        for index in 0..<32 { digest[index] = bytes[index] }
-        return FileContents(id: id, digest: digest, size: size, isChunked: isChunked)
+    private func contents(
+        _ id: ObjectID, _ digest: [UInt8], _ sealer: Sealer?, _ sealedHash: SHA256, size: Int64,
+        isChunked: Bool
+    ) -> FileContents {
+        let name = sealer?.name(digest: digest) ?? digest
+        var contents = FileContents(
+            id: id, digest: [32 of UInt8](repeating: 0), size: size, isChunked: isChunked)
+        for index in 0..<32 { contents.digest[index] = name[index] }
+        if sealer != nil {
+            var sealedHash = sealedHash
+            contents.sealedDigest = sealedHash.finish()
+        }
+        return contents
     }
 }

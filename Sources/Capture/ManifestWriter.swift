@@ -268,7 +268,8 @@ final class ManifestWriter: Sendable {
         unsafe withUnsafeBytes(of: record.digest) { digest in
             unsafe Manifest.append(
                 line, path: path, name: name, digest: Span(_unsafeBytes: digest),
-                target: extra?.target ?? [], hardLink: extra?.hardLink ?? [],
+                sealedDigest: extra?.sealedDigest ?? [], target: extra?.target ?? [],
+                hardLink: extra?.hardLink ?? [],
                 attributes: extra?.attributes ?? [], to: &lane.text)
         }
     }

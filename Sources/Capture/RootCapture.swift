@@ -1,5 +1,6 @@
 internal import FileTree
 internal import Git
+internal import Sealing
 internal import SnapshotModel
 internal import Synchronization
 internal import SystemPackage
@@ -35,6 +36,7 @@ struct CapturedTree {
     private let replacements: [[UInt8]: [[UInt8]: FilePath]]
     private let leftOut: Set<EntryClass>
     private let written: WrittenFiles?
+    private let sealer: Sealer?
     private let root: OpenDirectory
     private let work = WorkStack<DirectoryNode>(threads: usualThreads)
     private let manifest: ManifestWriter
@@ -78,7 +80,8 @@ struct CapturedTree {
     /// Opens the directory at `path`; throws when it cannot be opened.
     init(
         _ path: FilePath, classification: Classification, cache: StatCache, sink: any ObjectSink,
-        replacements: [EntryPath: FilePath], leavingOut leftOut: Set<EntryClass>, written: WrittenFiles?
+        replacements: [EntryPath: FilePath], leavingOut leftOut: Set<EntryClass>, written: WrittenFiles?,
+        sealer: Sealer?
     ) throws(FileFailure) {
         let now = Clock.now
         // File systems of today keep times to the tick of the kernel's clock, 10 ms at most.
@@ -94,6 +97,7 @@ struct CapturedTree {
         self.replacements = byDirectory
         self.leftOut = leftOut
         self.written = written
+        self.sealer = sealer
         manifest = ManifestWriter(sink, isKnown: cache.hasSameOwners)
     }
 
@@ -105,7 +109,7 @@ struct CapturedTree {
         work.push([node])
         try work.run(
             start: { _ in
-                let reader = FileReader(sink)
+                let reader = FileReader(sink, sealer: sealer)
                 return Walker(reader, ManifestWriter.Lane(reader.lane))
             },
             body: { first, walker in
@@ -341,26 +345,29 @@ struct CapturedTree {
             return nil
         case .file:
             if let replacement {
-                let frozen = try walker.reader.read(OpenFile(replacement), isAppended: false)
+                let frozen = try walker.reader.read(OpenFile(replacement), entryClass)
                 extra.attributes = try directory.file(name).attributes().map {
                     Entry.Attribute(name: $0.name, value: $0.value)
                 }
                 var record = EntryRecord(status, .file, entryClass)
                 record.set(frozen.contents)
+                extra.sealedDigest = frozen.contents.sealedDigest
                 return (record, extra)
             }
-            if let (file, attributes) = written?.find(status) {
+            if let file = written?.find(status) {
                 var record = EntryRecord(status, .file, entryClass)
-                record.id = file.id
-                record.digest = file.digest
-                record.flags = file.flags
-                extra.attributes = attributes
+                record.id = file.record.id
+                record.digest = file.record.digest
+                record.flags = file.record.flags
+                extra.attributes = file.attributes
+                extra.sealedDigest = file.sealedDigest
                 return (record, extra)
             }
-            let result = try walker.reader.read(try directory.file(name), isAppended: entryClass == .bulk)
+            let result = try walker.reader.read(try directory.file(name), entryClass)
             var record = EntryRecord(result.status, .file, entryClass)
             record.set(result.contents)
             extra.attributes = result.attributes
+            extra.sealedDigest = result.contents.sealedDigest
             if result.isTorn {
                 walker.found.torn.append(EntryPath(node.path(of: name)))
             } else {
@@ -420,7 +427,7 @@ struct CapturedTree {
                 guard record.kind == .directory else {
                     let entry = treeEntry(record, bytes.name(of: record))
                     entries.append(entry)
-                    if record.entryClass.isHistory { history.append(entry) }
+                    if record.isHistory { history.append(entry) }
                     continue
                 }
                 let child = node.children[next].record
@@ -443,12 +450,14 @@ struct CapturedTree {
 
 /// The entry of a file or link in a git tree.
 func treeEntry(_ record: EntryRecord, _ name: [UInt8]) -> TreeEntry {
-    let stored = StoredName.escaped(name)
+    var stored = StoredName.escaped(name)
     if record.kind == .link { return TreeEntry(name: stored, mode: .link, id: record.id) }
+    if record.flags.contains(.isSealed) { stored += StoredName.sealedSuffix }
     if record.flags.contains(.isChunked) {
         return TreeEntry(name: stored + StoredName.chunksSuffix, mode: .tree, id: record.id)
     }
-    return TreeEntry(name: stored, mode: record.mode & 0o100 == 0 ? .file : .executable, id: record.id)
+    let isExecutable = record.mode & 0o100 != 0 && !record.flags.contains(.isSealed)
+    return TreeEntry(name: stored, mode: isExecutable ? .executable : .file, id: record.id)
 }
 
 /// The cache's entries of a directory, asked for in the order of their names.

@@ -11,7 +11,7 @@ internal import SystemPackage
 /// only when its times lie before the night that wrote it, by git's rule for racy timestamps: a later change then
 /// always shows.
 @safe final class StatCache: Sendable {
-    private static let magic: UInt64 = 0x5544_5354_4154_0002
+    private static let magic: UInt64 = 0x5544_5354_4154_0003
     private static let headerSize = 128
 
     @unsafe private enum Storage {

@@ -3,6 +3,7 @@ package import Drivers
 internal import FileTree
 package import Git
 package import GitStore
+package import Sealing
 package import SnapshotModel
 internal import SystemPackage
 internal import Workers
@@ -17,6 +18,8 @@ package struct DeliverySystem: Sendable {
     package var components: [(component: Component, driver: any Driver)]
     /// What the policy says differently than the drivers.
     package var options: CaptureOptions
+    /// Who can open its secrets and databases; nobody, and they are captured in clear.
+    package var recipients: [Recipient]
     /// The name of this host.
     package var host: String
     /// The version of Understudy.
@@ -25,8 +28,9 @@ package struct DeliverySystem: Sendable {
     /// A system.
     package init(
         name: String, text: [UInt8], components: [(component: Component, driver: any Driver)],
-        options: CaptureOptions, host: String, tool: String
+        options: CaptureOptions, recipients: [Recipient], host: String, tool: String
     ) {
+        self.recipients = recipients
         self.name = name
         self.text = text
         self.components = components
@@ -57,9 +61,11 @@ package struct TakenSnapshot: Sendable {
 package struct SystemCapture: Sendable {
     private let system: DeliverySystem
     private let store: SnapshotStore
+    private let identities: [Identity]?
 
-    /// A capture of a system into its store.
-    package init(_ system: DeliverySystem, store: SnapshotStore) {
+    /// A capture of a system into its store; `identities` open what its snapshots hold sealed.
+    package init(_ system: DeliverySystem, store: SnapshotStore, identities: [Identity]? = nil) {
+        self.identities = identities
         self.system = system
         self.store = store
     }
@@ -90,9 +96,10 @@ package struct SystemCapture: Sendable {
     ) async throws -> TakenSnapshot {
         let reader = try store.reader()
         let previous = try lastSnapshot(reader)
+        let sealer = try sealer { try store.sealingKey(holding: lock) }
         let pack = try PackWriter(reader, keepsTrees: previous != nil)
         do {
-            let drafted = try await draft(request, into: pack, reader, previous, progress)
+            let drafted = try await draft(request, into: pack, sealer, reader, previous, progress)
             var result = drafted.taken
             result.commit = try store.commit(drafted.draft, to: pack, reader: reader, holding: lock).commit
             for cache in drafted.caches { try cache.wait() }
@@ -109,8 +116,16 @@ package struct SystemCapture: Sendable {
         _ request: Request, progress: @Sendable (String) -> Void
     ) async throws -> TakenSnapshot {
         let reader = try store.reader()
-        return try await draft(request, into: Rehearsal(reader), reader, try lastSnapshot(reader), progress)
-            .taken
+        // A store that has not sealed yet has no key; what is only rehearsed is sealed under any.
+        let sealer = try sealer { try store.localSealingKey() ?? SealingKey() }
+        return try await draft(
+            request, into: Rehearsal(reader), sealer, reader, try lastSnapshot(reader), progress
+        ).taken
+    }
+
+    private func sealer(_ key: () throws -> SealingKey) throws -> Sealer? {
+        guard !system.recipients.isEmpty else { return nil }
+        return Sealer(try key(), recipients: system.recipients)
     }
 
     /// The live state of a component, and what differs between it and a snapshot.
@@ -124,11 +139,17 @@ package struct SystemCapture: Sendable {
         }
         let old = state(component, of: stored, reader)
         let sink = Rehearsal(reader)
+        // Sealed as the snapshot was, so that only what changed since is another.
+        let sealer = try old.flatMap {
+            try store.sealer(of: $0.captured, in: $0.tree, identities: identities, with: reader)
+        }
         let live = try await ComponentCapture(
-            described, driver: driver, sink: sink, options: system.options, local: store.localDirectory
+            described, driver: driver, sink: sink, options: system.options, sealer: sealer,
+            local: store.localDirectory
         ).run(previous: try locks(old))
         return try Difference(
-            from: old, to: ComponentState(live, sink: sink, reader: reader), driver: driver)
+            from: old,
+            to: ComponentState(live, sink: sink, reader: reader, identities: identities), driver: driver)
     }
 
     /// A component as a snapshot holds it, nil when it does not.
@@ -136,7 +157,7 @@ package struct SystemCapture: Sendable {
         guard let captured = stored.snapshot.components.first(where: { $0.name == name }),
             let tree = stored.tree(of: name)
         else { return nil }
-        return ComponentState(captured, tree: tree, reader: reader)
+        return ComponentState(captured, tree: tree, reader: reader, identities: identities)
     }
 
     /// The newest snapshot, nil when there is none.
@@ -153,8 +174,8 @@ package struct SystemCapture: Sendable {
     }
 
     private func draft(
-        _ request: Request, into sink: any ObjectSink, _ reader: ObjectReader, _ previous: StoredSnapshot?,
-        _ progress: @Sendable (String) -> Void
+        _ request: Request, into sink: any ObjectSink, _ sealer: Sealer?, _ reader: ObjectReader,
+        _ previous: StoredSnapshot?, _ progress: @Sendable (String) -> Void
     ) async throws -> (draft: SnapshotDraft, taken: TakenSnapshot, caches: [Background]) {
         let started = Clock.now
         let lane = sink.makeLane()
@@ -175,14 +196,15 @@ package struct SystemCapture: Sendable {
             }
             progress(component.name)
             let result = try await ComponentCapture(
-                component, driver: driver, sink: sink, options: system.options, local: store.localDirectory
+                component, driver: driver, sink: sink, options: system.options, sealer: sealer,
+                local: store.localDirectory
             ).run(previous: try locks(old))
             captured.append(result.captured)
             caches += result.caches
             entries.append(TreeEntry(component.name, .tree, result.tree))
             if let id = result.history { history.append(TreeEntry(component.name, .tree, id)) }
             if previous != nil {
-                let new = ComponentState(result, sink: sink, reader: reader)
+                let new = ComponentState(result, sink: sink, reader: reader, identities: identities)
                 changes += try Difference(from: old, to: new, driver: driver).changes
             }
         }

@@ -12,9 +12,10 @@ package struct WrittenFiles: Sendable {
         var inode: UInt64
     }
 
-    private struct File {
+    struct File {
         var record: EntryRecord
         var attributes: [Entry.Attribute]
+        var sealedDigest: [UInt8]
     }
 
     private var files: [Key: File] = [:]
@@ -22,18 +23,18 @@ package struct WrittenFiles: Sendable {
     /// No files.
     package init() {}
 
-    /// Adds a file; `status` is what it was after the last change, `digest` the SHA-256 of what was written.
-    package mutating func add(
-        _ status: FileStatus, id: ObjectID, isChunked: Bool, digest: [UInt8], attributes: [Entry.Attribute]
-    ) {
-        precondition(digest.count == 32, "a SHA-256 has 32 bytes")
+    /// Adds a file that was found to be what `entry` says; `status` is what it was after the last change.
+    package mutating func add(_ status: FileStatus, id: ObjectID, isChunked: Bool, _ entry: Entry) {
+        precondition(entry.digest.count == 32, "a regular file has a digest")
         var contents = FileContents(
-            id: id, digest: [32 of UInt8](repeating: 0), size: status.size, isChunked: isChunked)
-        for index in 0..<32 { contents.digest[index] = digest[index] }
+            id: id, digest: [32 of UInt8](repeating: 0), sealedDigest: entry.sealedDigest, size: status.size,
+            isChunked: isChunked)
+        for index in 0..<32 { contents.digest[index] = entry.digest[index] }
         var record = EntryRecord(status)
         record.set(contents)
         record.flags.insert(.isSettled)
-        files[Key(device: status.device, inode: status.inode)] = File(record: record, attributes: attributes)
+        files[Key(device: status.device, inode: status.inode)] = File(
+            record: record, attributes: entry.attributes, sealedDigest: entry.sealedDigest)
     }
 
     /// Adds all of another.
@@ -42,10 +43,10 @@ package struct WrittenFiles: Sendable {
     }
 
     /// The contents and attributes of a file, nil when it is not one of these, or was changed since.
-    func find(_ status: FileStatus) -> (record: EntryRecord, attributes: [Entry.Attribute])? {
+    func find(_ status: FileStatus) -> File? {
         guard let file = files[Key(device: status.device, inode: status.inode)],
             file.record.isUntouched(EntryRecord(status))
         else { return nil }
-        return (file.record, file.attributes)
+        return file
     }
 }

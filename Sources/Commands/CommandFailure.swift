@@ -6,6 +6,7 @@ internal import Git
 internal import GitStore
 internal import Programs
 internal import Restore
+internal import Sealing
 
 /// The exit statuses, as docs/design.md section 8 and every command's help list them.
 enum ExitStatus: Int32 {
@@ -16,6 +17,7 @@ enum ExitStatus: Int32 {
     case refused = 7
     case noStore = 10
     case locked = 11
+    case noKeyFits = 12
     case usage = 64
 }
 
@@ -41,6 +43,8 @@ struct CommandFailure: Error {
         case let error as StoreFailure:
             self.init(Self.status(error.code), error.description, hint: error.hint)
         case let error as RestoreFailure:
+            self.init(Self.status(error.code), error.description, hint: error.hint)
+        case let error as SealingFailure:
             self.init(Self.status(error.code), error.description, hint: error.hint)
         case let error as DriverFailure:
             self.init(.failed, error.description, hint: error.hint)
@@ -77,6 +81,14 @@ struct CommandFailure: Error {
         case .damaged: .verification
         case .locked: .locked
         case .noSuchSnapshot, .raced: .failed
+        }
+    }
+
+    private static func status(_ code: SealingFailure.Code) -> ExitStatus {
+        switch code {
+        case .noKeyFits: .noKeyFits
+        case .damaged: .verification
+        case .malformed: .usage
         }
     }
 

@@ -20,6 +20,7 @@ struct DiffCommand: AsyncParsableCommand {
               0   the differences were printed, even if there are none
               1   there is no such snapshot, or the live system cannot be read
               10  there is no store
+              12  the live system cannot be compared without the recovery key, and it was not given
               64  wrong usage, or a mistake in the system file
             """)
 
@@ -31,6 +32,8 @@ struct DiffCommand: AsyncParsableCommand {
 
     @Flag(help: "List every file that differs.")
     var raw = false
+
+    @OptionGroup var identity: IdentityOption
 
     @OptionGroup var options: Options
 
@@ -53,7 +56,7 @@ struct DiffCommand: AsyncParsableCommand {
         let session = try Session(options)
         let store = try session.store()
         let reader = try store.reader()
-        let capture = SystemCapture(session.system, store: store)
+        let capture = SystemCapture(session.system, store: store, identities: try identity.read())
         let old = try store.read(try store.snapshot(from ?? "latest", of: session.system.name), with: reader)
         let new = try to.map { try store.read(try store.snapshot($0, of: session.system.name), with: reader) }
         var differences: [(component: String, difference: Difference)] = []

@@ -1,6 +1,7 @@
 internal import SnapshotModel
 internal import Capture
 internal import ArgumentParser
+internal import Sealing
 internal import Drivers
 internal import FileTree
 internal import GitStore
@@ -33,6 +34,7 @@ struct DoctorCommand: AsyncParsableCommand {
         let session = try Session(options)
         var findings = [Finding(subject: "system file", ok: true, words: session.file.string)]
         findings.append(store(session))
+        findings.append(sealing(session))
         for (component, driver) in session.system.components {
             do {
                 let roots = try driver.roots()
@@ -81,6 +83,18 @@ struct DoctorCommand: AsyncParsableCommand {
         } catch {
             return Finding(subject: "store", ok: false, words: words(error))
         }
+    }
+
+    private func sealing(_ session: Session) -> Finding {
+        guard !session.system.recipients.isEmpty else {
+            return Finding(
+                subject: "recipients", ok: false,
+                words:
+                    "nobody: secrets are captured in clear; 'understudy key add --generate FILE' makes a key")
+        }
+        return Finding(
+            subject: "recipients", ok: true,
+            words: session.system.recipients.map(\.description).joined(separator: ", "))
     }
 
     private func look(for program: String, _ use: String) async -> Finding {

@@ -1,8 +1,10 @@
-internal import SnapshotModel
 internal import ArgumentParser
+internal import Capture
 internal import Configuration
 internal import FileTree
 internal import GitStore
+internal import Sealing
+internal import SnapshotModel
 internal import SystemPackage
 
 struct InitCommand: AsyncParsableCommand {
@@ -14,8 +16,12 @@ struct InitCommand: AsyncParsableCommand {
             Python environment; a directory in which nothing is known is captured as files. Asks nothing and changes \
             nothing in the paths.
 
+            Makes a recovery key, to which secrets and databases are sealed, and shows its secret half this once; or \
+            writes it to a file; or takes public keys that you have already.
+
             EXAMPLE
               understudy init /var/lib/jenkins /etc/nginx --name acme
+              understudy init /var/lib/jenkins --recovery-key /media/usb/recovery.key
 
             EXIT STATUS
               0   the system file and the store were made
@@ -35,7 +41,22 @@ struct InitCommand: AsyncParsableCommand {
     @Option(help: "Where to write the system file.", completion: .file())
     var output = "understudy.yaml"
 
+    @Option(help: "A public key, age1…, to seal to instead of a new one; may be given again.")
+    var recipient: [String] = []
+
+    @Option(
+        help:
+            "Write the new recovery key to this file instead of showing it: on a medium that leaves this host.",
+        completion: .file())
+    var recoveryKey: String?
+
     @OptionGroup var options: Options
+
+    func validate() throws {
+        guard recipient.isEmpty || recoveryKey == nil else {
+            throw ValidationError("With --recipient no recovery key is made: leave --recovery-key out.")
+        }
+    }
 
     private struct Result: Encodable {
         struct Found: Encodable {
@@ -50,6 +71,9 @@ struct InitCommand: AsyncParsableCommand {
         var store: String
         var components: [Found]
         var notes: [String]
+        var recipients: [String]
+        /// The secret half of the new key, nil when it was not made or is in a file.
+        var recoveryKey: String?
     }
 
     func run() async throws {
@@ -70,9 +94,18 @@ struct InitCommand: AsyncParsableCommand {
         let storePath = here.pushing(FilePath(store ?? "\(name).git")).lexicallyNormalized()
         let directory = file.removingLastComponent()
         let policies = directory.appending("policies")
+        let identity = recipient.isEmpty ? Identity() : nil
+        let recipients = try identity.map { [$0.recipient] } ?? recipient.map { try Commands.recipient($0) }
         let description = SystemDescription(
-            name: name, store: storePath, components: discovery.components, policies: policies)
+            name: name, store: storePath, recipients: recipients, components: discovery.components,
+            policies: policies)
         let text = try description.yaml()
+        if let identity, let recoveryKey {
+            // First: a system file that seals to a key which nobody has would be worse than none.
+            try writeRecoveryKey(
+                identity, to: here.pushing(FilePath(recoveryKey)),
+                time: CivilTime(seconds: Clock.now.seconds).iso8601)
+        }
         _ = try SnapshotStore.create(at: storePath, system: name)
         try Files.makeDirectories(policies)
         let policy = policies.appending(SnapshotPolicy.fileName)
@@ -87,7 +120,8 @@ struct InitCommand: AsyncParsableCommand {
                     name: $0.component.name, driver: $0.component.driver, path: $0.path.string,
                     summary: $0.summary)
             },
-            notes: discovery.notes)
+            notes: discovery.notes, recipients: recipients.map(\.description),
+            recoveryKey: recoveryKey == nil ? identity?.secretText : nil)
         try output.result(result) { words(result) }
     }
 
@@ -100,10 +134,30 @@ struct InitCommand: AsyncParsableCommand {
             wrote \(result.file) and policies/snapshot.yaml
             made the store \(result.store)\(notes)
 
-            The store will hold the system's secrets as they are: this version does not seal them. It can be entered \
-            by its owner alone; do not push it anywhere.
+            \(keyWords(result))
 
             next: understudy snapshot
             """
+    }
+
+    private func keyWords(_ result: Result) -> String {
+        if let key = result.recoveryKey {
+            return """
+                RECOVERY KEY, shown this once:
+
+                  \(key)
+
+                Secrets and databases are sealed to it. Without it they cannot be restored, by anybody. Print it or put it \
+                into a password manager, and keep it away from this host; a restore reads it from a file: \
+                --identity FILE. 'understudy key check' proves that your copy is good.
+                """
+        }
+        if let recoveryKey {
+            return """
+                The recovery key is in \(recoveryKey). Secrets and databases are sealed to it; without it they cannot be \
+                restored, by anybody. Keep it away from this host. 'understudy key check' proves that your copy is good.
+                """
+        }
+        return "Secrets and databases are sealed to \(result.recipients.joined(separator: ", "))."
     }
 }

@@ -4,6 +4,7 @@ internal import Drivers
 internal import FileTree
 internal import GitStore
 internal import Restore
+internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -27,6 +28,7 @@ struct RestoreCommand: AsyncParsableCommand {
               7   refused before anything was touched; the reasons are printed
               10  there is no store
               11  another process writes to the store
+              12  no identity, or none that opens the snapshot; nothing was touched
               64  wrong usage, or a mistake in the system file
             """)
 
@@ -52,6 +54,8 @@ struct RestoreCommand: AsyncParsableCommand {
 
     @Flag(help: "Restore a partial snapshot: what it lacks will be missing afterwards.")
     var partial = false
+
+    @OptionGroup var identity: IdentityOption
 
     @OptionGroup var options: Options
 
@@ -85,17 +89,19 @@ struct RestoreCommand: AsyncParsableCommand {
                 try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized()
             },
             starts: !noStart, resumesWork: resumeWork, allowsPartial: partial, author: session.author)
+        let identities = try identity.read()
         if dryRun {
-            let plan = try await plan(reference, request, store, session)
+            let plan = try await plan(reference, request, identities, store, session)
             session.output.endProgress()
             let shown = encodable(plan)
             try session.output.result(shown) { words(plan) }
             if !plan.refusals.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
             return
         }
+        try checkIdentities(identities, reference, store, session)
         let lock = try store.lock(purpose: "understudy restore")
         try await session.recover(store)
-        let plan = try await plan(reference, request, store, session)
+        let plan = try await plan(reference, request, identities, store, session)
         guard plan.refusals.isEmpty else {
             throw CommandFailure(
                 .refused, plan.refusals.map(\.reason).joined(separator: "\n       "),
@@ -111,13 +117,26 @@ struct RestoreCommand: AsyncParsableCommand {
         try session.output.result(report) { words(report) }
     }
 
+    /// Opens the snapshot before anything is touched, an interrupted restore included.
+    private func checkIdentities(
+        _ identities: [Identity]?, _ reference: SnapshotReference, _ store: SnapshotStore, _ session: Session
+    ) throws {
+        let reader = try store.reader()
+        let stored = try store.read(reference, with: reader)
+        let wanted = stored.snapshot.components.filter { component.isEmpty || component.contains($0.name) }
+        _ = try RestorePlanner(session.system, store: store, reader: reader, identities: identities)
+            .openings(of: wanted, in: stored)
+    }
+
     private func plan(
-        _ reference: SnapshotReference, _ request: RestoreRequest, _ store: SnapshotStore, _ session: Session
+        _ reference: SnapshotReference, _ request: RestoreRequest, _ identities: [Identity]?,
+        _ store: SnapshotStore, _ session: Session
     ) async throws -> RestorePlan {
         session.output.progress("planning")
         let reader = try store.reader()
         let stored = try store.read(reference, with: reader)
-        return try await RestorePlanner(session.system, store: store, reader: reader).plan(stored, request)
+        return try await RestorePlanner(session.system, store: store, reader: reader, identities: identities)
+            .plan(stored, request)
     }
 
     private func encodable(_ plan: RestorePlan) -> Plan {

@@ -32,7 +32,8 @@ struct Session: Sendable {
         try Self.refuseNesting(components, store: description.store)
         system = DeliverySystem(
             name: description.name, text: Array(description.text.utf8), components: components,
-            options: CaptureOptions(rules: rules, leftOut: policy.skip), host: hostName(),
+            options: CaptureOptions(rules: rules, leftOut: policy.skip),
+            recipients: description.recipients, host: hostName(),
             tool: Understudy.version)
     }
 

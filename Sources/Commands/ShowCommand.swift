@@ -3,6 +3,7 @@ internal import Capture
 internal import Drivers
 internal import Git
 internal import GitStore
+internal import Sealing
 internal import SnapshotModel
 
 struct ShowCommand: AsyncParsableCommand {
@@ -19,6 +20,7 @@ struct ShowCommand: AsyncParsableCommand {
               1   there is no such snapshot or path
               6   the snapshot is damaged
               10  there is no store
+              12  the file is sealed, and there is no identity that opens it
               64  wrong usage, or a mistake in the system file
             """)
 
@@ -27,6 +29,8 @@ struct ShowCommand: AsyncParsableCommand {
 
     @Argument(help: "A path in the snapshot, as git spells it.")
     var path: String?
+
+    @OptionGroup var identity: IdentityOption
 
     @OptionGroup var options: Options
 
@@ -105,29 +109,49 @@ struct ShowCommand: AsyncParsableCommand {
         throws
     {
         let names = path.utf8.split(separator: UInt8(ascii: "/")).map { Array($0) }
-        guard let entry = try reader.entry(names, of: stored.commit.tree) ?? chunked(names, stored, reader)
-        else {
+        guard let entry = try entry(names, stored, reader) else {
             throw CommandFailure(
                 .failed, "the snapshot \(stored.reference.id) holds no '\(path)'",
                 hint: "'understudy show \(id) ' and a directory lists what is in it", path: path)
         }
-        if entry.mode == .tree,
-            !entry.name.suffix(StoredName.chunksSuffix.count).elementsEqual(StoredName.chunksSuffix)
-        {
+        let component = names.first.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let hasSealed = stored.snapshot.components.contains { $0.name == component && $0.sealing != nil }
+        let parts = StoredName.withoutSuffixes(
+            entry.name, isTree: entry.mode == .tree, hasSealed: hasSealed)
+        if entry.mode == .tree, !parts.isChunked {
             let listed = try reader.tree(entry.id).map {
                 printable(StoredName.decoded($0.name)) + ($0.mode == .tree ? "/" : "")
             }
             return try session.output.result(listed) { listed.joined(separator: "\n") }
         }
-        try unsafe ReaderLane(reader).read(
-            .init(id: entry.id, isChunked: entry.mode == .tree), checks: true
-        ) { try unsafe session.output.bytes(Array($0)) }
+        let contents = StoredRoot.Contents(
+            id: entry.id, isChunked: parts.isChunked, isSealed: parts.isSealed)
+        guard parts.isSealed else {
+            return try unsafe ReaderLane(reader).read(contents, checks: true) {
+                try unsafe session.output.bytes(Array($0))
+            }
+        }
+        guard let identities = try identity.read() else {
+            throw SealingFailure(
+                .noKeyFits, "'\(path)' is sealed, and there is no identity to open it with",
+                hint: "give the recovery key: --identity FILE, or $UNDERSTUDY_IDENTITY")
+        }
+        try unsafe ReaderLane(reader).open(contents, with: identities, sealed: { _ in }) {
+            try unsafe session.output.bytes(Array($0))
+        }
     }
 
-    private func chunked(_ names: [[UInt8]], _ stored: StoredSnapshot, _ reader: ObjectReader) throws
-        -> TreeEntry?
-    {
+    /// What stands at a path, with or without what is ours at the end of its name.
+    private func entry(
+        _ names: [[UInt8]], _ stored: StoredSnapshot, _ reader: ObjectReader
+    ) throws -> TreeEntry? {
         guard let last = names.last else { return nil }
-        return try reader.entry(names.dropLast() + [last + StoredName.chunksSuffix], of: stored.commit.tree)
+        let (sealed, chunks) = (StoredName.sealedSuffix, StoredName.chunksSuffix)
+        for suffix in [[], sealed, chunks, sealed + chunks] {
+            if let entry = try reader.entry(names.dropLast() + [last + suffix], of: stored.commit.tree) {
+                return entry
+            }
+        }
+        return nil
     }
 }

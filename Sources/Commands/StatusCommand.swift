@@ -5,6 +5,7 @@ internal import ArgumentParser
 internal import Capture
 internal import GitStore
 internal import Restore
+internal import Sealing
 internal import SnapshotModel
 
 struct StatusCommand: AsyncParsableCommand {
@@ -34,6 +35,12 @@ struct StatusCommand: AsyncParsableCommand {
         var proven: Bool
         var lastProven: String?
         var interrupted: String?
+        /// Who can open what is sealed; nobody, and secrets are in clear.
+        var recipients: [String]
+        /// When a recovery key was last seen to open a snapshot, nil when never.
+        var keyChecked: String?
+        /// Whether that was too long ago, or with none of the keys of today.
+        var isKeyCheckDue: Bool
         var drift: [Change]
         var driftFailures: [String]
     }
@@ -50,7 +57,18 @@ struct StatusCommand: AsyncParsableCommand {
         var result = Result(
             system: session.system.name, store: store.path.string, snapshots: all.count, isLate: true,
             proven: false,
-            interrupted: try Recovery.look(store.localDirectory), drift: [], driftFailures: [])
+            interrupted: try Recovery.look(store.localDirectory),
+            recipients: session.description.recipients.map(\.description), isKeyCheckDue: false, drift: [],
+            driftFailures: [])
+        if !result.recipients.isEmpty {
+            let check = try store.keyCheck()
+            result.keyChecked = check.map { CivilTime(seconds: $0.time).iso8601 }
+            result.isKeyCheckDue =
+                check.map {
+                    Clock.now.seconds - $0.time > session.policy.checkKeyAfter.components.seconds
+                        || Set($0.recipients).isDisjoint(with: result.recipients)
+                } ?? true
+        }
         result.lastProven = all.last { proven.contains($0.id) }?.id.description
         if let last = all.last {
             let stored = try store.read(last, with: reader)
@@ -91,6 +109,15 @@ struct StatusCommand: AsyncParsableCommand {
                     ? "yes" : result.lastProven.map { "no; the last proven one is \($0)" } ?? "no, none is",
             ],
         ]
+        if result.recipients.isEmpty {
+            rows.append([
+                "sealed", "NO: the store holds secrets in clear ('understudy key add --generate FILE')",
+            ])
+        } else {
+            let checked = result.keyChecked.map { "checked \($0)" } ?? "never checked"
+            let due = result.isKeyCheckDue ? "  DUE: 'understudy key check --identity FILE'" : ""
+            rows.append(["key", "\(checked)\(due)"])
+        }
         if let interrupted = result.interrupted {
             rows.append([
                 "restore", "\(interrupted): 'understudy restore' puts the old trees back and goes on",

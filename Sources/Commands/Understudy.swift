@@ -25,14 +25,15 @@ package struct Understudy: AsyncParsableCommand {
               7  refused: preflight, policy
               10 no store
               11 another process writes to the store
+              12 no key fits what is sealed
               64 wrong usage, or a mistake in the system file
               130 interrupted
             """,
         version: version,
         subcommands: [
             InitCommand.self, SnapshotCommand.self, SnapshotsCommand.self, ShowCommand.self, LogCommand.self,
-            DiffCommand.self, VerifyCommand.self, RestoreCommand.self, UndoCommand.self, StatusCommand.self,
-            DoctorCommand.self,
+            DiffCommand.self, VerifyCommand.self, RestoreCommand.self, UndoCommand.self, KeyCommand.self,
+            StatusCommand.self, DoctorCommand.self,
         ])
 
     @OptionGroup var options: Options

@@ -8,6 +8,8 @@ struct VerifyCommand: AsyncParsableCommand {
         commandName: "verify",
         abstract: "Check snapshots byte by byte: every object, every file's SHA-256, every manifest.",
         discussion: """
+            Sealed files are checked as they lie there; with an identity they are opened as well.
+
             EXAMPLE
               understudy verify
               understudy verify --all
@@ -17,6 +19,7 @@ struct VerifyCommand: AsyncParsableCommand {
               1   there is no such snapshot
               6   something is damaged; the paths are named
               10  there is no store
+              12  an identity was given, and does not open the snapshot
               64  wrong usage, or a mistake in the system file
             """)
 
@@ -28,6 +31,8 @@ struct VerifyCommand: AsyncParsableCommand {
     )
     var all = false
 
+    @OptionGroup var identity: IdentityOption
+
     @OptionGroup var options: Options
 
     private struct Result: Encodable {
@@ -36,6 +41,8 @@ struct VerifyCommand: AsyncParsableCommand {
             var ok: Bool
             var objects: Int
             var problems: [String]
+            /// Components that the identity does not open; they were checked as they lie there.
+            var unopened: [String]
         }
 
         var ok: Bool
@@ -52,7 +59,7 @@ struct VerifyCommand: AsyncParsableCommand {
             all
             ? try store.snapshots(of: system)
             : try (ids.isEmpty ? ["latest"] : ids).map { try store.snapshot($0, of: system) }
-        let verification = try Verification(store)
+        let verification = try Verification(store, identities: try identity.read())
         let verdicts = references.map { reference in
             session.output.progress("verifying \(reference.id)")
             return verification.verify(reference)
@@ -63,16 +70,25 @@ struct VerifyCommand: AsyncParsableCommand {
         let result = Result(
             ok: verdicts.allSatisfy(\.isOK) && problems.isEmpty,
             snapshots: verdicts.map {
-                .init(id: $0.id.description, ok: $0.isOK, objects: $0.objects, problems: $0.problems)
+                .init(
+                    id: $0.id.description, ok: $0.isOK, objects: $0.objects, problems: $0.problems,
+                    unopened: $0.unopened)
             }, problems: problems)
         try session.output.result(result) {
             (result.snapshots.flatMap { verdict in
                 ["\(verdict.id)  \(verdict.ok ? "ok" : "DAMAGED")  \(verdict.objects) objects"]
                     + verdict.problems.map { "  \($0)" }
+                    + verdict.unopened.map {
+                        "  \($0) is sealed, and the identity does not open it: checked as it lies there"
+                    }
             } + (all ? ["packs, indexes and history  \(problems.isEmpty ? "ok" : "DAMAGED")"] : [])
                 + problems.map { "  \($0)" })
                 .joined(separator: "\n")
         }
         if !result.ok { throw ExitCode(ExitStatus.verification.rawValue) }
+        // With --all the old snapshots of other keys are no failure.
+        if !all, verdicts.contains(where: { !$0.unopened.isEmpty }) {
+            throw ExitCode(ExitStatus.noKeyFits.rawValue)
+        }
     }
 }

@@ -34,7 +34,7 @@ package struct SnapshotPolicy: Hashable, Sendable {
 
     /// The keys of the file; each may be left out.
     package enum Key: String, CaseIterable, Sendable {
-        case classify, skip, warnAfter
+        case classify, skip, warnAfter, checkKeyAfter
     }
 
     /// The classes that may be left out of a snapshot: what a restore can do without.
@@ -49,6 +49,9 @@ package struct SnapshotPolicy: Hashable, Sendable {
     package var skip: Set<EntryClass> = []
     /// How old the last snapshot may be before `status` warns.
     package var warnAfter: Duration = .seconds(26 * 3600)
+
+    /// How old the last check of a recovery key may be before `status` asks for one.
+    package var checkKeyAfter: Duration = .seconds(90 * 86400)
 
     /// The built-in policy.
     package init() {}

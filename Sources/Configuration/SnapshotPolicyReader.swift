@@ -23,6 +23,7 @@ struct SnapshotPolicyReader {
             case .classify: policy.classify = readRules(node)
             case .skip: policy.skip = readSkip(node)
             case .warnAfter: policy.warnAfter = readDuration(node) ?? policy.warnAfter
+            case .checkKeyAfter: policy.checkKeyAfter = readDuration(node) ?? policy.checkKeyAfter
             }
         }
         return policy

@@ -9,7 +9,8 @@ extension SnapshotPolicy {
         # directories, `(jobs/*|branches/*)*` for any number of repetitions of what is between the bars; a pattern that ends in
         # `/` matches directories only.
         # Classes: config, plugin, secret, state, bulk, database, source, derived (never captured).
-        # A file that you move out of `secret` is kept in clear in the history: do so only when it opens nothing.
+        # Files of `secret` and `database` are sealed. A file that you move out of `secret` is kept in clear, in the history
+        # too: do so only when it opens nothing.
         #
         #   classify:
         #     - component: jenkins
@@ -23,6 +24,9 @@ extension SnapshotPolicy {
 
         # `understudy status` warns when the last snapshot is older: a number with m, h or d.
         warnAfter: 26h
+
+        # `understudy status` asks for 'understudy key check' when the last one is older.
+        checkKeyAfter: 90d
 
         """
 }

@@ -1,3 +1,4 @@
+package import Sealing
 package import SnapshotModel
 package import SystemPackage
 
@@ -7,8 +8,8 @@ package struct SystemDescription: Hashable, Sendable {
     package var name: String
     /// The store, absolute after reading.
     package var store: FilePath
-    /// Public recovery keys, in the order of the file.
-    package var recipients: [String]
+    /// Who can open what is sealed, in the order of the file; nobody, and secrets are captured in clear.
+    package var recipients: [Recipient]
     /// The components, in the order of the file.
     package var components: [Component]
     /// The directory of the policies, absolute after reading; nil for the built-in ones.
@@ -18,7 +19,7 @@ package struct SystemDescription: Hashable, Sendable {
 
     /// A description.
     package init(
-        name: String, store: FilePath, recipients: [String] = [], components: [Component],
+        name: String, store: FilePath, recipients: [Recipient] = [], components: [Component],
         policies: FilePath? = nil, text: String = ""
     ) {
         self.name = name

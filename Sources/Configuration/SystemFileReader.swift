@@ -1,4 +1,5 @@
 internal import Drivers
+internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -55,8 +56,9 @@ struct SystemFileReader {
         }
     }
 
-    private mutating func readRecipients(_ node: DocumentNode) -> [String] {
+    private mutating func readRecipients(_ node: DocumentNode) -> [Recipient] {
         let items = document.list(node, expected: "a list of public recovery keys, [age1…]") ?? []
+        var seen: Set<Recipient> = []
         return items.compactMap { item in
             let expected = "a public recovery key, age1…"
             guard let text = document.text(item, expected: expected) else { return nil }
@@ -67,13 +69,15 @@ struct SystemFileReader {
                     at: item.position)
                 return nil
             }
-            guard text.hasPrefix("age1"), text.utf8.count > 4,
-                text.utf8.allSatisfy({ isName(String(UnicodeScalar($0))) })
-            else {
-                document.refuse(item, expected: expected)
+            guard let recipient = Recipient(text) else {
+                document.refuse(item, expected: "\(expected), of 62 characters whose checksum is right")
                 return nil
             }
-            return text
+            guard seen.insert(recipient).inserted else {
+                document.refuse("found '\(text)' twice, expected each key once", at: item.position)
+                return nil
+            }
+            return recipient
         }
     }
 

@@ -1,5 +1,6 @@
 package import Drivers
 internal import FileTree
+package import Sealing
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -14,13 +15,12 @@ extension SystemDescription {
         lines.append("")
         lines.append("system: \(scalar(name))")
         lines.append("")
-        lines.append("# A bare git repository. It holds secrets: keep it readable by its owner alone.")
+        lines.append("# A bare git repository, readable by its owner alone.")
         lines.append("store: \(scalar(try pathText(store, as: "the store")))")
         if !recipients.isEmpty {
             lines.append("")
-            lines.append("# Public recovery keys; the secret halves stay off this host.")
-            lines.append("recipients:")
-            lines += recipients.map { "  - \(scalar($0))" }
+            lines.append(Self.recipientsComment)
+            lines += Self.recipientLines(recipients)
         }
         if let policies {
             lines.append("")
@@ -36,6 +36,32 @@ extension SystemDescription {
             lines += self.lines(of: component, kind: kinds.first { $0.name == component.driver })
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static let recipientsComment =
+        "# Public recovery keys: secrets and databases are sealed to them. The secret halves stay off this host."
+
+    private static func recipientLines(_ recipients: [Recipient]) -> [String] {
+        guard !recipients.isEmpty else { return [] }
+        return ["recipients:"] + recipients.map { "  - \($0)" }
+    }
+
+    /// The text of a system file with other recipients, and everything else as it stands: comments, order, spelling.
+    ///
+    /// Nil when the text spells the list in a way that is not understood here; the caller reads what came of it and
+    /// compares.
+    package static func text(_ text: String, with recipients: [Recipient]) -> String? {
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        let new = recipientLines(recipients)
+        guard let start = lines.firstIndex(where: { $0.hasPrefix("recipients:") }) else {
+            guard let store = lines.firstIndex(where: { $0.hasPrefix("store:") }) else { return nil }
+            lines.insert(contentsOf: ["", recipientsComment] + new, at: store + 1)
+            return lines.joined(separator: "\n")
+        }
+        var end = start + 1
+        while end < lines.count, lines[end].hasPrefix(" ") || lines[end].hasPrefix("-") { end += 1 }
+        lines.replaceSubrange(start..<end, with: new)
+        return lines.joined(separator: "\n")
     }
 
     private func lines(of component: Component, kind: (any Driver.Type)?) -> [String] {

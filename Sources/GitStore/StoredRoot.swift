@@ -20,11 +20,14 @@ package struct StoredRoot: Sendable {
         package var id: ObjectID
         /// Whether `id` is a tree of chunks.
         package var isChunked: Bool
+        /// Whether it is an age file, or each chunk is one.
+        package var isSealed: Bool
 
         /// Contents at an object.
-        package init(id: ObjectID, isChunked: Bool) {
+        package init(id: ObjectID, isChunked: Bool, isSealed: Bool = false) {
             self.id = id
             self.isChunked = isChunked
+            self.isSealed = isSealed
         }
     }
 
@@ -108,7 +111,7 @@ package struct StoredRoot: Sendable {
 
     /// A directory of the root: `entry` is one of the `children` of `parent`.
     package func directory(_ entry: Entry, contents: [[UInt8]: TreeEntry]) -> Directory {
-        let stored = contents[StoredName.escaped(Array(entry.path.name))]
+        let stored = Self.stored(entry, in: contents)
         return Directory(
             entry: entry, children: children[entry.path] ?? [], tree: stored?.mode == .tree ? stored?.id : nil
         )
@@ -129,14 +132,23 @@ package struct StoredRoot: Sendable {
 
     /// Where the contents of a file are, nil when the tree does not hold them.
     package static func contents(of entry: Entry, in contents: [[UInt8]: TreeEntry]) -> Contents? {
-        let name = StoredName.escaped(Array(entry.path.name))
-        if let whole = contents[name], whole.mode == .file || whole.mode == .executable {
-            return Contents(id: whole.id, isChunked: false)
-        }
-        if let chunks = contents[name + StoredName.chunksSuffix], chunks.mode == .tree {
-            return Contents(id: chunks.id, isChunked: true)
+        let suffix = entry.isSealed ? StoredName.sealedSuffix : []
+        // Format 1 knew no sealed files, and a name of a file's own that ends like one's stands there as it is.
+        for name in [StoredName.escaped(Array(entry.path.name)), Array(entry.path.name)] {
+            if let whole = contents[name + suffix], whole.mode == .file || whole.mode == .executable {
+                return Contents(id: whole.id, isChunked: false, isSealed: entry.isSealed)
+            }
+            if let chunks = contents[name + suffix + StoredName.chunksSuffix], chunks.mode == .tree {
+                return Contents(id: chunks.id, isChunked: true, isSealed: entry.isSealed)
+            }
         }
         return nil
+    }
+
+    /// What the tree holds at the name of a directory or link.
+    package static func stored(_ entry: Entry, in contents: [[UInt8]: TreeEntry]) -> TreeEntry? {
+        // As above.
+        contents[StoredName.escaped(Array(entry.path.name))] ?? contents[Array(entry.path.name)]
     }
 }
 

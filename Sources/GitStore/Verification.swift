@@ -1,5 +1,6 @@
 internal import Cryptography
 internal import Git
+package import Sealing
 package import SnapshotModel
 internal import Synchronization
 internal import Workers
@@ -12,6 +13,8 @@ package struct SnapshotVerdict: Hashable, Sendable {
     package var problems: [String]
     /// How many objects were looked at.
     package var objects: Int
+    /// Components whose sealed files were looked at as they lie there, since no identity that was given opens them.
+    package var unopened: [String] = []
 
     /// Whether all is well.
     package var isOK: Bool { problems.isEmpty }
@@ -19,6 +22,9 @@ package struct SnapshotVerdict: Hashable, Sendable {
 
 /// Checks snapshots byte by byte: every object against its id, every file against the manifest's SHA-256, every manifest
 /// and lock against `snapshot.json`, and that against the commit.
+///
+/// Without identities sealed files are checked as they lie there; with them they are opened, and what is in them is
+/// compared with its keyed name as well.
 package final class Verification: Sendable {
     private let store: SnapshotStore
     private let reader: ObjectReader
@@ -28,11 +34,13 @@ package final class Verification: Sendable {
     private struct Known: Hashable {
         var id: ObjectID
         var digest: [UInt8]
+        var sealedDigest: [UInt8]
     }
 
     private final class Findings: Sendable {
         let problems = Mutex<[String]>([])
         let objects = Mutex(0)
+        let unopened = Mutex<[String]>([])
 
         func add(_ problem: String) {
             problems.withLock { $0.append(problem) }
@@ -43,11 +51,17 @@ package final class Verification: Sendable {
         var place: String
         var root: StoredRoot
         var directory: StoredRoot.Directory
+        var isSealed: Bool
+        /// What names sealed contents, nil when nothing is opened.
+        var sealer: Sealer?
     }
 
-    /// A verification of snapshots in a store.
-    package init(_ store: SnapshotStore) throws {
+    private let identities: [Identity]?
+
+    /// A verification of snapshots in a store; sealed files are opened with the identities, where there are some.
+    package init(_ store: SnapshotStore, identities: [Identity]? = nil) throws {
         self.store = store
+        self.identities = identities
         reader = try store.reader()
     }
 
@@ -100,7 +114,7 @@ package final class Verification: Sendable {
         }
         return SnapshotVerdict(
             id: reference.id, problems: findings.problems.withLock { $0.sorted() },
-            objects: findings.objects.withLock { $0 })
+            objects: findings.objects.withLock { $0 }, unopened: findings.unopened.withLock { $0.sorted() })
     }
 
     private func verify(_ reference: SnapshotReference, _ findings: Findings) throws {
@@ -139,13 +153,24 @@ package final class Verification: Sendable {
                 findings.add("\(component.name)/\(name): its SHA-256 is not the one in snapshot.json")
             }
         }
+        if let sealing = component.sealing {
+            let key = try reader.entry(CapturedComponent.Sealing.keyName, of: tree)
+            if try key.map({ hex(SHA256.digest(try reader.contents($0.id, .blob))) }) != sealing.keyDigest {
+                findings.add(
+                    "\(component.name)/\(CapturedComponent.Sealing.keyName): it is not there, or its SHA-256 is not the one "
+                        + "in snapshot.json")
+            }
+        }
+        let sealer = try openedSealer(component, tree, findings)
         let work = WorkStack<Work>(threads: usualThreads)
         for root in component.roots where root.kind != .rebuilt {
             do {
                 let digest = component.manifests[root.name] ?? "none"
                 let stored = try StoredRoot(root.name, in: tree, digest: digest, with: reader)
                 work.push([
-                    Work(place: "\(component.name)/\(root.name)", root: stored, directory: stored.directory)
+                    Work(
+                        place: "\(component.name)/\(root.name)", root: stored, directory: stored.directory,
+                        isSealed: component.sealing != nil, sealer: sealer)
                 ])
             } catch {
                 findings.add("\(component.name)/\(root.name): \(error)")
@@ -205,12 +230,11 @@ package final class Verification: Sendable {
         for entry in work.directory.children {
             switch entry.kind {
             case .directory:
-                next.append(
-                    Work(
-                        place: work.place, root: work.root,
-                        directory: work.root.directory(entry, contents: contents)))
+                var piece = work
+                piece.directory = work.root.directory(entry, contents: contents)
+                next.append(piece)
             case .link(let target):
-                let stored = contents[StoredName.escaped(Array(entry.path.name))]
+                let stored = StoredRoot.stored(entry, in: contents)
                 guard let stored, stored.mode == .link, try reader.contents(stored.id, .blob) == target else {
                     findings.add(
                         "\(work.place)/\(entry.path): the link in the tree is not that of the manifest")
@@ -221,7 +245,12 @@ package final class Verification: Sendable {
                     findings.add("\(work.place)/\(entry.path): the tree does not hold its contents")
                     continue
                 }
-                if let problem = verify(entry, stored, lane) {
+                if work.isSealed, entry.entryClass.isSealed, !entry.isSealed {
+                    findings.add(
+                        "\(work.place)/\(entry.path): it is of class \(entry.entryClass.rawValue), and not sealed"
+                    )
+                }
+                if let problem = verify(entry, stored, work.sealer, lane) {
                     findings.add("\(work.place)/\(entry.path): \(problem)")
                 }
                 findings.objects.withLock { $0 += 1 }
@@ -231,8 +260,10 @@ package final class Verification: Sendable {
     }
 
     /// What is wrong with a file's contents, nil when they are those of the manifest.
-    private func verify(_ entry: Entry, _ contents: StoredRoot.Contents, _ lane: ReaderLane) -> String? {
-        let key = Known(id: contents.id, digest: entry.digest)
+    private func verify(
+        _ entry: Entry, _ contents: StoredRoot.Contents, _ sealer: Sealer?, _ lane: ReaderLane
+    ) -> String? {
+        let key = Known(id: contents.id, digest: entry.digest, sealedDigest: entry.sealedDigest)
         if known.withLock({ $0.contains(key) }) { return nil }
         var hash = SHA256()
         var size: Int64 = 0
@@ -244,9 +275,50 @@ package final class Verification: Sendable {
         } catch {
             return "\(error)"
         }
+        if entry.isSealed {
+            guard hash.finish() == entry.sealedDigest else {
+                return "the SHA-256 of the age file is not that of the manifest"
+            }
+            if let sealer, let problem = verifyOpened(entry, contents, sealer, lane) { return problem }
+            known.withLock { _ = $0.insert(key) }
+            return nil
+        }
         guard size == entry.size else { return "it has \(size) bytes, and the manifest says \(entry.size)" }
         guard hash.finish() == entry.digest else { return "its SHA-256 is not that of the manifest" }
         known.withLock { _ = $0.insert(key) }
+        return nil
+    }
+
+    /// What names the sealed contents of a component, nil when they are not opened.
+    private func openedSealer(
+        _ component: CapturedComponent, _ tree: ObjectID, _ findings: Findings
+    ) throws -> Sealer? {
+        guard let identities else { return nil }
+        do {
+            return try store.sealer(of: component, in: tree, identities: identities, with: reader)
+        } catch let error as SealingFailure where error.code == .noKeyFits {
+            findings.unopened.withLock { $0.append(component.name) }
+            return nil
+        }
+    }
+
+    /// What is wrong with what is in a sealed file, nil when it is what the manifest says.
+    private func verifyOpened(
+        _ entry: Entry, _ contents: StoredRoot.Contents, _ sealer: Sealer, _ lane: ReaderLane
+    ) -> String? {
+        var hash = SHA256()
+        var size: Int64 = 0
+        do {
+            try unsafe lane.open(contents, with: identities ?? [], sealed: { _ in }) { bytes in
+                unsafe hash.update(bytes)
+                size += Int64(bytes.count)
+            }
+        } catch {
+            return "\(error)"
+        }
+        guard size == entry.size, sealer.name(digest: hash.finish()) == entry.digest else {
+            return "what is sealed in it is not what the manifest says"
+        }
         return nil
     }
 }

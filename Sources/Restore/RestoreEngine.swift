@@ -3,6 +3,7 @@ internal import Drivers
 internal import FileTree
 package import Git
 package import GitStore
+internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -120,7 +121,9 @@ package final class RestoreEngine {
             guard let content = plan.contents[name] else {
                 preconditionFailure("the plan holds the contents of every root that is not rebuilt")
             }
-            let writer = TreeWriter(content, reader: reader, owners: OwnerMap(content.entries))
+            let writer = TreeWriter(
+                content, reader: reader, owners: OwnerMap(content.entries),
+                opening: plan.openings[captured.name])
             do {
                 written[name] = try writer.write(to: root.staged)
             } catch let error as FileFailure
@@ -134,7 +137,7 @@ package final class RestoreEngine {
         let artifacts = store.localDirectory.appending("artifacts-\(captured.name)")
         try Files.removeTree(artifacts)
         try Files.makeDirectories(artifacts, mode: 0o700)
-        for entry in try reader.tree(tree) where !Self.isTreeOfRoots(entry) {
+        for entry in try reader.tree(tree) where !Self.isOurs(entry) {
             try writeArtifact(entry, to: artifacts)
         }
         let component = StagedComponent(
@@ -148,8 +151,8 @@ package final class RestoreEngine {
         try Files.removeTree(artifacts)
     }
 
-    private static func isTreeOfRoots(_ entry: TreeEntry) -> Bool {
-        entry.name == Array("files".utf8) || entry.name == Array("manifest".utf8)
+    private static func isOurs(_ entry: TreeEntry) -> Bool {
+        ["files", "manifest", CapturedComponent.Sealing.keyName].contains { entry.name == Array($0.utf8) }
     }
 
     private func writeArtifact(_ entry: TreeEntry, to directory: FilePath) throws {
@@ -179,7 +182,7 @@ package final class RestoreEngine {
             guard let driver = system.driver(of: component.captured.name) else { continue }
             try await StagedVerification(
                 component, driver: driver, system: system, store: store, stored: stored, written: written,
-                reader: reader
+                sealer: plan.openings[component.captured.name]?.sealer, reader: reader
             ).run(&notes)
         }
     }
@@ -188,6 +191,7 @@ package final class RestoreEngine {
 
     private func replaceProduction(holding lock: WriterLock) async throws {
         do {
+            try keepSealingKey(holding: lock)
             try await step("safety snapshot") { await saveWhatIsThere(holding: lock) }
             try await step("stop") { try await stop() }
             try await step("fix") { try await fix() }
@@ -238,6 +242,14 @@ package final class RestoreEngine {
             notes.append(
                 "what was there could not be captured, so only its trees are kept for 'undo': \(error)")
         }
+    }
+
+    /// A store that came to an empty machine goes on to seal as it did, unless somebody was taken off the recipients.
+    private func keepSealingKey(holding lock: WriterLock) throws {
+        guard let sealer = plan.openings.values.first?.sealer, try store.localSealingKey() == nil,
+            Set(sealer.recipients) == Set(system.recipients)
+        else { return }
+        try store.keep(sealer.key, holding: lock)
     }
 
     private func stop() async throws {

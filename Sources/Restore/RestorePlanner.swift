@@ -3,7 +3,8 @@ internal import Drivers
 internal import FileTree
 package import Git
 package import GitStore
-internal import SnapshotModel
+package import Sealing
+package import SnapshotModel
 internal import SystemPackage
 
 /// Looks at a snapshot and at what is there now, and says what a restore would do; touches nothing.
@@ -11,9 +12,13 @@ package struct RestorePlanner: Sendable {
     private let system: DeliverySystem
     private let store: SnapshotStore
     private let reader: ObjectReader
+    private let identities: [Identity]?
 
-    /// A planner for a system and its store.
-    package init(_ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader) {
+    /// A planner for a system and its store; `identities` open what is sealed.
+    package init(
+        _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, identities: [Identity]?
+    ) {
+        self.identities = identities
         self.system = system
         self.store = store
         self.reader = reader
@@ -21,13 +26,15 @@ package struct RestorePlanner: Sendable {
 
     /// Makes the plan.
     ///
-    /// Throws a ``RestoreFailure`` when the snapshot lacks a component that was asked for.
+    /// Throws a ``RestoreFailure`` when the snapshot lacks a component that was asked for, a `SealingFailure` when it is
+    /// sealed and no identity opens it.
     package func plan(_ stored: StoredSnapshot, _ request: RestoreRequest) async throws -> RestorePlan {
         let components = try chosen(stored, request)
         var plan = RestorePlan(
             snapshot: stored.snapshot, components: components, roots: [], refusals: [], warnings: [],
             restarts: [])
-        let capture = SystemCapture(system, store: store)
+        plan.openings = try openings(of: components, in: stored)
+        let capture = SystemCapture(system, store: store, identities: identities)
         for captured in components {
             guard let driver = system.driver(of: captured.name),
                 let state = capture.state(captured.name, of: stored, reader)
@@ -62,6 +69,29 @@ package struct RestorePlanner: Sendable {
         }
         try checkSpace(&plan)
         return plan
+    }
+
+    /// What opens each of the components that is sealed: asked for before anything is looked at.
+    package func openings(
+        of components: [CapturedComponent], in stored: StoredSnapshot
+    ) throws -> [String: SealedOpening] {
+        var openings: [String: SealedOpening] = [:]
+        for captured in components where captured.sealing != nil {
+            guard let tree = stored.tree(of: captured.name) else { continue }
+            guard let identities else {
+                throw SealingFailure(
+                    .noKeyFits,
+                    "the snapshot \(stored.reference.id) is sealed, and there is no identity to open it with",
+                    hint:
+                        "give the recovery key that 'understudy init' showed: --identity FILE, or $UNDERSTUDY_IDENTITY"
+                )
+            }
+            let sealer = try store.sealer(of: captured, in: tree, identities: identities, with: reader)
+            if let sealer {
+                openings[captured.name] = SealedOpening(identities: identities, sealer: sealer)
+            }
+        }
+        return openings
     }
 
     /// A process that has files open in what is exchanged would go on with the old ones: a Jenkins, say, whose service the

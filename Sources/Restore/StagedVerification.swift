@@ -3,6 +3,7 @@ internal import Drivers
 internal import FileTree
 internal import Git
 internal import GitStore
+internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -15,11 +16,13 @@ struct StagedVerification {
     private let stored: StoredSnapshot
     private let written: [String: WrittenFiles]
     private let reader: ObjectReader
+    private let sealer: Sealer?
 
     init(
         _ component: StagedComponent, driver: any Driver, system: DeliverySystem, store: SnapshotStore,
-        stored: StoredSnapshot, written: [String: WrittenFiles], reader: ObjectReader
+        stored: StoredSnapshot, written: [String: WrittenFiles], sealer: Sealer?, reader: ObjectReader
     ) {
+        self.sealer = sealer
         self.component = component
         self.driver = driver
         self.system = system
@@ -45,7 +48,7 @@ struct StagedVerification {
         var locks: [String: [UInt8]] = [:]
         for name in captured.locks.keys { locks[name] = try state.source.lock(name) }
         let again = try await ComponentCapture(
-            described.component, driver: relocated, sink: sink, options: system.options,
+            described.component, driver: relocated, sink: sink, options: system.options, sealer: sealer,
             local: store.localDirectory.appending("staged"), written: written
         ).run(previous: locks)
         guard again.tree != state.tree else {
@@ -53,7 +56,8 @@ struct StagedVerification {
             return
         }
         let difference = try Difference(
-            from: state, to: ComponentState(again, sink: sink, reader: reader), driver: driver)
+            from: state, to: ComponentState(again, sink: sink, reader: reader, identities: nil),
+            driver: driver)
         let wrong = difference.files.filter { !isExplained($0) }
         let others = again.captured.locks.filter { captured.locks[$0.key] != $0.value }.keys.sorted()
         guard wrong.isEmpty, others.isEmpty else {
@@ -71,7 +75,10 @@ struct StagedVerification {
     }
 
     private func isExplained(_ file: FileChange) -> Bool {
-        let isRoot = Accounts.ownNumbers.user == 0
-        return file.differsOnly(in: isRoot ? [.entryClass] : [.entryClass, .owner])
+        var allowed: Set<FileChange.Aspect> = [.entryClass]
+        if Accounts.ownNumbers.user != 0 { allowed.insert(.owner) }
+        // Another class may be sealed where the old one was not, or the other way round.
+        if file.aspects.contains(.entryClass) { allowed.insert(.sealing) }
+        return file.differsOnly(in: allowed)
     }
 }

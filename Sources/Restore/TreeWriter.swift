@@ -3,6 +3,7 @@ internal import Cryptography
 internal import FileTree
 package import Git
 package import GitStore
+package import Sealing
 package import SnapshotModel
 internal import Synchronization
 package import SystemPackage
@@ -35,6 +36,7 @@ internal import Workers
     private let root: StoredRoot
     private let reader: ObjectReader
     private let owners: OwnerMap
+    private let opening: SealedOpening?
     private let work = WorkStack<Work>(threads: usualThreads)
     private let written = Mutex(WrittenFiles())
     private let hardLinks = Mutex<[(place: OpenDirectory, directory: Pending, entry: Entry)]>([])
@@ -47,8 +49,9 @@ internal import Workers
         init(_ reader: ObjectReader) { lane = ReaderLane(reader) }
     }
 
-    /// A writer of one root.
-    package init(_ root: StoredRoot, reader: ObjectReader, owners: OwnerMap) {
+    /// A writer of one root; `opening` opens what is sealed of it.
+    package init(_ root: StoredRoot, reader: ObjectReader, owners: OwnerMap, opening: SealedOpening? = nil) {
+        self.opening = opening
         self.root = root
         self.reader = reader
         self.owners = owners
@@ -137,30 +140,46 @@ internal import Workers
         // Nobody else can reach it yet, whatever its mode: the root's own is set last.
         let file = try place.createFile(name, mode: entry.mode)
         var hash = SHA256()
+        var sealedHash = SHA256()
         var size: Int64 = 0
+        func take(_ bytes: UnsafeRawBufferPointer) throws(FileFailure) {
+            unsafe hash.update(bytes)
+            size += Int64(bytes.count)
+            if entry.isSparse {
+                try unsafe writeSparsely(bytes, to: file)
+            } else {
+                try unsafe file.write(bytes)
+            }
+        }
         do {
-            try unsafe lane.lane.read(stored, checks: false) { bytes in
-                unsafe hash.update(bytes)
-                size += Int64(bytes.count)
-                if entry.isSparse {
-                    try unsafe writeSparsely(bytes, to: file)
-                } else {
-                    try unsafe file.write(bytes)
-                }
+            if let opening, stored.isSealed {
+                try unsafe lane.lane.open(
+                    stored, with: opening.identities, sealed: { unsafe sealedHash.update($0) },
+                    { try unsafe take($0) })
+            } else {
+                try unsafe lane.lane.read(stored, checks: false) { try unsafe take($0) }
             }
         } catch let error as GitError {
             throw damaged(entry, "\(error)")
+        } catch let error as SealingFailure {
+            throw damaged(entry, "\(error)")
         }
-        guard size == entry.size, hash.finish() == entry.digest else {
-            throw damaged(entry, "its SHA-256 is not that of the manifest")
+        let digest = hash.finish()
+        if let opening, stored.isSealed {
+            guard sealedHash.finish() == entry.sealedDigest, size == entry.size,
+                opening.sealer.name(digest: digest) == entry.digest
+            else { throw damaged(entry, "what is sealed is not what the manifest says") }
+        } else {
+            // A file that is sealed ends here too when nothing opens it: its bytes have another digest.
+            guard size == entry.size, digest == entry.digest else {
+                throw damaged(entry, "its SHA-256 is not that of the manifest")
+            }
         }
         if entry.isSparse { try file.truncate(to: size) }
         let status = try file.set(owners.metadata(of: entry))
         // Holes are made block by block: what became of them is read back.
         guard !entry.isSparse else { return }
-        lane.written.add(
-            status, id: stored.id, isChunked: stored.isChunked, digest: entry.digest,
-            attributes: entry.attributes)
+        lane.written.add(status, id: stored.id, isChunked: stored.isChunked, entry)
     }
 
     /// Leaves out blocks of zeros.
@@ -184,6 +203,20 @@ internal import Workers
         RestoreFailure(
             .verification, "\(root.name)/\(entry.path) is damaged in the store: \(reason)",
             hint: "nothing was changed; 'understudy verify --all' says what is whole, restore that")
+    }
+}
+
+/// What opens the sealed files of a component, and names what comes out.
+package struct SealedOpening: Sendable {
+    /// What opens them.
+    package var identities: [Identity]
+    /// What sealed them.
+    package var sealer: Sealer
+
+    /// An opening.
+    package init(identities: [Identity], sealer: Sealer) {
+        self.identities = identities
+        self.sealer = sealer
     }
 }
 

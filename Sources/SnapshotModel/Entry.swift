@@ -61,8 +61,11 @@ package struct Entry: Hashable, Sendable {
     package var modified: Time
     /// Bytes of a regular file, 0 for others.
     package var size: Int64
-    /// SHA-256 of a regular file's contents, empty for others.
+    /// What names a regular file's contents, empty for others: their SHA-256, or for a sealed file a keyed digest that says
+    /// nothing to who has not the store's sealing key.
     package var digest: [UInt8]
+    /// SHA-256 of what the store holds of a sealed file, empty for what is in clear.
+    package var sealedDigest: [UInt8]
     /// What it is to the people who run the system.
     package var entryClass: EntryClass
     /// The first path, in manifest order, of the file that this one is a hard link to.
@@ -72,7 +75,10 @@ package struct Entry: Hashable, Sendable {
     /// Extended attributes, sorted by name.
     package var attributes: [Attribute]
 
-    /// An entry without links, holes and attributes.
+    /// Whether the store holds the contents sealed.
+    package var isSealed: Bool { !sealedDigest.isEmpty }
+
+    /// An entry in clear, without links, holes and attributes.
     package init(
         path: EntryPath, kind: Kind, mode: UInt16, owner: UInt32, group: UInt32, ownerName: String,
         groupName: String, modified: Time, size: Int64, digest: [UInt8], entryClass: EntryClass
@@ -87,6 +93,7 @@ package struct Entry: Hashable, Sendable {
         self.modified = modified
         self.size = size
         self.digest = digest
+        sealedDigest = []
         self.entryClass = entryClass
         hardLink = nil
         isSparse = false

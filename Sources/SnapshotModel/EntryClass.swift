@@ -4,7 +4,7 @@ package enum EntryClass: String, CaseIterable, Codable, Sendable {
     case config
     /// Installed code: plugin archives, wheels, the core.
     case plugin
-    /// What opens something; never in history unsealed.
+    /// What opens something; in history only when it is sealed.
     case secret
     /// Small, and needed to run right: build numbers, build records.
     case state
@@ -19,4 +19,7 @@ package enum EntryClass: String, CaseIterable, Codable, Sendable {
 
     /// Whether the history branch carries the entry, beside the snapshot.
     package var isHistory: Bool { self == .config }
+
+    /// Whether the store holds the contents sealed, when the system has recipients.
+    package var isSealed: Bool { self == .secret || self == .database }
 }

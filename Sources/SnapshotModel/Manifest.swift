@@ -4,7 +4,8 @@ internal import Glibc
 ///
 /// A line holds what `mtree -f` checks (type, mode, owners, size, time in nanoseconds, link target, SHA-256) and, as
 /// `tags`, what mtree has no keyword for: the class, hard links, holes and extended attributes. Readers of mtree pass
-/// over tags that they do not know.
+/// over tags that they do not know. A sealed file has no SHA-256 of its contents, from which a short secret could be
+/// guessed, but the tag `sealed` with that of the age file and the keyed name of the contents.
 package enum Manifest {
     /// What every line says, with names of owners already spelled by ``word(_:_:)``.
     package struct Line {
@@ -77,16 +78,19 @@ package enum Manifest {
             isSparse: entry.isSparse)
         append(
             line, path: word(ofPath: entry.path.parent.bytes), name: Array(entry.path.name).span,
-            digest: entry.digest.span, target: target, hardLink: entry.hardLink?.bytes ?? [],
+            digest: entry.digest.span, sealedDigest: entry.sealedDigest, target: target,
+            hardLink: entry.hardLink?.bytes ?? [],
             attributes: entry.attributes, to: &text)
     }
 
     /// Adds a line to `text`.
     ///
     /// `path` is the ``word(ofPath:)`` of the directory that holds the entry, `name` its name there, empty for the root;
-    /// `target` is a link's, `hardLink` the first path of a file that is linked, empty for others.
+    /// `sealedDigest` is a sealed file's, `target` a link's, `hardLink` the first path of a file that is linked; each is
+    /// empty for others.
     package static func append(
-        _ line: Line, path: [UInt8], name: Span<UInt8>, digest: Span<UInt8>, target: [UInt8],
+        _ line: Line, path: [UInt8], name: Span<UInt8>, digest: Span<UInt8>, sealedDigest: [UInt8],
+        target: [UInt8],
         hardLink: [UInt8], attributes: [Entry.Attribute], to text: inout [UInt8]
     ) {
         text.append(contentsOf: path)
@@ -116,13 +120,19 @@ package enum Manifest {
             text.append(contentsOf: " link=".utf8)
             appendVisible(target.span, to: &text)
         }
-        if line.kind == .file {
+        if line.kind == .file, sealedDigest.isEmpty {
             text.append(contentsOf: " sha256digest=".utf8)
             appendHex(digest, to: &text)
         }
         text.append(contentsOf: " tags=".utf8)
         text.append(contentsOf: line.entryClass.rawValue.utf8)
         if line.isSparse { text.append(contentsOf: ",sparse".utf8) }
+        if !sealedDigest.isEmpty {
+            text.append(contentsOf: ",sealed:".utf8)
+            appendHex(sealedDigest.span, to: &text)
+            text.append(UInt8(ascii: ":"))
+            appendHex(digest, to: &text)
+        }
         if !hardLink.isEmpty {
             text.append(contentsOf: ",hardlink:".utf8)
             appendHex(hardLink.span, to: &text)

@@ -43,8 +43,8 @@ struct LineParser {
             kind = .link(target: target)
         }
         var digest: [UInt8] = []
-        if isFile {
-            guard take(" sha256digest="), let bytes = hexBytes(), bytes.count == 32 else { return nil }
+        if isFile, take(" sha256digest=") {
+            guard let bytes = hexBytes(), bytes.count == 32 else { return nil }
             digest = bytes
         }
         guard take(" tags="), let entryClass = entryClass() else { return nil }
@@ -55,12 +55,20 @@ struct LineParser {
         while next < end {
             guard takeTag(of: &entry) else { return nil }
         }
+        guard !isFile || !entry.digest.isEmpty else { return nil }
         return entry
     }
 
     private mutating func takeTag(of entry: inout Entry) -> Bool {
         if take(",sparse") {
             entry.isSparse = true
+        } else if take(",sealed:") {
+            guard entry.kind == .file, entry.digest.isEmpty, let sealed = hexBytes(), sealed.count == 32,
+                take(":"),
+                let digest = hexBytes(), digest.count == 32
+            else { return false }
+            entry.sealedDigest = sealed
+            entry.digest = digest
         } else if take(",hardlink:") {
             guard let path = hexBytes(), !path.isEmpty, Self.isSafe(path[...]) else { return false }
             entry.hardLink = EntryPath(path)

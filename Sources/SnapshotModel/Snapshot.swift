@@ -1,7 +1,7 @@
 /// `snapshot.json`: what a snapshot says about itself.
 package struct Snapshot: Hashable, Codable, Sendable {
     /// The store format that this version writes, and the newest that it reads.
-    package static let currentFormat = 1
+    package static let currentFormat = 2
 
     /// Whether everything that should be in it is.
     package enum Status: String, Codable, Sendable {
@@ -94,6 +94,26 @@ package struct CapturedComponent: Hashable, Codable, Sendable {
         }
     }
 
+    /// How its secrets and databases are sealed.
+    package struct Sealing: Hashable, Codable, Sendable {
+        /// Where the sealing key is kept below the component's tree, sealed itself.
+        package static let keyName = "sealing-key.age"
+
+        /// The public keys of who can open it.
+        package var recipients: [String]
+        /// The id of the sealing key.
+        package var key: String
+        /// SHA-256 of the sealed sealing key, in hex.
+        package var keyDigest: String
+
+        /// A sealing.
+        package init(recipients: [String], key: String, keyDigest: String) {
+            self.recipients = recipients
+            self.key = key
+            self.keyDigest = keyDigest
+        }
+    }
+
     /// The component's name.
     package var name: String
     /// Its driver.
@@ -118,6 +138,8 @@ package struct CapturedComponent: Hashable, Codable, Sendable {
     package var manifests: [String: String]
     /// SHA-256 of each lock, in hex.
     package var locks: [String: String]
+    /// How secrets and databases are sealed, nil when everything is in clear.
+    package var sealing: Sealing?
 
     /// A description without contents.
     package init(name: String, driver: String, version: String?, roots: [CapturedRoot]) {

@@ -1,11 +1,29 @@
 /// How a name is spelled in a git tree.
 ///
-/// Git refuses some names, among them every disguise of `.git` that some file system would take for it; and `.chunks`
-/// at the end of a name is ours. Such names are percent-escaped in the tree and true in the manifest. The spelling is
+/// Git refuses some names, among them every disguise of `.git` that some file system would take for it; and `.chunks` and
+/// `.age` at the end of a name are ours. Such names are percent-escaped in the tree and true in the manifest. The spelling is
 /// one-to-one, so that two entries of a directory never meet under one name.
 package enum StoredName {
     /// What the directory of a large file's chunks is called: the file's stored name and this.
     package static let chunksSuffix = Array(".chunks".utf8)
+
+    /// What a sealed file is called: the file's stored name and this; a large one's chunks follow.
+    package static let sealedSuffix = Array(".age".utf8)
+
+    /// The name of a file or directory in a tree, without what is ours at its end.
+    ///
+    /// In a component where nothing is sealed (`hasSealed`), `.age` is the file's own.
+    package static func withoutSuffixes(_ stored: [UInt8], isTree: Bool, hasSealed: Bool)
+        -> (name: [UInt8], isSealed: Bool, isChunked: Bool)
+    {
+        let isChunked = isTree && stored.count > chunksSuffix.count && stored.hasSuffix(chunksSuffix)
+        let name = isChunked ? Array(stored.dropLast(chunksSuffix.count)) : stored
+        guard hasSealed, isChunked || !isTree, name.count > sealedSuffix.count, name.hasSuffix(sealedSuffix)
+        else {
+            return (name, false, isChunked)
+        }
+        return (Array(name.dropLast(sealedSuffix.count)), true, isChunked)
+    }
 
     /// The spelling of a name in a tree.
     package static func escaped(_ name: [UInt8]) -> [UInt8] {
@@ -55,8 +73,9 @@ package enum StoredName {
             // Only what would read as one of our own escapes.
             return index + 2 < name.count && isHexDigit(name[index + 1]) && isHexDigit(name[index + 2])
         case UInt8(ascii: "."):
-            let isChunks = index == name.count - chunksSuffix.count && name.hasSuffix(chunksSuffix)
-            return isChunks || (index == 0 && looksLikeGit(name[...]))
+            return (index == name.count - chunksSuffix.count && name.hasSuffix(chunksSuffix))
+                || (index == name.count - sealedSuffix.count && name.hasSuffix(sealedSuffix))
+                || (index == 0 && looksLikeGit(name[...]))
         case UInt8(ascii: "\\"):
             return looksLikeGit(name[(index + 1)...])
         default:

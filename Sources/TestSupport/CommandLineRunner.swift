@@ -8,6 +8,9 @@ package struct CommandLineRunner: Sendable {
     package let directory: FilePath
     private let binary: FilePath
 
+    /// Where ``initialize(_:)`` puts the recovery key, and where the other commands are told to find it.
+    package static let recoveryKey = "recovery.key"
+
     /// A runner in a directory.
     ///
     /// Throws a ``FixtureFailure`` when the binary is not beside the tests.
@@ -23,11 +26,38 @@ package struct CommandLineRunner: Sendable {
         self.binary = try Files.resolved(binary)
     }
 
+    /// What the binary finds in its environment: where the recovery key is, once there is one.
+    private var environment: [String: String] {
+        get throws {
+            let key = directory.appending(Self.recoveryKey)
+            return try Files.exists(key) ? ["UNDERSTUDY_IDENTITY": key.string] : [:]
+        }
+    }
+
+    /// Runs `init` so that the recovery key is in a file of the working directory.
+    @discardableResult
+    package func initialize(_ arguments: String...) async throws -> String {
+        try await Program(
+            binary.string, ["init", "--recovery-key", Self.recoveryKey] + arguments, directory: directory,
+            limit: .seconds(120), outputLimit: 1 << 24
+        ).runSuccessfully().output
+    }
+
+    /// The public half of the recovery key.
+    package func recipient() throws -> String {
+        let text = String(decoding: try Files.read(directory.appending(Self.recoveryKey)), as: UTF8.self)
+        guard let start = text.firstRange(of: "age1") else {
+            throw FixtureFailure("\(Self.recoveryKey) names no public key")
+        }
+        return String(text[start.lowerBound...].prefix { $0 != "\n" })
+    }
+
     /// Runs a command and returns what came of it, whatever its status.
     @discardableResult
     package func run(_ arguments: String...) async throws -> Program.Outcome {
         try await Program(
-            binary.string, arguments, directory: directory, limit: .seconds(120), outputLimit: 1 << 24
+            binary.string, arguments, environment: environment, directory: directory, limit: .seconds(120),
+            outputLimit: 1 << 24
         ).run()
     }
 
@@ -35,7 +65,8 @@ package struct CommandLineRunner: Sendable {
     @discardableResult
     package func succeed(_ arguments: String...) async throws -> String {
         let outcome = try await Program(
-            binary.string, arguments, directory: directory, limit: .seconds(120), outputLimit: 1 << 24
+            binary.string, arguments, environment: environment, directory: directory, limit: .seconds(120),
+            outputLimit: 1 << 24
         ).runSuccessfully()
         return outcome.output
     }
@@ -44,8 +75,8 @@ package struct CommandLineRunner: Sendable {
     @discardableResult
     package func run(under program: [String], _ arguments: [String]) async throws -> Program.Outcome {
         try await Program(
-            program[0], program.dropFirst() + [binary.string] + arguments, directory: directory,
-            limit: .seconds(120), outputLimit: 1 << 24
+            program[0], program.dropFirst() + [binary.string] + arguments, environment: environment,
+            directory: directory, limit: .seconds(120), outputLimit: 1 << 24
         ).run()
     }
 

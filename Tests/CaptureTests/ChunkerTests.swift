@@ -1,5 +1,7 @@
+import Cryptography
 import FileTree
 import Git
+import Sealing
 import SystemPackage
 import TestSupport
 import Testing
@@ -75,7 +77,8 @@ import Testing
             let contents = isDatabase ? database(20_000_001, seed: 5) : bytes(20_000_001, seed: 6)
             let file = directory.appending("large")
             try Files.replaceWithoutSync(file, with: contents)
-            let written = try ChunkWriter(Rehearsal(nil)).write(OpenFile(file), size: Int64(contents.count))
+            let written = try ChunkWriter(Rehearsal(nil)).write(
+                OpenFile(file), size: Int64(contents.count), nil)
             #expect(written.size == 20_000_001)
             #expect(
                 written.chunks.map(\.id)
@@ -83,6 +86,20 @@ import Testing
             #expect(
                 written.chunks.map(\.name)
                     == written.chunks.map(\.name).sorted { $0.lexicographicallyPrecedes($1) })
+        }
+    }
+
+    @Test func chunksThatAreSealedByAllThreadsHaveTheDigestOfAllInOrder() throws {
+        try withTemporaryDirectory { directory in
+            let contents = bytes(20_000_001, seed: 7)
+            let file = directory.appending("large")
+            try Files.replaceWithoutSync(file, with: contents)
+            let sealer = Sealer(SealingKey(), recipients: [Identity().recipient])
+            var written = try ChunkWriter(Rehearsal(nil)).write(OpenFile(file), size: 20_000_001, sealer)
+            let sealed = try chunks(of: contents, window: 16 << 20).map { try sealer.seal($0) }
+            #expect(written.chunks.map(\.id) == sealed.map { ObjectID.of(.blob, $0) })
+            #expect(written.digest.finish() == SHA256.digest(contents))
+            #expect(written.sealedDigest.finish() == SHA256.digest(Array(sealed.joined())))
         }
     }
 }

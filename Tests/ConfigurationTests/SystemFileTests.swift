@@ -9,7 +9,7 @@ import Testing
         let text = """
             system: acme
             store: acme.git
-            recipients: [age1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jqscdwl2]
+            recipients: [age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj]
             components:
               jenkins:
                 driver: tool

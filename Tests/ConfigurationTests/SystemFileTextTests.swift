@@ -22,7 +22,7 @@ import Testing
 
                 system: acme
 
-                # A bare git repository. It holds secrets: keep it readable by its owner alone.
+                # A bare git repository, readable by its owner alone.
                 store: /srv/acme.git
 
                 # A directory with snapshot.yaml: what is captured in which class.

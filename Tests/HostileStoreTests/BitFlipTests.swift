@@ -20,7 +20,7 @@ import Testing
             ], directory: directory
         ).runSuccessfully()
         let runner = try CommandLineRunner(directory)
-        try await runner.succeed("init", "tree")
+        try await runner.initialize("tree")
         try await runner.succeed("snapshot")
         return directory.appending("tree.git")
     }

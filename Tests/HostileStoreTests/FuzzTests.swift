@@ -133,7 +133,7 @@ import Testing
             func walk(_ cache: StatCache) throws -> CapturedTree {
                 try RootCapture(
                     directory, classification: classification, cache: cache, sink: Rehearsal(nil),
-                    replacements: [:], leavingOut: [], written: nil
+                    replacements: [:], leavingOut: [], written: nil, sealer: nil
                 ).run(rootClass: .config)
             }
             let fingerprint = [UInt8](repeating: 9, count: 32)

@@ -7,12 +7,13 @@ import Testing
 /// A real Buildbot, lost and restored by the binary.
 @Suite(.enabled(if: BuildbotFixture.isAvailable, Comment(rawValue: BuildbotFixture.whySkipped)))
 struct BuildbotJourneyTests {
-    private func describe(_ fixture: BuildbotFixture) throws {
+    private func describe(_ fixture: BuildbotFixture, recipient: String) throws {
         let bin = fixture.environment.appending("bin")
         let worker = fixture.workers[0]
         let text = """
             system: acme
             store: acme.git
+            recipients: [\(recipient)]
             components:
               ci:
                 driver: buildbot
@@ -28,17 +29,21 @@ struct BuildbotJourneyTests {
 
             """
         try Files.replace(fixture.directory.appending("understudy.yaml"), with: Array(text.utf8))
+    }
+
+    /// Makes store and recovery key with `init`, and describes the system in place of what that wrote.
+    private func start(_ runner: CommandLineRunner, _ fixture: BuildbotFixture) async throws {
         try Files.makeDirectories(fixture.directory.appending("empty"))
+        try await runner.initialize("empty", "--name", "acme", "--output", "unused.yaml")
+        try describe(fixture, recipient: try runner.recipient())
     }
 
     @Test func aLostBuildbotGoesOnWhereTheSnapshotWas() async throws {
         try await BuildbotFixture.with { fixture in
             try await fixture.start()
             #expect(try await fixture.build("deploy") == 0)
-            try describe(fixture)
             let runner = try CommandLineRunner(fixture.directory)
-            // The store is made by init; the description above is used in its place.
-            try await runner.succeed("init", "empty", "--name", "acme", "--output", "unused.yaml")
+            try await start(runner, fixture)
             _ = try await fixture.force("deploy", seconds: 30)
             try await Task.sleep(for: .seconds(1))
             let output = try await runner.succeed("snapshot")
@@ -65,9 +70,8 @@ struct BuildbotJourneyTests {
     @Test func aRestoreThatCannotStartPutsTheOldSystemBack() async throws {
         try await BuildbotFixture.with { fixture in
             try await fixture.start()
-            try describe(fixture)
             let runner = try CommandLineRunner(fixture.directory)
-            try await runner.succeed("init", "empty", "--name", "acme", "--output", "unused.yaml")
+            try await start(runner, fixture)
             let configuration = fixture.master.appending("master.cfg")
             let good = try Files.read(configuration)
             try Files.replace(configuration, with: Array("this is no Python\n".utf8))

@@ -28,7 +28,7 @@ import Testing
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
         try await makeTree(in: directory)
         let runner = try CommandLineRunner(directory)
-        try await runner.succeed("init", "tree")
+        try await runner.initialize("tree")
         return runner
     }
 
@@ -202,7 +202,7 @@ import Testing
         try await withTemporaryDirectory { directory in
             try Files.makeDirectory(directory.appending("tree"))
             let runner = try CommandLineRunner(directory)
-            try await runner.succeed("init", "tree", "--store", "tree/store.git")
+            try await runner.initialize("tree", "--store", "tree/store.git")
             let outcome = try await runner.run("snapshot")
             #expect(outcome.status == 64)
             #expect(outcome.errorOutput.contains("lies in"))
@@ -214,7 +214,7 @@ import Testing
             try Files.makeDirectory(directory.appending("tree"))
             try Files.replace(directory.appending("tree/a"), with: Array("a".utf8))
             let runner = try CommandLineRunner(directory)
-            try await runner.succeed("init", "tree")
+            try await runner.initialize("tree")
             try await runner.succeed("snapshot")
             try await runner.succeed("restore", "--to", "out")
             let place = directory.appending("out/tree").pushing(

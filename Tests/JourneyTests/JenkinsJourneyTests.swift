@@ -19,7 +19,7 @@ import Testing
         builder.builds = builds
         try builder.make()
         let runner = try CommandLineRunner(directory)
-        try await runner.succeed("init", "jenkins")
+        try await runner.initialize("jenkins")
         return (builder, runner)
     }
 
@@ -132,7 +132,7 @@ import Testing
             let builder = JenkinsHomeBuilder(directory.appending("jenkins"))
             try builder.make()
             let runner = try CommandLineRunner(directory)
-            try await runner.succeed("init", "jenkins")
+            try await runner.initialize("jenkins")
             try await shell(
                 "chown -R 65534:65534 . && chmod 000 jenkins/secrets && chown 0:0 jenkins/secrets",
                 in: directory)
@@ -141,7 +141,10 @@ import Testing
             let snapshot = try await Program("setpriv", asNobody + ["snapshot"], directory: directory).run()
             #expect(snapshot.status == 3, "\(snapshot.errorOutput)")
             #expect(snapshot.output.contains("unreadable: jenkins/home/secrets"))
-            let refused = try await Program("setpriv", asNobody + ["restore"], directory: directory).run()
+            let refused = try await Program(
+                "setpriv", asNobody + ["restore", "--identity", CommandLineRunner.recoveryKey],
+                directory: directory
+            ).run()
             #expect(refused.status == 7, "\(refused.errorOutput)")
             #expect(refused.errorOutput.contains("--partial"))
         }

@@ -46,7 +46,7 @@ struct JenkinsWarTests {
             try Files.replace(home.appending("jobs/hello/config.xml"), with: Array(job.utf8))
             #expect(try await boot(home, in: directory).hasPrefix("200"))
             let runner = try CommandLineRunner(directory)
-            try await runner.succeed("init", "jenkins")
+            try await runner.initialize("jenkins")
             try await runner.succeed("snapshot")
             try Files.removeTree(home)
             try await runner.succeed("restore")

@@ -54,7 +54,7 @@ import Testing
             try Files.makeDirectory(directory.appending("tree"))
             try Files.replace(directory.appending("tree/a"), with: Array("one\n".utf8))
             let runner = try CommandLineRunner(directory)
-            try await runner.succeed("init", "tree")
+            try await runner.initialize("tree")
             try await tryEveryPrefix(runner, ["snapshot"]) { $0 }
             try Files.removeTree(directory.appending("before"))
             try Files.replace(directory.appending("tree/a"), with: Array("two\n".utf8))

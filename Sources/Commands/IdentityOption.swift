@@ -1,0 +1,31 @@
+internal import ArgumentParser
+internal import FileTree
+internal import Sealing
+internal import SystemPackage
+
+/// The option of every command that can open what is sealed.
+struct IdentityOption: ParsableArguments {
+    @Option(
+        name: .long,
+        help:
+            "A file with the recovery key, an age identity; - for standard input; else $UNDERSTUDY_IDENTITY.",
+        completion: .file())
+    var identity: String?
+
+    /// The identities that were given, nil when none were.
+    func read() throws -> [Identity]? {
+        let variable = environment("UNDERSTUDY_IDENTITY").flatMap { $0.isEmpty ? nil : $0 }
+        guard let name = identity ?? variable else { return nil }
+        if name == "-" {
+            let bytes =
+                Terminal.isInput
+                ? try Terminal.secret("recovery key: ") : try Terminal.input(limit: IdentityFile.limit)
+            return try identities(bytes, "standard input")
+        }
+        return try identities(try Files.read(FilePath(name), limit: IdentityFile.limit), name)
+    }
+
+    private func identities(_ bytes: [UInt8], _ name: String) throws -> [Identity] {
+        try IdentityFile.identities(bytes, name: name) { try Terminal.secret("passphrase of \(name): ") }
+    }
+}

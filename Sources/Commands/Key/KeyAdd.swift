@@ -1,0 +1,60 @@
+internal import ArgumentParser
+internal import Configuration
+internal import Capture
+internal import FileTree
+internal import Sealing
+internal import SnapshotModel
+internal import SystemPackage
+
+struct KeyAdd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add",
+        abstract: "Let somebody else open what is sealed from the next snapshot on.",
+        discussion: """
+            EXAMPLE
+              understudy key add age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj
+              understudy key add --generate /media/usb/recovery.key
+
+            EXIT STATUS
+              0   the system file names the recipient
+              1   a file is in the way
+              7   refused: the system file must be edited by hand
+              10  there is no store
+              11  another process writes to the store
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @Argument(help: "A public key, age1….")
+    var key: String?
+
+    @Option(
+        help: "Make a new key and write its secret half to this file: on a medium that leaves this host.",
+        completion: .file())
+    var generate: String?
+
+    @Flag(help: "Say what would be written and write nothing.")
+    var dryRun = false
+
+    @OptionGroup var options: Options
+
+    func validate() throws {
+        guard (key == nil) != (generate == nil) else {
+            throw ValidationError("Give a public key, or --generate FILE.")
+        }
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        let identity = Identity()
+        let added = try key.map { try recipient($0) } ?? identity.recipient
+        let old = session.description.recipients
+        let edit = try RecipientsEdit(
+            session, recipients: old.contains(added) ? old : old + [added], dryRun: dryRun)
+        if let generate, !dryRun {
+            try writeRecoveryKey(
+                identity, to: FilePath(generate), time: CivilTime(seconds: Clock.now.seconds).iso8601)
+        }
+        try edit.apply(session)
+        try session.output.result(edit) { edit.words }
+    }
+}

@@ -1,0 +1,141 @@
+internal import ArgumentParser
+internal import Configuration
+internal import FileTree
+internal import GitStore
+internal import Sealing
+internal import SystemPackage
+
+struct KeyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "key",
+        abstract: "Say who can open what is sealed, and change it.",
+        discussion: """
+            Secrets and databases are sealed with age to the recipients of the system file. A change holds from the \
+            next snapshot on: what was sealed before stays open to who could open it.
+
+            EXAMPLE
+              understudy key list
+              understudy key check --identity /media/usb/recovery.key
+
+            EXIT STATUS
+              0   done
+              1   failed
+              7   refused
+              10  there is no store
+              12  no key fits
+              64  wrong usage, or a mistake in the system file
+            """,
+        subcommands: [
+            KeyList.self, KeyAdd.self, KeyRemove.self, KeyRotate.self, KeyCheck.self,
+        ])
+}
+
+/// A change of the recipients in the system file.
+struct RecipientsEdit: Encodable {
+    /// The system file.
+    var file: String
+    /// Who can open what is sealed from now on.
+    var recipients: [String]
+    /// Who was added.
+    var added: [String]
+    /// Who was taken off.
+    var removed: [String]
+    /// Whether the edit is only shown.
+    var dryRun: Bool
+
+    private let text: String
+    private let forgetsKey: Bool
+
+    private enum CodingKeys: CodingKey {
+        case file, recipients, added, removed, dryRun
+    }
+
+    /// Works the edit out, and refuses one after which nobody could open anything, or that cannot be written.
+    init(_ session: Session, recipients: [Recipient], dryRun: Bool) throws {
+        let old = session.description.recipients
+        guard !recipients.isEmpty else {
+            throw CommandFailure(
+                .refused, "nobody would be left who can open what is sealed",
+                hint: "add another recipient first, or use 'understudy key rotate'")
+        }
+        file = session.file.string
+        self.recipients = recipients.map(\.description)
+        added = recipients.filter { !old.contains($0) }.map(\.description)
+        removed = old.filter { !recipients.contains($0) }.map(\.description)
+        self.dryRun = dryRun
+        forgetsKey = !removed.isEmpty
+        guard let text = SystemDescription.text(session.description.text, with: recipients),
+            let read = try? SystemFile.parse(
+                text, path: session.file,
+                directory: try Files.resolved(
+                    session.file.removingLastComponent().isEmpty ? "." : session.file.removingLastComponent())
+            ),
+            read == session.description.replacing(recipients: recipients, text: text)
+        else {
+            throw CommandFailure(
+                .refused,
+                "the list of recipients in \(session.file) cannot be changed without touching other lines",
+                hint:
+                    "edit it by hand: recipients: [\(recipients.map(\.description).joined(separator: ", "))]",
+                path: session.file.string)
+        }
+        self.text = text
+    }
+
+    /// Writes the system file, and forgets the sealing key when somebody was taken off.
+    func apply(_ session: Session) throws {
+        guard !dryRun else { return }
+        let store = try session.store()
+        let lock = try store.lock(purpose: "understudy key")
+        // First, so that a crash in between leaves a store that seals to nobody under a key that he knows.
+        if forgetsKey { try store.forgetSealingKey(holding: lock) }
+        let mode = try Files.status(session.file)?.mode ?? 0o644
+        try Files.replace(try Files.resolved(session.file), with: Array(text.utf8), mode: mode)
+    }
+
+    /// For people.
+    var words: String {
+        let verb = dryRun ? "would write" : "wrote"
+        return
+            (["\(verb) \(file)"] + added.map { "  + \($0)" } + removed.map { "  - \($0)" }
+            + [
+                "  the next snapshot is sealed to \(recipients.count == 1 ? "it" : "these \(recipients.count)")"
+            ]
+            + (removed.isEmpty
+                ? [] : ["  what was sealed before can still be opened with what was taken off"]))
+            .joined(separator: "\n")
+    }
+}
+
+extension SystemDescription {
+    fileprivate func replacing(recipients: [Recipient], text: String) -> SystemDescription {
+        var description = self
+        description.recipients = recipients
+        description.text = text
+        return description
+    }
+}
+
+/// The recipient that an argument spells.
+func recipient(_ text: String) throws -> Recipient {
+    guard !text.uppercased().hasPrefix("AGE-SECRET-KEY-") else {
+        throw CommandFailure(
+            .usage, "a secret key was given where a public one belongs: it is now in the list of processes",
+            hint: "make another key, and give its public half, age1…")
+    }
+    guard let recipient = Recipient(text) else {
+        throw CommandFailure(
+            .usage, "'\(text)' is no public recovery key",
+            hint: "a key begins with age1 and has 62 characters; 'age-keygen -y FILE' prints it")
+    }
+    return recipient
+}
+
+/// Writes a new recovery key to a file that is not there yet, readable by its owner alone.
+func writeRecoveryKey(_ identity: Identity, to path: FilePath, time: String) throws {
+    guard try !Files.exists(path) else {
+        throw CommandFailure(
+            .failed, "\(path) is there already", hint: "name a file that is not there yet", path: path.string)
+    }
+    try Files.replace(path, with: Array(IdentityFile.text(identity, created: time).utf8), mode: 0o600)
+}

@@ -1,0 +1,45 @@
+internal import ArgumentParser
+internal import Sealing
+internal import Configuration
+
+struct KeyRemove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remove",
+        abstract: "Seal to somebody no longer, from the next snapshot on.",
+        discussion: """
+            The next snapshot seals everything anew, under another key of the store. What was sealed before can still \
+            be opened by whoever was removed: change those secrets themselves where that matters.
+
+            EXAMPLE
+              understudy key remove age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj
+
+            EXIT STATUS
+              0   the system file does not name the recipient any more
+              7   refused: nobody would be left, or the system file must be edited by hand
+              10  there is no store
+              11  another process writes to the store
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @Argument(help: "A public key, age1….")
+    var key: String
+
+    @Flag(help: "Say what would be written and write nothing.")
+    var dryRun = false
+
+    @OptionGroup var options: Options
+
+    func run() async throws {
+        let session = try Session(options)
+        let removed = try recipient(key)
+        let old = session.description.recipients
+        guard old.contains(removed) else {
+            throw CommandFailure(
+                .usage, "the system file does not name \(removed)",
+                hint: "'understudy key list' says whom it names")
+        }
+        let edit = try RecipientsEdit(session, recipients: old.filter { $0 != removed }, dryRun: dryRun)
+        try edit.apply(session)
+        try session.output.result(edit) { edit.words }
+    }
+}

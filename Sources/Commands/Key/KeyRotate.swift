@@ -1,0 +1,48 @@
+internal import ArgumentParser
+internal import Capture
+internal import FileTree
+internal import Sealing
+internal import SnapshotModel
+internal import SystemPackage
+
+struct KeyRotate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rotate",
+        abstract: "Replace every recovery key by one new key, from the next snapshot on.",
+        discussion: """
+            Keep the old keys as long as you want to restore snapshots of before.
+
+            EXAMPLE
+              understudy key rotate --generate /media/usb/recovery.key
+
+            EXIT STATUS
+              0   the system file names the new recipient alone
+              1   a file is in the way
+              7   refused: the system file must be edited by hand
+              10  there is no store
+              11  another process writes to the store
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @Option(
+        help: "Where to write the secret half of the new key: on a medium that leaves this host.",
+        completion: .file())
+    var generate: String
+
+    @Flag(help: "Say what would be written and write nothing.")
+    var dryRun = false
+
+    @OptionGroup var options: Options
+
+    func run() async throws {
+        let session = try Session(options)
+        let identity = Identity()
+        let edit = try RecipientsEdit(session, recipients: [identity.recipient], dryRun: dryRun)
+        if !dryRun {
+            try writeRecoveryKey(
+                identity, to: FilePath(generate), time: CivilTime(seconds: Clock.now.seconds).iso8601)
+        }
+        try edit.apply(session)
+        try session.output.result(edit) { edit.words }
+    }
+}

@@ -1,0 +1,142 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Who can open what is sealed, and how that changes.
+@Suite struct KeyJourneyTests {
+    private func shell(_ script: String, in directory: FilePath) async throws -> String {
+        try await Program("/bin/bash", ["-euc", script], directory: directory, outputLimit: 1 << 24)
+            .runSuccessfully().output
+    }
+
+    private func start(_ directory: FilePath) async throws -> CommandLineRunner {
+        _ = try await shell("mkdir tree; printf 1234 >tree/pin.key; echo a >tree/site.conf", in: directory)
+        let runner = try CommandLineRunner(directory)
+        try await runner.initialize("tree")
+        return runner
+    }
+
+    /// Which of the keys open the newest snapshot.
+    private func opening(_ keys: [String], _ runner: CommandLineRunner) async throws -> [String] {
+        var opening: [String] = []
+        for key in keys {
+            let outcome = try await runner.run("key", "check", "--identity", key)
+            #expect([0, 12].contains(outcome.status), "\(outcome.errorOutput)")
+            if outcome.status == 0 { opening.append(key) }
+        }
+        return opening
+    }
+
+    @Test func recipientsComeAndGoFromTheNextSnapshotOn() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            let first = try runner.recipient()
+            _ = try await shell("sed -i '1i # ours\\n' understudy.yaml", in: directory)
+            let before = try await shell("cat understudy.yaml", in: directory)
+            let rehearsed = try await runner.succeed("key", "add", "--generate", "second.key", "--dry-run")
+            #expect(rehearsed.contains("would write"))
+            #expect(try await shell("cat understudy.yaml; ls", in: directory).hasPrefix(before))
+            #expect(try !Files.exists(directory.appending("second.key")))
+            try await runner.succeed("key", "add", "--generate", "second.key")
+            #expect(
+                try await shell("head -n 1 understudy.yaml; stat -c %a second.key", in: directory)
+                    == "# ours\n600\n")
+            let keys = ["recovery.key", "second.key"]
+            #expect(try await opening(keys, runner) == ["recovery.key"])
+            let added = try await runner.succeed("snapshot")
+            #expect(added.contains("no change"), "that it is sealed anew changes nothing: \(added)")
+            #expect(try await opening(keys, runner) == keys)
+            let removed = try await runner.succeed("key", "remove", first)
+            #expect(removed.contains("can still be opened"))
+            try await runner.succeed("snapshot")
+            #expect(try await opening(keys, runner) == ["second.key"])
+            #expect(try await runner.succeed("key", "list").contains(first) == false)
+            try await runner.succeed("key", "rotate", "--generate", "third.key")
+            let last = try await runner.succeed("snapshot")
+            #expect(last.contains("no change"))
+            #expect(try await opening(keys + ["third.key"], runner) == ["third.key"])
+            // Each snapshot opens with the keys of its night.
+            try await runner.succeed("restore", "latest~3", "--identity", "recovery.key")
+            try await runner.succeed("restore", "latest", "--identity", "third.key")
+            #expect(try await runner.succeed("verify", "--all").contains("ok"))
+        }
+    }
+
+    @Test func theLastRecipientAndWhatIsNoneAreRefused() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let own = try runner.recipient()
+            let text = try await shell("cat understudy.yaml", in: directory)
+            #expect(try await runner.run("key", "remove", own).status == 7)
+            #expect(try await runner.run("key", "add", "age1nonsense").status == 64)
+            #expect(try await runner.run("key", "add").status == 64)
+            #expect(try await runner.run("key", "add", "--generate", "recovery.key").status == 1)
+            let secret = try await shell("tail -n 1 recovery.key | tr -d '\\n'", in: directory)
+            let outcome = try await runner.run("key", "add", secret)
+            #expect(outcome.status == 64 && !outcome.errorOutput.contains(secret))
+            #expect(try await shell("cat understudy.yaml", in: directory) == text)
+            _ = try await shell("sed -i 's/^recipients:.*/recipients: &a/' understudy.yaml", in: directory)
+            #expect(try await runner.run("key", "list").status == 64)
+        }
+    }
+
+    @Test func statusAsksForACheckUntilItWasDone() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            #expect(try await runner.succeed("status").contains("never checked  DUE"))
+            try await runner.succeed("key", "check")
+            let status = try await runner.succeed("status")
+            #expect(status.contains("checked 20") && !status.contains("DUE"))
+            // A key that is not of today proves nothing for today.
+            try await runner.succeed("key", "rotate", "--generate", "second.key")
+            #expect(try await runner.succeed("status").contains("DUE"))
+        }
+    }
+
+    @Test func aStoreWithoutRecipientsSaysSoAndIsSealedOnceItHasSome() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            _ = try await shell(
+                "sed -i '/^recipients:/,/^  - /d' understudy.yaml; touch -d '2 days ago' tree/*",
+                in: directory)
+            let open = try await runner.succeed("snapshot")
+            #expect(open.contains("1 secrets and databases are in the store in clear"))
+            #expect(try await runner.succeed("status").contains("the store holds secrets in clear"))
+            #expect(try await runner.run("doctor").status == 1)
+            #expect(try await runner.run("key", "check").status == 1)
+            let recipient = try runner.recipient()
+            try await runner.succeed("key", "add", recipient)
+            let sealed = try await runner.succeed("snapshot")
+            #expect(!sealed.contains("in clear") && sealed.contains("no change"), "\(sealed)")
+            #expect(try await runner.succeed("diff", "latest~1", "latest").contains("no change"))
+            try await runner.succeed("restore", "latest~1")
+            try await runner.succeed("restore", "latest")
+            #expect(try Files.read(directory.appending("tree/pin.key")) == Array("1234".utf8))
+        }
+    }
+
+    @Test func aRecoveryKeyIsShownOnceAndAKeyUnderAPassphraseOpens() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir tree; printf 1234 >tree/pin.key", in: directory)
+            let runner = try CommandLineRunner(directory)
+            let shown = try await runner.succeed("init", "tree")
+            let key = try #require(
+                shown.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("AGE-SECRET-KEY-1") })
+            #expect(try await shell("grep -rl \(key) . || echo nowhere", in: directory) == "nowhere\n")
+            try await runner.succeed("snapshot")
+            let outcome = try await Program(
+                "/bin/bash",
+                [
+                    "-c", "echo '\(key)' | \"$1\" restore --identity -", "sh",
+                    try await runner.copyOfBinary().string,
+                ],
+                directory: directory
+            ).run()
+            #expect(outcome.status == 0, "\(outcome.errorOutput)")
+        }
+    }
+}
