@@ -204,7 +204,7 @@ final class ManifestWriter: Sendable {
         guard !lane.text.isEmpty else { return }
         let id = try lane.lane.add(.blob, lane.text)
         let digest = SHA256.digest(lane.text)
-        if !sink.holds(id) { lane.gathered.newParts[id] = lane.text }
+        if sink.isReadBack, !sink.holds(id) { lane.gathered.newParts[id] = lane.text }
         node.record.part = id
         for index in 0..<32 { node.record.partDigest[index] = digest[index] }
         lane.gathered.parts.append(Part(name: name(of: node), id: id, digest: digest))

@@ -157,81 +157,87 @@ internal import SystemPackage
     /// The bytes of a cache of a walked tree; empty when it is too large for one.
     static func encoded(_ root: DirectoryNode, fingerprint: [UInt8]) -> [UInt8] {
         var nodes = [root]
-        var directories: [DirectoryRecord] = []
-        var entries: [EntryRecord] = []
-        var bytes: [UInt8] = []
-        var owners = OwnerNumbers()
+        var entryCount = 0
+        var byteCount = 0
         var next = 0
-        func appendBytes(_ name: some Collection<UInt8>, _ extra: some Collection<UInt8>) -> UInt32 {
-            let start = UInt32(truncatingIfNeeded: bytes.count)
-            bytes.append(contentsOf: name)
-            bytes.append(contentsOf: extra)
-            return start
-        }
         while next < nodes.count {
             let node = nodes[next]
             next += 1
-            var record = node.record
-            record.firstEntry = UInt32(truncatingIfNeeded: entries.count)
-            record.own.nameCount = 0
-            let extra = node.extra.encoded
-            record.own.extraCount = UInt32(extra.count)
-            record.own.nameStart = appendBytes([], extra)
-            owners.insert(record.own)
-            node.withEntries { records, names in
-                record.entryCount = UInt32(records.count)
-                var child = nodes.count
+            byteCount += node.extra.encoded.count
+            node.withEntries { records, _ in
+                entryCount += records.count
                 for index in records.indices {
-                    var entry = records[index]
-                    let range = Int(entry.nameStart)..<(Int(entry.nameStart) + Int(entry.nameCount))
-                    let rest = range.upperBound..<(range.upperBound + Int(entry.extraCount))
-                    entry.nameStart = unsafe names.withUnsafeBufferPointer {
-                        unsafe appendBytes($0[range], $0[rest])
-                    }
-                    if entry.kind == .directory {
-                        entry.directory = UInt32(truncatingIfNeeded: child)
-                        child += 1
-                    } else {
-                        owners.insert(entry)
-                    }
-                    entries.append(entry)
+                    byteCount += Int(records[index].nameCount) + Int(records[index].extraCount)
                 }
             }
             nodes.append(contentsOf: node.children)
-            directories.append(record)
         }
-        guard bytes.count < UInt32.max, entries.count < UInt32.max else { return [] }
-        return file(directories, entries, bytes, owners, fingerprint)
-    }
-
-    private static func file(
-        _ directories: [DirectoryRecord], _ entries: [EntryRecord], _ bytes: [UInt8],
-        _ owners: OwnerNumbers, _ fingerprint: [UInt8]
-    ) -> [UInt8] {
-        let size =
-            headerSize + directories.count * MemoryLayout<DirectoryRecord>.stride + entries.count
-            * MemoryLayout<EntryRecord>.stride + bytes.count
-        var file = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+        guard byteCount < UInt32.max, entryCount < UInt32.max else { return [] }
+        let firstEntry = headerSize + nodes.count * MemoryLayout<DirectoryRecord>.stride
+        let firstByte = firstEntry + entryCount * MemoryLayout<EntryRecord>.stride
+        var file = unsafe [UInt8](unsafeUninitializedCapacity: firstByte + byteCount) { buffer, count in
             let all = UnsafeMutableRawBufferPointer(buffer)
             unsafe all.initializeMemory(as: UInt8.self, repeating: 0)
             unsafe all.storeBytes(of: magic, as: UInt64.self)
-            unsafe all.storeBytes(of: UInt64(directories.count), toByteOffset: 16, as: UInt64.self)
-            unsafe all.storeBytes(of: UInt64(entries.count), toByteOffset: 24, as: UInt64.self)
+            unsafe all.storeBytes(of: UInt64(nodes.count), toByteOffset: 16, as: UInt64.self)
+            unsafe all.storeBytes(of: UInt64(entryCount), toByteOffset: 24, as: UInt64.self)
             unsafe UnsafeMutableRawBufferPointer(rebasing: all[32..<64]).copyBytes(from: fingerprint)
+            let owners = unsafe fill(
+                all[headerSize..<firstEntry], all[firstEntry..<firstByte], all[firstByte...], with: nodes)
             unsafe UnsafeMutableRawBufferPointer(rebasing: all[64..<96]).copyBytes(from: owners.digest)
-            var start = headerSize
-            func append(_ part: UnsafeRawBufferPointer) {
-                unsafe UnsafeMutableRawBufferPointer(rebasing: all[start..<(start + part.count)])
-                    .copyMemory(from: part)
-                start += part.count
-            }
-            unsafe directories.withUnsafeBytes { unsafe append($0) }
-            unsafe entries.withUnsafeBytes { unsafe append($0) }
-            unsafe bytes.withUnsafeBytes { unsafe append($0) }
-            count = size
+            count = all.count
         }
         setChecksum(of: &file)
         return file
+    }
+
+    /// Fills the three tables with directories, each after the one that holds it.
+    private static func fill(
+        _ directories: Slice<UnsafeMutableRawBufferPointer>, _ entries: Slice<UnsafeMutableRawBufferPointer>,
+        _ bytes: Slice<UnsafeMutableRawBufferPointer>, with nodes: [DirectoryNode]
+    ) -> OwnerNumbers {
+        let directories = unsafe UnsafeMutableRawBufferPointer(rebasing: directories)
+            .bindMemory(to: DirectoryRecord.self)
+        let entries = unsafe UnsafeMutableRawBufferPointer(rebasing: entries).bindMemory(to: EntryRecord.self)
+        let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes)
+        var owners = OwnerNumbers()
+        var entryCount = 0
+        var byteCount = 0
+        var nextChild = 1
+        func append(_ piece: some Collection<UInt8>) -> UInt32 {
+            let start = byteCount
+            byteCount += piece.count
+            unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start..<byteCount]).copyBytes(from: piece)
+            return UInt32(start)
+        }
+        for (index, node) in nodes.enumerated() {
+            var record = node.record
+            record.firstEntry = UInt32(entryCount)
+            record.own.nameCount = 0
+            let extra = node.extra.encoded
+            record.own.extraCount = UInt32(extra.count)
+            record.own.nameStart = append(extra)
+            owners.insert(record.own)
+            node.withEntries { records, names in
+                record.entryCount = UInt32(records.count)
+                for position in records.indices {
+                    var entry = records[position]
+                    let start = Int(entry.nameStart)
+                    let end = start + Int(entry.nameCount) + Int(entry.extraCount)
+                    entry.nameStart = unsafe names.withUnsafeBufferPointer { unsafe append($0[start..<end]) }
+                    if entry.kind == .directory {
+                        entry.directory = UInt32(nextChild)
+                        nextChild += 1
+                    } else {
+                        owners.insert(entry)
+                    }
+                    unsafe entries[entryCount] = entry
+                    entryCount += 1
+                }
+            }
+            unsafe directories[index] = record
+        }
+        return owners
     }
 
     /// Writes the checksum of a cache's bytes into them.

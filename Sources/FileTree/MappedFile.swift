@@ -30,4 +30,10 @@ package import SystemPackage
     deinit {
         unsafe munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
     }
+
+    /// Takes what was read of it out of this process's memory; it is still in the file, and in the system's cache.
+    package func forget() {
+        // Only advice.
+        unsafe madvise(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count, MADV_DONTNEED)
+    }
 }

@@ -137,6 +137,11 @@ package final class ObjectReader: Sendable {
             pack: pack.file.path)
     }
 
+    /// Takes what was read of the packs out of this process's memory.
+    func forgetPages() {
+        for pack in packs { pack.file.forget() }
+    }
+
     /// An object that no pack holds whole.
     func other(_ id: ObjectID) throws(GitError) -> (kind: ObjectKind, contents: [UInt8]) {
         try fallback.withLock { (database) throws(GitError) in try database.object(id) }

@@ -8,6 +8,8 @@ package protocol ObjectSink: Sendable {
     func holds(_ id: ObjectID) -> Bool
     /// Whether what is given is kept: a rehearsal keeps nothing.
     var isWritten: Bool { get }
+    /// Whether new objects are asked for before the end, as by ``newTree(_:)``: a first snapshot is compared with nothing.
+    var isReadBack: Bool { get }
     /// The entries of a tree that was given and is not yet in the repository, nil when it is not such a tree.
     func newTree(_ id: ObjectID) throws -> [TreeEntry]?
 }
@@ -31,6 +33,9 @@ extension PackWriter: ObjectSink {
     /// A lane for one thread.
     package func makeLane() -> any ObjectLane { lane() }
 
+    /// Trees are kept in memory when somebody will ask for them.
+    package var isReadBack: Bool { keepsTrees }
+
     /// A pack keeps what it is given.
     package var isWritten: Bool { true }
 }
@@ -47,6 +52,9 @@ package final class Rehearsal: ObjectSink {
 
     /// A lane for one thread.
     package func makeLane() -> any ObjectLane { RehearsalLane(self) }
+
+    /// What is rehearsed is there to be compared.
+    package var isReadBack: Bool { true }
 
     /// A rehearsal keeps nothing.
     package var isWritten: Bool { false }

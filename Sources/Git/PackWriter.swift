@@ -16,7 +16,7 @@ package final class PackWriter: Sendable {
     private let files: Mutex<[PackFile]>
     private let written: [Mutex<Set<ObjectID>>.Box]
     private let existing: ObjectReader
-    private let keepsTrees: Bool
+    let keepsTrees: Bool
     private let trees = Mutex<[ObjectID: [UInt8]]>([:])
 
     /// Begins to write to the repository that `existing` reads; objects that are there already are not written again.

@@ -1,9 +1,8 @@
-internal import Glibc
-
 /// One thread's way out of a repository: its decompressor and its buffer serve one object after the other.
 @safe package final class ReaderLane {
     private let reader: ObjectReader
     private let decompressor = Decompressor()
+    private var bytesRead = 0
     private var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 4096)
 
     /// A lane of a reader.
@@ -48,7 +47,7 @@ internal import Glibc
             }
             try unsafe take(UnsafeRawBufferPointer(output))
         }
-        unsafe forget(place)
+        unsafe forget(place.size)
         if checks, hash.finish() != id { throw otherID(id, kind) }
     }
 
@@ -69,16 +68,12 @@ internal import Glibc
         GitError(.damaged, "read \(kind.word) \(id)", "its contents have another id")
     }
 
-    /// Large objects are read once: their pages need not stay in this process's memory.
-    @unsafe private func forget(_ place: ObjectReader.Place) {
-        let page = 4096
-        guard unsafe place.size >= 1 << 17, let base = unsafe place.stream.baseAddress else { return }
-        let start = (Int(bitPattern: base) + page - 1) / page * page
-        let end = unsafe (Int(bitPattern: base) + min(place.size, place.stream.count)) / page * page
-        // Only advice: the bytes are still in the file.
-        if end > start {
-            unsafe madvise(UnsafeMutableRawPointer(bitPattern: start), end - start, MADV_DONTNEED)
-        }
+    /// Most is read once: its pages need not stay in this process's memory.
+    private func forget(_ count: Int) {
+        bytesRead += count
+        guard bytesRead >= 1 << 25 else { return }
+        bytesRead = 0
+        reader.forgetPages()
     }
 
     // MARK: - Streams that only store

@@ -1,8 +1,11 @@
 internal import Cryptography
 package import Git
 package import SnapshotModel
+internal import Synchronization
 
 /// One root of a component as a snapshot holds it: the manifest says what there is, the tree holds the contents.
+///
+/// The manifest is read part by part on the way down, so that memory does not grow with the root.
 package struct StoredRoot: Sendable {
     /// A directory, and what the manifest and the tree say is in it.
     package struct Directory: Sendable {
@@ -12,6 +15,8 @@ package struct StoredRoot: Sendable {
         package var children: [Entry]
         /// The tree that holds the contents of its files, nil when there are none.
         package var tree: ObjectID?
+        /// The part of the manifest that lists what is in it.
+        fileprivate var part: ManifestPart
     }
 
     /// Where the contents of a file are.
@@ -31,13 +36,32 @@ package struct StoredRoot: Sendable {
         }
     }
 
+    /// What a whole root amounts to.
+    package struct Survey: Sendable {
+        /// Files, links and directories, itself among them.
+        package var entries = 0
+        /// Bytes in files.
+        package var bytes: Int64 = 0
+        /// The names of those who own anything.
+        package var users: Set<String> = []
+        /// The names of the groups of anything.
+        package var groups: Set<String> = []
+    }
+
     /// The root's name.
     package let name: String
-    private let children: [EntryPath: [Entry]]
-    private let top: Entry
-    private let tree: ObjectID?
+    /// The directory at the top; for a root that is one file, a directory that holds only the file.
+    package let directory: Directory
+    private let reader: ObjectReader
+    private let parts: [[UInt8]: ObjectID]
+    /// Parts that were met on the way down: one that nothing leads to would be left out in silence.
+    private let met: Met
 
-    /// Reads the manifest of a root.
+    private final class Met: Sendable {
+        let names = Mutex<Set<[UInt8]>>([])
+    }
+
+    /// Finds the manifest of a root.
     ///
     /// `digest` is what `snapshot.json` says of it. Throws a ``StoreFailure`` with code `damaged` when the manifest is
     /// another, or cannot be read.
@@ -45,81 +69,99 @@ package struct StoredRoot: Sendable {
         _ name: String, in component: ObjectID, digest: String, with reader: ObjectReader
     ) throws {
         self.name = name
-        func damaged(_ reason: String) -> StoreFailure {
-            StoreFailure(
-                .damaged, "the manifest of \(name) is damaged: \(reason)",
-                hint: "'understudy verify --all' says what else is; restore another snapshot")
-        }
+        self.reader = reader
         guard let manifest = try reader.entry("manifest/\(name)", of: component) else {
-            throw damaged("the snapshot does not hold it")
+            throw Self.damaged(name, "the snapshot does not hold it")
         }
         var hash = SHA256()
-        var children: [EntryPath: [Entry]] = [:]
-        var top: Entry?
+        var parts: [[UInt8]: ObjectID] = [:]
         for part in try reader.tree(manifest.id) where part.mode == .file {
             let text = try reader.contents(part.id, .blob)
             hash.update(Array("\(hex(SHA256.digest(text)))  ".utf8) + part.name + [UInt8(ascii: "\n")])
-            do {
-                for entry in try Manifest.entries(text) {
-                    if entry.path.isRoot {
-                        top = entry
-                    } else {
-                        children[entry.path.parent, default: []].append(entry)
-                    }
-                }
-            } catch {
-                throw damaged("\(printable(part.name)): \(error)")
-            }
+            parts[part.name] = part.id
         }
         guard hex(hash.finish()) == digest else {
-            throw damaged("its SHA-256 is not the one in snapshot.json")
+            throw Self.damaged(name, "its SHA-256 is not the one in snapshot.json")
         }
-        tree = try reader.entry("files/\(name)", of: component)?.id
-        if let top {
-            self.top = top
-        } else if let file = children[.root]?.first, children.count == 1, children[.root]?.count == 1 {
-            self.top = file
+        self.parts = parts
+        met = Met()
+        let part = try Self.part(ManifestPart.rootName, below: .root, of: name, parts, met, reader)
+        let children = part.children[.root] ?? []
+        let tree = try reader.entry("files/\(name)", of: component)?.id
+        if let top = part.root {
+            directory = Directory(entry: top, children: children, tree: tree, part: part)
+        } else if children.count == 1, part.children.count == 1, let file = children.first, file.kind == .file
+        {
+            directory = Directory(entry: file, children: children, tree: tree, part: part)
         } else {
-            throw damaged("it has no entry for the root")
-        }
-        self.children = children
-        try Self.checkNames(children, damaged)
-    }
-
-    /// A manifest may come from a stranger: a name must not come twice, and must not be below what is no directory.
-    private static func checkNames(
-        _ children: [EntryPath: [Entry]], _ damaged: (String) -> StoreFailure
-    ) throws {
-        var directories: Set<EntryPath> = [.root]
-        var seen: Set<EntryPath> = []
-        for entry in children.values.joined() {
-            guard seen.insert(entry.path).inserted else { throw damaged("\(entry.path) is in it twice") }
-            if entry.kind == .directory { directories.insert(entry.path) }
-        }
-        if let orphan = children.keys.first(where: { !directories.contains($0) }) {
-            throw damaged("\(orphan) has entries and is no directory")
+            throw Self.damaged(name, "it has no entry for the root")
         }
     }
 
-    /// The directory at the top; for a root that is one file, a directory that holds only the file.
-    package var directory: Directory {
-        Directory(entry: top, children: children[.root] ?? [], tree: tree)
+    private static func damaged(_ name: String, _ reason: String) -> StoreFailure {
+        StoreFailure(
+            .damaged, "the manifest of \(name) is damaged: \(reason)",
+            hint: "'understudy verify --all' says what else is; restore another snapshot")
+    }
+
+    private static func part(
+        _ partName: [UInt8], below head: EntryPath, of name: String, _ parts: [[UInt8]: ObjectID], _ met: Met,
+        _ reader: ObjectReader
+    ) throws -> ManifestPart {
+        guard let id = parts[partName] else { throw damaged(name, "it has no part \(printable(partName))") }
+        met.names.withLock { _ = $0.insert(partName) }
+        let text = try reader.contents(id, .blob)
+        do {
+            return try ManifestPart(text, below: head)
+        } catch {
+            throw damaged(name, "\(printable(partName)): \(error)")
+        }
     }
 
     /// Whether the root is one file.
-    package var isFile: Bool { top.kind == .file }
+    package var isFile: Bool { directory.entry.kind == .file }
 
-    /// A directory of the root: `entry` is one of the `children` of `parent`.
-    package func directory(_ entry: Entry, contents: [[UInt8]: TreeEntry]) -> Directory {
+    /// A directory of the root: `entry` is one of the children of `parent`, `contents` are the parent's.
+    package func directory(
+        _ entry: Entry, in parent: Directory, contents: [[UInt8]: TreeEntry]
+    ) throws -> Directory {
         let stored = Self.stored(entry, in: contents)
-        return Directory(
-            entry: entry, children: children[entry.path] ?? [], tree: stored?.mode == .tree ? stored?.id : nil
-        )
+        let tree = stored?.mode == .tree ? stored?.id : nil
+        var part = parent.part
+        let partName = ManifestPart.name(of: entry.path)
+        if parts[partName] != nil {
+            guard part.children[entry.path] == nil else {
+                throw Self.damaged(name, "two parts list what is in \(entry.path)")
+            }
+            part = try Self.part(partName, below: entry.path, of: name, parts, met, reader)
+        }
+        return Directory(entry: entry, children: part.children[entry.path] ?? [], tree: tree, part: part)
     }
 
-    /// Every entry, in no order.
-    package var entries: [Entry] {
-        (isFile ? [] : [top]) + children.values.joined()
+    /// Throws when a part of the manifest was not met on the way down; to be asked at its end.
+    package func checkAllWasMet() throws {
+        let missed = Set(parts.keys).subtracting(met.names.withLock { $0 })
+        guard let first = missed.min(by: { $0.lexicographicallyPrecedes($1) }) else { return }
+        throw Self.damaged(name, "nothing leads to its part \(printable(first))")
+    }
+
+    /// Reads the whole manifest once.
+    package func survey() throws -> Survey {
+        var survey = Survey()
+        for (partName, id) in parts {
+            let text = try reader.contents(id, .blob)
+            do {
+                for entry in try Manifest.entries(text) {
+                    survey.entries += 1
+                    survey.bytes += entry.size
+                    survey.users.insert(entry.ownerName)
+                    survey.groups.insert(entry.groupName)
+                }
+            } catch {
+                throw Self.damaged(name, "\(printable(partName)): \(error)")
+            }
+        }
+        return survey
     }
 
     /// The tree entries of a directory by stored name.

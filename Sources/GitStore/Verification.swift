@@ -163,6 +163,7 @@ package final class Verification: Sendable {
         }
         let sealer = try openedSealer(component, tree, findings)
         let work = WorkStack<Work>(threads: usualThreads)
+        var roots: [StoredRoot] = []
         for root in component.roots where root.kind != .rebuilt {
             do {
                 let digest = component.manifests[root.name] ?? "none"
@@ -172,6 +173,7 @@ package final class Verification: Sendable {
                         place: "\(component.name)/\(root.name)", root: stored, directory: stored.directory,
                         isSealed: component.sealing != nil, sealer: sealer)
                 ])
+                roots.append(stored)
             } catch {
                 findings.add("\(component.name)/\(root.name): \(error)")
             }
@@ -186,6 +188,13 @@ package final class Verification: Sendable {
                 }
             },
             end: { _ in })
+        for root in roots {
+            do {
+                try root.checkAllWasMet()
+            } catch {
+                findings.add("\(component.name)/\(root.name): \(error)")
+            }
+        }
         try verifyArtifacts(tree, component, findings)
     }
 
@@ -231,7 +240,7 @@ package final class Verification: Sendable {
             switch entry.kind {
             case .directory:
                 var piece = work
-                piece.directory = work.root.directory(entry, contents: contents)
+                piece.directory = try work.root.directory(entry, in: work.directory, contents: contents)
                 next.append(piece)
             case .link(let target):
                 let stored = StoredRoot.stored(entry, in: contents)

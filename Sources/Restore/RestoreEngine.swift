@@ -118,11 +118,11 @@ package final class RestoreEngine {
         for root in roots where root.root.kind != .rebuilt {
             progress("staging \(captured.name)/\(root.root.name)")
             let name = "\(captured.name)/\(root.root.name)"
-            guard let content = plan.contents[name] else {
+            guard let content = plan.contents[name], let owners = plan.owners[name] else {
                 preconditionFailure("the plan holds the contents of every root that is not rebuilt")
             }
             let writer = TreeWriter(
-                content, reader: reader, owners: OwnerMap(content.entries),
+                content, reader: reader, owners: owners,
                 opening: plan.openings[captured.name])
             do {
                 written[name] = try writer.write(to: root.staged)

@@ -39,6 +39,8 @@ package struct RestorePlan: Sendable {
     package var restarts: [String]
     /// What the snapshot holds of each root that is not rebuilt, by component and root; not printed.
     package var contents: [String: StoredRoot] = [:]
+    /// Who will own what is in each of these roots; not printed.
+    package var owners: [String: OwnerMap] = [:]
     /// What opens the components that are sealed, by name; not printed.
     package var openings: [String: SealedOpening] = [:]
 

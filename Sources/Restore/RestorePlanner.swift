@@ -186,18 +186,19 @@ package struct RestorePlanner: Sendable {
         } else {
             let stored = try StoredRoot(
                 place.name, in: tree, digest: captured.manifests[place.name] ?? "none", with: reader)
+            let survey = try stored.survey()
             plan.contents["\(captured.name)/\(place.name)"] = stored
-            let entries = stored.entries
-            root.bytes = entries.reduce(0) { $0 + $1.size }
+            plan.owners["\(captured.name)/\(place.name)"] = OwnerMap(survey)
+            root.bytes = survey.bytes
             if let difference, root.isThere {
                 let files = difference.files.filter { $0.root == place.name }
                 // The difference leads from the snapshot to what is there: what was added since goes away.
                 root.create = files.filter { $0.change == .removed }.count
                 root.delete = files.filter { $0.change == .added }.count
                 root.replace = files.filter { $0.change == .changed }.count
-                root.keep = entries.count - root.create - root.replace
+                root.keep = survey.entries - root.create - root.replace
             } else {
-                root.create = entries.count
+                root.create = survey.entries
             }
         }
         plan.roots.append(root)

@@ -4,7 +4,7 @@ internal import FileTree
 package import Git
 package import GitStore
 package import Sealing
-package import SnapshotModel
+internal import SnapshotModel
 internal import Synchronization
 package import SystemPackage
 internal import Workers
@@ -73,6 +73,7 @@ internal import Workers
         try work.run(
             start: { _ in Lane(reader) }, body: { piece, lane in try write(piece, lane) },
             end: { lane in written.withLock { $0.merge(lane.written) } })
+        try root.checkAllWasMet()
         try writeHardLinks(top: place)
         return written.withLock { $0 }
     }
@@ -87,7 +88,10 @@ internal import Workers
             case .directory:
                 let place = try piece.place.createDirectory(name)
                 next.append(
-                    Work(directory: root.directory(entry, contents: contents), place: place, parent: pending))
+                    Work(
+                        directory: try root.directory(entry, in: piece.directory, contents: contents),
+                        place: place,
+                        parent: pending))
             case .link(let target):
                 let ids = owners.ids(of: entry)
                 try piece.place.createLink(
@@ -228,23 +232,15 @@ package struct OwnerMap: Sendable {
     private let users: [String: UInt32]
     private let groups: [String: UInt32]
 
-    /// The owners of these entries on this host.
-    package init(_ entries: some Sequence<Entry>) {
+    /// The owners of a root's entries on this host.
+    package init(_ survey: StoredRoot.Survey) {
         (owner, group) = Accounts.ownNumbers
         isRoot = owner == 0
         var users: [String: UInt32] = [:]
         var groups: [String: UInt32] = [:]
         if isRoot {
-            var seenUsers: Set<String> = []
-            var seenGroups: Set<String> = []
-            for entry in entries {
-                if seenUsers.insert(entry.ownerName).inserted {
-                    users[entry.ownerName] = Accounts.userNumber(entry.ownerName)
-                }
-                if seenGroups.insert(entry.groupName).inserted {
-                    groups[entry.groupName] = Accounts.groupNumber(entry.groupName)
-                }
-            }
+            for name in survey.users { users[name] = Accounts.userNumber(name) }
+            for name in survey.groups { groups[name] = Accounts.groupNumber(name) }
         }
         self.users = users
         self.groups = groups

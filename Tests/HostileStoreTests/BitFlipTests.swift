@@ -64,7 +64,7 @@ import Testing
                 let (name, digest) = component.manifests.first
             else { return nil }
             let root = try StoredRoot(name, in: tree, digest: digest, with: reader)
-            _ = try TreeWriter(root, reader: reader, owners: OwnerMap(root.entries)).write(to: place)
+            _ = try TreeWriter(root, reader: reader, owners: OwnerMap(root.survey())).write(to: place)
         } catch {
             return nil
         }
