@@ -11,7 +11,7 @@ DESTDIR ?=
 export UNDERSTUDY_TEST_BUILDBOT ?= $(CURDIR)/.venv/buildbot
 
 # One file: Swift's own libraries are inside, and those of the system that get security updates are not.
-RELEASE := -c release --static-swift-stdlib --product understudy -Xlinker -s
+RELEASE := -c release --static-swift-stdlib -Xlinker -s
 BINARY := .build/release/understudy
 # What the binary may ask the system for. Foundation is not among it: it is linked in, or not used at all.
 LIBRARIES := libarchive|libc|libcrypto|libdeflate|libexpat|libgcc_s|libgit2|libm|libsqlite3|libstdc\+\+|ld-linux-[a-z0-9-]+
@@ -25,7 +25,7 @@ setup: ## Install what the build and the tests need; safe to repeat.
 	@scripts/setup
 
 build: ## Build the release binary, .build/release/understudy.
-	$(SWIFT) build $(RELEASE)
+	$(SWIFT) build $(RELEASE) --product understudy
 
 debug: ## Build everything for debugging, tests too.
 	$(SWIFT) build --build-tests
@@ -50,7 +50,8 @@ check: ## Check format, imports, and what the release binary is linked to.
 	else echo "make check: no release binary, so its libraries were not checked"; fi
 	@echo "make check: clean"
 
-bench: build ## Measure against the peers; see Benchmarks.
+bench: build ## Measure against the peers that are installed, and write docs/benchmarks.md.
+	$(SWIFT) build $(RELEASE) --product microbenchmarks
 	Benchmarks/run
 
 install: build ## Install the binary and shell completions below PREFIX.

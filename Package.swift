@@ -135,6 +135,10 @@ let package = Package(
                 "Sealing", "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
+        // The steps of a snapshot and a restore, measured one by one: `make bench`.
+        .executableTarget(
+            name: "microbenchmarks", dependencies: ["Cryptography", "FileTree", "Git", systemPackage],
+            path: "Benchmarks/Micro"),
         // What a damaged, hostile or half-written store does to those who read it.
         .testTarget(
             name: "HostileStoreTests",
