@@ -69,7 +69,9 @@ let package = Package(
         // Snapshots and history in a bare repository.
         .target(
             name: "GitStore",
-            dependencies: ["Cryptography", "FileTree", "Git", "SnapshotModel", "Workers", systemPackage]),
+            dependencies: [
+                "Cryptography", "FileTree", "Git", "Programs", "SnapshotModel", "Workers", systemPackage,
+            ]),
 
         // MARK: The delivery systems
         .target(
