@@ -91,7 +91,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Archive", "Cfiles", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", systemPackage,
+                "Archive", "Cfiles", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel",
+                systemPackage,
             ]),
         // The system file and the policies: the only importer of Yams.
         .target(

@@ -64,7 +64,8 @@ struct CommandFailure: Error {
         case let error as GitError where error.reason.hasSuffix("No space left on device"):
             self.init(
                 .failed, "the disk is full: \(error)",
-                hint: "make room in the store and run the command again; what was acknowledged is still there")
+                hint: "make room in the store and run the command again; what was acknowledged is still there"
+            )
         case let error as GitError:
             self.init(.failed, error.description, hint: "look at the store with 'git fsck --full'")
         case let error as ProgramFailure:
