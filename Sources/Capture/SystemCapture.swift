@@ -96,11 +96,13 @@ package struct SystemCapture: Sendable {
     ) async throws -> TakenSnapshot {
         let reader = try store.reader()
         let previous = try lastSnapshot(reader)
-        let sealer = try sealer { try store.sealingKey(holding: lock) }
+        let known = try store.localSealingKey()
+        let sealer = try sealer { isSealedToOthers(previous) ? SealingKey() : known ?? SealingKey() }
         let pack = try PackWriter(reader, keepsTrees: previous != nil)
         do {
             let drafted = try await draft(request, into: pack, sealer, reader, previous, progress)
             var result = drafted.taken
+            if let key = sealer?.key, key.id != known?.id { try store.keep(key, holding: lock) }
             result.commit = try store.commit(drafted.draft, to: pack, reader: reader, holding: lock).commit
             for cache in drafted.caches { try cache.wait() }
             return result
@@ -121,6 +123,14 @@ package struct SystemCapture: Sendable {
         return try await draft(
             request, into: Rehearsal(reader), sealer, reader, try lastSnapshot(reader), progress
         ).taken
+    }
+
+    /// Whether the last snapshot can be opened by somebody who shall not open the next one: he has its sealing key, and
+    /// could recognise guesses at later secrets with it.
+    private func isSealedToOthers(_ previous: StoredSnapshot?) -> Bool {
+        let current = Set(system.recipients.map(\.description))
+        let sealings = previous?.snapshot.components.compactMap(\.sealing) ?? []
+        return !sealings.allSatisfy { current.isSuperset(of: $0.recipients) }
     }
 
     private func sealer(_ key: () throws -> SealingKey) throws -> Sealer? {

@@ -114,6 +114,13 @@ struct RestoreCommand: AsyncParsableCommand {
             request: request, progress: { session.output.progress($0) })
         let report = try await engine.run(holding: lock)
         session.output.endProgress()
+        if let identities, !plan.openings.isEmpty {
+            // There is no better proof that a key opens a snapshot.
+            try store.keepKeyCheck(
+                KeyCheckRecord(
+                    snapshot: reference.id, recipients: identities.map(\.recipient.description),
+                    time: Clock.now.seconds))
+        }
         try session.output.result(report) { words(report) }
     }
 
