@@ -209,6 +209,14 @@ package struct SystemCapture: Sendable {
                 component, driver: driver, sink: sink, options: system.options, sealer: sealer,
                 local: store.localDirectory
             ).run(previous: try locks(old))
+            if system.options.refusesLeaks, !request.isSafety, let first = result.leaks.first {
+                throw CaptureRefusal(
+                    "\(result.leaks.count) files of '\(component.name)' hold what looks like a secret, and their class is none, the "
+                        + "first is \(first)",
+                    hint:
+                        "move the secret out, class the file as secret, or allow it in the policy (allowInClear); "
+                        + "'leaks: seal' takes the snapshot and seals them")
+            }
             captured.append(result.captured)
             caches += result.caches
             entries.append(TreeEntry(component.name, .tree, result.tree))
@@ -265,6 +273,19 @@ package struct SystemCapture: Sendable {
         let more = changes.count > 100 ? ["- and \(changes.count - 100) more"] : []
         let heading = request.message == nil ? [] : [words, ""]
         return (heading + lines + more).joined(separator: "\n")
+    }
+}
+
+/// A snapshot that the policy does not allow; nothing was taken.
+package struct CaptureRefusal: Error, Sendable, CustomStringConvertible {
+    /// What is refused, and why.
+    package var description: String
+    /// What to do.
+    package var hint: String
+
+    init(_ description: String, hint: String) {
+        self.description = description
+        self.hint = hint
     }
 }
 
