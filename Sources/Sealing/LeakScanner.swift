@@ -67,21 +67,38 @@ package enum LeakScanner {
 
     private static func fold(_ byte: UInt8) -> UInt8 { byte | 0x20 }
 
+    private static let beginningsByFirst: [[[UInt8]]] = (0..<256).map { first in
+        beginnings.filter { Int($0[0]) == first }
+    }
+
+    @unsafe private static func begins(at start: Int, in bytes: UnsafeRawBufferPointer) -> Bool {
+        for beginning in unsafe beginningsByFirst[Int(fold(bytes[start]))]
+        where start + beginning.count <= bytes.count {
+            var index = 1
+            while index < beginning.count, unsafe fold(bytes[start + index]) == beginning[index] {
+                index += 1
+            }
+            if index == beginning.count { return true }
+        }
+        return false
+    }
+
     @unsafe private static func isBinary(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let base = bytes.baseAddress else { return false }
         return unsafe memchr(base, 0, min(bytes.count, 8_000)) != nil
     }
 
     @unsafe private static func privateKeyInBinary(_ bytes: UnsafeRawBufferPointer) -> Finding? {
-        let mark = Array("PRIVATE KEY-----".utf8)
+        let mark = Array("-----BEGIN ".utf8)
         guard let base = bytes.baseAddress else { return nil }
+        let text = unsafe LeakText(bytes)
         var start = 0
         while start + mark.count <= bytes.count,
             let found = unsafe memchr(base + start, CInt(mark[0]), bytes.count - start - mark.count + 1)
         {
             let offset = unsafe UnsafeRawPointer(found) - base
-            if unsafe memcmp(base + offset, mark, mark.count) == 0 {
-                return Finding(kind: "a private key", offset: offset)
+            if unsafe memcmp(base + offset, mark, mark.count) == 0, let finding = text.privateKey(offset) {
+                return finding
             }
             start = offset + 1
         }
@@ -89,6 +106,8 @@ package enum LeakScanner {
     }
 
     @unsafe private static func look(at start: Int, in bytes: UnsafeRawBufferPointer) -> Finding? {
+        // The table knows the second and third byte alone.
+        guard unsafe begins(at: start, in: bytes) else { return nil }
         let text = unsafe LeakText(bytes)
         return switch unsafe fold(bytes[start]) {
         case fold(UInt8(ascii: "-")): text.privateKey(start)

@@ -26,12 +26,19 @@
 
     // MARK: - Keys and tokens
 
-    /// `-----BEGIN … PRIVATE KEY`.
+    /// `-----BEGIN … PRIVATE KEY`, and a line of base 64 soon after: the words alone are in every program that reads keys.
     func privateKey(_ start: Int) -> LeakScanner.Finding? {
         guard starts("-----BEGIN ", at: start) else { return nil }
         let end = start + 11 + run(start + 11, limit: 40) { $0 != UInt8(ascii: "-") && $0 > 0x1f }
-        for index in stride(from: start + 11, to: end, by: 1) where starts("PRIVATE KEY", at: index) {
-            return .init(kind: "a private key", offset: start)
+        guard (start + 11..<end).contains(where: { starts("PRIVATE KEY", at: $0) }) else { return nil }
+        let isBase64 = { (byte: UInt8) in
+            isWord(byte) && byte != UInt8(ascii: "_") || "+/=".utf8.contains(byte)
+        }
+        var index = end
+        while index < min(count, end + 400) {
+            let length = run(index, isBase64)
+            if length >= 32 { return .init(kind: "a private key", offset: start) }
+            index += length + 1
         }
         return nil
     }
@@ -84,8 +91,20 @@
         let end = user + run(user, limit: 256, isPart)
         guard byte(end) == UInt8(ascii: "@") else { return nil }
         let colon = user + run(user, limit: end - user) { $0 != UInt8(ascii: ":") }
-        guard colon < end - 1, !isPlaceholder(colon + 1, end) else { return nil }
+        guard colon < end - 1, !isPlaceholder(colon + 1, end), !isExample(user, colon, end) else {
+            return nil
+        }
         return .init(kind: "a password in an address", offset: start)
+    }
+
+    /// `user:pass@host`, as manuals have it.
+    private func isExample(_ user: Int, _ colon: Int, _ end: Int) -> Bool {
+        folded(user, colon).hasPrefix("user")
+            && ["pass", "password", "passwd", "pw"].contains(folded(colon + 1, end))
+    }
+
+    private func folded(_ start: Int, _ end: Int) -> String {
+        String(decoding: (start..<end).map { byte($0) | 0x20 }, as: UTF8.self)
     }
 
     // MARK: - Fields
@@ -105,7 +124,8 @@
             guard end - value >= 4, isQuoted || isBareSecret(value, end, nameStart) else { return nil }
             return .init(kind: "a password", offset: nameStart)
         }
-        return isRandom(value, end) ? .init(kind: "a key", offset: nameStart) : nil
+        return isRandom(value, end) && (isQuoted || isBareSecret(value, end, nameStart))
+            ? .init(kind: "a key", offset: nameStart) : nil
     }
 
     /// Whether a name says that its value is a secret.
@@ -160,8 +180,12 @@
             return false
         }
         let words = ["none", "null", "true", "false", "nil", "undefined", "string", "str,", "yes"]
-        let value = String(decoding: (start..<end).map { byte($0) | 0x20 }, as: UTF8.self)
-        guard !words.contains(value) else { return false }
+        guard !words.contains(folded(start, end)) else { return false }
+        if isVariable(start, end) {
+            // password = new_password, self.token = token
+            let isMember = ["self.", "this.", "cls."].contains { folded(nameStart, start).hasPrefix($0) }
+            guard !isMember, !isStrong(start, end) else { return false }
+        }
         var hasDot = false
         var isExpression = true
         for index in start..<end {
@@ -173,6 +197,11 @@
         }
         // self.token, options.password
         return !(hasDot && isExpression)
+    }
+
+    /// Whether a value is spelled like a name in a program: letters and `_`.
+    private func isVariable(_ start: Int, _ end: Int) -> Bool {
+        !Self.isDigit(byte(start)) && run(start, isWord) == end - start
     }
 
     /// Whether a value stands for another that is elsewhere, or is already sealed by the tool that wrote it.

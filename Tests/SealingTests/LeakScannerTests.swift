@@ -7,10 +7,15 @@ import Testing
         unsafe Array(text.utf8).withUnsafeBytes { unsafe LeakScanner.find($0) }
     }
 
+    private static let line = "MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF8PbnGy0AHB7MhgwMbRvI0MBZhpI"
+
     // The texts are put together here, so that no scanner takes this file for a leak.
     @Test(arguments: [
-        "-----BEGIN RSA PRIV" + "ATE KEY-----\nMIIE", "-----BEGIN OPENSSH PRIV" + "ATE KEY-----\nb3Bl",
-        "-----BEGIN PGP PRIV" + "ATE KEY BLOCK-----\n", "-----BEGIN PRIV" + "ATE KEY-----",
+        "-----BEGIN RSA PRIV" + "ATE KEY-----\n\(line)\n",
+        "-----BEGIN OPENSSH PRIV" + "ATE KEY-----\r\n\(line)",
+        "-----BEGIN PGP PRIV" + "ATE KEY BLOCK-----\nVersion: 1\n\n\(line)",
+        "key: \"-----BEGIN PRIV" + "ATE KEY-----\\n\(line)\"",
+        "-----BEGIN RSA PRIV" + "ATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123\n\n\(line)",
         "AGE-SECRET-" + "KEY-1QQQ", "id: AK" + "IAIOSFODNN7EXAMPLE",
         "x gh" + "p_0123456789abcdefghijABCDEFGHIJ012345",
         "git" + "hub_pat_11AAAAAAA0123456789abc", "'gl" + "pat-abcdefghij0123456789'",
@@ -37,7 +42,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "password", "-----BEGIN CERTIFICATE-----\nMIIE", "-----BEGIN PUBLIC KEY-----",
+        "", "password", "if line == '-----BEGIN RSA PRIV" + "ATE KEY-----': return",
+        "-----BEGIN CERTIFICATE-----\nMIIE", "-----BEGIN PUBLIC KEY-----",
         "<password>{AQAAABAAAAAQabcdefghijklmnop}</password>", "<password></password>", "<password/>",
         "<passwordHash>#jbcrypt:$2a$10$abcdefghijklmnopqrstuv</passwordHash>", "password = None",
         "password = os.environ['X']", "password: ${DB_PASSWORD}", "password='{{ vault.password }}'",
@@ -60,7 +66,7 @@ import Testing
     @Test func binaryFilesAreOnlyLookedThroughForKeys() {
         let zip = "PK\u{3}\u{4}\u{0}\u{0}password='hunter2'"
         #expect(find(zip) == nil)
-        #expect(find(zip + "-----BEGIN PRIV" + "ATE KEY-----") != nil)
+        #expect(find(zip + "-----BEGIN PRIV" + "ATE KEY-----\n\(Self.line)") != nil)
     }
 
     @Test func anyBytesAreLookedAtWithoutATrap() {
