@@ -115,6 +115,7 @@ package struct ComponentCapture: Sendable {
         var texts: [ObjectID: [UInt8]] = [:]
         var caches: [Background] = []
         var leaks: [String] = []
+        var found: [CapturedComponent.Problem] = []
         for root in roots where root.kind != .rebuilt {
             let manifest: ManifestWriter.Written
             switch root.kind {
@@ -143,12 +144,21 @@ package struct ComponentCapture: Sendable {
             captured.manifests[root.name] = hex(manifest.digest)
         }
         for artifact in frozen.artifacts {
-            let contents = try reader.read(OpenFile(artifact.file), .plugin).contents
-            let name = artifact.name + (contents.isChunked ? ".chunks" : "")
-            tree.insert(name, contents.isChunked ? .tree : .file, contents.id)
-            captured.classes[EntryClass.plugin.rawValue, default: .init()].entries += 1
-            captured.classes[EntryClass.plugin.rawValue, default: .init()].bytes += contents.size
+            let entryClass = artifact.name.hasPrefix("database/") ? EntryClass.database : .plugin
+            let result = try reader.read(OpenFile(artifact.file), entryClass)
+            if let failure = reader.sinkFailure { throw failure }
+            let contents = result.contents
+            var place = names(artifact.name).map { StoredName.escaped($0) }
+            if !contents.sealedDigest.isEmpty { place[place.count - 1] += StoredName.sealedSuffix }
+            if contents.isChunked { place[place.count - 1] += StoredName.chunksSuffix }
+            tree.insert(place[...], contents.isChunked ? .tree : .file, contents.id)
+            if let leak = result.leak {
+                leaks.append(artifact.name); found.append(.init(path: artifact.name, reason: leak.words))
+            }
+            captured.classes[entryClass.rawValue, default: .init()].entries += 1
+            captured.classes[entryClass.rawValue, default: .init()].bytes += contents.size
         }
+        note(found, below: "", &captured)
         if let sealer {
             try writeKey(of: sealer, &tree, &captured, lane)
         } else {
@@ -234,7 +244,7 @@ package struct ComponentCapture: Sendable {
                         })
                 }
                 record(walked, root, pass, &captured)
-                note(leaks, root, &captured)
+                note(leaks, below: root.name + "/", &captured)
                 return walked
             }
             let bytes = StatCache.encoded(walked.root, fingerprint: fingerprint)
@@ -272,11 +282,11 @@ package struct ComponentCapture: Sendable {
     }
 
     private func note(
-        _ leaks: [CapturedComponent.Problem], _ root: Root, _ captured: inout CapturedComponent
+        _ leaks: [CapturedComponent.Problem], below place: String, _ captured: inout CapturedComponent
     ) {
         guard !leaks.isEmpty else { return }
         let names = leaks.sorted { $0.path < $1.path }.prefix(5).map {
-            "\(root.name)/\($0.path) (\($0.reason))"
+            "\(place)\($0.path) (\($0.reason))"
         }
         captured.notes.append(
             "sealed \(leaks.count) new files because something in them looks like a secret: "
