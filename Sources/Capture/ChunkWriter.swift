@@ -51,7 +51,9 @@ internal import Workers
     ///
     /// With `scans` each window is looked through before it is stored, and the writing stops where something looks like a
     /// secret.
-    func write(_ file: borrowing OpenFile, size: Int64, _ sealer: Sealer?, scans: Bool) throws -> Written {
+    func write(_ file: borrowing OpenFile, size: Int64, _ sealer: Sealer?, scans: Bool = false) throws
+        -> Written
+    {
         var written = Written()
         var cuts: Chunker?
         // The start of the window holds what was not cut yet.
