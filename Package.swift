@@ -153,9 +153,8 @@ let package = Package(
         .testTarget(
             name: "JourneyTests",
             dependencies: [
-                "Capture", "FileTree", "Git", "GitStore", "Programs", "SnapshotModel", "TestSupport",
-                "understudy",
-                systemPackage,
+                "Capture", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore", "Sealing",
+                "SnapshotModel", "TestSupport", "understudy", systemPackage,
             ]),
     ],
     swiftLanguageModes: [.v6]

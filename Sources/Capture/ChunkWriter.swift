@@ -23,6 +23,8 @@ internal import Workers
         /// Of the sealed chunks, one after the other.
         var sealedDigest = SHA256()
         var size: Int64 = 0
+        /// What looks like a secret; then the chunks before it are all that was written.
+        var finding: LeakScanner.Finding?
     }
 
     private let lanes: [any ObjectLane]
@@ -46,7 +48,12 @@ internal import Workers
     }
 
     /// Reads up to `size` bytes; throws a ``SinkFailure``, or the ``FileFailure`` of the file.
-    func write(_ file: borrowing OpenFile, size: Int64, _ sealer: Sealer?) throws -> Written {
+    ///
+    /// With `scans` each window is looked through before it is stored, and the writing stops where something looks like a
+    /// secret.
+    func write(_ file: borrowing OpenFile, size: Int64, _ sealer: Sealer?, scans: Bool = false) throws
+        -> Written
+    {
         var written = Written()
         var cuts: Chunker?
         // The start of the window holds what was not cut yet.
@@ -58,6 +65,12 @@ internal import Workers
             written.size += Int64(count)
             let isEnd = count < wanted || written.size == size
             let filled = unsafe UnsafeRawBufferPointer(rebasing: window[..<(kept + count)])
+            if scans {
+                let start = max(0, kept - LeakScanner.overlap)
+                written.finding = unsafe LeakScanner.find(
+                    UnsafeRawBufferPointer(rebasing: filled[start...]))
+                if written.finding != nil { return written }
+            }
             let chunker = unsafe cuts ?? Chunker(filled)
             cuts = chunker
             let ranges = unsafe chunker.cuts(filled, isEnd: isEnd)

@@ -13,11 +13,21 @@ package struct CaptureOptions: Sendable {
     package var rules: [String: [Classification.Rule]]
     /// Classes that are left out.
     package var leftOut: Set<EntryClass>
+    /// Whether a snapshot is refused when a file holds what looks like a secret and its class is none.
+    package var refusesLeaks: Bool
+    /// Contents that only look like secrets, by component, root and path (`home/config.xml`): their SHA-256.
+    package var allowedInClear: [String: [String: Set<[UInt8]>]]
 
     /// Nothing different.
-    package init(rules: [String: [Classification.Rule]] = [:], leftOut: Set<EntryClass> = []) {
+    package init(
+        rules: [String: [Classification.Rule]] = [:], leftOut: Set<EntryClass> = [],
+        refusesLeaks: Bool = false,
+        allowedInClear: [String: [String: Set<[UInt8]>]] = [:]
+    ) {
         self.rules = rules
         self.leftOut = leftOut
+        self.refusesLeaks = refusesLeaks
+        self.allowedInClear = allowedInClear
     }
 }
 
@@ -33,6 +43,8 @@ package struct CaptureResult: Sendable {
     package var newTexts: [ObjectID: [UInt8]]
     /// The stat caches on their way to the disk: to be waited for before the snapshot is acknowledged.
     package var caches: [Background] = []
+    /// Files that are sealed although their class is none that is: by root and path.
+    package var leaks: [String]
 }
 
 /// Captures one component: freeze, walk, manifest, locks.
@@ -100,6 +112,8 @@ package struct ComponentCapture: Sendable {
         var archives: [String: [Entry]] = [:]
         var texts: [ObjectID: [UInt8]] = [:]
         var caches: [Background] = []
+        var leaks: [String] = []
+        var found: [CapturedComponent.Problem] = []
         for root in roots where root.kind != .rebuilt {
             let manifest: ManifestWriter.Written
             switch root.kind {
@@ -118,6 +132,7 @@ package struct ComponentCapture: Sendable {
                     ["files".utf8.map { $0 }] + names(root.name) + [entry.name], entry.mode, entry.id)
             }
             archives[root.name] = manifest.archives
+            leaks += manifest.leaks.map { "\(root.name)/\($0)" }
             texts.merge(manifest.newParts) { first, _ in first }
             for (entryClass, amount) in manifest.classes {
                 captured.classes[entryClass.rawValue, default: .init()].entries += amount.entries
@@ -127,12 +142,21 @@ package struct ComponentCapture: Sendable {
             captured.manifests[root.name] = hex(manifest.digest)
         }
         for artifact in frozen.artifacts {
-            let contents = try reader.read(OpenFile(artifact.file), .plugin).contents
-            let name = artifact.name + (contents.isChunked ? ".chunks" : "")
-            tree.insert(name, contents.isChunked ? .tree : .file, contents.id)
-            captured.classes[EntryClass.plugin.rawValue, default: .init()].entries += 1
-            captured.classes[EntryClass.plugin.rawValue, default: .init()].bytes += contents.size
+            let entryClass = artifact.name.hasPrefix("database/") ? EntryClass.database : .plugin
+            let result = try reader.read(OpenFile(artifact.file), entryClass)
+            if let failure = reader.sinkFailure { throw failure }
+            let contents = result.contents
+            var place = names(artifact.name).map { StoredName.escaped($0) }
+            if !contents.sealedDigest.isEmpty { place[place.count - 1] += StoredName.sealedSuffix }
+            if contents.isChunked { place[place.count - 1] += StoredName.chunksSuffix }
+            tree.insert(place[...], contents.isChunked ? .tree : .file, contents.id)
+            if let leak = result.leak {
+                leaks.append(artifact.name); found.append(.init(path: artifact.name, reason: leak.words))
+            }
+            captured.classes[entryClass.rawValue, default: .init()].entries += 1
+            captured.classes[entryClass.rawValue, default: .init()].bytes += contents.size
         }
+        note(found, below: "", &captured)
         if let sealer {
             try writeKey(of: sealer, &tree, &captured, lane)
         } else {
@@ -156,7 +180,7 @@ package struct ComponentCapture: Sendable {
         }
         try reader.flush()
         return CaptureResult(
-            captured: captured, tree: id, history: historyTree, newTexts: texts, caches: caches)
+            captured: captured, tree: id, history: historyTree, newTexts: texts, caches: caches, leaks: leaks)
     }
 
     /// The sealing key goes with the component, sealed itself: so an empty machine names and seals as this host does.
@@ -192,18 +216,23 @@ package struct ComponentCapture: Sendable {
         let cacheFile = local.appending("cache").appending(
             "\(component.name)-\(hex(SHA256.digest(Array(root.name.utf8)).prefix(6))).stat")
         let classification = Self.classification(root.name, of: driver, component.name, options)
-        let fingerprint = try fingerprint(of: root, classification)
+        let allowed = allowedInClear(in: root)
+        let fingerprint = try fingerprint(of: root, classification, allowed)
         var cache = try StatCache(cacheFile, fingerprint: fingerprint)
         let replacements = Dictionary(
             frozen.replacements.filter { $0.root == root.name }.map { ($0.path, $0.copy) }
         ) { first, _ in first }
         var pass = 1
+        var leaks: [CapturedComponent.Problem] = []
         while true {
             let walked = try RootCapture(
                 FilePath(root.path), classification: classification, cache: cache, sink: sink,
                 replacements: replacements, leavingOut: options.leftOut,
-                written: written["\(component.name)/\(root.name)"], sealer: sealer
+                written: written["\(component.name)/\(root.name)"], sealer: sealer,
+                allowedInClear: allowed
             ).run(rootClass: classification.defaultClass)
+            // The next pass finds them in the cache, sealed already.
+            leaks += walked.leaks.filter { !leaks.contains($0) }
             if walked.moving.isEmpty || pass == Self.passes {
                 if walked.hasNews, sink.isWritten {
                     caches.append(
@@ -213,6 +242,7 @@ package struct ComponentCapture: Sendable {
                         })
                 }
                 record(walked, root, pass, &captured)
+                note(leaks, below: root.name + "/", &captured)
                 return walked
             }
             let bytes = StatCache.encoded(walked.root, fingerprint: fingerprint)
@@ -222,14 +252,44 @@ package struct ComponentCapture: Sendable {
     }
 
     /// What a cache depends on besides the files: where they are, on which host, and what the policy says of them.
-    private func fingerprint(of root: Root, _ classification: Classification) throws -> [UInt8] {
+    private func fingerprint(
+        of root: Root, _ classification: Classification, _ allowed: [[UInt8]: Set<[UInt8]>]
+    ) throws -> [UInt8] {
         var text = "\(root.path)\n"
         text += String(decoding: try Files.readIfPresent("/etc/machine-id") ?? [], as: UTF8.self) + "\n"
         for rule in classification.rules { text += "\(rule.entryClass.rawValue) \(rule.pattern)\n" }
         text += "\(classification.defaultClass.rawValue)\n"
         text += options.leftOut.map(\.rawValue).sorted().joined(separator: ",")
-        if let sealer { text += "\nsealed \(sealer.key.id) \(sealer.recipients)" }
+        if let sealer {
+            text += "\nsealed \(sealer.key.id) \(sealer.recipients)\nleaks \(LeakScanner.version)\n"
+            for (path, digests) in allowed.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+                text += "\(hex(path)) \(digests.map { hex($0) }.sorted())\n"
+            }
+        }
         return SHA256.digest(Array(text.utf8))
+    }
+
+    /// What the policy allows in clear below a root, by path.
+    private func allowedInClear(in root: Root) -> [[UInt8]: Set<[UInt8]>] {
+        var allowed: [[UInt8]: Set<[UInt8]>] = [:]
+        for (path, digests) in options.allowedInClear[component.name] ?? [:]
+        where path.hasPrefix(root.name + "/") {
+            allowed[Array(path.utf8.dropFirst(root.name.utf8.count + 1))] = digests
+        }
+        return allowed
+    }
+
+    private func note(
+        _ leaks: [CapturedComponent.Problem], below place: String, _ captured: inout CapturedComponent
+    ) {
+        guard !leaks.isEmpty else { return }
+        let names = leaks.sorted { $0.path < $1.path }.prefix(5).map {
+            "\(place)\($0.path) (\($0.reason))"
+        }
+        captured.notes.append(
+            "sealed \(leaks.count) new files because something in them looks like a secret: "
+                + names.joined(separator: ", ") + (leaks.count > 5 ? ", …" : "")
+                + "; allowInClear in the policy keeps readable what opens nothing")
     }
 
     private func record(

@@ -66,10 +66,15 @@ package struct ComponentState: Sendable {
         return nil
     }
 
+    /// Whether the contents of a file are in clear, or there is something to open them with.
+    func canRead(_ entry: TreeEntry) -> Bool {
+        identities != nil || !withoutSuffixes(entry).isSealed
+    }
+
     /// The contents of a captured file, nil when it is sealed and there is nothing to open it with.
     func contents(root: String, path: EntryPath, _ entry: TreeEntry) throws -> [UInt8]? {
         let isSealed = withoutSuffixes(entry).isSealed
-        if isSealed, identities == nil { return nil }
+        guard canRead(entry) else { return nil }
         if sink != nil, !reader.contains(entry.id),
             let place = captured.roots.first(where: { $0.name == root })
         {
@@ -117,7 +122,10 @@ private struct StateSource: FileSource {
 
     func contents(root: String, path: EntryPath) throws -> [UInt8]? {
         guard let entry = try file(root, path, of: state) else { return nil }
-        if let other, try file(root, path, of: other) == entry { return nil }
+        if let other, let same = try file(root, path, of: other) {
+            // What is the same is not told; and what one side alone can read would look as if the other lost it.
+            guard same != entry, other.canRead(same) else { return nil }
+        }
         return try state.contents(root: root, path: path, entry)
     }
 

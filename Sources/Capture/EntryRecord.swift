@@ -240,3 +240,15 @@ struct DirectoryRecord: BitwiseCopyable, Sendable {
         static let isHead = Flags(rawValue: 2)
     }
 }
+
+/// The entry of a file or link in a git tree.
+func treeEntry(_ record: EntryRecord, _ name: [UInt8]) -> TreeEntry {
+    var stored = StoredName.escaped(name)
+    if record.kind == .link { return TreeEntry(name: stored, mode: .link, id: record.id) }
+    if record.flags.contains(.isSealed) { stored += StoredName.sealedSuffix }
+    if record.flags.contains(.isChunked) {
+        return TreeEntry(name: stored + StoredName.chunksSuffix, mode: .tree, id: record.id)
+    }
+    let isExecutable = record.mode & 0o100 != 0 && !record.flags.contains(.isSealed)
+    return TreeEntry(name: stored, mode: isExecutable ? .executable : .file, id: record.id)
+}

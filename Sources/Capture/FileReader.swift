@@ -30,6 +30,19 @@ struct FileContents: Sendable {
         var attributes: [Entry.Attribute]
         /// Whether it changed during each try.
         var isTorn: Bool
+        /// What in it looks like a secret although its class is none; then it is sealed.
+        var leak: Leak?
+    }
+
+    /// Something that must not be stored in clear.
+    struct Leak {
+        /// What it looks like.
+        var kind: String
+        /// Its line, from 1; nil in a large file.
+        var line: Int?
+
+        /// For people.
+        var words: String { kind + (line.map { ", line \($0)" } ?? "") }
     }
 
     let lane: any ObjectLane
@@ -67,9 +80,13 @@ struct FileContents: Sendable {
 
     /// Reads a file until two looks at it agree: stat, read, stat.
     ///
-    /// A file of class `bulk` (a log) that is only appended to is whole as far as it went when it was opened.
-    func read(_ file: consuming OpenFile, _ entryClass: EntryClass) throws(FileFailure) -> Result {
-        let sealer = entryClass.isSealed ? sealer : nil
+    /// A file of class `bulk` (a log) that is only appended to is whole as far as it went when it was opened. What looks
+    /// like a secret is sealed, whatever its class, unless the SHA-256 of the contents is among those `allowed` in clear.
+    func read(
+        _ file: consuming OpenFile, _ entryClass: EntryClass, allowed: Set<[UInt8]> = []
+    ) throws(FileFailure) -> Result {
+        let seals = sealer != nil && entryClass.isSealed
+        var leak: Leak?
         var triesLeft = Self.tries
         while true {
             triesLeft -= 1
@@ -81,7 +98,8 @@ struct FileContents: Sendable {
             let isSparse =
                 before.size > 0 && before.blocks * 512 < before.size
                 ? try file.hasHole(size: before.size) : false
-            var contents = try read(file, size: before.size, sealer)
+            leak = nil
+            var contents = try read(file, size: before.size, seals: seals, allowed, &leak)
             contents.isSparse = isSparse
             let after = try file.status()
             let isSame =
@@ -94,7 +112,7 @@ struct FileContents: Sendable {
                 status.size = contents.size
                 return Result(
                     contents: contents, status: status, attributes: attributes,
-                    isTorn: !(contents.size == before.size && (isSame || hasGrown)))
+                    isTorn: !(contents.size == before.size && (isSame || hasGrown)), leak: leak)
             }
             try file.rewind()
         }
@@ -140,37 +158,78 @@ struct FileContents: Sendable {
 
     /// Reads up to `size` bytes: one blob for a small file, a tree of chunks for a large one.
     private func read(
-        _ file: borrowing OpenFile, size: Int64, _ sealer: Sealer?
+        _ file: borrowing OpenFile, size: Int64, seals: Bool, _ allowed: Set<[UInt8]>, _ leak: inout Leak?
     ) throws(FileFailure) -> FileContents {
-        guard size <= Chunker.threshold else { return try readChunks(file, size: size, sealer) }
-        let count = try unsafe file.read(
-            into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(size)]))
+        guard size > Chunker.threshold else {
+            return try readSmall(file, Int(size), seals: seals, allowed, &leak)
+        }
+        if !seals, sealer != nil {
+            var isAllowed = false
+            if !allowed.isEmpty { isAllowed = allowed.contains(try digest(of: file, size)) }
+            let chunks = try write(file, size, nil, scans: !isAllowed)
+            guard let finding = chunks.finding else { return try contents(of: chunks, nil) }
+            // What went to the sink so far was looked at and is no secret; now all of the file is sealed.
+            leak = Leak(kind: finding.kind)
+            try file.rewind()
+        }
+        return try contents(of: try write(file, size, sealer, scans: false), sealer)
+    }
+
+    private func readSmall(
+        _ file: borrowing OpenFile, _ size: Int, seals: Bool, _ allowed: Set<[UInt8]>, _ leak: inout Leak?
+    ) throws(FileFailure) -> FileContents {
+        let count = try unsafe file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<size]))
         let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
         var hash = SHA256()
-        var sealedHash = SHA256()
         unsafe hash.update(bytes)
         let digest = hash.finish()
+        if !seals, sealer != nil, !allowed.contains(digest), let finding = unsafe LeakScanner.find(bytes) {
+            let line = unsafe bytes[..<finding.offset].reduce(1) { $1 == UInt8(ascii: "\n") ? $0 + 1 : $0 }
+            leak = Leak(kind: finding.kind, line: line)
+        }
+        let sealer = seals || leak != nil ? sealer : nil
+        var sealedHash = SHA256()
         let id = try unsafe addBlob(bytes, digest, sealer, &sealedHash)
         return contents(id, digest, sealer, sealedHash, size: Int64(count), isChunked: false)
     }
 
-    private func readChunks(
-        _ file: borrowing OpenFile, size: Int64, _ sealer: Sealer?
-    ) throws(FileFailure) -> FileContents {
+    private func digest(of file: borrowing OpenFile, _ size: Int64) throws(FileFailure) -> [UInt8] {
+        var hash = SHA256()
+        var left = size
+        while left > 0 {
+            let wanted = min(Chunker.threshold, Int(left))
+            let count = try unsafe file.read(
+                into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]))
+            unsafe hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            left -= Int64(count)
+            if count < wanted { break }
+        }
+        try file.rewind()
+        return hash.finish()
+    }
+
+    private func write(
+        _ file: borrowing OpenFile, _ size: Int64, _ sealer: Sealer?, scans: Bool
+    ) throws(FileFailure) -> ChunkWriter.Written {
         let writer = chunkWriter ?? ChunkWriter(sink)
         chunkWriter = writer
-        var written: ChunkWriter.Written
         do {
-            written = try writer.write(file, size: size, sealer)
+            return try writer.write(file, size: size, sealer, scans: scans)
         } catch let failure as FileFailure {
             throw failure
         } catch {
             sinkFailure = (error as? ChunkWriter.SinkFailure)?.cause ?? error
             throw FileFailure("store", [], .ioError)
         }
-        let id = try add(.tree, Tree.contents(written.chunks))
+    }
+
+    private func contents(
+        of chunks: ChunkWriter.Written, _ sealer: Sealer?
+    ) throws(FileFailure) -> FileContents {
+        var chunks = chunks
+        let id = try add(.tree, Tree.contents(chunks.chunks))
         return contents(
-            id, written.digest.finish(), sealer, written.sealedDigest, size: written.size, isChunked: true)
+            id, chunks.digest.finish(), sealer, chunks.sealedDigest, size: chunks.size, isChunked: true)
     }
 
     private func contents(

@@ -25,6 +25,8 @@ final class ManifestWriter: Sendable {
         var archives: [Entry] = []
         /// Parts that are not in the repository yet.
         var newParts: [ObjectID: [UInt8]] = [:]
+        /// Files that are sealed although their class is none that is, because something in them looks like a secret.
+        var leaks: [EntryPath] = []
         /// Whether files are linked otherwise than the cache knows.
         var hasNewLinks = false
     }
@@ -41,6 +43,7 @@ final class ManifestWriter: Sendable {
         var newParts: [ObjectID: [UInt8]] = [:]
         var amounts = [CapturedComponent.Amount](repeating: .init(), count: EntryRecord.classes.count)
         var archives: [Entry] = []
+        var leaks: [EntryPath] = []
         /// Directories that begin parts with files of several names: which comes first is known at the end.
         var deferred: [DirectoryNode] = []
     }
@@ -103,6 +106,9 @@ final class ManifestWriter: Sendable {
                 if record.kind == .file {
                     lane.gathered.amounts[Int(record.classNumber)].bytes += record.size
                 }
+                if record.flags.contains(.isSealed), !record.entryClass.isSealed {
+                    lane.gathered.leaks.append(EntryPath(node.path(of: bytes.name(of: record))))
+                }
                 if record.entryClass == .plugin {
                     lane.gathered.archives.append(entry(record, bytes, in: node))
                 }
@@ -130,6 +136,7 @@ final class ManifestWriter: Sendable {
             all.parts += gathered.parts
             all.newParts.merge(gathered.newParts) { first, _ in first }
             all.archives += gathered.archives
+            all.leaks += gathered.leaks
             all.deferred += gathered.deferred
             for index in all.amounts.indices {
                 all.amounts[index].entries += gathered.amounts[index].entries
@@ -158,6 +165,7 @@ final class ManifestWriter: Sendable {
             written.classes[EntryRecord.classes[index]] = amount
         }
         written.archives = gathered.archives.sorted { $0.path < $1.path }
+        written.leaks = gathered.leaks.sorted()
         written.newParts = gathered.newParts
         written.hasNewLinks = hasNewLinks
         return written

@@ -20,6 +20,8 @@ struct CapturedTree {
     var torn: [EntryPath] = []
     /// Directories that changed while what is below them was read.
     var moving: [EntryPath] = []
+    /// Files that were read now and sealed although their class is none that is, and why.
+    var leaks: [CapturedComponent.Problem] = []
     /// Whether anything had to be listed or read, so that the cache must be written anew.
     var hasNews = false
 }
@@ -37,6 +39,7 @@ struct CapturedTree {
     private let leftOut: Set<EntryClass>
     private let written: WrittenFiles?
     private let sealer: Sealer?
+    private let allowedInClear: [[UInt8]: Set<[UInt8]>]
     private let root: OpenDirectory
     private let work = WorkStack<DirectoryNode>(threads: usualThreads)
     private let manifest: ManifestWriter
@@ -50,6 +53,7 @@ struct CapturedTree {
         var notCaptured: [CapturedComponent.Problem] = []
         var torn: [EntryPath] = []
         var moving: [EntryPath] = []
+        var leaks: [CapturedComponent.Problem] = []
         var hasNews = false
 
         mutating func add(_ other: Found) {
@@ -57,6 +61,7 @@ struct CapturedTree {
             notCaptured += other.notCaptured
             torn += other.torn
             moving += other.moving
+            leaks += other.leaks
             hasNews = hasNews || other.hasNews
         }
     }
@@ -81,7 +86,7 @@ struct CapturedTree {
     init(
         _ path: FilePath, classification: Classification, cache: StatCache, sink: any ObjectSink,
         replacements: [EntryPath: FilePath], leavingOut leftOut: Set<EntryClass>, written: WrittenFiles?,
-        sealer: Sealer?
+        sealer: Sealer?, allowedInClear: [[UInt8]: Set<[UInt8]>] = [:]
     ) throws(FileFailure) {
         let now = Clock.now
         // File systems of today keep times to the tick of the kernel's clock, 10 ms at most.
@@ -98,6 +103,7 @@ struct CapturedTree {
         self.leftOut = leftOut
         self.written = written
         self.sealer = sealer
+        self.allowedInClear = allowedInClear
         manifest = ManifestWriter(sink, isKnown: cache.hasSameOwners)
     }
 
@@ -134,7 +140,7 @@ struct CapturedTree {
             CapturedTree(
                 root: node, manifest: written, unreadable: found.unreadable,
                 notCaptured: found.notCaptured, torn: found.torn, moving: found.moving,
-                hasNews: found.hasNews)
+                leaks: found.leaks, hasNews: found.hasNews)
         }
     }
 
@@ -363,11 +369,17 @@ struct CapturedTree {
                 extra.sealedDigest = file.sealedDigest
                 return (record, extra)
             }
-            let result = try walker.reader.read(try directory.file(name), entryClass)
+            let result = try walker.reader.read(
+                try directory.file(name), entryClass,
+                allowed: allowedInClear.isEmpty ? [] : allowedInClear[node.path(of: name)] ?? [])
             var record = EntryRecord(result.status, .file, entryClass)
             record.set(result.contents)
             extra.attributes = result.attributes
             extra.sealedDigest = result.contents.sealedDigest
+            if let leak = result.leak {
+                let path = EntryPath(node.path(of: name)).description
+                walker.found.leaks.append(.init(path: path, reason: leak.words))
+            }
             if result.isTorn {
                 walker.found.torn.append(EntryPath(node.path(of: name)))
             } else {
@@ -446,18 +458,6 @@ struct CapturedTree {
                 history == entries ? node.record.tree : try lane.add(.tree, Tree.contents(history))
         }
     }
-}
-
-/// The entry of a file or link in a git tree.
-func treeEntry(_ record: EntryRecord, _ name: [UInt8]) -> TreeEntry {
-    var stored = StoredName.escaped(name)
-    if record.kind == .link { return TreeEntry(name: stored, mode: .link, id: record.id) }
-    if record.flags.contains(.isSealed) { stored += StoredName.sealedSuffix }
-    if record.flags.contains(.isChunked) {
-        return TreeEntry(name: stored + StoredName.chunksSuffix, mode: .tree, id: record.id)
-    }
-    let isExecutable = record.mode & 0o100 != 0 && !record.flags.contains(.isSealed)
-    return TreeEntry(name: stored, mode: isExecutable ? .executable : .file, id: record.id)
 }
 
 /// The cache's entries of a directory, asked for in the order of their names.

@@ -96,11 +96,13 @@ package struct SystemCapture: Sendable {
     ) async throws -> TakenSnapshot {
         let reader = try store.reader()
         let previous = try lastSnapshot(reader)
-        let sealer = try sealer { try store.sealingKey(holding: lock) }
+        let known = try store.localSealingKey()
+        let sealer = try sealer { isSealedToOthers(previous) ? SealingKey() : known ?? SealingKey() }
         let pack = try PackWriter(reader, keepsTrees: previous != nil)
         do {
             let drafted = try await draft(request, into: pack, sealer, reader, previous, progress)
             var result = drafted.taken
+            if let key = sealer?.key, key.id != known?.id { try store.keep(key, holding: lock) }
             result.commit = try store.commit(drafted.draft, to: pack, reader: reader, holding: lock).commit
             for cache in drafted.caches { try cache.wait() }
             return result
@@ -121,6 +123,14 @@ package struct SystemCapture: Sendable {
         return try await draft(
             request, into: Rehearsal(reader), sealer, reader, try lastSnapshot(reader), progress
         ).taken
+    }
+
+    /// Whether the last snapshot can be opened by somebody who shall not open the next one: he has its sealing key, and
+    /// could recognise guesses at later secrets with it.
+    private func isSealedToOthers(_ previous: StoredSnapshot?) -> Bool {
+        let current = Set(system.recipients.map(\.description))
+        let sealings = previous?.snapshot.components.compactMap(\.sealing) ?? []
+        return !sealings.allSatisfy { current.isSuperset(of: $0.recipients) }
     }
 
     private func sealer(_ key: () throws -> SealingKey) throws -> Sealer? {
@@ -199,6 +209,14 @@ package struct SystemCapture: Sendable {
                 component, driver: driver, sink: sink, options: system.options, sealer: sealer,
                 local: store.localDirectory
             ).run(previous: try locks(old))
+            if system.options.refusesLeaks, !request.isSafety, let first = result.leaks.first {
+                throw CaptureRefusal(
+                    "\(result.leaks.count) files of '\(component.name)' hold what looks like a secret, and their class is none, the "
+                        + "first is \(first)",
+                    hint:
+                        "move the secret out, class the file as secret, or allow it in the policy (allowInClear); "
+                        + "'leaks: seal' takes the snapshot and seals them")
+            }
             captured.append(result.captured)
             caches += result.caches
             entries.append(TreeEntry(component.name, .tree, result.tree))
@@ -255,6 +273,19 @@ package struct SystemCapture: Sendable {
         let more = changes.count > 100 ? ["- and \(changes.count - 100) more"] : []
         let heading = request.message == nil ? [] : [words, ""]
         return (heading + lines + more).joined(separator: "\n")
+    }
+}
+
+/// A snapshot that the policy does not allow; nothing was taken.
+package struct CaptureRefusal: Error, Sendable, CustomStringConvertible {
+    /// What is refused, and why.
+    package var description: String
+    /// What to do.
+    package var hint: String
+
+    init(_ description: String, hint: String) {
+        self.description = description
+        self.hint = hint
     }
 }
 

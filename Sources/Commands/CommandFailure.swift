@@ -1,4 +1,5 @@
 internal import SystemPackage
+internal import Capture
 internal import Configuration
 internal import Drivers
 internal import FileTree
@@ -46,6 +47,8 @@ struct CommandFailure: Error {
             self.init(Self.status(error.code), error.description, hint: error.hint)
         case let error as SealingFailure:
             self.init(Self.status(error.code), error.description, hint: error.hint)
+        case let error as CaptureRefusal:
+            self.init(.refused, error.description, hint: error.hint)
         case let error as DriverFailure:
             self.init(.failed, error.description, hint: error.hint)
         case let error as SystemFileFailure:

@@ -112,7 +112,7 @@ struct RestoreCommand: AsyncParsableCommand {
             try await session.recover(store)
             var plan = try await plan(reference, request, identities, store, session)
             plan.warnings += notes + healed
-            return try await run(plan, reference, request, store, session, holding: lock)
+            return try await run(plan, reference, request, identities, store, session, holding: lock)
         }
         session.output.endProgress()
         try session.output.result(report) { words(report) }
@@ -120,7 +120,7 @@ struct RestoreCommand: AsyncParsableCommand {
 
     private func run(
         _ plan: RestorePlan, _ reference: SnapshotReference, _ request: RestoreRequest,
-        _ store: SnapshotStore, _ session: Session, holding lock: WriterLock
+        _ identities: [Identity]?, _ store: SnapshotStore, _ session: Session, holding lock: WriterLock
     ) async throws -> RestoreReport {
         guard plan.refusals.isEmpty else {
             throw CommandFailure(
@@ -131,7 +131,15 @@ struct RestoreCommand: AsyncParsableCommand {
         let engine = RestoreEngine(
             session.system, store: store, reader: reader, snapshot: try store.read(reference, with: reader),
             plan: plan, request: request, progress: { session.output.progress($0) })
-        return try await engine.run(holding: lock)
+        let report = try await engine.run(holding: lock)
+        if let identities, !plan.openings.isEmpty {
+            // There is no better proof that a key opens a snapshot.
+            try store.keepKeyCheck(
+                KeyCheckRecord(
+                    snapshot: reference.id, recipients: identities.map(\.recipient.description),
+                    time: Clock.now.seconds))
+        }
+        return report
     }
 
     /// Opens the snapshot before anything is touched, an interrupted restore included.

@@ -32,7 +32,9 @@ struct Session: Sendable {
         try Self.refuseNesting(components, store: description.store)
         system = DeliverySystem(
             name: description.name, text: Array(description.text.utf8), components: components,
-            options: CaptureOptions(rules: rules, leftOut: policy.skip),
+            options: CaptureOptions(
+                rules: rules, leftOut: policy.skip,
+                refusesLeaks: policy.leaks == .refuse, allowedInClear: policy.allowedInClear),
             recipients: description.recipients, host: hostName(),
             tool: Understudy.version)
     }

@@ -16,6 +16,7 @@ struct SnapshotCommand: AsyncParsableCommand {
               0   a complete snapshot was taken
               1   no snapshot was taken
               3   a partial snapshot was taken: something could not be read, or kept changing
+              7   the policy refuses it: a file holds what looks like a secret
               10  there is no store
               11  another process writes to the store
               64  wrong usage, or a mistake in the system file

@@ -32,9 +32,42 @@ package struct SnapshotPolicy: Hashable, Sendable {
         }
     }
 
+    /// Contents that look like a secret and may be kept in clear.
+    package struct Exception: Hashable, Sendable {
+        /// The keys of an exception in the file.
+        package enum Key: String, CaseIterable, Sendable {
+            case component, path, sha256, reason
+        }
+
+        /// The component that it is about.
+        package var component: String
+        /// The root and the path below it, as a snapshot's note spells them.
+        package var path: String
+        /// SHA-256 of the contents.
+        package var digest: [UInt8]
+        /// Why, for people.
+        package var reason: String
+
+        /// An exception.
+        package init(component: String, path: String, digest: [UInt8], reason: String) {
+            self.component = component
+            self.path = path
+            self.digest = digest
+            self.reason = reason
+        }
+    }
+
+    /// What is done when a file holds what looks like a secret, and its class is none.
+    package enum Leaks: String, CaseIterable, Sendable {
+        /// The file is sealed like a secret.
+        case seal
+        /// No snapshot is taken.
+        case refuse
+    }
+
     /// The keys of the file; each may be left out.
     package enum Key: String, CaseIterable, Sendable {
-        case classify, skip, warnAfter, checkKeyAfter
+        case classify, skip, leaks, allowInClear, warnAfter, checkKeyAfter
     }
 
     /// The classes that may be left out of a snapshot: what a restore can do without.
@@ -47,6 +80,10 @@ package struct SnapshotPolicy: Hashable, Sendable {
     package var classify: [Rule] = []
     /// Classes that are not captured.
     package var skip: Set<EntryClass> = []
+    /// What is done about secrets in files of other classes.
+    package var leaks = Leaks.seal
+    /// What only looks like a secret.
+    package var allowInClear: [Exception] = []
     /// How old the last snapshot may be before `status` warns.
     package var warnAfter: Duration = .seconds(26 * 3600)
 
@@ -59,6 +96,15 @@ package struct SnapshotPolicy: Hashable, Sendable {
     /// The rows of a component, ready for ``Classification/extended(by:)``.
     package func rules(for component: String) -> [Classification.Rule] {
         classify.filter { $0.component == component }.map { Classification.Rule($0.path, $0.entryClass) }
+    }
+
+    /// SHA-256 of what may be in clear, by component and path.
+    package var allowedInClear: [String: [String: Set<[UInt8]>]] {
+        var allowed: [String: [String: Set<[UInt8]>]] = [:]
+        for exception in allowInClear {
+            allowed[exception.component, default: [:]][exception.path, default: []].insert(exception.digest)
+        }
+        return allowed
     }
 
     /// Whether a snapshot holds entries of the class.

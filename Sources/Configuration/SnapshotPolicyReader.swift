@@ -22,6 +22,8 @@ struct SnapshotPolicyReader {
             switch key {
             case .classify: policy.classify = readRules(node)
             case .skip: policy.skip = readSkip(node)
+            case .leaks: policy.leaks = readLeaks(node) ?? policy.leaks
+            case .allowInClear: policy.allowInClear = readExceptions(node)
             case .warnAfter: policy.warnAfter = readDuration(node) ?? policy.warnAfter
             case .checkKeyAfter: policy.checkKeyAfter = readDuration(node) ?? policy.checkKeyAfter
             }
@@ -113,6 +115,60 @@ struct SnapshotPolicyReader {
             }
         }
         return skip
+    }
+
+    private mutating func readLeaks(_ node: DocumentNode) -> SnapshotPolicy.Leaks? {
+        let names = SnapshotPolicy.Leaks.allCases.map(\.rawValue)
+        guard let name = document.text(node, expected: alternatives(names), isQuoted: true) else {
+            return nil
+        }
+        guard let leaks = SnapshotPolicy.Leaks(rawValue: name) else {
+            document.refuseUnknown("word", name, at: node.position, known: names)
+            return nil
+        }
+        return leaks
+    }
+
+    private mutating func readExceptions(_ node: DocumentNode) -> [SnapshotPolicy.Exception] {
+        let expected = "a list of exceptions, {component: …, path: …, sha256: …, reason: …}"
+        return (document.list(node, expected: expected) ?? []).compactMap { readException($0) }
+    }
+
+    private mutating func readException(_ node: DocumentNode) -> SnapshotPolicy.Exception? {
+        let keys = SnapshotPolicy.Exception.Key.allCases.map(\.rawValue)
+        let fields = document.fields(
+            of: node, what: "an exception of 'allowInClear'", allowed: keys, required: keys)
+        guard let fields = fields?.known else { return nil }
+        let value = { (key: SnapshotPolicy.Exception.Key) in fields[key.rawValue]?.value }
+        let component = value(.component).flatMap { readComponent($0) }
+        let path = value(.path).flatMap {
+            document.text(
+                $0, expected: "a root and a path below it, 'home/jobs/demo/config.xml'", isQuoted: true)
+        }
+        let digest = value(.sha256).flatMap { readDigest($0) }
+        let reason = value(.reason).flatMap {
+            document.text($0, expected: "a reason, one line of text", isQuoted: true)
+        }
+        guard let component, let path, let digest, let reason else { return nil }
+        return SnapshotPolicy.Exception(component: component, path: path, digest: digest, reason: reason)
+    }
+
+    private mutating func readDigest(_ node: DocumentNode) -> [UInt8]? {
+        let expected = "a SHA-256 as 'sha256sum FILE' prints it, 64 small hexadecimal digits"
+        guard let text = document.text(node, expected: expected) else { return nil }
+        var digest: [UInt8] = []
+        for index in stride(from: 0, to: text.utf8.count - 1, by: 2) {
+            let pair = String(decoding: Array(text.utf8)[index...(index + 1)], as: UTF8.self)
+            guard let byte = UInt8(pair, radix: 16), pair == pair.lowercased(), !pair.hasPrefix("+") else {
+                break
+            }
+            digest.append(byte)
+        }
+        guard digest.count == 32, text.utf8.count == 64 else {
+            document.refuse(node, expected: expected)
+            return nil
+        }
+        return digest
     }
 
     private mutating func readDuration(_ node: DocumentNode) -> Duration? {

@@ -22,6 +22,19 @@ extension SnapshotPolicy {
         # Classes that are not captured: plugin, state, bulk or source. What is left out cannot be restored.
         skip: []
 
+        # What to do with a file that holds what looks like a password, token or private key, and is not classed as a secret:
+        # `seal` keeps it like one, `refuse` takes no snapshot.
+        leaks: seal
+
+        # What only looks like one stays readable while the file at the path holds these very contents.
+        #
+        #   allowInClear:
+        #     - component: jenkins
+        #       path: home/jobs/demo/config.xml
+        #       sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+        #       reason: the password of the manual's example
+        allowInClear: []
+
         # `understudy status` warns when the last snapshot is older: a number with m, h or d.
         warnAfter: 26h
 

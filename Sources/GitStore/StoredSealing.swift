@@ -20,26 +20,9 @@ extension SnapshotStore {
         return key
     }
 
-    /// The store's sealing key on this host, made when it has none.
-    package func sealingKey(holding lock: WriterLock) throws -> SealingKey {
-        if let key = try localSealingKey() { return key }
-        let key = SealingKey()
-        try keep(key, holding: lock)
-        return key
-    }
-
     /// Keeps a sealing key on this host, durably.
     package func keep(_ key: SealingKey, holding lock: WriterLock) throws {
         try Files.replace(sealingKeyFile, with: key.text, mode: 0o600)
-    }
-
-    /// Forgets the sealing key of this host, so that the next snapshot makes another.
-    ///
-    /// Whoever could open a snapshot has its sealing key, and could recognise guesses at later secrets with it.
-    package func forgetSealingKey(holding lock: WriterLock) throws {
-        guard try Files.exists(sealingKeyFile) else { return }
-        try Files.remove(sealingKeyFile)
-        try Files.syncDirectory(localDirectory)
     }
 
     /// What seals as a component of a snapshot was sealed, nil when nothing of it is.

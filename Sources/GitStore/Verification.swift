@@ -195,21 +195,30 @@ package final class Verification: Sendable {
                 findings.add("\(component.name)/\(root.name): \(error)")
             }
         }
-        try verifyArtifacts(tree, component, findings)
+        try verifyArtifacts(tree, component, opens: sealer != nil, findings)
     }
 
     /// What lies beside the roots (wheels, dumps) has no manifest: locks name its digests; here its ids are checked.
-    private func verifyArtifacts(_ tree: ObjectID, _ component: CapturedComponent, _ findings: Findings)
-        throws
-    {
+    private func verifyArtifacts(
+        _ tree: ObjectID, _ component: CapturedComponent, opens: Bool, _ findings: Findings
+    ) throws {
         for entry in try reader.tree(tree)
         where !["files", "manifest"].contains(String(decoding: entry.name, as: UTF8.self)) {
-            try verifyObjects(entry, "\(component.name)/\(printable(entry.name))", findings)
+            try verifyObjects(entry, "\(component.name)/\(printable(entry.name))", opens: opens, findings)
         }
     }
 
-    private func verifyObjects(_ entry: TreeEntry, _ place: String, _ findings: Findings) throws {
+    private func verifyObjects(
+        _ entry: TreeEntry, _ place: String, opens: Bool, _ findings: Findings
+    ) throws {
         do {
+            let parts = StoredName.withoutSuffixes(
+                entry.name, isTree: entry.mode == .tree, hasSealed: opens)
+            if parts.isSealed, let identities {
+                let contents = StoredRoot.Contents(
+                    id: entry.id, isChunked: parts.isChunked, isSealed: true)
+                try unsafe ReaderLane(reader).open(contents, with: identities, sealed: { _ in }) { _ in }
+            }
             guard entry.mode == .tree else {
                 try unsafe ReaderLane(reader).read(entry.id, .blob, checks: true) { _ in }
                 findings.objects.withLock { $0 += 1 }
@@ -217,7 +226,7 @@ package final class Verification: Sendable {
             }
             try verifyTree(entry.id, place, findings)
             for child in try reader.tree(entry.id) {
-                try verifyObjects(child, "\(place)/\(printable(child.name))", findings)
+                try verifyObjects(child, "\(place)/\(printable(child.name))", opens: opens, findings)
             }
         } catch {
             findings.add("\(place): \(error)")

@@ -141,7 +141,7 @@ package final class RestoreEngine {
         try Files.removeTree(artifacts)
         try Files.makeDirectories(artifacts, mode: 0o700)
         for entry in try reader.tree(tree) where !Self.isOurs(entry) {
-            try writeArtifact(entry, to: artifacts)
+            try writeArtifact(entry, to: artifacts, plan.openings[captured.name])
         }
         let component = StagedComponent(
             captured: captured, roots: roots, artifacts: artifacts, resumesWork: request.resumesWork,
@@ -158,10 +158,11 @@ package final class RestoreEngine {
         ["files", "manifest", CapturedComponent.Sealing.keyName].contains { entry.name == Array($0.utf8) }
     }
 
-    private func writeArtifact(_ entry: TreeEntry, to directory: FilePath) throws {
-        let suffix = StoredName.chunksSuffix
-        let isChunked = entry.mode == .tree && entry.name.suffix(suffix.count).elementsEqual(suffix)
-        let name = isChunked ? Array(entry.name.dropLast(suffix.count)) : entry.name
+    private func writeArtifact(_ entry: TreeEntry, to directory: FilePath, _ opening: SealedOpening?) throws {
+        let (spelled, isSealed, isChunked) = StoredName.withoutSuffixes(
+            entry.name, isTree: entry.mode == .tree, hasSealed: opening != nil)
+        // Format 1 did not escape the names of artifacts.
+        let name = stored.snapshot.format == 1 ? spelled : StoredName.decoded(spelled)
         guard name != Array("..".utf8), name != Array(".".utf8), !name.contains(UInt8(ascii: "/")) else {
             throw RestoreFailure(
                 .verification, "the snapshot holds an artifact called '\(printable(name))'",
@@ -170,12 +171,22 @@ package final class RestoreEngine {
         let path = FilePath(bytes: directory.byteArray + [UInt8(ascii: "/")] + name)
         if entry.mode == .tree && !isChunked {
             try Files.makeDirectory(path, mode: 0o700)
-            for child in try reader.tree(entry.id) { try writeArtifact(child, to: path) }
-        } else {
-            let file = try OpenDirectory(directory).createFile(name)
-            try unsafe ReaderLane(reader).read(.init(id: entry.id, isChunked: isChunked), checks: true) {
+            for child in try reader.tree(entry.id) { try writeArtifact(child, to: path, opening) }
+            return
+        }
+        let file = try OpenDirectory(directory).createFile(name)
+        let contents = StoredRoot.Contents(id: entry.id, isChunked: isChunked, isSealed: isSealed)
+        guard let opening, isSealed else {
+            return try unsafe ReaderLane(reader).read(contents, checks: true) { try unsafe file.write($0) }
+        }
+        do {
+            try unsafe ReaderLane(reader).open(contents, with: opening.identities, sealed: { _ in }) {
                 try unsafe file.write($0)
             }
+        } catch let error as SealingFailure {
+            throw RestoreFailure(
+                .verification, "the artifact \(printable(name)) is damaged in the store: \(error)",
+                hint: "nothing was changed; 'understudy verify --all' says what is whole, restore that")
         }
     }
 

@@ -75,10 +75,9 @@ struct StagedVerification {
     }
 
     private func isExplained(_ file: FileChange) -> Bool {
-        var allowed: Set<FileChange.Aspect> = [.entryClass]
+        // Another class, or another version of the leak scanner, may seal what was in clear, or the other way round.
+        var allowed: Set<FileChange.Aspect> = [.entryClass, .sealing]
         if Accounts.ownNumbers.user != 0 { allowed.insert(.owner) }
-        // Another class may be sealed where the old one was not, or the other way round.
-        if file.aspects.contains(.entryClass) { allowed.insert(.sealing) }
         return file.differsOnly(in: allowed)
     }
 }

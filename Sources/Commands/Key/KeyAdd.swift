@@ -19,8 +19,6 @@ struct KeyAdd: AsyncParsableCommand {
               0   the system file names the recipient
               1   a file is in the way
               7   refused: the system file must be edited by hand
-              10  there is no store
-              11  another process writes to the store
               64  wrong usage, or a mistake in the system file
             """)
 

@@ -44,7 +44,6 @@ struct RecipientsEdit: Encodable {
     var dryRun: Bool
 
     private let text: String
-    private let forgetsKey: Bool
 
     private enum CodingKeys: CodingKey {
         case file, recipients, added, removed, dryRun
@@ -63,7 +62,6 @@ struct RecipientsEdit: Encodable {
         added = recipients.filter { !old.contains($0) }.map(\.description)
         removed = old.filter { !recipients.contains($0) }.map(\.description)
         self.dryRun = dryRun
-        forgetsKey = !removed.isEmpty
         guard let text = SystemDescription.text(session.description.text, with: recipients),
             let read = try? SystemFile.parse(
                 text, path: session.file,
@@ -82,13 +80,9 @@ struct RecipientsEdit: Encodable {
         self.text = text
     }
 
-    /// Writes the system file, and forgets the sealing key when somebody was taken off.
+    /// Writes the system file; the next snapshot finds out what it means.
     func apply(_ session: Session) throws {
         guard !dryRun else { return }
-        let store = try session.store()
-        let lock = try store.lock(purpose: "understudy key")
-        // First, so that a crash in between leaves a store that seals to nobody under a key that he knows.
-        if forgetsKey { try store.forgetSealingKey(holding: lock) }
         let mode = try Files.status(session.file)?.mode ?? 0o644
         try Files.replace(try Files.resolved(session.file), with: Array(text.utf8), mode: mode)
     }

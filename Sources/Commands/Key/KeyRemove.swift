@@ -16,8 +16,6 @@ struct KeyRemove: AsyncParsableCommand {
             EXIT STATUS
               0   the system file does not name the recipient any more
               7   refused: nobody would be left, or the system file must be edited by hand
-              10  there is no store
-              11  another process writes to the store
               64  wrong usage, or a mistake in the system file
             """)
 

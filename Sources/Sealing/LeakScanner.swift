@@ -1,0 +1,118 @@
+internal import Glibc
+
+/// Looks for what must not be stored in clear: private keys, tokens, passwords in fields and addresses.
+///
+/// It looks at bytes, knows no language, and is made to be wrong on the safe side: what it takes for a secret is only
+/// sealed. A table of three-byte beginnings passes over most of a text two bytes at a time.
+package enum LeakScanner {
+    /// Something that looks like a secret.
+    package struct Finding: Hashable, Sendable {
+        /// What it looks like, for people.
+        package var kind: String
+        /// Where it begins.
+        package var offset: Int
+    }
+
+    /// Changes whenever something else is found than before: what was looked at under another number is looked at again.
+    package static let version = 1
+
+    /// How far back a piece of a long text must overlap with the piece before, so that nothing is cut apart unseen.
+    package static let overlap = 1 << 10
+
+    /// What looks like a secret first, nil when nothing does.
+    @unsafe package static func find(_ bytes: UnsafeRawBufferPointer) -> Finding? {
+        guard bytes.count >= 8 else { return nil }
+        // In a binary file names and values are no text: only a key that is kept as text is one there too.
+        if unsafe isBinary(bytes) { return unsafe privateKeyInBinary(bytes) }
+        var end = minimum
+        while end <= bytes.count {
+            let last = unsafe fold(bytes[end - 1])
+            let block = unsafe Int(fold(bytes[end - 2])) << 8 | Int(last)
+            let shift = Int(shifts[block])
+            if shift > 0 {
+                end += shift
+                continue
+            }
+            if let finding = unsafe look(at: end - minimum, in: bytes) { return finding }
+            end += 1
+        }
+        return nil
+    }
+
+    // MARK: - Where to look closer
+
+    private static let minimum = 3
+
+    /// Beginnings of what is looked at closer, folded: at least three bytes each.
+    private static let beginnings: [[UInt8]] = [
+        "---", "age-secret-key-1", "putty-user-key-file-", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_",
+        "ghr_",
+        "github_pat_", "glpat-", "xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "sk_live_", "rk_live_", "aiza",
+        "ya29.",
+        "npm_", "pypi-agei", "hvs.", "dop_v1_", "eyj", "://", "pass", "pwd", "secret", "token", "apikey",
+        "key",
+        "auth", "cred",
+    ].map { $0.utf8.map(fold) }
+
+    /// How far a text may be passed over when these two bytes end a window of three; 0 where a beginning may start.
+    private static let shifts: [UInt8] = {
+        var shifts = [UInt8](repeating: UInt8(minimum - 1), count: 1 << 16)
+        for beginning in beginnings {
+            shifts[Int(beginning[0]) << 8 | Int(beginning[1])] = min(
+                shifts[Int(beginning[0]) << 8 | Int(beginning[1])], 1)
+        }
+        for beginning in beginnings { shifts[Int(beginning[1]) << 8 | Int(beginning[2])] = 0 }
+        return shifts
+    }()
+
+    private static func fold(_ byte: UInt8) -> UInt8 { byte | 0x20 }
+
+    private static let beginningsByFirst: [[[UInt8]]] = (0..<256).map { first in
+        beginnings.filter { Int($0[0]) == first }
+    }
+
+    @unsafe private static func begins(at start: Int, in bytes: UnsafeRawBufferPointer) -> Bool {
+        for beginning in unsafe beginningsByFirst[Int(fold(bytes[start]))]
+        where start + beginning.count <= bytes.count {
+            var index = 1
+            while index < beginning.count, unsafe fold(bytes[start + index]) == beginning[index] {
+                index += 1
+            }
+            if index == beginning.count { return true }
+        }
+        return false
+    }
+
+    @unsafe private static func isBinary(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let base = bytes.baseAddress else { return false }
+        return unsafe memchr(base, 0, min(bytes.count, 8_000)) != nil
+    }
+
+    @unsafe private static func privateKeyInBinary(_ bytes: UnsafeRawBufferPointer) -> Finding? {
+        let mark = Array("-----BEGIN ".utf8)
+        guard let base = bytes.baseAddress else { return nil }
+        let text = unsafe LeakText(bytes)
+        var start = 0
+        while start + mark.count <= bytes.count,
+            let found = unsafe memchr(base + start, CInt(mark[0]), bytes.count - start - mark.count + 1)
+        {
+            let offset = unsafe UnsafeRawPointer(found) - base
+            if unsafe memcmp(base + offset, mark, mark.count) == 0, let finding = text.privateKey(offset) {
+                return finding
+            }
+            start = offset + 1
+        }
+        return nil
+    }
+
+    @unsafe private static func look(at start: Int, in bytes: UnsafeRawBufferPointer) -> Finding? {
+        // The table knows the second and third byte alone.
+        guard unsafe begins(at: start, in: bytes) else { return nil }
+        let text = unsafe LeakText(bytes)
+        return switch unsafe fold(bytes[start]) {
+        case fold(UInt8(ascii: "-")): text.privateKey(start)
+        case fold(UInt8(ascii: ":")): text.address(start)
+        default: text.token(start) ?? text.field(start)
+        }
+    }
+}

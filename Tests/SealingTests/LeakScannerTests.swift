@@ -1,0 +1,83 @@
+import Sealing
+import Testing
+
+/// What must not be stored in clear is found, and what only looks like it is left readable.
+@Suite struct LeakScannerTests {
+    private func find(_ text: String) -> LeakScanner.Finding? {
+        unsafe Array(text.utf8).withUnsafeBytes { unsafe LeakScanner.find($0) }
+    }
+
+    private static let line = "MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF8PbnGy0AHB7MhgwMbRvI0MBZhpI"
+
+    // The texts are put together here, so that no scanner takes this file for a leak.
+    @Test(arguments: [
+        "-----BEGIN RSA PRIV" + "ATE KEY-----\n\(line)\n",
+        "-----BEGIN OPENSSH PRIV" + "ATE KEY-----\r\n\(line)",
+        "-----BEGIN PGP PRIV" + "ATE KEY BLOCK-----\nVersion: 1\n\n\(line)",
+        "key: \"-----BEGIN PRIV" + "ATE KEY-----\\n\(line)\"",
+        "-----BEGIN RSA PRIV" + "ATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123\n\n\(line)",
+        "AGE-SECRET-" + "KEY-1QQQ", "id: AK" + "IAIOSFODNN7EXAMPLE",
+        "x gh" + "p_0123456789abcdefghijABCDEFGHIJ012345",
+        "git" + "hub_pat_11AAAAAAA0123456789abc", "'gl" + "pat-abcdefghij0123456789'",
+        "xo" + "xb-123456789012-abcdef",
+        "sk_" + "live_0123456789abcdef", "AI" + "zaSyA0123456789abcdefghijklmnopqrstuvw",
+        "ey" + "JhbGciOiJIUzI1NiJ9.ey" + "JzdWIiOiIxMjM0In0.c2lnbmF0dXJlLXNpZ25hdHVyZQ",
+        "url = https://robot:hunter2@git.example.org/x", "postgresql://ci:s3cr3t@db/ci",
+        "redis://:hunter2@cache:6379",
+        "<password>hunter2</password>", "<authToken>deploy-me</authToken>",
+        "<a password=\"hunter2\" b=\"c\"/>",
+        "<hudson.plugin.apiToken>0123abcd</hudson.plugin.apiToken>", "password = 'hunter2'",
+        "c['password'] = \"hunter2\"",
+        "\"db_password\": \"hunter2\",", "DB_PASSWORD=hunter2\n", "export API_TOKEN=abcd1234\n",
+        "    password: correcthorse\n", "- client_secret: abcd-efgh   # ours\n",
+        "worker.Worker('w1', password='pass-w1')",
+        "passphrase=b'hunter2'", "mypassword: \"two words\"", "signing-key = 'kJ8s0dfKq2mN5vB7xZ1cR4tY'",
+        "AUTH: \"Zm9vYmFy0123QUJDREVGR0hJSktMTQ==\"", "Password := \"hunter2\"",
+    ]) func secretsAreFound(_ text: String) {
+        #expect(find("some words before it,\n" + text) != nil)
+        #expect(find(text + "\nand after") != nil)
+        let long = String(repeating: "lorem ipsum dolor 0123 <x/>\n", count: 2_000)
+        let found = find(long + text + "\n" + long)
+        #expect(found.map { $0.offset >= long.utf8.count - 1 } == true)
+    }
+
+    @Test(arguments: [
+        "", "password", "if line == '-----BEGIN RSA PRIV" + "ATE KEY-----': return",
+        "-----BEGIN CERTIFICATE-----\nMIIE", "-----BEGIN PUBLIC KEY-----",
+        "<password>{AQAAABAAAAAQabcdefghijklmnop}</password>", "<password></password>", "<password/>",
+        "<passwordHash>#jbcrypt:$2a$10$abcdefghijklmnopqrstuv</passwordHash>", "password = None",
+        "password = os.environ['X']", "password: ${DB_PASSWORD}", "password='{{ vault.password }}'",
+        "password = getpass.getpass()", "def login(user, password: str): pass", "token = self.token",
+        "if password == other: pass", "password=Secret('x')", "https://example.org/a:b@c",
+        "https://user@example.org/",
+        "https://ci:${TOKEN}@example.org/", "https://ci:****@example.org/", "ssh://git@example.org:22/x",
+        "the password: is what you were told by the others", "password_file: /etc/x", "passwords.py",
+        "tokenizer = 'abcdefgh'",
+        "key = 'da39a3ee5e6b4b0d3255bfef95601890afd80709'", "monkey = 'banana-banana-banana-1234'",
+        "<credentialsId>0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0</credentialsId>", "authorization: Bearer $TOKEN",
+        "<description>Token for the deploy job</description>", "AKIA", "eyJhbGciOiJIUzI1NiJ9",
+        "password: null\n",
+        "# password = ask the lead\n", "keys: [a, b]", "assert secret",
+    ]) func whatIsNoSecretStaysReadable(_ text: String) {
+        #expect(find("lorem ipsum\n" + text) == nil)
+        #expect(find(text + "\nlorem ipsum") == nil)
+    }
+
+    @Test func binaryFilesAreOnlyLookedThroughForKeys() {
+        let zip = "PK\u{3}\u{4}\u{0}\u{0}password='hunter2'"
+        #expect(find(zip) == nil)
+        #expect(find(zip + "-----BEGIN PRIV" + "ATE KEY-----\n\(Self.line)") != nil)
+    }
+
+    @Test func anyBytesAreLookedAtWithoutATrap() {
+        var state: UInt64 = 1
+        for count in 0..<2_000 {
+            let bytes = (0..<(count % 97)).map { _ in
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                return "passwordkeytoken:=/@'\"<>-eyJAKIA\n"
+                    .utf8.map { $0 }[Int(state >> 33) % 33]
+            }
+            _ = unsafe bytes.withUnsafeBytes { unsafe LeakScanner.find($0) }
+        }
+    }
+}
