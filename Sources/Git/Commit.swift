@@ -67,9 +67,12 @@ package struct Commit: Hashable, Sendable {
         trailers(name).last
     }
 
-    /// The values of all trailers of a name, in order.
+    /// The values of all trailers of a name, in order: lines of the last paragraph, as git has it. What stands before it
+    /// may be the words of others.
     package func trailers(_ name: String) -> [String] {
-        message.split(separator: "\n").compactMap { line in
+        let end = message.lastIndex { $0 != "\n" } ?? message.startIndex
+        let start = message[..<end].ranges(of: "\n\n").last?.upperBound ?? end
+        return message[start...].split(separator: "\n").compactMap { line in
             line.hasPrefix("\(name): ") ? String(line.dropFirst(name.count + 2)) : nil
         }
     }

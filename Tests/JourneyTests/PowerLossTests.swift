@@ -61,4 +61,19 @@ import Testing
             try await tryEveryPrefix(runner, ["snapshot"]) { $0 }
         }
     }
+
+    @Test func aPruneLosesNothingThatIsKept() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            for number in 1...2 {
+                try Files.replace(directory.appending("tree/a"), with: Array("\(number)\n".utf8))
+                try await runner.succeed("snapshot")
+            }
+            try Files.replace(
+                directory.appending("policies/retention.yaml"), with: Array("keep: {last: 1}\n".utf8))
+            try await tryEveryPrefix(runner, ["prune"]) { old in old.max().map { [$0] } ?? [] }
+        }
+    }
 }
