@@ -41,12 +41,14 @@ struct RetentionPolicyReader {
     }
 
     private mutating func readCount(_ node: DocumentNode) -> Int? {
-        guard case .scalar(let text, _) = node.content, text.utf8.count <= 5, text.utf8.first != 0x30,
+        guard case .scalar(let text, true) = node.content, !text.isEmpty, text.utf8.count <= 5,
+            text.utf8.first != 0x30,
             text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
             let count = Int(text)
         else {
             // None is said by leaving the key out, so that a slip of the hand cannot say it.
-            document.refuse(node, expected: "a number from 1 to 99999; to keep none, leave the key out")
+            document.refuse(
+                node, expected: "a number without quotes, from 1 to 99999; to keep none, leave the key out")
             return nil
         }
         return count

@@ -55,7 +55,7 @@ import Testing
             #expect(try await runner.succeed("log") == history)
             try await checkAll(runner)
             try await shell(
-                "test \"$(git -C tree.git count-objects -v | grep -c garbage:.0)\" = 1; git -C tree.git fsck --unreachable > left; ! grep unreachable left; git clone --quiet --mirror tree.git copy.git; git -C copy.git fsck --full --strict; for i in tree.git/objects/pack/*.idx; do git verify-pack $i; done",
+                "git -C tree.git count-objects -v | grep -qx 'garbage: 0'; git -C tree.git fsck --unreachable > left; if grep unreachable left; then exit 1; fi; git clone --quiet --mirror tree.git copy.git; git -C copy.git fsck --full --strict; for i in tree.git/objects/pack/*.idx; do git verify-pack $i; done",
                 in: directory)
             let again = try await runner.succeed("prune")
             #expect(again.contains("forgot 0 of 1 snapshots") && again.contains("freed 0 objects"))
@@ -86,7 +86,7 @@ import Testing
             #expect(try snapshots(directory).count == 1)
             try await checkAll(runner)
             try await shell(
-                "git -C tree.git multi-pack-index verify; git -C tree.git commit-graph verify; for i in tree.git/objects/pack/*.idx; do git verify-pack $i; done; git -C tree.git fsck --unreachable > left; ! grep unreachable left",
+                "git -C tree.git multi-pack-index verify; git -C tree.git commit-graph verify; for i in tree.git/objects/pack/*.idx; do git verify-pack $i; done; git -C tree.git fsck --unreachable > left; if grep unreachable left; then exit 1; fi",
                 in: directory)
             try await shell("cp -a tree reference; rm -rf tree", in: directory)
             try await runner.succeed("restore")
@@ -150,7 +150,7 @@ import Testing
                 #expect(try snapshots(directory) == Array(newest))
                 try await checkAll(runner, "finished")
                 try await shell(
-                    "! ls tree.git/objects/pack | grep tmp_; git -C tree.git fsck --unreachable > left; ! grep unreachable left",
+                    "if ls tree.git/objects/pack | grep tmp_; then exit 1; fi; git -C tree.git fsck --unreachable > left; if grep unreachable left; then exit 1; fi",
                     in: directory)
             }
         }

@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test func safetySnapshotsTakeNoPlaceAndGoByAge() {
-        let real = candidate(Self.now - 40 * Self.day)
+        let real = candidate(Self.now - 41 * Self.day)
         let safety = (1...40).map { candidate(Self.now - Int64($0) * Self.day, isSafety: true) }
         let retention = Retention(
             [real] + safety, policy: .init(last: 1, safety: 10 * Self.day), now: Self.now)
