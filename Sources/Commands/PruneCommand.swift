@@ -1,9 +1,11 @@
 internal import ArgumentParser
 internal import Capture
 internal import Configuration
+internal import FileTree
 internal import GitStore
 internal import Restore
 internal import SnapshotModel
+internal import SystemPackage
 
 struct PruneCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -60,7 +62,15 @@ struct PruneCommand: AsyncParsableCommand {
             of: session.system.name, policy: policy, now: Clock.now.seconds, needed: try needed(store))
         if let lock {
             session.output.progress("pruning")
-            try store.prune(plan, holding: lock)
+            do {
+                try store.prune(plan, holding: lock)
+            } catch let error as FileFailure
+                where error.reason == .noSpace || error.reason == .diskQuotaExceeded
+            {
+                throw CommandFailure(
+                    .failed, "the disk is full: \(error)",
+                    hint: "the snapshots are forgotten, and no object is removed: make room and prune again")
+            }
         }
         session.output.endProgress()
         let result = Result(

@@ -67,8 +67,9 @@ package struct Commit: Hashable, Sendable {
         trailers(name).last
     }
 
-    /// The values of all trailers of a name, in order: lines of the last paragraph, as git has it. What stands before it
-    /// may be the words of others.
+    /// The values of all trailers of a name, in order.
+    ///
+    /// Trailers are lines of the last paragraph, as git has it: what stands before may be the words of others.
     package func trailers(_ name: String) -> [String] {
         let end = message.lastIndex { $0 != "\n" } ?? message.startIndex
         let start = message[..<end].ranges(of: "\n\n").last?.upperBound ?? end

@@ -64,8 +64,9 @@ extension SnapshotStore {
             forgotten: forgotten, live: live, repack: repack)
     }
 
-    /// Carries a plan out; the order is docs/design.md section 4. A kill at any instant loses nothing that is kept, and the
-    /// next prune goes on.
+    /// Carries a plan out, in the order of docs/design.md section 4.
+    ///
+    /// A kill at any instant loses nothing that is kept, and the next prune goes on.
     package func prune(_ plan: PrunePlan, holding lock: WriterLock) throws {
         try Repack.removeOrphans(in: path)
         for reference in plan.forgotten {

@@ -40,7 +40,9 @@ package struct Retention: Hashable, Sendable {
     package struct Candidate: Hashable, Sendable {
         /// Its id: the order of the snapshots.
         package var id: SnapshotID
-        /// When it was begun by the clock of then, in seconds since 1970. Not the time of the id, which is moved on after
+        /// When it was begun by the clock of then, in seconds since 1970.
+        ///
+        /// Not the time of the id, which is moved on after
         /// a clock went back: a month of such ids would be one day.
         package var time: Int64
         /// Whether nothing is missing in it.

@@ -140,7 +140,7 @@ import Testing
         try await withTemporaryDirectory { directory in
             let runner = try await makeStore(directory)
             try await shell("cp -a tree.git whole.git", in: directory)
-            for _ in 0..<12 {
+            for _ in 0..<6 {
                 try await shell("rm -rf tree.git; cp -a whole.git tree.git", in: directory)
                 let newest = try snapshots(directory).suffix(1)
                 try await runner.kill(after: Int.random(in: 5...400), "prune")
