@@ -80,9 +80,15 @@ package struct SystemCapture: Sendable {
         package var author: String
         /// Whether it only saves what a restore is about to replace.
         package var isSafety: Bool
+        /// Words by which the retention policy can keep it.
+        package var tags: [String]
 
         /// A request.
-        package init(message: String?, components: Set<String>, author: String, isSafety: Bool = false) {
+        package init(
+            message: String?, components: Set<String>, author: String, isSafety: Bool = false,
+            tags: [String] = []
+        ) {
+            self.tags = tags
             self.isSafety = isSafety
             self.message = message
             self.components = components
@@ -244,7 +250,7 @@ package struct SystemCapture: Sendable {
         let draft = SnapshotDraft(
             snapshot: snapshot, entries: entries + [text], history: history + [text],
             subject: request.message ?? words, body: body(request, words, changes), author: request.author,
-            time: started.seconds, isSafety: request.isSafety)
+            time: started.seconds, isSafety: request.isSafety, tags: request.tags)
         let taken = TakenSnapshot(snapshot: snapshot, changes: changes, isFirst: previous == nil)
         return (draft, taken, caches)
     }

@@ -85,7 +85,7 @@ struct CommandFailure: Error {
     private static func status(_ code: StoreFailure.Code) -> ExitStatus {
         switch code {
         case .noStore: .noStore
-        case .newerFormat: .refused
+        case .newerFormat, .refused: .refused
         case .damaged: .verification
         case .locked: .locked
         case .noSuchSnapshot, .raced: .failed

@@ -112,6 +112,10 @@ struct InitCommand: AsyncParsableCommand {
         if try !Files.exists(policy) {
             try Files.replace(policy, with: Array(SnapshotPolicy.builtInText.utf8))
         }
+        let retention = policies.appending(RetentionPolicy.fileName)
+        if try !Files.exists(retention) {
+            try Files.replace(retention, with: Array(RetentionPolicy.builtInText.utf8))
+        }
         try Files.replace(file, with: Array(text.utf8))
         let result = Result(
             system: name, file: file.string, store: storePath.string,
@@ -131,7 +135,7 @@ struct InitCommand: AsyncParsableCommand {
         return """
             system \(result.system)
             \(found)
-            wrote \(result.file) and policies/snapshot.yaml
+            wrote \(result.file), policies/snapshot.yaml and policies/retention.yaml
             made the store \(result.store)\(notes)
 
             \(keyWords(result))

@@ -1,6 +1,7 @@
 internal import Git
 internal import ArgumentParser
 internal import Capture
+internal import Configuration
 internal import GitStore
 internal import SnapshotModel
 
@@ -28,10 +29,19 @@ struct SnapshotCommand: AsyncParsableCommand {
     @Option(help: "Capture only this component; may be given again.")
     var component: [String] = []
 
+    @Option(help: "A word by which the retention policy can keep it; may be given again.")
+    var tag: [String] = []
+
     @Flag(help: "Say what a snapshot would hold, and write nothing.")
     var dryRun = false
 
     @OptionGroup var options: Options
+
+    func validate() throws {
+        for tag in tag where !isName(tag) {
+            throw ValidationError("'\(tag)' cannot be a tag: use small letters, digits, '.', '_' and '-'.")
+        }
+    }
 
     private struct Result: Encodable {
         struct Head: Encodable {
@@ -66,7 +76,7 @@ struct SnapshotCommand: AsyncParsableCommand {
         let store = try session.store()
         let capture = SystemCapture(session.system, store: store)
         let request = SystemCapture.Request(
-            message: message, components: Set(component), author: session.author)
+            message: message, components: Set(component), author: session.author, tags: tag)
         let progress: @Sendable (String) -> Void = { session.output.progress("capturing \($0)") }
         let taken: TakenSnapshot
         if dryRun {

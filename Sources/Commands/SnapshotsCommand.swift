@@ -27,6 +27,7 @@ struct SnapshotsCommand: AsyncParsableCommand {
         var status: String
         var proven: Bool
         var signed: Bool
+        var tags: [String]
         var message: String
     }
 
@@ -40,13 +41,20 @@ struct SnapshotsCommand: AsyncParsableCommand {
             return Row(
                 id: reference.id.description, time: reference.id.time,
                 status: stored.snapshot.status.rawValue,
-                proven: proven.contains(reference.id), signed: false, message: stored.commit.subject)
+                proven: proven.contains(reference.id), signed: false,
+                tags: stored.commit.tags, message: stored.commit.subject)
         }
         try session.output.result(rows) {
             guard !rows.isEmpty else { return "no snapshots yet: 'understudy snapshot' takes the first one" }
             return table(
-                [["ID", "STATUS", "PROVEN", "MESSAGE"]]
-                    + rows.map { [$0.id, $0.status, $0.proven ? "proven" : "-", printable($0.message.utf8)] })
+                [["ID", "STATUS", "PROVEN", "TAGS", "MESSAGE"]]
+                    + rows.map {
+                        [
+                            $0.id, $0.status, $0.proven ? "proven" : "-",
+                            $0.tags.isEmpty ? "-" : printable($0.tags.joined(separator: ",").utf8),
+                            printable($0.message.utf8),
+                        ]
+                    })
         }
     }
 }

@@ -32,7 +32,8 @@ package struct Understudy: AsyncParsableCommand {
         version: version,
         subcommands: [
             InitCommand.self, SnapshotCommand.self, SnapshotsCommand.self, ShowCommand.self, LogCommand.self,
-            DiffCommand.self, VerifyCommand.self, RestoreCommand.self, UndoCommand.self, KeyCommand.self,
+            DiffCommand.self, VerifyCommand.self, RestoreCommand.self, UndoCommand.self, PruneCommand.self,
+            KeyCommand.self,
             StatusCommand.self, DoctorCommand.self,
         ])
 

@@ -172,17 +172,6 @@ struct SnapshotPolicyReader {
     }
 
     private mutating func readDuration(_ node: DocumentNode) -> Duration? {
-        let expected = "a time such as 90m, 26h or 2d"
-        guard let text = document.text(node, expected: expected, isQuoted: true) else { return nil }
-        let seconds: [Character: Int64] = ["m": 60, "h": 3600, "d": 86400]
-        let digits = text.dropLast()
-        guard let unit = text.last, let factor = seconds[unit], digits.count <= 5, digits.first != "0",
-            digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-            let number = Int64(digits)
-        else {
-            document.refuse(node, expected: expected)
-            return nil
-        }
-        return .seconds(number * factor)
+        document.seconds(node).map { .seconds($0) }
     }
 }

@@ -68,8 +68,12 @@ package struct Commit: Hashable, Sendable {
     }
 
     /// The values of all trailers of a name, in order.
+    ///
+    /// Trailers are lines of the last paragraph, as git has it: what stands before may be the words of others.
     package func trailers(_ name: String) -> [String] {
-        message.split(separator: "\n").compactMap { line in
+        let end = message.lastIndex { $0 != "\n" } ?? message.startIndex
+        let start = message[..<end].ranges(of: "\n\n").last?.upperBound ?? end
+        return message[start...].split(separator: "\n").compactMap { line in
             line.hasPrefix("\(name): ") ? String(line.dropFirst(name.count + 2)) : nil
         }
     }

@@ -25,16 +25,7 @@ package final class ObjectReader: Sendable {
     /// Opens the packs that are there now; packs that come later are only found by the fallback.
     package init(_ repository: FilePath) throws {
         self.repository = repository
-        let directory = repository.appending("objects").appending("pack")
-        var packs: [(Pack, modified: (seconds: Int64, nanoseconds: Int64))] = []
-        for name in try Files.names(directory) where name.suffix(4).elementsEqual(".idx".utf8) {
-            guard name.starts(with: "pack-".utf8) else { continue }
-            let packPath = directory.appending(String(decoding: name.dropLast(4), as: UTF8.self) + ".pack")
-            // An index whose pack is not there (a power loss between two names) holds nothing; git passes over it too.
-            guard let status = try Files.status(packPath) else { continue }
-            let index = try PackIndex(directory.appending(String(decoding: name, as: UTF8.self)))
-            packs.append((Pack(index: index, file: try MappedFile(packPath)), status.modified))
-        }
+        let packs = try Self.openPacks(repository.appending("objects").appending("pack"))
         // The newest first: most of what is looked up was written last.
         self.packs = packs.sorted { $0.modified > $1.modified }.map(\.0)
         fallback = Mutex(try ObjectDatabase(repository))
@@ -42,6 +33,36 @@ package final class ObjectReader: Sendable {
             try Files.names(repository.appending("objects")).compactMap { name in
                 name.count == 2 ? bytes(hex: name)?.first : nil
             })
+    }
+
+    /// Opens every pack; again from the start when packs came or went meanwhile, as they do in `prune` and `git gc`: what
+    /// was in a pack that went is in one that came before.
+    private static func openPacks(_ directory: FilePath) throws -> [(
+        Pack, modified: (seconds: Int64, nanoseconds: Int64)
+    )] {
+        var names = try Files.names(directory)
+        for _ in 0..<20 {
+            let result = Result { try open(names, directory) }
+            let now = try Files.names(directory)
+            if Set(now) == Set(names) { return try result.get() }
+            names = now
+        }
+        return try open(names, directory)
+    }
+
+    private static func open(_ names: [[UInt8]], _ directory: FilePath) throws -> [(
+        Pack, modified: (seconds: Int64, nanoseconds: Int64)
+    )] {
+        var packs: [(Pack, modified: (seconds: Int64, nanoseconds: Int64))] = []
+        for name in names where name.suffix(4).elementsEqual(".idx".utf8) {
+            guard name.starts(with: "pack-".utf8) else { continue }
+            let packPath = directory.appending(String(decoding: name.dropLast(4), as: UTF8.self) + ".pack")
+            // An index whose pack is not there (a power loss between two names) holds nothing; git passes over it too.
+            guard let status = try Files.status(packPath) else { continue }
+            let index = try PackIndex(directory.appending(String(decoding: name, as: UTF8.self)))
+            packs.append((Pack(index: index, file: try MappedFile(packPath)), status.modified))
+        }
+        return packs
     }
 
     /// Whether the repository holds the object.

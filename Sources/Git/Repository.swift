@@ -116,6 +116,43 @@ package struct Repository: ~Copyable {
         unsafe git_reference_free(reference)
     }
 
+    /// Removes a reference, if it still points at `expected`; durable when its directory and the repository's are synced.
+    ///
+    /// Throws `notFound` or `modified` when somebody else was faster.
+    package borrowing func removeReference(_ name: String, expecting expected: ObjectID) throws(GitError) {
+        var reference: OpaquePointer?
+        try check(unsafe git_reference_lookup(&reference, pointer, name), "look up \(name)")
+        defer { unsafe git_reference_free(reference) }
+        guard let target = unsafe git_reference_target(reference),
+            ObjectID(unsafe target.pointee) == expected
+        else { throw GitError(.modified, "remove \(name)", "somebody else moved it") }
+        // libgit2 compares with what was looked up again, under git's own lock.
+        try check(unsafe git_reference_delete(reference), "remove \(name)")
+    }
+
+    /// What everything that must live on hangs on: the targets of all references, and of a HEAD that names no branch.
+    ///
+    /// Symbolic references are passed over: what they point to is a reference itself.
+    package borrowing func tips() throws(GitError) -> [Reference] {
+        var iterator: OpaquePointer?
+        try check(unsafe git_reference_iterator_new(&iterator, pointer), "list references")
+        defer { unsafe git_reference_iterator_free(iterator) }
+        var tips: [Reference] = []
+        while true {
+            var reference: OpaquePointer?
+            let status = unsafe git_reference_next(&reference, iterator)
+            if status == GIT_ITEROVER.rawValue { break }
+            try check(status, "list references")
+            defer { unsafe git_reference_free(reference) }
+            if let target = unsafe git_reference_target(reference) {
+                let name = unsafe String(cString: git_reference_name(reference))
+                tips.append(Reference(name: name, target: ObjectID(unsafe target.pointee)))
+            }
+        }
+        if let head = try reference("HEAD") { tips.append(Reference(name: "HEAD", target: head)) }
+        return tips
+    }
+
     /// Says which branch stock git shows when none is named; it need not exist yet.
     package borrowing func setHead(_ branch: String) throws(GitError) {
         try check(unsafe git_repository_set_head(pointer, branch), "point HEAD to \(branch)")

@@ -133,6 +133,27 @@ package final class SnapshotStore: Sendable {
         try repository.withLock { (repository) throws(GitError) in try repository.references(prefix) }
     }
 
+    /// What everything that must live on hangs on; see ``Repository/tips()``.
+    func tips() throws -> [Repository.Reference] {
+        try repository.withLock { (repository) throws(GitError) in try repository.tips() }
+    }
+
+    /// Removes a reference if nobody moved it since it was `expected`.
+    func removeReference(_ name: String, expecting expected: ObjectID) throws {
+        let failure = repository.withLock { repository -> GitError? in
+            do throws(GitError) {
+                try repository.removeReference(name, expecting: expected)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        guard let failure else { return }
+        guard failure.code == .modified || failure.code == .notFound else { throw failure }
+        throw StoreFailure(
+            .raced, "somebody else moved \(name) meanwhile: \(failure.reason)", hint: "run the command again")
+    }
+
     /// Points a reference at an object if nobody moved it since it was `expected`.
     package func setReference(_ name: String, to target: ObjectID, expecting expected: ObjectID?) throws {
         // libgit2 syncs the directory of a reference, and not that of a directory it has to make for it.

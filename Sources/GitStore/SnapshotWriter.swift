@@ -20,11 +20,13 @@ package struct SnapshotDraft: Sendable {
     package var time: Int64
     /// Whether it only saves what a restore is about to replace: `latest` never means it.
     package var isSafety: Bool
+    /// The words that its taker gave it; retention may keep it for one.
+    package var tags: [String]
 
     /// A draft.
     package init(
         snapshot: Snapshot, entries: [TreeEntry], history: [TreeEntry], subject: String, body: String,
-        author: String, time: Int64, isSafety: Bool
+        author: String, time: Int64, isSafety: Bool, tags: [String] = []
     ) {
         self.snapshot = snapshot
         self.entries = entries
@@ -34,6 +36,7 @@ package struct SnapshotDraft: Sendable {
         self.author = author
         self.time = time
         self.isSafety = isSafety
+        self.tags = tags
     }
 }
 
@@ -85,6 +88,7 @@ extension SnapshotStore {
 
     static let purposeTrailer = "Purpose"
     static let safety = "safety"
+    static let tagTrailer = "Tag"
 
     /// One line for people, then trailers that bind every byte by SHA-256: the description names the digest of each
     /// manifest and lock, and the manifests name the digest of each file.
@@ -93,6 +97,7 @@ extension SnapshotStore {
         if !draft.body.isEmpty { text += draft.body + "\n\n" }
         text += "Snapshot: \(draft.snapshot.id)\nStatus: \(draft.snapshot.status.rawValue)\n"
         if draft.isSafety { text += "\(Self.purposeTrailer): \(Self.safety)\n" }
+        for tag in draft.tags { text += "\(Self.tagTrailer): \(tag)\n" }
         text += "Snapshot-SHA256: \(hex(SHA256.digest(json)))\n"
         for component in draft.snapshot.components {
             for (root, digest) in component.manifests.sorted(by: { $0.key < $1.key }) {

@@ -14,6 +14,8 @@ package struct StoreFailure: Error, Hashable, Sendable, CustomStringConvertible 
         case noSuchSnapshot
         /// Somebody else moved a reference.
         case raced
+        /// What was asked for would not be safe.
+        case refused
     }
 
     /// What went wrong.

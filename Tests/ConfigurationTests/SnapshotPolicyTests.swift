@@ -252,7 +252,7 @@ private func isPolicy(_ text: String) -> Bool {
 }
 
 /// The shipped policies, in the package that this file is part of.
-private let policies = FilePath(#filePath).removingLastComponent().removingLastComponent()
+let policies = FilePath(#filePath).removingLastComponent().removingLastComponent()
     .removingLastComponent().appending("policies")
 
 private func policy(_ text: String) throws -> SnapshotPolicy {

@@ -26,6 +26,7 @@ import Testing
     /// Records what a command does to the store, and looks at what is left of it after each call.
     private func tryEveryPrefix(
         _ runner: CommandLineRunner, _ arguments: [String],
+        mercies: [PowerLoss.Mercy] = [.none, .names, .all, .some(seed: 1), .some(seed: 2)],
         keeping: @Sendable (Set<String>) throws -> Set<String>
     ) async throws {
         let store = runner.directory.appending("tree.git")
@@ -39,7 +40,7 @@ import Testing
         var disk = try PowerLoss(before, WriteLog(file, below: store))
         let left = runner.directory.appending("left.git")
         while try disk.step() {
-            for mercy in [PowerLoss.Mercy.none, .names, .all, .some(seed: 1), .some(seed: 2)] {
+            for mercy in mercies {
                 try disk.write(to: left, mercy)
                 let kept = disk.hasSpoken ? new : try keeping(old)
                 try await check(left, holds: kept, "after \(disk.count) calls, \(mercy)")
@@ -59,6 +60,23 @@ import Testing
             try Files.removeTree(directory.appending("before"))
             try Files.replace(directory.appending("tree/a"), with: Array("two\n".utf8))
             try await tryEveryPrefix(runner, ["snapshot"]) { $0 }
+        }
+    }
+
+    @Test func aPruneLosesNothingThatIsKept() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            for number in 1...2 {
+                try Files.replace(directory.appending("tree/a"), with: Array("\(number)\n".utf8))
+                try await runner.succeed("snapshot")
+            }
+            try Files.replace(
+                directory.appending("policies/retention.yaml"), with: Array("keep: {last: 1}\n".utf8))
+            try await tryEveryPrefix(runner, ["prune"], mercies: [.none, .some(seed: 1), .some(seed: 2)]) {
+                old in old.max().map { [$0] } ?? []
+            }
         }
     }
 }

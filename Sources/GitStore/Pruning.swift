@@ -1,0 +1,114 @@
+internal import FileTree
+internal import Git
+package import SnapshotModel
+internal import SystemPackage
+
+/// What a prune would do: a value that can be shown, and then carried out.
+package struct PrunePlan: Sendable {
+    /// The snapshots that are kept, with reasons, and those that are forgotten.
+    package let retention: Retention
+    /// Objects and bytes that are freed, and those that are copied on the way.
+    package let freedObjects: Int, freedBytes: Int64, copiedObjects: Int, copiedBytes: Int64
+
+    fileprivate let system: String
+    fileprivate let forgotten: [SnapshotReference]
+    fileprivate let live: ObjectSet
+    fileprivate let repack: Repack
+}
+
+extension Commit {
+    /// The words that the taker of a snapshot gave it.
+    package var tags: [String] { trailers(SnapshotStore.tagTrailer) }
+}
+
+extension SnapshotStore {
+    /// Decides which snapshots of a system go, and which packs go with them.
+    ///
+    /// Reads every byte of every pack first. Throws a ``StoreFailure`` with code `damaged`, or a ``GitError``, when
+    /// anything that is to live on is damaged or missing, and one with code `refused` when stock git keeps something alive
+    /// that is not in a reference.
+    package func planPrune(
+        of system: String, policy: Retention.Policy, now: Int64, needed: [SnapshotID: String]
+    ) throws -> PrunePlan {
+        try refuseOtherRoots()
+        // The references first: a snapshot that comes later brings its own packs, which are not looked at.
+        let tips = try tips()
+        let references = try snapshots(of: system)
+        let reader = try reader()
+        let damage = try reader.damagedPacks()
+        if let first = damage.first {
+            throw StoreFailure(
+                .damaged,
+                "the store \(path) is damaged, so nothing is pruned: \(first)"
+                    + (damage.count > 1 ? ", and \(damage.count - 1) more" : ""),
+                hint: "'understudy verify --all' says which snapshots are whole")
+        }
+        let proven = try provenSnapshots(of: system, with: reader)
+        let candidates = try references.map { reference in
+            let stored = try read(reference, with: reader)
+            return Retention.Candidate(
+                id: reference.id, time: stored.commit.time, isComplete: stored.snapshot.status == .complete,
+                isProven: proven.contains(reference.id),
+                isSafety: try isSafety(reference, with: reader), tags: stored.commit.tags)
+        }
+        let retention = Retention(candidates, policy: policy, now: now, needed: needed)
+        let ids = Set(retention.forgotten)
+        let forgotten = references.filter { ids.contains($0.id) }
+        let names = Set(forgotten.map { name(of: $0, system) })
+        let live = ObjectSet()
+        try reader.reach(from: tips.filter { !names.contains($0.name) }.map(\.target), into: live)
+        let repack = try Repack(reader, live: live)
+        return PrunePlan(
+            retention: retention, freedObjects: repack.freedObjects, freedBytes: repack.freedBytes,
+            copiedObjects: repack.copiedObjects, copiedBytes: repack.copiedBytes, system: system,
+            forgotten: forgotten, live: live, repack: repack)
+    }
+
+    /// Carries a plan out, in the order of docs/design.md section 4.
+    ///
+    /// A kill at any instant loses nothing that is kept, and the next prune goes on.
+    package func prune(_ plan: PrunePlan, holding lock: WriterLock) throws {
+        try Repack.removeOrphans(in: path)
+        for reference in plan.forgotten {
+            try removeReference(name(of: reference, plan.system), expecting: reference.commit)
+        }
+        try syncReferences(of: plan.system)
+        guard plan.repack.packs > 0 else { return }
+        try plan.repack.copy()
+        for tip in try tips() where !plan.live.contains(tip.target) {
+            throw StoreFailure(
+                .raced, "somebody else moved \(tip.name) meanwhile, so no object was removed",
+                hint: "run the command again when nobody pushes to the store")
+        }
+        // A directory whose tree is in the store counts as saved; after this, a tree that is left over may lack its files.
+        try Files.removeTree(localDirectory.appending("cache"))
+        try Files.syncDirectory(localDirectory)
+        try plan.repack.removeSources()
+    }
+
+    private func name(of reference: SnapshotReference, _ system: String) -> String {
+        "refs/snapshots/\(system)/\(reference.id)"
+    }
+
+    /// Makes the removal of references last: loose ones are names in their directory, packed ones a file in the store.
+    private func syncReferences(of system: String) throws {
+        for directory in ["refs/snapshots/\(system)", "refs/snapshots", "refs"] {
+            let directory = path.appending(directory)
+            if try Files.exists(directory) { try Files.syncDirectory(directory) }
+        }
+        try Files.syncDirectory(path)
+    }
+
+    /// Stock git also keeps alive what reflogs and work trees name; a store has neither.
+    private func refuseOtherRoots() throws {
+        for name in ["logs", "worktrees"] {
+            guard try Files.exists(path.appending(name)), try !Files.names(path.appending(name)).isEmpty
+            else {
+                continue
+            }
+            throw StoreFailure(
+                .refused, "\(path.appending(name)) may name objects that no reference names",
+                hint: "a store has no reflogs and no work trees: see what made them, then remove them")
+        }
+    }
+}
