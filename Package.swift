@@ -96,7 +96,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", systemPackage,
+                "Archive", "Cfiles", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", systemPackage,
             ]),
         // The system file and the policies: the only importer of Yams.
         .target(

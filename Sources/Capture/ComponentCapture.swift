@@ -77,13 +77,11 @@ package struct ComponentCapture: Sendable {
     /// Throws when a root is not there, or the sink fails; what cannot be read is in the result.
     package func run(previous: [String: [UInt8]]) async throws -> CaptureResult {
         let roots = try driver.roots()
-        let scratch = local.appending("scratch-\(UInt64.random(in: 0...UInt64.max))")
         let cache = local.appending("cache").appending(component.name)
         try Files.makeDirectories(cache, mode: 0o700)
-        try Files.makeDirectory(scratch, mode: 0o700)
-        // A copy that could not be removed is found and removed by the next capture.
-        defer { try? Files.removeTree(scratch) }
-        let frozen = try await driver.freeze(scratch: scratch, cache: cache)
+        let scratch = try Scratch(in: local)
+        defer { withExtendedLifetime(scratch) {} }
+        let frozen = try await driver.freeze(scratch: scratch.path, cache: cache)
         var captured = CapturedComponent(
             name: component.name, driver: component.driver, version: try await driver.version(),
             roots: roots.map { .init(name: $0.name, path: $0.path, kind: $0.kind) })

@@ -127,6 +127,14 @@ package enum Files {
         }
     }
 
+    private static let temporaryPrefix = ".understudy-"
+    private static let temporarySuffix = ".tmp"
+
+    /// Whether a name is that of a file on its way to replace another; after a kill it stays.
+    package static func isTemporary(_ name: [UInt8]) -> Bool {
+        name.starts(with: temporaryPrefix.utf8) && name.suffix(4).elementsEqual(temporarySuffix.utf8)
+    }
+
     /// Replaces the file at a path, or makes it: a new file is written, synced, renamed over the old one, and the
     /// directory is synced.
     package static func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16 = 0o644)
@@ -144,20 +152,27 @@ package enum Files {
         _ path: FilePath, with bytes: [UInt8], mode: UInt16, isDurable: Bool
     ) throws(FileFailure) {
         let temporary = path.removingLastComponent().appending(
-            ".understudy-\(UInt64.random(in: 0...UInt64.max)).tmp")
+            "\(temporaryPrefix)\(UInt64.random(in: 0...UInt64.max))\(temporarySuffix)")
         let descriptor = try open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
         do throws(FileFailure) {
-            defer { close(descriptor) }
-            try write(bytes, to: descriptor, path: temporary)
-            try systemCall("set the mode of", temporary.byteArray) { fchmod(descriptor, mode_t(mode)) }
-            if isDurable { try systemCall("sync", temporary.byteArray) { fsync(descriptor) } }
+            try fill(descriptor, with: bytes, mode: mode, isDurable: isDurable, path: temporary)
+            try rename(temporary, to: path)
         } catch {
             // The first failure is the one to tell; the temporary file is removed as well as can be.
             unsafe temporary.withPlatformString { _ = unsafe unlink($0) }
             throw error
         }
-        try rename(temporary, to: path)
         if isDurable { try syncDirectory(path.removingLastComponent()) }
+    }
+
+    /// Writes a new file and closes it.
+    private static func fill(
+        _ descriptor: CInt, with bytes: [UInt8], mode: UInt16, isDurable: Bool, path: FilePath
+    ) throws(FileFailure) {
+        defer { close(descriptor) }
+        try write(bytes, to: descriptor, path: path)
+        try systemCall("set the mode of", path.byteArray) { fchmod(descriptor, mode_t(mode)) }
+        if isDurable { try systemCall("sync", path.byteArray) { fsync(descriptor) } }
     }
 
     /// The names in a directory, sorted by bytes, without `.` and `..`.

@@ -53,8 +53,10 @@ package final class SnapshotStore: Sendable {
     /// What a stock `git gc` must know: not to look for deltas between archives, and not to begin by itself.
     private static let settings = [
         ("core.bigFileThreshold", "1m"), ("gc.auto", "0"), ("gc.autoDetach", "false"),
-        ("receive.denyNonFastForwards", "true"), ("understudy.format", "\(Snapshot.currentFormat)"),
+        ("receive.denyNonFastForwards", "true"), (formatKey, "\(Snapshot.currentFormat)"),
     ]
+
+    private static let formatKey = "understudy.format"
 
     private static let attributes = """
         *.jpi -delta
@@ -82,10 +84,15 @@ package final class SnapshotStore: Sendable {
                 .noStore, "\(path) is not a store: \(error.reason)",
                 hint: "'understudy init PATH…' makes a store; or name the right one in the system file")
         }
-        guard let format = try repository.configuration("understudy.format") else {
+        guard let format = try repository.configuration(formatKey) else {
+            // 'git clone --mirror' copies references and objects, and no configuration: each snapshot says its own format,
+            // and the first writer sets the rest.
+            guard try repository.references("refs/snapshots/").isEmpty else {
+                return SnapshotStore(path, repository)
+            }
             throw StoreFailure(
                 .noStore,
-                "\(path) is a git repository, but no store of Understudy: it has no understudy.format",
+                "\(path) is a git repository, but no store of Understudy: it has neither understudy.format nor snapshots",
                 hint: "name the store's own path in the system file")
         }
         guard let number = Int(format), number <= Snapshot.currentFormat else {
@@ -108,10 +115,10 @@ package final class SnapshotStore: Sendable {
     package func lock(purpose: String) throws -> WriterLock {
         try Files.makeDirectory(localDirectory, mode: 0o700)
         let lock = try WriterLock(localDirectory.appending("lock"), purpose: purpose, store: path)
-        let packs = path.appending("objects").appending("pack")
-        for name in try Files.names(packs)
-        where PackWriter.temporaryPrefixes.contains(where: { name.starts(with: $0.utf8) }) {
-            try Files.remove(packs.appending(String(decoding: name, as: UTF8.self)))
+        try clearLeftovers(wasCut: lock.followsCut)
+        try repository.withLock { (repository) throws(GitError) in
+            guard try repository.configuration(Self.formatKey) == nil else { return }
+            for (key, value) in Self.settings { try repository.configure(key, value) }
         }
         return lock
     }

@@ -3,8 +3,13 @@ internal import Glibc
 internal import SystemPackage
 
 /// The one place of a writer, held by `flock` until this goes away or the process dies.
+///
+/// The file holds the writer's name while it writes, and nothing after it came to its end.
 package final class WriterLock: Sendable {
     private let descriptor: CInt
+    private let path: FilePath
+    /// Whether the writer before this one was killed, or was stopped by a loss of power: this one cleans up after it.
+    let followsCut: Bool
 
     init(_ path: FilePath, purpose: String, store: FilePath) throws {
         descriptor = try Files.openLock(path)
@@ -20,12 +25,26 @@ package final class WriterLock: Sendable {
                 .locked, "the store \(store) is being written by \(who)",
                 hint: "wait until it is done; the lock goes away with the process, never by hand")
         }
+        self.path = path
+        let isOlderThanSystem = try Files.status(path).map { $0.modified.seconds < Self.startOfSystem } ?? false
+        followsCut = try Files.readIfPresent(path).map { !$0.isEmpty || isOlderThanSystem } ?? false
         let name = "\(purpose), process \(getpid())\n"
         try Files.setContents(of: descriptor, Array(name.utf8), path)
     }
 
     deinit {
+        // A name that stays makes the next writer look for leftovers and find none.
+        try? Files.setContents(of: descriptor, [], path)
         close(descriptor)
+    }
+
+    /// When this system was started, in seconds since 1970: what was written before and not synced may be lost.
+    private static var startOfSystem: Int64 {
+        var now = timespec()
+        var running = timespec()
+        // Neither fails for a clock that every Linux has.
+        _ = unsafe (clock_gettime(CLOCK_REALTIME, &now), clock_gettime(CLOCK_BOOTTIME, &running))
+        return Int64(now.tv_sec - running.tv_sec)
     }
 }
 

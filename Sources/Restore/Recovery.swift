@@ -25,7 +25,12 @@ package enum Recovery {
     ///
     /// Returns what was done, nil when there was nothing to do.
     package static func run(_ local: FilePath, system: DeliverySystem) async throws -> String? {
-        guard let words = try look(local), var journal = try Journal.read(local) else { return nil }
+        guard var journal = try Journal.read(local) else { return nil }
+        guard let words = try look(local) else {
+            // Killed while it took away what nobody needs any more.
+            if journal.phase == .undone { try journal.removeStaging() }
+            return nil
+        }
         let components = Set(journal.places.map(\.component))
         for (component, driver) in system.components.reversed() where components.contains(component.name) {
             // It may have been started on the restored tree already, and must not run while that is taken away.

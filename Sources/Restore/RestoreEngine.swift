@@ -84,8 +84,11 @@ package final class RestoreEngine {
 
     private func stage() async throws {
         let isProduction = request.destination == nil
-        if isProduction, let last = try Journal.read(store.localDirectory), last.phase == .done {
-            // Only the last restore can be undone: what the one before it kept makes room.
+        if isProduction, var last = try Journal.read(store.localDirectory) {
+            // Only the last restore can be undone: what the one before it kept makes room. That is written down first:
+            // after a kill, nobody may exchange production with half a tree.
+            last.phase = .undone
+            try last.write(store.localDirectory)
             try last.removeStaging()
         }
         for captured in plan.components {

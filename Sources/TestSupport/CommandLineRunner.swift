@@ -80,10 +80,11 @@ package struct CommandLineRunner: Sendable {
         ).run()
     }
 
-    /// Runs a command for a while and kills it without warning.
-    package func kill(after milliseconds: Int, _ arguments: String...) async throws {
+    /// Runs a command for a while and kills it without warning; what came of it, which may be its own end.
+    @discardableResult
+    package func kill(after milliseconds: Int, _ arguments: [String]) async throws -> Program.Outcome {
         let seconds = "\(milliseconds / 1000).\(String(1000 + milliseconds % 1000).dropFirst())"
-        _ = try await Program(
+        return try await Program(
             "timeout", ["--signal=KILL", seconds, binary.string] + arguments, directory: directory,
             limit: .seconds(120)
         ).run()

@@ -176,9 +176,9 @@ import Testing
             try await runner.succeed("snapshot")
             try await shell("rm tree/fifo; cp -a tree old; echo new > tree/a.conf", in: directory)
             for round in 0..<8 {
-                try await runner.kill(after: 40 + round * 60, "snapshot")
+                try await runner.kill(after: 40 + round * 60, ["snapshot"])
                 try await runner.checkStore(directory.appending("tree.git"))
-                try await runner.kill(after: 60 + round * 90, "restore", "latest~0")
+                try await runner.kill(after: 60 + round * 90, ["restore", "latest~0"])
                 let contents = try Files.read(directory.appending("tree/a.conf"))
                 #expect(["hello\n", "new\n"].contains(String(decoding: contents, as: UTF8.self)))
                 try await shell("echo new > tree/a.conf", in: directory)

@@ -1,0 +1,112 @@
+internal import FileTree
+internal import Programs
+package import SystemPackage
+
+/// Kills a command at every interesting instant, and says what must hold afterwards to whoever gives the checks.
+///
+/// Two kinds of instant: before the n-th call that changes something on the disk, every n of every such call, and after
+/// a random delay within the time that the command takes.
+package struct CrashLoop {
+    /// When a command is killed.
+    package enum Instant: Hashable, Sendable, CustomStringConvertible {
+        /// On entry to the n-th call of a kind in any thread.
+        case call(String, number: Int)
+        /// So many milliseconds after the start.
+        case delay(Int)
+
+        /// For messages.
+        package var description: String {
+            switch self {
+            case .call(let name, let number): "killed at \(name) \(number)"
+            case .delay(let milliseconds): "killed after \(milliseconds) ms"
+            }
+        }
+    }
+
+    /// The calls that change something on the disk, or make a change last.
+    package static let calls = [
+        "openat", "write", "pwrite64", "fsync", "fdatasync", "syncfs", "rename", "renameat2", "link", "linkat",
+        "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "ftruncate", "fchmod", "flock",
+    ]
+
+    private let runner: CommandLineRunner
+    private var random: SplitMix
+
+    /// A loop of commands that `runner` runs.
+    package init(_ runner: CommandLineRunner, seed: UInt64) {
+        self.runner = runner
+        random = SplitMix(state: seed)
+    }
+
+    /// Runs a command to its end and returns the instants at which it can be killed, `count` of them spread over all; the
+    /// more there are of a kind of call, the more of them.
+    package mutating func instants(of arguments: [String], count: Int) async throws -> [Instant] {
+        let log = runner.directory.appending("instants")
+        let clock = ContinuousClock()
+        let began = clock.now
+        let outcome = try await runner.run(
+            under: [
+                "strace", "-f", "--seccomp-bpf", "-qq", "-o", log.string, "-e",
+                "trace=\(Self.calls.joined(separator: ","))",
+            ], arguments)
+        let milliseconds = Int((clock.now - began) / .milliseconds(1))
+        guard outcome.status == 0 else {
+            throw FixtureFailure("\(arguments) ended with status \(outcome.status): \(outcome.errorOutput)")
+        }
+        var seen: [Substring: Int] = [:]
+        var all: [Instant] = []
+        for line in String(decoding: try Files.read(log), as: UTF8.self).split(separator: "\n") {
+            // `PROCESS NAME(…`; strace counts calls for each thread.
+            let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+            guard words.count == 2, let end = words[1].firstIndex(of: "(") else { continue }
+            let call = words[1][..<end]
+            guard Self.calls.contains(String(call)) else { continue }
+            seen[words[0] + call, default: 0] += 1
+            let instant = Instant.call(String(call), number: seen[words[0] + call] ?? 0)
+            if !all.contains(instant) { all.append(instant) }
+        }
+        try Files.remove(log)
+        // The first opens are those of the loader; what opens first in the store comes well after them.
+        all = all.filter { if case .call("openat", let number) = $0 { number > 20 } else { true } }
+        let delays = (0..<max(1, count / 4)).map { _ in
+            Instant.delay(Int.random(in: 1...max(2, milliseconds), using: &random))
+        }
+        let chosen = all.shuffled(using: &random).prefix(max(0, count - delays.count))
+        let more = (0..<max(0, count - delays.count - chosen.count)).map { _ in
+            Instant.delay(Int.random(in: 1...max(2, milliseconds), using: &random))
+        }
+        return chosen + delays + more
+    }
+
+    /// Runs a command and kills it at an instant; false when it was over before.
+    package func kill(_ arguments: [String], at instant: Instant) async throws -> Bool {
+        switch instant {
+        case .delay(let milliseconds):
+            return try await runner.kill(after: milliseconds, arguments).status == 128 + 9
+        case .call(let name, let number):
+            let outcome = try await runner.run(
+                under: [
+                    "strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=\(name)", "-e",
+                    "inject=\(name):signal=KILL:when=\(number)",
+                ], arguments)
+            return outcome.status == 128 + 9
+        }
+    }
+
+    /// What a killed command left in a store that the next one should have taken away.
+    package static func leftovers(in store: FilePath) throws -> [String] {
+        var found: [String] = []
+        func look(_ directory: FilePath) throws {
+            for name in try Files.names(directory).map({ String(decoding: $0, as: UTF8.self) }) {
+                let path = directory.appending(name)
+                let isLeft =
+                    name.hasSuffix(".lock") || name.hasSuffix(".tmp") || name.hasPrefix("tmp_")
+                    || name.hasPrefix("scratch-") || name.hasPrefix("artifacts-")
+                if isLeft { found.append(path.string) }
+                if try Files.status(path)?.kind == .directory { try look(path) }
+            }
+        }
+        try look(store)
+        return found
+    }
+}
