@@ -75,7 +75,8 @@ let package = Package(
         .target(
             name: "GitStore",
             dependencies: [
-                "Cryptography", "FileTree", "Git", "Sealing", "SnapshotModel", "Workers", systemPackage,
+                "Cryptography", "FileTree", "Git", "Programs", "Sealing", "SnapshotModel", "Workers",
+                systemPackage,
             ]),
 
         // MARK: The delivery systems
@@ -96,7 +97,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Archive", "Cfiles", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", systemPackage,
+                "Archive", "Cfiles", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel",
+                systemPackage,
             ]),
         // The system file and the policies: the only importer of Yams.
         .target(

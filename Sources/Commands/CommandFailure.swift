@@ -65,6 +65,11 @@ struct CommandFailure: Error {
                 path: String(decoding: error.path, as: UTF8.self))
         case let error as GitError where error.code == .damaged || error.code == .notFound:
             self.init(.verification, error.description, hint: "'understudy verify --all' says what is whole")
+        case let error as GitError where error.reason.hasSuffix("No space left on device"):
+            self.init(
+                .failed, "the disk is full: \(error)",
+                hint: "make room in the store and run the command again; what was acknowledged is still there"
+            )
         case let error as GitError:
             self.init(.failed, error.description, hint: "look at the store with 'git fsck --full'")
         case let error as ProgramFailure:

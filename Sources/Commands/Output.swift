@@ -16,11 +16,11 @@ struct Output: Sendable {
     /// Prints a command's result: one JSON document, or the text.
     func result(_ value: some Encodable, text: () -> String) throws {
         switch format {
-        case .json: try write(Self.json(value) + "\n", to: .standardOutput)
+        case .json: try say(Self.json(value) + "\n")
         case .text:
             let text = text()
             guard !text.isEmpty else { return }
-            try write(text.hasSuffix("\n") ? text : text + "\n", to: .standardOutput)
+            try say(text.hasSuffix("\n") ? text : text + "\n")
         }
     }
 
@@ -67,6 +67,17 @@ struct Output: Sendable {
         }
         // There is nowhere left to say that standard error is closed.
         _ = try? FileDescriptor.standardError.writeAll(Array(text.utf8))
+    }
+
+    /// Prints a result, which tells of what is done already: a full disk or a closed pipe must not look like a failure of it.
+    private func say(_ text: String) throws {
+        do {
+            try write(text, to: .standardOutput)
+        } catch {
+            throw CommandFailure(
+                .failed, "the command is done, and its result cannot be printed: \(error)",
+                hint: "'understudy status' and 'understudy snapshots' say what was done")
+        }
     }
 
     private func write(_ text: String, to descriptor: FileDescriptor) throws {

@@ -82,7 +82,6 @@ struct RestoreCommand: AsyncParsableCommand {
         let session = try Session(options)
         try checkComponents(component, session)
         let store = try session.store()
-        let reference = try store.snapshot(id, of: session.system.name)
         let request = RestoreRequest(
             components: Set(component),
             destination: try destination.map {
@@ -91,6 +90,8 @@ struct RestoreCommand: AsyncParsableCommand {
             starts: !noStart, resumesWork: resumeWork, allowsPartial: partial, author: session.author)
         let identities = try identity.read()
         if dryRun {
+            let reference = try store.snapshot(id, of: session.system.name)
+            try checkIdentities(identities, reference, store, session)
             let plan = try await plan(reference, request, identities, store, session)
             session.output.endProgress()
             let shown = encodable(plan)
@@ -98,10 +99,30 @@ struct RestoreCommand: AsyncParsableCommand {
             if !plan.refusals.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
             return
         }
-        try checkIdentities(identities, reference, store, session)
         let lock = try store.lock(purpose: "understudy restore")
-        try await session.recover(store)
-        let plan = try await plan(reference, request, identities, store, session)
+        let system = session.system.name
+        let all = { try store.snapshots(of: system).map(\.commit) }
+        let (reference, notes) = try await session.healing(store, all, .commit, holding: lock) { healed in
+            (try store.snapshot(id, of: system), healed)
+        }
+        let report = try await session.healing(
+            store, { [reference.commit] }, .contents, holding: lock
+        ) { healed in
+            try checkIdentities(identities, reference, store, session)
+            try await session.recover(store)
+            var plan = try await plan(reference, request, identities, store, session)
+            plan.warnings += notes + healed
+            return try await run(plan, reference, request, store, session, holding: lock)
+        }
+        session.output.endProgress()
+        try session.output.result(report) { words(report) }
+    }
+
+    private func run(
+        _ plan: RestorePlan, _ reference: SnapshotReference, _ request: RestoreRequest,
+        _ store: SnapshotStore,
+        _ session: Session, holding lock: WriterLock
+    ) async throws -> RestoreReport {
         guard plan.refusals.isEmpty else {
             throw CommandFailure(
                 .refused, plan.refusals.map(\.reason).joined(separator: "\n       "),
@@ -110,11 +131,8 @@ struct RestoreCommand: AsyncParsableCommand {
         let reader = try store.reader()
         let engine = RestoreEngine(
             session.system, store: store, reader: reader, snapshot: try store.read(reference, with: reader),
-            plan: plan,
-            request: request, progress: { session.output.progress($0) })
-        let report = try await engine.run(holding: lock)
-        session.output.endProgress()
-        try session.output.result(report) { words(report) }
+            plan: plan, request: request, progress: { session.output.progress($0) })
+        return try await engine.run(holding: lock)
     }
 
     /// Opens the snapshot before anything is touched, an interrupted restore included.

@@ -72,6 +72,32 @@ struct Session: Sendable {
         return "\(name) <\(name)@\(system.host)>"
     }
 
+    /// Does something with the store; where it is damaged, heals what is in reach of `commits` and does it once more.
+    ///
+    /// The second time it is told what was healed. Throws the damage itself when nothing could be healed.
+    func healing<Result>(
+        _ store: SnapshotStore, _ commits: () throws -> [ObjectID], _ reach: Healing.Reach,
+        holding lock: WriterLock,
+        _ body: ([String]) async throws -> Result
+    ) async throws -> Result {
+        let failure: CommandFailure
+        do {
+            return try await body([])
+        } catch {
+            failure = CommandFailure(error)
+            guard failure.status == .verification else { throw error }
+        }
+        output.progress("damaged: \(failure.message); looking for good copies on the store's remotes")
+        let report = try await Healing(store).heal(commits(), reach, holding: lock)
+        guard report.hasHealed else {
+            throw CommandFailure(
+                .verification, ([failure.message] + report.words).joined(separator: "\n       "),
+                hint: failure.hint, path: failure.path)
+        }
+        for line in report.words { output.progress(line) }
+        return try await body(report.words)
+    }
+
     /// Says what an interrupted restore left, and puts the old trees back.
     func recover(_ store: SnapshotStore) async throws {
         guard let words = try await Recovery.run(store.localDirectory, system: system) else { return }

@@ -41,7 +41,9 @@ enum Terminal {
         var bytes: [UInt8] = []
         while bytes.count <= limit {
             var byte: [UInt8] = [0]
-            let count = try unsafe byte.withUnsafeMutableBytes { buffer in try unsafe descriptor.read(into: buffer) }
+            let count = try unsafe byte.withUnsafeMutableBytes { buffer in
+                try unsafe descriptor.read(into: buffer)
+            }
             if count == 0 || isEnd(byte[0]) { return bytes }
             bytes += byte
         }

@@ -1,5 +1,6 @@
 internal import Capture
 internal import ArgumentParser
+internal import Git
 internal import GitStore
 internal import SnapshotModel
 
@@ -31,6 +32,13 @@ struct VerifyCommand: AsyncParsableCommand {
     )
     var all = false
 
+    @Flag(
+        help: """
+            First replace what is damaged or missing by good copies from the store's git remotes; with --all also put \
+            whole packs in the place of damaged ones.
+            """)
+    var heal = false
+
     @OptionGroup var identity: IdentityOption
 
     @OptionGroup var options: Options
@@ -47,6 +55,8 @@ struct VerifyCommand: AsyncParsableCommand {
 
         var ok: Bool
         var snapshots: [Verdict]
+        /// What `--heal` did, and could not do.
+        var healed: [String]
         /// What is wrong with packs, indexes and history; only `--all` looks.
         var problems: [String]
     }
@@ -55,6 +65,7 @@ struct VerifyCommand: AsyncParsableCommand {
         let session = try Session(options)
         let store = try session.store()
         let system = session.system.name
+        let healed = heal ? try await heal(store, session) : []
         let references =
             all
             ? try store.snapshots(of: system)
@@ -73,15 +84,16 @@ struct VerifyCommand: AsyncParsableCommand {
                 .init(
                     id: $0.id.description, ok: $0.isOK, objects: $0.objects, problems: $0.problems,
                     unopened: $0.unopened)
-            }, problems: problems)
+            }, healed: healed, problems: problems)
         try session.output.result(result) {
-            (result.snapshots.flatMap { verdict in
-                ["\(verdict.id)  \(verdict.ok ? "ok" : "DAMAGED")  \(verdict.objects) objects"]
-                    + verdict.problems.map { "  \($0)" }
-                    + verdict.unopened.map {
-                        "  \($0) is sealed, and the identity does not open it: checked as it lies there"
-                    }
-            } + (all ? ["packs, indexes and history  \(problems.isEmpty ? "ok" : "DAMAGED")"] : [])
+            (result.healed
+                + result.snapshots.flatMap { verdict in
+                    ["\(verdict.id)  \(verdict.ok ? "ok" : "DAMAGED")  \(verdict.objects) objects"]
+                        + verdict.problems.map { "  \($0)" }
+                        + verdict.unopened.map {
+                            "  \($0) is sealed, and the identity does not open it: checked as it lies there"
+                        }
+                } + (all ? ["packs, indexes and history  \(problems.isEmpty ? "ok" : "DAMAGED")"] : [])
                 + problems.map { "  \($0)" })
                 .joined(separator: "\n")
         }
@@ -90,5 +102,24 @@ struct VerifyCommand: AsyncParsableCommand {
         if !all, verdicts.contains(where: { !$0.unopened.isEmpty }) {
             throw ExitCode(ExitStatus.noKeyFits.rawValue)
         }
+    }
+
+    private func heal(_ store: SnapshotStore, _ session: Session) async throws -> [String] {
+        let system = session.system.name
+        let lock = try store.lock(purpose: "understudy verify --heal")
+        session.output.progress("looking for what is damaged")
+        let healing = Healing(store)
+        guard !all else {
+            var report = try await healing.heal(
+                try store.references("refs/").map(\.target), .history, holding: lock)
+            if report.problems.isEmpty { try healing.retireDamagedPacks(&report, holding: lock) }
+            return report.words
+        }
+        // Which snapshots are meant can only be said when all commits can be read.
+        var report = try await healing.heal(
+            try store.snapshots(of: system).map(\.commit), .commit, holding: lock)
+        let named = try (ids.isEmpty ? ["latest"] : ids).map { try store.snapshot($0, of: system).commit }
+        report.add(try await healing.heal(named, .contents, holding: lock))
+        return report.words
     }
 }

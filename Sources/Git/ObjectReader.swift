@@ -26,14 +26,14 @@ package final class ObjectReader: Sendable {
     package init(_ repository: FilePath) throws {
         self.repository = repository
         let directory = repository.appending("objects").appending("pack")
-        var packs: [(Pack, modified: Int64)] = []
+        var packs: [(Pack, modified: (seconds: Int64, nanoseconds: Int64))] = []
         for name in try Files.names(directory) where name.suffix(4).elementsEqual(".idx".utf8) {
             guard name.starts(with: "pack-".utf8) else { continue }
             let packPath = directory.appending(String(decoding: name.dropLast(4), as: UTF8.self) + ".pack")
             // An index whose pack is not there (a power loss between two names) holds nothing; git passes over it too.
             guard let status = try Files.status(packPath) else { continue }
             let index = try PackIndex(directory.appending(String(decoding: name, as: UTF8.self)))
-            packs.append((Pack(index: index, file: try MappedFile(packPath)), status.modified.seconds))
+            packs.append((Pack(index: index, file: try MappedFile(packPath)), status.modified))
         }
         // The newest first: most of what is looked up was written last.
         self.packs = packs.sorted { $0.modified > $1.modified }.map(\.0)

@@ -1,7 +1,7 @@
 internal import Cryptography
 internal import FileTree
 internal import Synchronization
-internal import SystemPackage
+package import SystemPackage
 internal import Workers
 
 extension ObjectReader {
@@ -17,6 +17,32 @@ extension ObjectReader {
             body: { index, _ in problems.add(damage(of: packs[index])) },
             end: { _ in })
         return problems.all.sorted()
+    }
+
+    /// The damaged packs, each with the ids that its index names.
+    package func objectsOfDamagedPacks() throws -> [(path: FilePath, ids: [ObjectID])] {
+        packs.filter { !damage(of: $0).isEmpty }.map { pack in
+            (pack.file.path, (0..<pack.index.count).map { pack.index.id(at: $0) })
+        }
+    }
+
+    /// The pack indexes of a repository that are not what their checksums say, or are no indexes at all.
+    package static func damagedIndexes(of repository: FilePath) throws -> [FilePath] {
+        let directory = repository.appending("objects").appending("pack")
+        return try Files.names(directory).filter {
+            $0.starts(with: "pack-".utf8) && $0.suffix(4) == Array(".idx".utf8)[...]
+        }
+        .map { directory.appending(String(decoding: $0, as: UTF8.self)) }
+        .filter { path in
+            do {
+                return try PackIndex(path).hasDamagedBytes
+            } catch let error as GitError where error.code == .damaged {
+                return true
+            } catch let error as FileFailure where error.reason == .invalidArgument {
+                // An empty file cannot be mapped.
+                return true
+            }
+        }
     }
 
     private func damage(of pack: Pack) -> [String] {
@@ -63,11 +89,18 @@ extension PackIndex {
         if unsafe !bytes[end..<(end + 20)].elementsEqual(packChecksum) {
             problems.append("\(file.path): it is the index of another pack")
         }
-        var hash = SHA1()
-        unsafe hash.update(UnsafeRawBufferPointer(rebasing: bytes[..<(end + 20)]))
-        if unsafe !bytes[(end + 20)...].elementsEqual(hash.finish()) {
+        if hasDamagedBytes {
             problems.append("\(file.path): its bytes are not what its checksum says")
         }
         return problems
+    }
+
+    /// Whether the bytes are not what the checksum at their end says.
+    fileprivate var hasDamagedBytes: Bool {
+        let bytes = unsafe file.bytes
+        let end = bytes.count - 20
+        var hash = SHA1()
+        unsafe hash.update(UnsafeRawBufferPointer(rebasing: bytes[..<end]))
+        return unsafe !bytes[end...].elementsEqual(hash.finish())
     }
 }

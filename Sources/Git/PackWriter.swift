@@ -17,14 +17,19 @@ package final class PackWriter: Sendable {
     private let written: [Mutex<Set<ObjectID>>.Box]
     private let existing: ObjectReader
     let keepsTrees: Bool
+    private let rewrites: Bool
     private let trees = Mutex<[ObjectID: [UInt8]]>([:])
 
     /// Begins to write to the repository that `existing` reads; objects that are there already are not written again.
     ///
-    /// With `keepsTrees` new trees can be read by ``newTree(_:)`` before the end.
-    package init(_ existing: ObjectReader, keepsTrees: Bool = false) throws(FileFailure) {
+    /// With `keepsTrees` new trees can be read by ``newTree(_:)`` before the end. With `rewrites` what is there is written
+    /// all the same: it is damaged, and the new copy takes its place.
+    package init(
+        _ existing: ObjectReader, keepsTrees: Bool = false, rewrites: Bool = false
+    ) throws(FileFailure) {
         self.existing = existing
         self.keepsTrees = keepsTrees
+        self.rewrites = rewrites
         packDirectory = existing.repository.appending("objects").appending("pack")
         files = Mutex([try PackFile(in: packDirectory)])
         written = (0..<64).map { _ in Mutex<Set<ObjectID>>.Box([]) }
@@ -59,7 +64,7 @@ package final class PackWriter: Sendable {
     fileprivate func isKnown(_ id: ObjectID) throws -> Bool {
         let isNew = written[Int(id.firstByte) % written.count].value.withLock { $0.insert(id).inserted }
         guard isNew else { return true }
-        return existing.contains(id)
+        return !rewrites && existing.contains(id)
     }
 
     /// The pack to append to: the shortest, once there are several.

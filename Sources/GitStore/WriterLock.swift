@@ -26,7 +26,8 @@ package final class WriterLock: Sendable {
                 hint: "wait until it is done; the lock goes away with the process, never by hand")
         }
         self.path = path
-        let isOlderThanSystem = try Files.status(path).map { $0.modified.seconds < Self.startOfSystem } ?? false
+        let isOlderThanSystem =
+            try Files.status(path).map { $0.modified.seconds < Self.startOfSystem } ?? false
         followsCut = try Files.readIfPresent(path).map { !$0.isEmpty || isOlderThanSystem } ?? false
         let name = "\(purpose), process \(getpid())\n"
         try Files.setContents(of: descriptor, Array(name.utf8), path)

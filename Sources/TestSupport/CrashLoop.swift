@@ -1,5 +1,5 @@
 internal import FileTree
-internal import Programs
+package import Programs
 package import SystemPackage
 
 /// Kills a command at every interesting instant, and says what must hold afterwards to whoever gives the checks.
@@ -25,7 +25,8 @@ package struct CrashLoop {
 
     /// The calls that change something on the disk, or make a change last.
     package static let calls = [
-        "openat", "write", "pwrite64", "fsync", "fdatasync", "syncfs", "rename", "renameat2", "link", "linkat",
+        "openat", "write", "pwrite64", "fsync", "fdatasync", "syncfs", "rename", "renameat2", "link",
+        "linkat",
         "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "ftruncate", "fchmod", "flock",
     ]
 
@@ -38,44 +39,72 @@ package struct CrashLoop {
         random = SplitMix(state: seed)
     }
 
-    /// Runs a command to its end and returns the instants at which it can be killed, `count` of them spread over all; the
-    /// more there are of a kind of call, the more of them.
+    /// Runs a command to its end and returns the instants at which it can be killed, `count` of them: a fourth of them by
+    /// delay, the others spread over all calls.
     package mutating func instants(of arguments: [String], count: Int) async throws -> [Instant] {
-        let log = runner.directory.appending("instants")
         let clock = ContinuousClock()
         let began = clock.now
+        let all = try await calls(Self.calls, of: arguments)
+        let milliseconds = Int((clock.now - began) / .milliseconds(1))
+        let chosen = all.shuffled(using: &random).prefix(count - count / 4)
+        let delays = (chosen.count..<count).map { _ in
+            Instant.delay(Int.random(in: 1...max(2, milliseconds), using: &random))
+        }
+        return chosen + delays
+    }
+
+    /// Runs a command to its end and returns all its calls of some kinds on files below the working directory.
+    package func calls(_ names: [String], of arguments: [String]) async throws -> [Instant] {
+        let log = runner.directory.appending("calls")
         let outcome = try await runner.run(
             under: [
-                "strace", "-f", "--seccomp-bpf", "-qq", "-o", log.string, "-e",
-                "trace=\(Self.calls.joined(separator: ","))",
+                "strace", "-f", "-y", "--seccomp-bpf", "-qq", "-o", log.string, "-e",
+                "trace=\(names.joined(separator: ","))",
             ], arguments)
-        let milliseconds = Int((clock.now - began) / .milliseconds(1))
         guard outcome.status == 0 else {
             throw FixtureFailure("\(arguments) ended with status \(outcome.status): \(outcome.errorOutput)")
         }
         var seen: [Substring: Int] = [:]
         var all: [Instant] = []
+        // Where the same number of another thread is a call of the loader's, the program would not even start.
+        var elsewhere: Set<Instant> = []
         for line in String(decoding: try Files.read(log), as: UTF8.self).split(separator: "\n") {
-            // `PROCESS NAME(…`; strace counts calls for each thread.
+            // `PROCESS NAME(ARGUMENTS…`; strace counts the calls of each thread.
             let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-            guard words.count == 2, let end = words[1].firstIndex(of: "(") else { continue }
+            guard words.count == 2, let end = words[1].firstIndex(of: "("),
+                names.contains(String(words[1][..<end]))
+            else { continue }
             let call = words[1][..<end]
-            guard Self.calls.contains(String(call)) else { continue }
-            seen[words[0] + call, default: 0] += 1
-            let instant = Instant.call(String(call), number: seen[words[0] + call] ?? 0)
-            if !all.contains(instant) { all.append(instant) }
+            let number = seen[words[0] + call, default: 0] + 1
+            seen[words[0] + call] = number
+            let places = words[1].replacing("AT_FDCWD<\(runner.directory)>", with: "")
+            let instant = Instant.call(String(call), number: number)
+            if !places.contains(runner.directory.string) {
+                elsewhere.insert(instant)
+            } else if !all.contains(instant) {
+                all.append(instant)
+            }
         }
         try Files.remove(log)
-        // The first opens are those of the loader; what opens first in the store comes well after them.
-        all = all.filter { if case .call("openat", let number) = $0 { number > 20 } else { true } }
-        let delays = (0..<max(1, count / 4)).map { _ in
-            Instant.delay(Int.random(in: 1...max(2, milliseconds), using: &random))
+        return all.filter { !elsewhere.contains($0) }
+    }
+
+    /// Runs a command with one of its calls failing, and returns what came of it, and whether the call was made.
+    package func run(
+        _ arguments: [String], failing instant: Instant, with error: String
+    ) async throws -> (outcome: Program.Outcome, hasFailed: Bool) {
+        guard case .call(let name, let number) = instant else {
+            throw FixtureFailure("only a call can fail, not a delay")
         }
-        let chosen = all.shuffled(using: &random).prefix(max(0, count - delays.count))
-        let more = (0..<max(0, count - delays.count - chosen.count)).map { _ in
-            Instant.delay(Int.random(in: 1...max(2, milliseconds), using: &random))
-        }
-        return chosen + delays + more
+        let log = runner.directory.appending("calls")
+        let outcome = try await runner.run(
+            under: [
+                "strace", "-f", "--seccomp-bpf", "-qq", "-o", log.string, "-e", "trace=\(name)", "-e",
+                "inject=\(name):error=\(error):when=\(number)",
+            ], arguments)
+        let text = String(decoding: try Files.read(log), as: UTF8.self)
+        try Files.remove(log)
+        return (outcome, text.contains("(INJECTED)"))
     }
 
     /// Runs a command and kills it at an instant; false when it was over before.

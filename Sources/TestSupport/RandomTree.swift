@@ -14,7 +14,8 @@ package struct RandomTree {
     /// Names that a store must escape, that tools stumble over, or that are as long as a name can be.
     private static let names: [[UInt8]] =
         [
-            ".git", ".GIT", ".gitmodules", ".gitattributes", "git~1", "GI7EB~1", ".git ", ".git.", "%41", "%", "a%zz",
+            ".git", ".GIT", ".gitmodules", ".gitattributes", "git~1", "GI7EB~1", ".git ", ".git.", "%41", "%",
+            "a%zz",
             "x.chunks", ".chunks", "x.chunks.chunks", "new\nline", "tab\t", " ", "-rf", "$(touch x)", "\\",
             "snapshot.json", "root.mtree", ".understudy-x", "ü", "a\u{200c}.git", "CON", "*", "#", "a=b",
         ].map { Array($0.utf8) } + [
@@ -80,7 +81,8 @@ package struct RandomTree {
             directories.append(path)
         case 2:
             let targets = [
-                Array("/nowhere/at/all".utf8), Array("..".utf8), [0xff], [UInt8](repeating: 0x61, count: 4000),
+                Array("/nowhere/at/all".utf8), Array("..".utf8), [0xff],
+                [UInt8](repeating: 0x61, count: 4000),
                 Array(top.string.utf8),
             ]
             try Files.makeLink(path, to: targets.randomElement(using: &random) ?? [])
@@ -121,7 +123,9 @@ package struct RandomTree {
         try fill(path, Array(repeating: part, count: 8).joined() + bytes(100_001))
         files.append(path)
         // One byte less, as much, and one byte more than what is split.
-        try fill(top.appending("threshold"), [UInt8](repeating: 5, count: (8 << 20) + Int.random(in: -1...1, using: &random)))
+        try fill(
+            top.appending("threshold"),
+            [UInt8](repeating: 5, count: (8 << 20) + Int.random(in: -1...1, using: &random)))
     }
 
     private mutating func makeSparse(_ path: FilePath) throws {
@@ -130,7 +134,9 @@ package struct RandomTree {
         let hole = Int.random(in: 1...40, using: &random) * 4096
         for place in [hole, 3 * hole] {
             let piece = bytes(4096)
-            let count = unsafe piece.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, place) }
+            let count = unsafe piece.withUnsafeBytes {
+                unsafe pwrite(descriptor, $0.baseAddress, $0.count, place)
+            }
             guard count == piece.count else { throw FixtureFailure("cannot write \(path): errno \(errno)") }
         }
         guard ftruncate(descriptor, off_t(5 * hole)) == 0 else {
@@ -150,7 +156,8 @@ package struct RandomTree {
     private mutating func freePath() throws -> FilePath {
         let directory = directories.randomElement(using: &random) ?? top
         while true {
-            let name = Bool.random(using: &random)
+            let name =
+                Bool.random(using: &random)
                 ? Self.names.randomElement(using: &random) ?? []
                 : (0..<Int.random(in: 1...12, using: &random)).map { _ in
                     UInt8.random(in: 1...255, using: &random)
@@ -182,7 +189,9 @@ package struct RandomTree {
 
     private func fill(_ path: FilePath, _ bytes: some Sequence<UInt8>) throws {
         let bytes = Array(bytes)
-        let descriptor = unsafe path.withPlatformString { unsafe open($0, O_WRONLY | O_CREAT | O_TRUNC, 0o644) }
+        let descriptor = unsafe path.withPlatformString {
+            unsafe open($0, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        }
         guard descriptor >= 0 else { throw FixtureFailure("cannot open \(path): errno \(errno)") }
         defer { close(descriptor) }
         let count = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
@@ -198,10 +207,12 @@ package struct RandomTree {
         let isList = Int.random(in: 0..<3, using: &random) == 0
         let name = isList ? "system.posix_acl_access" : "user.\(Int.random(in: 0..<3, using: &random))"
         // Version 2; owner, a named user, group, mask, others (linux/posix_acl_xattr.h).
-        let value: [UInt8] = isList
-            ? [2, 0, 0, 0] + [(1, 6, .max), (2, 7, 1234), (4, 4, .max), (0x10, 7, .max), (0x20, 4, UInt32.max)].flatMap {
-                [UInt8($0.0), 0, UInt8($0.1), 0] + Self.littleEndian($0.2)
-            } : bytes(Int.random(in: 0...200, using: &random))
+        let value: [UInt8] =
+            isList
+            ? [2, 0, 0, 0]
+                + [(1, 6, .max), (2, 7, 1234), (4, 4, .max), (0x10, 7, .max), (0x20, 4, UInt32.max)].flatMap {
+                    [UInt8($0.0), 0, UInt8($0.1), 0] + Self.littleEndian($0.2)
+                } : bytes(Int.random(in: 0...200, using: &random))
         let result = unsafe path.withPlatformString { path in
             unsafe value.withUnsafeBytes { unsafe lsetxattr(path, name, $0.baseAddress, $0.count, 0) }
         }
@@ -216,9 +227,12 @@ package struct RandomTree {
     }
 
     private mutating func setTime(_ path: FilePath) throws {
-        let seconds = [0, -1, -2_000_000_000, 1, 1_700_000_000, 4_200_000_000].randomElement(using: &random) ?? 0
+        let seconds =
+            [0, -1, -2_000_000_000, 1, 1_700_000_000, 4_200_000_000].randomElement(using: &random) ?? 0
         let nanoseconds = [0, 1, 999_999_999, 500_000_000].randomElement(using: &random) ?? 0
-        let times = [timespec(tv_sec: seconds, tv_nsec: nanoseconds), timespec(tv_sec: seconds, tv_nsec: nanoseconds)]
+        let times = [
+            timespec(tv_sec: seconds, tv_nsec: nanoseconds), timespec(tv_sec: seconds, tv_nsec: nanoseconds),
+        ]
         let result = unsafe path.withPlatformString { path in
             unsafe times.withUnsafeBufferPointer {
                 unsafe utimensat(AT_FDCWD, path, $0.baseAddress, AT_SYMLINK_NOFOLLOW)

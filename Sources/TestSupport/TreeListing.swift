@@ -60,7 +60,8 @@ package struct TreeListing: Hashable, Sendable {
             let child = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
             let terminated = name + [0]
             guard
-                unsafe Self.withName(terminated, { unsafe fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) })
+                unsafe Self.withName(
+                    terminated, { unsafe fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) })
                     == 0
             else { throw Self.failure("look at", child) }
             guard status.st_mode & S_IFMT == S_IFDIR else {

@@ -46,7 +46,9 @@ import Testing
     }
 
     /// Git's own tools on such a store: it is sound for them, and after their care and in their copies all is there.
-    private func stockGit(_ runner: CommandLineRunner, _ first: TreeListing, _ second: TreeListing) async throws {
+    private func stockGit(_ runner: CommandLineRunner, _ first: TreeListing, _ second: TreeListing)
+        async throws
+    {
         let directory = runner.directory
         try await runner.checkStore(directory.appending("tree.git"))
         try await shell(

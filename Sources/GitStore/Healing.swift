@@ -1,0 +1,277 @@
+package import Git
+internal import FileTree
+internal import Programs
+internal import SystemPackage
+
+/// Replaces damaged and missing objects by good ones from the store's git remotes, and damaged packs by whole ones.
+///
+/// What is missing is fetched by the stock `git` program into a repository of its own, read from there, compared with its
+/// id, and written into a new pack of the store. A new pack is looked into first, by us and by git, so the good copy wins.
+package struct Healing {
+    /// What was done, and what was not.
+    package struct Report: Sendable {
+        /// The objects that were replaced.
+        package var healed = 0
+        /// Damaged files that were moved out of the way, by their new paths; and what else was done to files.
+        package var files: [String] = []
+        /// The remotes that objects came from, by name.
+        package var remotes: [String] = []
+        /// What could not be healed, and why; empty when all is well.
+        package var problems: [String] = []
+
+        /// Whether anything was changed.
+        package var hasHealed: Bool { healed > 0 || !files.isEmpty }
+
+        /// For people, a line for each thing.
+        package var words: [String] {
+            let fetched =
+                healed == 0
+                ? []
+                : [
+                    "\(healed) damaged or missing objects were replaced from \(remotes.joined(separator: ", "))"
+                ]
+            return fetched + files + problems.map { "not healed: \($0)" }
+        }
+
+        /// Adds what another healing did.
+        package mutating func add(_ other: Report) {
+            healed += other.healed
+            files += other.files
+            remotes += other.remotes.filter { !remotes.contains($0) }
+            problems += other.problems
+        }
+    }
+
+    /// How far to look from a commit.
+    package enum Reach: Sendable {
+        /// Not beyond the commit itself.
+        case commit
+        /// Its tree and all files in it.
+        case contents
+        /// That, and the same of all commits before it.
+        case history
+    }
+
+    private let store: SnapshotStore
+    /// Fetching a large snapshot over a slow line takes its time; a line that hangs must end some day.
+    private static let limit = Duration.seconds(6 * 3600)
+
+    /// A healing of a store.
+    package init(_ store: SnapshotStore) {
+        self.store = store
+    }
+
+    /// Heals everything within reach of commits.
+    package func heal(
+        _ commits: [ObjectID], _ reach: Reach, holding lock: WriterLock
+    ) async throws -> Report {
+        var report = Report()
+        try await rebuildIndexes(&report)
+        var wanted = try damaged(commits, reach)
+        guard !wanted.isEmpty else { return report }
+        let remotes = try await remotes()
+        if remotes.isEmpty {
+            report.problems.append(
+                "\(wanted.count) objects are damaged or missing, and the store has no git remote to fetch them from"
+            )
+        }
+        for remote in remotes where !wanted.isEmpty {
+            // A tree that comes back may name further objects that are not there.
+            var before = -1
+            while !wanted.isEmpty, before != report.healed {
+                before = report.healed
+                try await fetch(wanted, from: remote, &report)
+                wanted = try damaged(commits, reach)
+            }
+            if report.healed > 0, !report.remotes.contains(remote.name) { report.remotes.append(remote.name) }
+        }
+        if let first = wanted.keys.min(), !remotes.isEmpty {
+            report.problems.append(
+                "\(wanted.count) objects are damaged or missing and on none of the remotes "
+                    + "\(remotes.map(\.name).joined(separator: ", ")), the first is \(first)")
+        }
+        return report
+    }
+
+    // MARK: What is damaged
+
+    private func damaged(_ commits: [ObjectID], _ reach: Reach) throws -> [ObjectID: ObjectKind] {
+        let lane = ReaderLane(try store.reader())
+        var damaged: [ObjectID: ObjectKind] = [:]
+        var seen: Set<ObjectID> = []
+        var open: [(id: ObjectID, kind: ObjectKind)] = commits.map { ($0, .commit) }
+        while let (id, kind) = open.popLast() {
+            guard seen.insert(id).inserted else { continue }
+            do {
+                switch kind {
+                case .commit:
+                    let commit = try Commit(contents: lane.contents(id, .commit), of: id)
+                    if reach != .commit { open.append((commit.tree, .tree)) }
+                    if reach == .history { open += commit.parents.map { ($0, .commit) } }
+                case .tree:
+                    for entry in try Tree.entries(lane.contents(id, .tree), of: id) {
+                        open.append((entry.id, entry.mode == .tree ? .tree : .blob))
+                    }
+                case .blob, .tag:
+                    try unsafe lane.read(id, kind, checks: true) { _ in }
+                }
+            } catch let error as GitError where error.code != .system {
+                damaged[id] = kind
+            }
+        }
+        return damaged
+    }
+
+    // MARK: Fetching
+
+    private struct Remote {
+        var name: String
+        var url: String
+    }
+
+    private func remotes() async throws -> [Remote] {
+        let file = store.path.appending("config").string
+        let outcome = try await git([
+            "config", "--file", file, "--null", "--get-regexp", #"^remote\..*\.url$"#,
+        ])
+        // Status 1 says that nothing fits.
+        guard outcome.status == 0 else {
+            guard outcome.status == 1 else {
+                throw ProgramFailure("git config --file \(file): \(outcome.errorOutput)")
+            }
+            return []
+        }
+        // `remote.NAME.url`, a line break, the URL, a zero byte.
+        return outcome.output.split(separator: "\0").map { line in
+            let key = line.prefix { $0 != "\n" }
+            let name = key.dropFirst("remote.".count).dropLast(".url".count)
+            return Remote(name: String(name), url: String(line.dropFirst(key.count + 1)))
+        }
+    }
+
+    private func fetch(
+        _ wanted: [ObjectID: ObjectKind], from remote: Remote, _ report: inout Report
+    ) async throws {
+        let scratch = try Scratch(in: store.localDirectory)
+        let repository = scratch.path.appending("fetched.git")
+        let place = ["--git-dir", repository.string]
+        try await git(["init", "--quiet", "--bare", repository.string]).check("git init")
+        try await git(place + ["remote", "add", "origin", "--", remote.url]).check("git remote add")
+        let list = wanted.keys.sorted().map { "\($0)\n" }.joined()
+        // Exactly the objects that are named, as a partial clone fetches what it lacks; a server that cannot leave out
+        // what hangs below a tree sends it too, and one that hands out references only is asked for all of them.
+        let byName = [
+            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=tree:0", "origin", "--stdin",
+        ]
+        // What became of it is seen in what is there afterwards.
+        try await git(place + byName, input: Array(list.utf8))
+        var missing = try write(wanted, from: repository, &report)
+        if !missing.isEmpty {
+            let all = [
+                "fetch", "--quiet", "--no-tags", "--no-filter", "--refetch", "origin",
+                "+refs/*:refs/fetched/*",
+            ]
+            let outcome = try await git(place + all)
+            missing = try write(missing, from: repository, &report)
+            if outcome.status != 0, !missing.isEmpty {
+                report.problems.append(
+                    "git cannot fetch from the remote \(remote.name): \(outcome.errorOutput.split(separator: "\n").last ?? "")"
+                )
+            }
+        }
+        withExtendedLifetime(scratch) {}
+    }
+
+    /// Writes what was fetched into a pack of the store, and returns what was not there.
+    private func write(
+        _ wanted: [ObjectID: ObjectKind], from repository: FilePath, _ report: inout Report
+    ) throws -> [ObjectID: ObjectKind] {
+        let fetched = ReaderLane(try ObjectReader(repository))
+        let pack = try PackWriter(try store.reader(), rewrites: true)
+        let lane = pack.lane()
+        var missing = wanted
+        for (id, kind) in wanted.sorted(by: { $0.key < $1.key }) {
+            do {
+                _ = try lane.add(kind, try fetched.contents(id, kind))
+                missing[id] = nil
+            } catch let error as GitError where error.code != .system {
+                // Not there: the next remote may have it, and the report says it when none has.
+                continue
+            }
+        }
+        try lane.flush()
+        report.healed += try pack.finish()
+        return missing
+    }
+
+    // MARK: Files
+
+    /// Makes damaged pack indexes again from their packs.
+    private func rebuildIndexes(_ report: inout Report) async throws {
+        for index in try ObjectReader.damagedIndexes(of: store.path) {
+            let pack = FilePath(String(index.string.dropLast(".idx".count)) + ".pack")
+            let scratch = try Scratch(in: store.localDirectory)
+            let new = scratch.path.appending("new.idx")
+            let outcome = try await git(["index-pack", "-o", new.string, pack.string])
+            guard outcome.status == 0 else {
+                report.problems.append(
+                    "\(index) is damaged and cannot be made again from its pack: \(outcome.errorOutput.split(separator: "\n").last ?? "")"
+                )
+                continue
+            }
+            try Files.replace(index, with: Files.read(new, limit: .max), mode: 0o444)
+            report.files.append("\(index) was damaged and is made again from its pack")
+            withExtendedLifetime(scratch) {}
+        }
+    }
+
+    /// Writes what is whole in damaged packs into a new one, and moves the damaged ones into `understudy/damaged`, so
+    /// that `git fsck` finds nothing; to be called when everything that is wanted was healed.
+    package func retireDamagedPacks(_ report: inout Report, holding lock: WriterLock) throws {
+        let reader = try store.reader()
+        let damaged = try reader.objectsOfDamagedPacks()
+        guard !damaged.isEmpty else { return }
+        let source = ReaderLane(reader)
+        let pack = try PackWriter(reader, rewrites: true)
+        let lane = pack.lane()
+        for id in Set(damaged.flatMap(\.ids)).sorted() {
+            do {
+                let object = try reader.object(id)
+                _ = try lane.add(object.kind, try source.contents(id, object.kind))
+            } catch let error as GitError where error.code != .system {
+                // Nothing that a reference reaches: those were healed before. It stays in the file that is put aside.
+                continue
+            }
+        }
+        try lane.flush()
+        _ = try pack.finish()
+        let place = store.localDirectory.appending("damaged")
+        try Files.makeDirectories(place, mode: 0o700)
+        for file in damaged.map(\.path) {
+            guard let name = file.lastComponent?.stem else { continue }
+            // The index first: git passes over a pack without one, and finds fault with an index without its pack.
+            for suffix in [".idx", ".pack"] {
+                let path = file.removingLastComponent().appending(name + suffix)
+                try Files.rename(path, to: place.appending(name + suffix))
+            }
+            report.files.append(
+                "the damaged pack \(file) was replaced and lies in \(place) now; remove it when you like")
+        }
+        try Files.syncDirectory(store.path.appending("objects/pack"))
+    }
+
+    @discardableResult
+    private func git(_ arguments: [String], input: [UInt8] = []) async throws -> Program.Outcome {
+        // Nobody is there to be asked for a password.
+        let environment = ["GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"]
+        return try await Program(
+            "git", arguments, environment: environment, input: input, limit: Self.limit, outputLimit: 1 << 22
+        ).run()
+    }
+}
+
+extension Program.Outcome {
+    fileprivate func check(_ operation: String) throws {
+        guard status == 0 else { throw ProgramFailure("\(operation): \(errorOutput)") }
+    }
+}

@@ -1,0 +1,136 @@
+import FileTree
+import GitStore
+import Programs
+import SnapshotModel
+import SystemPackage
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Calls that fail, disks that are full, hosts that lie: never a crash, never a wrong snapshot, never half a tree.
+///
+/// `UNDERSTUDY_TEST_FAULTS` sets how many calls of each kind fail, one at a time; `make crash` lets every one fail.
+@Suite struct FaultTests {
+    private static let count =
+        unsafe getenv("UNDERSTUDY_TEST_FAULTS").flatMap { Int(unsafe String(cString: $0)) } ?? 5
+
+    /// Which calls fail, and how.
+    private static let faults = [
+        ("pwrite64", "ENOSPC"), ("write", "EDQUOT"), ("fsync", "EIO"), ("rename", "ENOSPC"),
+        ("openat", "EMFILE"),
+        ("openat", "EIO"), ("read", "EIO"), ("getdents64", "EIO"), ("mmap", "ENOMEM"),
+        ("newfstatat", "EIO"), ("mkdir", "ENOSPC"), ("unlink", "EIO"), ("renameat2", "EIO"),
+        ("ftruncate", "EIO"),
+        ("mkdirat", "ENOSPC"), ("syncfs", "EIO"), ("fchmod", "EIO"), ("utimensat", "EIO"),
+    ]
+
+    private func start(_ directory: FilePath) async throws -> CommandLineRunner {
+        let tree = directory.appending("tree")
+        try Files.makeDirectories(tree.appending("sub/deep"))
+        try Files.replace(tree.appending("sub/file"), with: Array("one\n".utf8))
+        try Files.replace(tree.appending("sub/deep/large"), with: [UInt8](repeating: 3, count: 200_000))
+        try Files.makeLink(tree.appending("link"), to: Array("sub/file".utf8))
+        let runner = try CommandLineRunner(directory)
+        try await runner.succeed("init", "tree")
+        try await runner.succeed("snapshot")
+        return runner
+    }
+
+    private func change(_ directory: FilePath, _ words: String) throws {
+        try Files.replace(directory.appending("tree/sub/file"), with: Array("\(words)\n".utf8))
+    }
+
+    /// Says what is wrong with how a command failed: every failure has words, a hint and a status of the list.
+    private func check(_ outcome: Program.Outcome, _ comment: String) {
+        #expect(
+            [0, 1, 3, 6, 7, 10, 64].contains(outcome.status),
+            "\(comment): \(outcome.status) \(outcome.errorOutput)")
+        if ![0, 3].contains(outcome.status) {
+            #expect(outcome.errorOutput.contains("error: "), "\(comment): \(outcome.errorOutput)")
+            #expect(outcome.errorOutput.contains("hint: "), "\(comment): \(outcome.errorOutput)")
+        }
+    }
+
+    /// The snapshot that a command says it took is whole and is what was there, or names what it lacks.
+    private func checkSnapshot(
+        _ runner: CommandLineRunner, _ outcome: Program.Outcome, _ live: TreeListing, _ comment: String
+    ) async throws {
+        guard outcome.status == 0 || outcome.status == 3 else { return }
+        if outcome.status == 3 {
+            #expect(outcome.output.contains("unreadable: "), "\(comment): \(outcome.output)")
+            return
+        }
+        let out = runner.directory.appending("out")
+        try await runner.succeed("restore", "--to", out.string)
+        let place = out.appending("tree").pushing(FilePath(String("\(runner.directory)/tree".dropFirst())))
+        #expect(try TreeListing(place).differences(from: live) == [], "\(comment)")
+        try Files.removeTree(out)
+    }
+
+    @Test(arguments: faults) func aCallThatFailsInASnapshotIsToldAndHarmsNothing(
+        _ call: String, _ error: String
+    ) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let store = directory.appending("tree.git")
+            var random = SplitMix(state: 5)
+            let loop = CrashLoop(runner, seed: 5)
+            try change(directory, "measured")
+            for instant in try await loop.calls([call], of: ["snapshot"]).shuffled(using: &random).prefix(
+                Self.count)
+            {
+                let comment = "\(instant) failing with \(error)"
+                try change(directory, comment)
+                let live = try TreeListing(directory.appending("tree"))
+                let (outcome, _) = try await loop.run(["snapshot"], failing: instant, with: error)
+                check(outcome, comment)
+                try await runner.checkStore(store)
+                try await checkSnapshot(runner, outcome, live, comment)
+                let next = try await runner.run("snapshot")
+                #expect(next.status == 0, "\(comment), and the next: \(next.errorOutput)")
+                try await checkSnapshot(runner, next, live, "after \(comment)")
+                #expect(try TreeListing(directory.appending("tree")) == live, "\(comment)")
+                let left = try CrashLoop.leftovers(in: store)
+                #expect(left == [], "\(comment)")
+            }
+        }
+    }
+
+    @Test(arguments: faults) func aCallThatFailsInARestoreLeavesAWholeTree(
+        _ call: String, _ error: String
+    ) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let store = directory.appending("tree.git")
+            let wanted = try TreeListing(directory.appending("tree"))
+            let id = try #require(
+                try SnapshotStore.open(at: store).snapshots(of: "tree").last?.id.description)
+            var random = SplitMix(state: 6)
+            let loop = CrashLoop(runner, seed: 6)
+            try change(directory, "measured")
+            let restore = ["restore", id]
+            for instant in try await loop.calls([call], of: restore).shuffled(using: &random).prefix(
+                Self.count)
+            {
+                let comment = "\(instant) failing with \(error)"
+                try change(directory, comment)
+                let live = try TreeListing(directory.appending("tree"))
+                let (outcome, _) = try await loop.run(restore, failing: instant, with: error)
+                check(outcome, comment)
+                let found = try TreeListing(directory.appending("tree"))
+                #expect(
+                    found == wanted || (outcome.status != 0 && found == live),
+                    "\(comment): \(outcome.errorOutput)")
+                try await runner.checkStore(store)
+                let next = try await runner.run("restore", id)
+                #expect(next.status == 0, "\(comment), and the next: \(next.errorOutput)")
+                #expect(try TreeListing(directory.appending("tree")) == wanted, "after \(comment)")
+                let left = try CrashLoop.leftovers(in: store)
+                #expect(left == [], "\(comment)")
+            }
+        }
+    }
+}

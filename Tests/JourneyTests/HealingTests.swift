@@ -1,0 +1,118 @@
+import FileTree
+import Git
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A damaged store with a copy elsewhere heals itself, and one without says what is lost and touches nothing.
+@Suite struct HealingTests {
+    private func shell(_ script: String, in directory: FilePath) async throws -> String {
+        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
+    }
+
+    /// A store with two snapshots and a mirror of it that is its remote.
+    private func start(_ directory: FilePath, withRemote: Bool = true) async throws -> CommandLineRunner {
+        try await Program(
+            "/bin/bash",
+            ["-euc", "mkdir -p tree/sub; echo one > tree/sub/a; seq 5000 > tree/b; ln -s b tree/link"],
+            directory: directory
+        ).runSuccessfully()
+        let runner = try CommandLineRunner(directory)
+        try await runner.succeed("init", "tree")
+        try await runner.succeed("snapshot")
+        try Files.replace(directory.appending("tree/sub/a"), with: Array("two\n".utf8))
+        try await runner.succeed("snapshot")
+        guard withRemote else { return runner }
+        _ = try await shell(
+            "git clone --quiet --mirror --no-hardlinks tree.git offsite.git; git -C tree.git remote add offsite \"$PWD/offsite.git\"",
+            in: directory)
+        return runner
+    }
+
+    /// Flips bytes of an object of the latest snapshot where it lies in its pack.
+    private func damage(_ object: String, _ directory: FilePath) async throws {
+        let found = try await shell(
+            """
+            snapshot=$(git -C tree.git for-each-ref --format='%(refname)' refs/snapshots | tail -n 1)
+            id=$(git -C tree.git rev-parse "$snapshot\(object)")
+            for index in tree.git/objects/pack/*.idx; do
+                place=$(git show-index < "$index" | grep " $id " | cut -d' ' -f1) || continue
+                pack=${index%.idx}.pack; chmod u+w "$pack"
+                printf '\\377\\377\\377' | dd of="$pack" bs=1 seek=$((place + 4)) conv=notrunc status=none
+                echo "$pack"
+            done
+            """, in: directory)
+        #expect(!found.isEmpty, "\(object) lies in a pack")
+    }
+
+    @Test(arguments: [
+        "", "^{tree}", ":snapshot.json", ":tree/files$PWD/tree/b", ":tree/files$PWD/tree/sub",
+        ":tree/manifest",
+    ])
+    func aRestoreFetchesWhatIsDamaged(_ object: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let expected = try TreeListing(directory.appending("tree"))
+            try await damage(object, directory)
+            #expect(try await runner.run("verify").status != 0)
+            try await Program("rm", ["-rf", "tree"], directory: directory).runSuccessfully()
+            let outcome = try await runner.run("restore")
+            #expect(outcome.status == 0, "\(outcome.errorOutput)")
+            #expect(outcome.output.contains("replaced from offsite"), "\(outcome.output)")
+            #expect(try TreeListing(directory.appending("tree")).differences(from: expected) == [])
+            // The good copy wins from now on.
+            try await runner.succeed("verify")
+            // The damaged pack is put aside when it is asked for, and then git is content.
+            let healed = try await runner.succeed("verify", "--all", "--heal")
+            #expect(healed.contains("the damaged pack"), "\(healed)")
+            try await runner.checkStore(directory.appending("tree.git"))
+            try await runner.succeed("verify", "--all")
+        }
+    }
+
+    @Test func aLostPackIsFetchedWhole() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            _ = try await shell("rm -f tree.git/objects/pack/*", in: directory)
+            #expect(try await runner.run("verify", "--all").status == 6)
+            let expected = try TreeListing(directory.appending("tree"))
+            try await runner.succeed("verify", "--all", "--heal")
+            try await runner.checkStore(directory.appending("tree.git"))
+            try await runner.succeed("restore")
+            #expect(try TreeListing(directory.appending("tree")).differences(from: expected) == [])
+        }
+    }
+
+    @Test func aDamagedIndexIsMadeAgainFromItsPackAlone() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            _ = try await shell(
+                "for i in tree.git/objects/pack/*.idx; do chmod u+w $i; printf 'x' | dd of=$i bs=1 seek=1 conv=notrunc status=none; done",
+                in: directory)
+            #expect(try await runner.run("verify").status == 6)
+            let outcome = try await runner.run("restore")
+            #expect(outcome.status == 0, "\(outcome.errorOutput)")
+            #expect(outcome.output.contains("made again from its pack"), "\(outcome.output)")
+            try await runner.checkStore(directory.appending("tree.git"))
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func whatNobodyHasIsNamedAndProductionIsUntouched(_ withRemote: Bool) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: withRemote)
+            try await damage(":tree/files$PWD/tree/b", directory)
+            if withRemote { _ = try await shell("rm -rf offsite.git", in: directory) }
+            try Files.replace(directory.appending("tree/sub/a"), with: Array("live\n".utf8))
+            let live = try TreeListing(directory.appending("tree"))
+            let outcome = try await runner.run("restore")
+            #expect(outcome.status == 6, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(outcome.errorOutput.contains("/tree/b is damaged in the store"), "\(outcome.errorOutput)")
+            #expect(outcome.errorOutput.contains(withRemote ? "remote offsite" : "no git remote"))
+            #expect(outcome.errorOutput.contains("hint: "))
+            #expect(try TreeListing(directory.appending("tree")).differences(from: live) == [])
+            #expect(try CrashLoop.leftovers(in: directory.appending("tree.git")) == [])
+        }
+    }
+}
