@@ -16,7 +16,7 @@ BINARY := .build/release/understudy
 # What the binary may ask the system for. Foundation is not among it: it is linked in, or not used at all.
 LIBRARIES := libarchive|libc|libcrypto|libdeflate|libexpat|libgcc_s|libgit2|libm|libsqlite3|libstdc\+\+|ld-linux-[a-z0-9-]+
 
-.PHONY: help setup build debug demo test check bench install clean
+.PHONY: help setup build debug demo test crash sanitize check bench install clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -38,6 +38,20 @@ test: setup ## Run every test.
 	$(SWIFT) build
 	$(SWIFT) test 2>&1 | tee .build/test.log
 	@echo "make test: $$(grep -o 'Test run with .*' .build/test.log | tail -n 1)"
+
+# A kill at this many instants in each of snapshot, restore and undo; every call that can fail, failing once.
+CRASHES ?= 400
+
+crash: setup ## Kill commands at 1,200 instants, fail every call, try many random trees.
+	$(SWIFT) build --build-tests
+	UNDERSTUDY_TEST_CRASHES=$(CRASHES) UNDERSTUDY_TEST_FAULTS=1000000 UNDERSTUDY_TEST_TREES=24 \
+	    $(SWIFT) test --skip-build --filter 'CrashTests|FaultTests|RandomTreeTests'
+
+# Each sanitizer has a build of its own. What runs is what reads bytes that others may have written, with many threads.
+sanitize: setup ## Run the readers and writers of the store under the address and the thread sanitizer.
+	UNDERSTUDY_TEST_FUZZ=4000 LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/leaks.txt $(SWIFT) test \
+	    --sanitize=address --scratch-path .build-address --filter 'HostileStoreTests|GitTests'
+	$(SWIFT) test --sanitize=thread --scratch-path .build-thread --filter 'HostileStoreTests|GitTests'
 
 check: ## Check format, imports, and what the release binary is linked to.
 	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift

@@ -15,7 +15,8 @@ struct RestoreCommand: AsyncParsableCommand {
         discussion: """
             Stages everything beside production, reads it back and compares it with the snapshot, takes a safety \
             snapshot of what is there, stops the system, exchanges the directories in one step each, starts the system \
-            and probes it. If anything fails the old system comes back by itself. 'understudy undo' takes it back later.
+            and probes it. If anything fails the old system comes back by itself. 'understudy undo' takes it back later. \
+            What is damaged in the store is fetched from its git remotes.
 
             EXAMPLE
               understudy restore --dry-run
@@ -91,7 +92,6 @@ struct RestoreCommand: AsyncParsableCommand {
         let identities = try identity.read()
         if dryRun {
             let reference = try store.snapshot(id, of: session.system.name)
-            try checkIdentities(identities, reference, store, session)
             let plan = try await plan(reference, request, identities, store, session)
             session.output.endProgress()
             let shown = encodable(plan)

@@ -14,12 +14,14 @@ struct VerifyCommand: AsyncParsableCommand {
             EXAMPLE
               understudy verify
               understudy verify --all
+              understudy verify --all --heal
 
             EXIT STATUS
               0   all is well
               1   there is no such snapshot
               6   something is damaged; the paths are named
               10  there is no store
+              11  another process writes to the store (with --heal)
               12  an identity was given, and does not open the snapshot
               64  wrong usage, or a mistake in the system file
             """)

@@ -145,7 +145,13 @@ package final class SnapshotStore: Sendable {
                 return error
             }
         }
-        guard let failure else { return }
+        guard let failure else {
+            guard expected == nil else { return }
+            // libgit2 keeps quiet when it cannot remove the lock file of a new reference. That reference is there, so a
+            // failure here is no failure of what was asked for, and nobody else has known its name until now.
+            try? Files.remove(path.appending(name + ".lock"))
+            return
+        }
         guard failure.code == .modified || failure.code == .exists else { throw failure }
         throw StoreFailure(
             .raced, "somebody else moved \(name) meanwhile: \(failure.reason)", hint: "run the command again")

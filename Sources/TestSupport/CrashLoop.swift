@@ -7,7 +7,7 @@ package import SystemPackage
 /// Two kinds of instant: before the n-th call that changes something on the disk, every n of every such call, and after
 /// a random delay within the time that the command takes.
 package struct CrashLoop {
-    /// When a command is killed.
+    /// When a command is killed, or which of its calls fails.
     package enum Instant: Hashable, Sendable, CustomStringConvertible {
         /// On entry to the n-th call of a kind in any thread.
         case call(String, number: Int)
@@ -17,8 +17,8 @@ package struct CrashLoop {
         /// For messages.
         package var description: String {
             switch self {
-            case .call(let name, let number): "killed at \(name) \(number)"
-            case .delay(let milliseconds): "killed after \(milliseconds) ms"
+            case .call(let name, let number): "at \(name) \(number)"
+            case .delay(let milliseconds): "after \(milliseconds) ms"
             }
         }
     }

@@ -16,7 +16,7 @@ import Testing
 /// `UNDERSTUDY_TEST_CRASHES` sets how often each command is killed; `make crash` sets it high.
 @Suite struct CrashTests {
     private static let count =
-        unsafe getenv("UNDERSTUDY_TEST_CRASHES").flatMap { Int(unsafe String(cString: $0)) } ?? 12
+        unsafe getenv("UNDERSTUDY_TEST_CRASHES").flatMap { Int(unsafe String(cString: $0)) } ?? 8
 
     /// A system of two directories, so that a restore has two places to exchange.
     private struct World {

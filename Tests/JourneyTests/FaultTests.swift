@@ -15,7 +15,7 @@ import Testing
 /// `UNDERSTUDY_TEST_FAULTS` sets how many calls of each kind fail, one at a time; `make crash` lets every one fail.
 @Suite struct FaultTests {
     private static let count =
-        unsafe getenv("UNDERSTUDY_TEST_FAULTS").flatMap { Int(unsafe String(cString: $0)) } ?? 5
+        unsafe getenv("UNDERSTUDY_TEST_FAULTS").flatMap { Int(unsafe String(cString: $0)) } ?? 2
 
     /// Which calls fail, and how.
     private static let faults = [

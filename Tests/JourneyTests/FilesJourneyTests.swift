@@ -169,31 +169,6 @@ import Testing
             #expect(outcome.errorOutput.contains("fits 2 snapshots"))
         }
     }
-
-    @Test func killedAtAnyMomentTheStoreIsSoundAndTheTreeIsWhole() async throws {
-        try await withTemporaryDirectory { directory in
-            let runner = try await start(directory)
-            try await runner.succeed("snapshot")
-            try await shell("rm tree/fifo; cp -a tree old; echo new > tree/a.conf", in: directory)
-            for round in 0..<8 {
-                try await runner.kill(after: 40 + round * 60, ["snapshot"])
-                try await runner.checkStore(directory.appending("tree.git"))
-                try await runner.kill(after: 60 + round * 90, ["restore", "latest~0"])
-                let contents = try Files.read(directory.appending("tree/a.conf"))
-                #expect(["hello\n", "new\n"].contains(String(decoding: contents, as: UTF8.self)))
-                try await shell("echo new > tree/a.conf", in: directory)
-            }
-            try await runner.succeed("restore")
-            try await runner.succeed("verify", "--all")
-            try await runner.checkStore(directory.appending("tree.git"))
-            let names = try Files.names(directory).map { String(decoding: $0, as: UTF8.self) }
-            #expect(
-                names.filter { $0.hasPrefix(".understudy-") }.count == 1,
-                "what undo needs, and no more: \(names)")
-            let packs = try Files.names(directory.appending("tree.git/objects/pack"))
-            #expect(!packs.contains { $0.starts(with: "tmp_".utf8) })
-        }
-    }
 }
 
 /// Mistakes in what is told to the tool.

@@ -4,8 +4,17 @@ import SystemPackage
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// Random trees through the binary and back, compared by what the system itself says of every path.
+///
+/// `UNDERSTUDY_TEST_TREES` sets how many trees there are; `make crash` sets it high.
 @Suite struct RandomTreeTests {
+    private static let count =
+        unsafe getenv("UNDERSTUDY_TEST_TREES").flatMap { UInt64(unsafe String(cString: $0)) } ?? 2
+
     private func shell(_ script: String, in directory: FilePath) async throws {
         try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
     }
@@ -19,7 +28,7 @@ import Testing
         return try TreeListing(place)
     }
 
-    @Test(arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(arguments: 1...count)
     func whatGoesInComesOutInEveryAspect(_ seed: UInt64) async throws {
         try await withTemporaryDirectory { directory in
             let path = directory.appending("tree")
