@@ -112,8 +112,9 @@ struct VerifyCommand: AsyncParsableCommand {
         session.output.progress("looking for what is damaged")
         let healing = Healing(store)
         guard !all else {
-            var report = try await healing.heal(
-                try store.references("refs/").map(\.target), .history, holding: lock)
+            // Not what somebody else keeps in the same repository: tags, say.
+            let ours = try ["heads", "snapshots", "evidence"].flatMap { try store.references("refs/\($0)/") }
+            var report = try await healing.heal(ours.map(\.target), .history, holding: lock)
             if report.problems.isEmpty { try healing.retireDamagedPacks(&report, holding: lock) }
             return report.words
         }

@@ -75,17 +75,22 @@ package struct Healing {
                 "\(wanted.count) objects are damaged or missing, and the store has no git remote to fetch them from"
             )
         }
-        for remote in remotes where !wanted.isEmpty {
+        var failures: [String] = []
+        for remote in remotes {
+            let before = report.healed
+            var asked: Set<ObjectID> = []
             // A tree that comes back may name further objects that are not there.
-            var before = -1
-            while !wanted.isEmpty, before != report.healed {
-                before = report.healed
-                try await fetch(wanted, from: remote, &report)
+            while true {
+                let open = wanted.filter { !asked.contains($0.key) }
+                guard !open.isEmpty else { break }
+                asked.formUnion(open.keys)
+                failures += try await fetch(open, from: remote, &report)
                 wanted = try damaged(commits, reach)
             }
-            if report.healed > 0, !report.remotes.contains(remote.name) { report.remotes.append(remote.name) }
+            if report.healed > before { report.remotes.append(remote.name) }
         }
         if let first = wanted.keys.min(), !remotes.isEmpty {
+            report.problems += failures
             report.problems.append(
                 "\(wanted.count) objects are damaged or missing and on none of the remotes "
                     + "\(remotes.map(\.name).joined(separator: ", ")), the first is \(first)")
@@ -149,10 +154,12 @@ package struct Healing {
         }
     }
 
+    /// Fetches what it can of what is wanted, and returns why it could not fetch the rest, when git says why.
     private func fetch(
         _ wanted: [ObjectID: ObjectKind], from remote: Remote, _ report: inout Report
-    ) async throws {
+    ) async throws -> [String] {
         let scratch = try Scratch(in: store.localDirectory)
+        defer { withExtendedLifetime(scratch) {} }
         let repository = scratch.path.appending("fetched.git")
         let place = ["--git-dir", repository.string]
         try await git(["init", "--quiet", "--bare", repository.string]).check("git init")
@@ -165,21 +172,15 @@ package struct Healing {
         ]
         // What became of it is seen in what is there afterwards.
         try await git(place + byName, input: Array(list.utf8))
-        var missing = try write(wanted, from: repository, &report)
-        if !missing.isEmpty {
-            let all = [
-                "fetch", "--quiet", "--no-tags", "--no-filter", "--refetch", "origin",
-                "+refs/*:refs/fetched/*",
-            ]
-            let outcome = try await git(place + all)
-            missing = try write(missing, from: repository, &report)
-            if outcome.status != 0, !missing.isEmpty {
-                report.problems.append(
-                    "git cannot fetch from the remote \(remote.name): \(outcome.errorOutput.split(separator: "\n").last ?? "")"
-                )
-            }
-        }
-        withExtendedLifetime(scratch) {}
+        let missing = try write(wanted, from: repository, &report)
+        guard !missing.isEmpty else { return [] }
+        let all = [
+            "fetch", "--quiet", "--no-tags", "--no-filter", "--refetch", "origin", "+refs/*:refs/fetched/*",
+        ]
+        let outcome = try await git(place + all)
+        guard try !write(missing, from: repository, &report).isEmpty, outcome.status != 0 else { return [] }
+        let words = outcome.errorOutput.split(separator: "\n").last ?? ""
+        return ["git cannot fetch from the remote \(remote.name): \(words)"]
     }
 
     /// Writes what was fetched into a pack of the store, and returns what was not there.
@@ -211,6 +212,7 @@ package struct Healing {
         for index in try ObjectReader.damagedIndexes(of: store.path) {
             let pack = FilePath(String(index.string.dropLast(".idx".count)) + ".pack")
             let scratch = try Scratch(in: store.localDirectory)
+            defer { withExtendedLifetime(scratch) {} }
             let new = scratch.path.appending("new.idx")
             let outcome = try await git(["index-pack", "-o", new.string, pack.string])
             guard outcome.status == 0 else {
@@ -221,7 +223,6 @@ package struct Healing {
             }
             try Files.replace(index, with: Files.read(new, limit: .max), mode: 0o444)
             report.files.append("\(index) was damaged and is made again from its pack")
-            withExtendedLifetime(scratch) {}
         }
     }
 

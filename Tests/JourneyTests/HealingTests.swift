@@ -11,7 +11,7 @@ import Testing
         try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
     }
 
-    /// A store with two snapshots and a mirror of it that is its remote.
+    /// A store with two snapshots and two remotes: one that is not there, and a mirror of it.
     private func start(_ directory: FilePath, withRemote: Bool = true) async throws -> CommandLineRunner {
         try await Program(
             "/bin/bash",
@@ -25,7 +25,7 @@ import Testing
         try await runner.succeed("snapshot")
         guard withRemote else { return runner }
         _ = try await shell(
-            "git clone --quiet --mirror --no-hardlinks tree.git offsite.git; git -C tree.git remote add offsite \"$PWD/offsite.git\"",
+            "git clone --quiet --mirror --no-hardlinks tree.git offsite.git; git -C tree.git remote add away /nowhere; git -C tree.git remote add offsite \"$PWD/offsite.git\"",
             in: directory)
         return runner
     }
