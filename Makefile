@@ -77,4 +77,4 @@ install: build ## Install the binary and shell completions below PREFIX.
 	    >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/understudy.fish
 
 clean: ## Remove what was built; the Python environment stays.
-	rm -rf .build .demo .corpus
+	rm -rf .build .build-address .build-thread .demo .corpus

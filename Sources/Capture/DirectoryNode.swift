@@ -8,7 +8,8 @@ internal import Synchronization
 /// The fields are written by the one thread that visits the directory, and read by the one that completes its parent;
 /// the work stack's lock and the atomic count of open children order the two, which is what makes sharing it safe.
 final class DirectoryNode: @unchecked Sendable {
-    let parent: DirectoryNode?
+    /// The directory that holds it; whoever walks holds the root, and each node its children, so that it is there.
+    unowned let parent: DirectoryNode?
     /// The path below the root, as bytes; empty for the root itself.
     let path: [UInt8]
     let openChildren = Atomic<Int>(0)

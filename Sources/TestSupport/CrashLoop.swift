@@ -45,7 +45,8 @@ package struct CrashLoop {
         let clock = ContinuousClock()
         let began = clock.now
         let all = try await calls(Self.calls, of: arguments)
-        let milliseconds = Int((clock.now - began) / .milliseconds(1))
+        // Looking on makes a command at least twice as slow.
+        let milliseconds = Int((clock.now - began) / .milliseconds(2))
         let chosen = all.shuffled(using: &random).prefix(count - count / 4)
         let delays = (chosen.count..<count).map { _ in
             Instant.delay(Int.random(in: 1...max(2, milliseconds), using: &random))
