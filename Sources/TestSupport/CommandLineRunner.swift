@@ -85,8 +85,8 @@ package struct CommandLineRunner: Sendable {
     package func kill(after milliseconds: Int, _ arguments: [String]) async throws -> Program.Outcome {
         let seconds = "\(milliseconds / 1000).\(String(1000 + milliseconds % 1000).dropFirst())"
         return try await Program(
-            "timeout", ["--signal=KILL", seconds, binary.string] + arguments, directory: directory,
-            limit: .seconds(120)
+            "timeout", ["--signal=KILL", seconds, binary.string] + arguments, environment: environment,
+            directory: directory, limit: .seconds(120)
         ).run()
     }
 

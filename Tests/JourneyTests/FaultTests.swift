@@ -34,7 +34,7 @@ import Testing
         try Files.replace(tree.appending("sub/deep/large"), with: [UInt8](repeating: 3, count: 200_000))
         try Files.makeLink(tree.appending("link"), to: Array("sub/file".utf8))
         let runner = try CommandLineRunner(directory)
-        try await runner.succeed("init", "tree")
+        try await runner.initialize("tree")
         try await runner.succeed("snapshot")
         return runner
     }

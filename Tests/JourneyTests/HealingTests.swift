@@ -19,7 +19,7 @@ import Testing
             directory: directory
         ).runSuccessfully()
         let runner = try CommandLineRunner(directory)
-        try await runner.succeed("init", "tree")
+        try await runner.initialize("tree")
         try await runner.succeed("snapshot")
         try Files.replace(directory.appending("tree/sub/a"), with: Array("two\n".utf8))
         try await runner.succeed("snapshot")

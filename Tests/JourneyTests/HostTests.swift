@@ -17,7 +17,7 @@ import Testing
             try Files.replace(tree.appending("sub/\(number)/file"), with: Array("\(number)\n".utf8))
         }
         let runner = try CommandLineRunner(directory)
-        try await runner.succeed("init", "tree")
+        try await runner.initialize("tree")
         try await runner.succeed("snapshot")
         return runner
     }

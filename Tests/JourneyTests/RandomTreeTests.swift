@@ -34,7 +34,7 @@ import Testing
             let path = directory.appending("tree")
             var tree = try RandomTree(at: path, seed: seed, count: 150)
             let runner = try CommandLineRunner(directory)
-            try await runner.succeed("init", "tree")
+            try await runner.initialize("tree")
             try await runner.succeed("snapshot")
             let first = try TreeListing(path)
             #expect(try await restored(runner, "latest", to: "out1").differences(from: first) == [])
