@@ -55,6 +55,7 @@ internal import Workers
         -> Written
     {
         var written = Written()
+        var scans = scans
         var cuts: Chunker?
         // The start of the window holds what was not cut yet.
         var kept = 0
@@ -65,6 +66,7 @@ internal import Workers
             written.size += Int64(count)
             let isEnd = count < wanted || written.size == size
             let filled = unsafe UnsafeRawBufferPointer(rebasing: window[..<(kept + count)])
+            if unsafe cuts == nil && LeakScanner.isArchive(filled) { scans = false }
             if scans {
                 let start = max(0, kept - LeakScanner.overlap)
                 written.finding = unsafe LeakScanner.find(

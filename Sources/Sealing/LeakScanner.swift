@@ -19,9 +19,15 @@ package enum LeakScanner {
     /// How far back a piece of a long text must overlap with the piece before, so that nothing is cut apart unseen.
     package static let overlap = 1 << 10
 
+    /// Whether a file that begins so is a zip archive: a plugin, a wheel. Most of what is in it is compressed and cannot be
+    /// looked at; what is not is other people's code, with the keys of its tests.
+    @unsafe package static func isArchive(_ start: UnsafeRawBufferPointer) -> Bool {
+        unsafe start.starts(with: [0x50, 0x4b, 0x03, 0x04])
+    }
+
     /// What looks like a secret first, nil when nothing does.
     @unsafe package static func find(_ bytes: UnsafeRawBufferPointer) -> Finding? {
-        guard bytes.count >= 8 else { return nil }
+        guard bytes.count >= 8, unsafe !isArchive(bytes) else { return nil }
         // In a binary file names and values are no text: only a key that is kept as text is one there too.
         if unsafe isBinary(bytes) { return unsafe privateKeyInBinary(bytes) }
         var end = minimum
