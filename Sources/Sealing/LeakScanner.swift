@@ -19,8 +19,10 @@ package enum LeakScanner {
     /// How far back a piece of a long text must overlap with the piece before, so that nothing is cut apart unseen.
     package static let overlap = 1 << 10
 
-    /// Whether a file that begins so is a zip archive: a plugin, a wheel. Most of what is in it is compressed and cannot be
-    /// looked at; what is not is other people's code, with the keys of its tests.
+    /// Whether a file that begins so is a zip archive: a plugin, a wheel.
+    ///
+    /// Most of what is in it is compressed and cannot be looked at; what is not is other people's code, with the keys of its
+    /// tests.
     @unsafe package static func isArchive(_ start: UnsafeRawBufferPointer) -> Bool {
         unsafe start.starts(with: [0x50, 0x4b, 0x03, 0x04])
     }
