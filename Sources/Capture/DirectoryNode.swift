@@ -34,6 +34,8 @@ final class DirectoryNode: @unchecked Sendable {
     var isLineSame = false
     /// Whether all lines of the manifest part that it lies in, from here down, are the cache's.
     var isRegionSame = false
+    /// How many lines that region has.
+    var regionCount = 0
     /// Whether a file in that region has several names.
     var hasLinkedFiles = false
 

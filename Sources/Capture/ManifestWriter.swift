@@ -6,12 +6,13 @@ internal import Synchronization
 
 /// Writes the manifest of a captured tree in parts, each by the thread that completed the directory that begins it.
 ///
-/// A directory whose path hashes to a small number begins a part of its own, and every entry is in the part of the
-/// nearest such directory above it. So which part an entry is in depends on its path alone, a night's change touches few
-/// parts, and a part in which nothing changed is last night's, by its id.
+/// A directory begins a part of its own when there is enough below it, down to where other parts begin; every entry is in
+/// the part of the nearest such directory above it. So parts are short whatever the shape of the tree, a night's change
+/// touches few of them, and a part in which nothing changed is last night's, by its id.
 final class ManifestWriter: Sendable {
-    /// One directory in this many begins a part.
-    private static let directoriesPerPart = 32
+    /// A directory begins a part when more entries than this would be in it: fewer make many parts and a long list of them,
+    /// more make a change cost more.
+    private static let smallestPart = 64
 
     /// A manifest in the store.
     struct Written {
@@ -74,15 +75,20 @@ final class ManifestWriter: Sendable {
         node.isRegionSame =
             node.isSame
             && node.children.allSatisfy { child in
-                child.isLineSame && (child.record.flags.contains(.isHead) || child.isRegionSame)
+                let isHead = child.record.flags.contains(.isHead)
+                return child.isLineSame && isHead == child.knownRecord?.flags.contains(.isHead)
+                    && (isHead || child.isRegionSame)
             }
+        node.regionCount = node.withEntries { records, _ in records.count }
         for child in node.children where !child.record.flags.contains(.isHead) {
+            node.regionCount += child.regionCount
             node.hasLinkedFiles = node.hasLinkedFiles || child.hasLinkedFiles
         }
         if node.parent == nil { node.isRegionSame = node.isRegionSame && node.isLineSame }
         lane.gathered.amounts[Int(node.record.own.classNumber)].entries += 1
         count(node, lane)
-        if isHead(node) {
+        node.record.flags.remove(.isHead)
+        if node.parent == nil || node.regionCount > Self.smallestPart {
             node.record.flags.insert(.isHead)
             if node.hasLinkedFiles {
                 lane.gathered.deferred.append(node)
@@ -90,12 +96,6 @@ final class ManifestWriter: Sendable {
                 try writePart(node, lane)
             }
         }
-    }
-
-    private func isHead(_ node: DirectoryNode) -> Bool {
-        if let known = node.knownRecord { return known.flags.contains(.isHead) }
-        return node.parent == nil
-            || Int(SHA256.digest(node.path)[0]) < 256 / Self.directoriesPerPart
     }
 
     private func count(_ node: DirectoryNode, _ lane: Lane) {

@@ -18,7 +18,8 @@ package struct WrittenFiles: Sendable {
         var sealedDigest: [UInt8]
     }
 
-    private var files: [Key: File] = [:]
+    /// A table for each thread that wrote: to make one of them would need the memory of all once more.
+    private var tables: [[Key: File]] = [[:]]
 
     /// No files.
     package init() {}
@@ -33,20 +34,22 @@ package struct WrittenFiles: Sendable {
         var record = EntryRecord(status)
         record.set(contents)
         record.flags.insert(.isSettled)
-        files[Key(device: status.device, inode: status.inode)] = File(
+        tables[0][Key(device: status.device, inode: status.inode)] = File(
             record: record, attributes: entry.attributes, sealedDigest: entry.sealedDigest)
     }
 
     /// Adds all of another.
     package mutating func merge(_ other: WrittenFiles) {
-        files.merge(other.files) { first, _ in first }
+        tables += other.tables
     }
 
     /// The contents and attributes of a file, nil when it is not one of these, or was changed since.
     func find(_ status: FileStatus) -> File? {
-        guard let file = files[Key(device: status.device, inode: status.inode)],
-            file.record.isUntouched(EntryRecord(status))
-        else { return nil }
-        return file
+        let key = Key(device: status.device, inode: status.inode)
+        let now = EntryRecord(status)
+        for table in tables {
+            if let file = table[key], file.record.isUntouched(now) { return file }
+        }
+        return nil
     }
 }

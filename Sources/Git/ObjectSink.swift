@@ -83,7 +83,7 @@ private final class RehearsalLane: ObjectLane {
     @unsafe func add(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool) throws -> ObjectID
     {
         let id = unsafe ObjectID.of(kind, contents)
-        if kind == .tree { rehearsal.keep(id, unsafe Array(contents)) }
+        if kind == .tree, !rehearsal.holds(id) { rehearsal.keep(id, unsafe Array(contents)) }
         return id
     }
 
