@@ -21,6 +21,8 @@ extension SnapshotStore {
         }
         if wasCut {
             try removeLocks(below: path.appending("refs"))
+            // Removing a reference rewrites the file of the packed ones.
+            try Files.remove(path.appending("packed-refs.lock"))
         }
     }
 
