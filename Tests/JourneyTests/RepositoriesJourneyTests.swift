@@ -130,7 +130,7 @@ import Testing
             async let pushes: String = shell(
                 """
                 cd clone; n=0; while [ ! -e ../stop ]; do n=$((n + 1)); git commit -q --allow-empty -m "$n"
-                git push -qf origin "HEAD:main" "HEAD:b$((n % 5))"; [ $((n % 7)) != 0 ] || git -C ../git/app.git pack-refs --all
+                git push -qf origin "HEAD:main" "HEAD:b$((n % 5))"; [ $((n % 7)) != 0 ] || git -C ../git/app.git pack-refs --all; sleep 0.05
                 done; echo $n
                 """, in: directory)
             var statuses: [Int32] = []
