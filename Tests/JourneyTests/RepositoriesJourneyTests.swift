@@ -218,11 +218,37 @@ import Testing
         }
     }
 
+    @Test func aDamagedObjectOfARepositoryIsFoundIsNotRestoredAndIsHealedFromACopy() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(
+                directory,
+                "\ngit -C clone -c protocol.file.allow=always submodule --quiet add \"$PWD/git/app.git\" sub; git -C clone commit -qm sub; git -C clone push -q\n"
+            )
+            try await runner.succeed("snapshot")
+            try await shell(
+                """
+                git clone -q --no-hardlinks --mirror git.git copy.git; git -C git.git remote add copy "$PWD/copy.git"
+                cp -a git reference; id=$(git -C git/app.git rev-parse main:f2); cd git.git/objects/pack
+                for index in *.idx; do offset=$(git show-index <$index | awk -v id=$id '$2 == id { print $1 }')
+                [ -z "$offset" ] || break; done; pack=${index%.idx}.pack; chmod u+w $pack
+                printf '\\xff\\xff\\xff' | dd of=$pack bs=1 seek=$((offset + 3)) conv=notrunc status=none
+                """, in: directory)
+            #expect(try await runner.run("verify").status == 6)
+            let restore = try await runner.run("restore")
+            #expect(restore.status == 6, "\(restore.errorOutput)")
+            try await shell("diff -r git reference", in: directory)
+            try await runner.succeed("verify", "--all", "--heal")
+            try await shell("rm -rf git", in: directory)
+            try await runner.succeed("restore")
+            try await shell("git -C git/app.git fsck --full", in: directory)
+        }
+    }
+
     @Test func killedAtAnyMomentTheStoreIsSoundAndTheNextNightIsComplete() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
             for round in 0..<6 {
-                try await runner.kill(after: 20 + round * 40, "snapshot")
+                try await runner.kill(after: 20 + round * 40, ["snapshot"])
                 try await runner.checkStore(directory.appending("git.git"))
                 try await shell(
                     "cd clone; git commit -q --allow-empty -m \(round); git push -q origin main",
