@@ -176,7 +176,12 @@ package struct ComponentCapture: Sendable {
             noteWhatIsInClear(&captured)
         }
         let sources = try await captureSources(
-            repositories, CapturedFiles(sink: sink, roots: trees, kept: kept), roots, &captured, previous,
+            repositories,
+            CapturedFiles(
+                sink: sink, roots: trees, kept: kept,
+                places: Dictionary(roots.map { ($0.name, FilePath($0.path)) }) { first, _ in first },
+                hasSealed: sealer != nil),
+            &captured, previous,
             lane)
         texts.merge(sources.newTexts) { first, _ in first }
         for listing in sources.listings {
@@ -209,7 +214,7 @@ package struct ComponentCapture: Sendable {
 
     /// Captures the objects of the repositories that were found before and after the files were captured.
     private func captureSources(
-        _ repositories: [SourceRepository], _ files: CapturedFiles, _ roots: [Root],
+        _ repositories: [SourceRepository], _ files: CapturedFiles,
         _ captured: inout CapturedComponent, _ previous: [String: [UInt8]], _ lane: any ObjectLane
     ) async throws -> SourceCapture.Result {
         guard driver.repositories() == repositories else {
@@ -220,7 +225,6 @@ package struct ComponentCapture: Sendable {
         guard !repositories.isEmpty else { return SourceCapture.Result(lock: SourcesLock()) }
         let result = try await SourceCapture(
             driver: driver, files: files, transfer: transfer,
-            places: Dictionary(roots.map { ($0.name, FilePath($0.path)) }) { first, _ in first },
             previous: try SourcesLock(previous[SourcesLock.name] ?? [])
         ).run(repositories, lane)
         captured.unreadable += result.damaged

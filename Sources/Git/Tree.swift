@@ -83,7 +83,7 @@ package enum Tree {
                 let end = rest[space...].firstIndex(of: 0), rest.endIndex - end > 20,
                 let child = ObjectID(bytes: rest[(end + 1)...(end + 20)])
             else { throw GitError(.damaged, "read tree \(id)", "its contents are not those of a tree") }
-            if mode != 0o160000 { references.append((child, mode == 0o040000)) }
+            if mode & 0o170000 != 0o160000 { references.append((child, mode & 0o170000 == 0o040000)) }
             rest = rest[(end + 21)...]
         }
         return references

@@ -15,8 +15,13 @@ package struct SourceRepository: Hashable, Sendable {
     package var name: String { path.isRoot ? root : "\(root)/\(path)" }
 
     /// The name of its list of references in the snapshot: flat, because one repository can lie in another.
+    ///
+    /// Slashes are `+`; what would read as one is escaped by `=`, so that no two repositories meet under one name.
     package var referencesName: String {
-        "refs/" + name.replacing("%", with: "%25").replacing("/", with: "%2F")
+        "refs/"
+            + name.replacing("=", with: "=e").replacing("%", with: "=c").replacing("+", with: "=p").replacing(
+                "/", with: "+")
+            + ".refs"
     }
 }
 

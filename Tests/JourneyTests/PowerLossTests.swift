@@ -96,7 +96,9 @@ import Testing
             ).runSuccessfully()
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("tree")
-            try await tryEveryPrefix(runner, ["snapshot"], mercies: [.none, .some(seed: 1), .some(seed: 2)]) { $0 }
+            try await tryEveryPrefix(runner, ["snapshot"], mercies: [.none, .some(seed: 1), .some(seed: 2)]) {
+                $0
+            }
         }
     }
 }

@@ -112,6 +112,47 @@ import Testing
         }
     }
 
+    @Test func aPruneFreesWhatOnlyTheForgottenSnapshotHeld() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            let old = try await shell("git -C git/app.git rev-parse main", in: directory).dropLast()
+            try await shell(
+                """
+                cd clone; git checkout -q --orphan other; git submodule --quiet add "$PWD/../git/app.git" sub 2>/dev/null || :
+                git commit -qm rewritten; git push -qf origin other:main; cd ..; git -C git/app.git gc -q --prune=now
+                """, in: directory)
+            try await runner.succeed("snapshot")
+            try Files.replace(
+                directory.appending("policies/retention.yaml"), with: Array("keep: {last: 1}\n".utf8))
+            try await runner.succeed("prune")
+            let gone = try await Program(
+                "git", ["-C", "git.git", "cat-file", "-e", "\(old)"], directory: directory
+            ).run()
+            #expect(gone.status != 0)
+            try await runner.succeed("verify", "--all")
+            try await shell("rm -rf git", in: directory)
+            try await runner.succeed("restore")
+            try await shell("git -C git/app.git fsck --full --strict", in: directory)
+        }
+    }
+
+    @Test func aReflogWithASecretIsSealedAndReadAllTheSame() async throws {
+        try await withTemporaryDirectory { directory in
+            let token = "ghp_" + "x7Kq2mZ9Lw4Rt8Vb1Nc6Yd3Hf5Jg0Ps2Aa4E"
+            let runner = try await start(
+                directory,
+                "\ngit clone -q git/app.git git/work; git -C git/work commit -q --allow-empty -m \(token)\n")
+            try await runner.succeed("snapshot")
+            try await shell(
+                "git -C git.git ls-tree -r \"$(latest)\" | grep -q 'logs/HEAD.age'; sleep 0.1", in: directory)
+            for tag in ["one", "two"] {
+                try await shell("git -C git/work tag \(tag)", in: directory)
+                #expect(try await runner.succeed("snapshot").contains("complete"))
+            }
+        }
+    }
+
     @Test func aNightWithoutChangeKeepsTheVerySameObjects() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

@@ -104,7 +104,7 @@ private struct CapturedText: FileSource {
         }
         let lock = SourcesLock(lines: lines)
         #expect(try SourcesLock(lock.contents) == lock)
-        #expect(lines[2].repository.referencesName == "refs/srv%2Fgit%2Fteam a%2F.git")
+        #expect(lines[2].repository.referencesName == "refs/srv+git+team a+.git.refs")
     }
 
     @Test(arguments: [
