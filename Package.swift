@@ -124,7 +124,7 @@ let package = Package(
         .target(
             name: "Restore",
             dependencies: [
-                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Sealing",
+                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Sealing",
                 "SnapshotModel",
                 "Workers", systemPackage,
             ]),

@@ -32,6 +32,11 @@ internal import Workers
     /// The chunks of a window, sealed; made for the first sealed file.
     private var sealed = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
+    /// Whether the chunks are kept in ``kept`` too.
+    var keepsContents = false
+    /// Chunks whose bytes are needed again before the sink can be read.
+    var kept: [ObjectID: [UInt8]] = [:]
+
     init(_ sink: any ObjectSink) {
         lanes = (0..<usualThreads).map { _ in sink.makeLane() }
         unsafe window = .allocate(byteCount: Self.windowSize, alignment: 4096)
@@ -79,6 +84,11 @@ internal import Workers
             let end = ranges.last?.upperBound ?? 0
             let ids = try unsafe add(
                 filled, ranges, hashing: UnsafeRawBufferPointer(rebasing: filled[kept...]), sealer, &written)
+            if keepsContents {
+                for (id, range) in zip(ids, ranges) {
+                    self.kept[id] = unsafe Array(UnsafeRawBufferPointer(rebasing: filled[range]))
+                }
+            }
             for id in ids {
                 written.chunks.append(TreeEntry(name: name(written.chunks.count), mode: .file, id: id))
             }

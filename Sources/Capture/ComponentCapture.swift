@@ -2,6 +2,7 @@ internal import Cryptography
 package import Drivers
 internal import FileTree
 package import Git
+package import GitStore
 package import Sealing
 package import SnapshotModel
 package import SystemPackage
@@ -45,6 +46,8 @@ package struct CaptureResult: Sendable {
     package var caches: [Background] = []
     /// Files that are sealed although their class is none that is: by root and path.
     package var leaks: [String]
+    /// Its repositories.
+    package var sources: SourcesLock
 }
 
 /// Captures one component: freeze, walk, manifest, locks.
@@ -56,17 +59,20 @@ package struct ComponentCapture: Sendable {
     private let local: FilePath
     private let written: [String: WrittenFiles]
     private let sealer: Sealer?
+    private let transfer: SourceTransfer?
 
     /// How often the files are walked until nothing moves.
     private static let passes = 3
 
     /// A capture into a sink; `local` is the store's directory for what can be made again, `written` what we have just
-    /// written to the roots ourselves, by component and root.
+    /// written to the roots ourselves, by component and root, `transfer` what brings the objects of repositories, nil when
+    /// nothing is written.
     ///
     /// Without a `sealer` secrets and databases are captured in clear.
     package init(
         _ component: Component, driver: any Driver, sink: any ObjectSink, options: CaptureOptions,
-        sealer: Sealer?, local: FilePath, written: [String: WrittenFiles] = [:]
+        sealer: Sealer?, local: FilePath, written: [String: WrittenFiles] = [:],
+        transfer: SourceTransfer? = nil
     ) {
         self.sealer = sealer
         self.component = component
@@ -75,6 +81,7 @@ package struct ComponentCapture: Sendable {
         self.options = options
         self.local = local
         self.written = written
+        self.transfer = transfer
     }
 
     /// The classes below a root: the policy's rows, then the driver's.
@@ -89,6 +96,7 @@ package struct ComponentCapture: Sendable {
     /// Throws when a root is not there, or the sink fails; what cannot be read is in the result.
     package func run(previous: [String: [UInt8]]) async throws -> CaptureResult {
         let roots = try driver.roots()
+        let repositories = driver.repositories()
         let cache = local.appending("cache").appending(component.name)
         try Files.makeDirectories(cache, mode: 0o700)
         let scratch = try Scratch(in: local)
@@ -99,12 +107,13 @@ package struct ComponentCapture: Sendable {
             roots: roots.map { .init(name: $0.name, path: $0.path, kind: $0.kind) })
         captured.unreadable = frozen.unreadable
         captured.notes = frozen.notes
-        return try write(roots, frozen, &captured, previous)
+        return try await write(roots, repositories, frozen, &captured, previous)
     }
 
     private func write(
-        _ roots: [Root], _ frozen: Frozen, _ captured: inout CapturedComponent, _ previous: [String: [UInt8]]
-    ) throws -> CaptureResult {
+        _ roots: [Root], _ repositories: [SourceRepository], _ frozen: Frozen,
+        _ captured: inout CapturedComponent, _ previous: [String: [UInt8]]
+    ) async throws -> CaptureResult {
         let reader = FileReader(sink, sealer: sealer)
         let lane = reader.lane
         var tree = NestedTree()
@@ -114,11 +123,15 @@ package struct ComponentCapture: Sendable {
         var caches: [Background] = []
         var leaks: [String] = []
         var found: [CapturedComponent.Problem] = []
+        var trees: [String: ObjectID] = [:]
+        var kept: [ObjectID: [UInt8]] = [:]
         for root in roots where root.kind != .rebuilt {
             let manifest: ManifestWriter.Written
             switch root.kind {
             case .directory, .rebuilt:
-                let walked = try walk(root, frozen, &captured, &caches)
+                let walked = try walk(root, repositories, frozen, &captured, &caches)
+                trees[root.name] = walked.root.record.tree
+                kept.merge(walked.kept) { first, _ in first }
                 manifest = walked.manifest
                 let record = walked.root.record
                 if record.tree != .none { tree.insert("files/\(root.name)", .tree, record.tree) }
@@ -162,7 +175,22 @@ package struct ComponentCapture: Sendable {
         } else {
             noteWhatIsInClear(&captured)
         }
-        for lock in frozen.locks + (try driver.locks(archives: archives, previous: previous)) {
+        let sources = try await captureSources(
+            repositories,
+            CapturedFiles(
+                sink: sink, roots: trees, kept: kept,
+                places: Dictionary(roots.map { ($0.name, FilePath($0.path)) }) { first, _ in first },
+                hasSealed: sealer != nil),
+            &captured, previous,
+            lane)
+        texts.merge(sources.newTexts) { first, _ in first }
+        for listing in sources.listings {
+            tree.insert(listing.name, .file, listing.id)
+            history.insert(listing.name, .file, listing.id)
+        }
+        let sourcesLock =
+            repositories.isEmpty ? [] : [Lock(name: SourcesLock.name, contents: sources.lock.contents)]
+        for lock in frozen.locks + sourcesLock + (try driver.locks(archives: archives, previous: previous)) {
             let id = try lane.add(.blob, lock.contents)
             texts[id] = lock.contents
             tree.insert(lock.name, .file, id)
@@ -180,7 +208,28 @@ package struct ComponentCapture: Sendable {
         }
         try reader.flush()
         return CaptureResult(
-            captured: captured, tree: id, history: historyTree, newTexts: texts, caches: caches, leaks: leaks)
+            captured: captured, tree: id, history: historyTree, newTexts: texts, caches: caches,
+            leaks: leaks, sources: sources.lock)
+    }
+
+    /// Captures the objects of the repositories that were found before and after the files were captured.
+    private func captureSources(
+        _ repositories: [SourceRepository], _ files: CapturedFiles,
+        _ captured: inout CapturedComponent, _ previous: [String: [UInt8]], _ lane: any ObjectLane
+    ) async throws -> SourceCapture.Result {
+        guard driver.repositories() == repositories else {
+            throw DriverFailure(
+                "component '\(component.name)': a repository was made or removed while it was captured",
+                hint: "run the command again")
+        }
+        guard !repositories.isEmpty else { return SourceCapture.Result(lock: SourcesLock()) }
+        let result = try await SourceCapture(
+            driver: driver, files: files, transfer: transfer,
+            previous: try SourcesLock(previous[SourcesLock.name] ?? [])
+        ).run(repositories, lane)
+        captured.unreadable += result.damaged
+        captured.notes += result.notes
+        return result
     }
 
     /// The sealing key goes with the component, sealed itself: so an empty machine names and seals as this host does.
@@ -211,7 +260,8 @@ package struct ComponentCapture: Sendable {
 
     /// Walks a directory until nothing moves any more, three times at most.
     private func walk(
-        _ root: Root, _ frozen: Frozen, _ captured: inout CapturedComponent, _ caches: inout [Background]
+        _ root: Root, _ repositories: [SourceRepository], _ frozen: Frozen,
+        _ captured: inout CapturedComponent, _ caches: inout [Background]
     ) throws -> CapturedTree {
         let cacheFile = local.appending("cache").appending(
             "\(component.name)-\(hex(SHA256.digest(Array(root.name.utf8)).prefix(6))).stat")
@@ -222,27 +272,37 @@ package struct ComponentCapture: Sendable {
         let replacements = Dictionary(
             frozen.replacements.filter { $0.root == root.name }.map { ($0.path, $0.copy) }
         ) { first, _ in first }
+        let directories = repositories.filter { $0.root == root.name }.map(\.path)
+        var kept: [ObjectID: [UInt8]] = [:]
         var pass = 1
         var leaks: [CapturedComponent.Problem] = []
         while true {
-            let walked = try RootCapture(
+            var walked = try RootCapture(
                 FilePath(root.path), classification: classification, cache: cache, sink: sink,
                 replacements: replacements, leavingOut: options.leftOut,
+                keeping: directories.isEmpty ? [] : [.state],
                 written: written["\(component.name)/\(root.name)"], sealer: sealer,
                 allowedInClear: allowed
             ).run(rootClass: classification.defaultClass)
+            kept.merge(walked.kept) { first, _ in first }
             // The next pass finds them in the cache, sealed already.
             leaks += walked.leaks.filter { !leaks.contains($0) }
             if walked.moving.isEmpty || pass == Self.passes {
                 if walked.hasNews, sink.isWritten {
+                    let root = walked.root
                     caches.append(
                         Background {
-                            let bytes = StatCache.encoded(walked.root, fingerprint: fingerprint)
+                            let bytes = StatCache.encoded(root, fingerprint: fingerprint)
                             try Files.replaceWithoutSync(cacheFile, with: bytes)
                         })
                 }
                 record(walked, root, pass, &captured)
                 note(leaks, below: root.name + "/", &captured)
+                // References were packed while they were read: one of them may have been in neither place.
+                captured.torn += Set(walked.moving).intersection(directories).sorted().map {
+                    "\(root.name)/\($0.appending("packed-refs"))"
+                }
+                walked.kept = kept
                 return walked
             }
             let bytes = StatCache.encoded(walked.root, fingerprint: fingerprint)

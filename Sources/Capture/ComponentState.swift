@@ -130,7 +130,9 @@ private struct StateSource: FileSource {
     }
 
     func lock(_ name: String) throws -> [UInt8]? {
-        try state.entry(names(name)).map { try state.text($0.id) }
+        guard let entry = try state.entry(names(name)) else { return nil }
+        if let other, name.contains("/"), try other.entry(names(name)) == entry { return nil }
+        return try state.text(entry.id)
     }
 
     private func file(_ root: String, _ path: EntryPath, of state: ComponentState) throws -> TreeEntry? {

@@ -49,6 +49,10 @@ struct FileContents: Sendable {
     /// A failure of the sink ends the capture; a failure of a file does not.
     private(set) var sinkFailure: (any Error)?
     private let sink: any ObjectSink
+    /// Whether the contents of the next file are kept in ``kept``.
+    var keepsContents = false
+    /// Blobs whose bytes are needed again before the sink can be read.
+    private(set) var kept: [ObjectID: [UInt8]] = [:]
     private let buffer: UnsafeMutableRawBufferPointer
     private let sealer: Sealer?
     /// What is sealed; made for the first sealed file.
@@ -190,6 +194,7 @@ struct FileContents: Sendable {
         let sealer = seals || leak != nil ? sealer : nil
         var sealedHash = SHA256()
         let id = try unsafe addBlob(bytes, digest, sealer, &sealedHash)
+        if keepsContents { kept[id] = unsafe Array(bytes) }
         return contents(id, digest, sealer, sealedHash, size: Int64(count), isChunked: false)
     }
 
@@ -214,7 +219,11 @@ struct FileContents: Sendable {
         let writer = chunkWriter ?? ChunkWriter(sink)
         chunkWriter = writer
         do {
-            return try writer.write(file, size: size, sealer, scans: scans)
+            writer.keepsContents = keepsContents
+            let written = try writer.write(file, size: size, sealer, scans: scans)
+            kept.merge(writer.kept) { first, _ in first }
+            writer.kept = [:]
+            return written
         } catch let failure as FileFailure {
             throw failure
         } catch {

@@ -22,6 +22,8 @@ struct CapturedTree {
     var moving: [EntryPath] = []
     /// Files that were read now and sealed although their class is none that is, and why.
     var leaks: [CapturedComponent.Problem] = []
+    /// Contents of the classes that were to be kept.
+    var kept: [ObjectID: [UInt8]] = [:]
     /// Whether anything had to be listed or read, so that the cache must be written anew.
     var hasNews = false
 }
@@ -37,6 +39,7 @@ struct CapturedTree {
     private let sink: any ObjectSink
     private let replacements: [[UInt8]: [[UInt8]: FilePath]]
     private let leftOut: Set<EntryClass>
+    private let keeps: Set<EntryClass>
     private let written: WrittenFiles?
     private let sealer: Sealer?
     private let allowedInClear: [[UInt8]: Set<[UInt8]>]
@@ -54,6 +57,7 @@ struct CapturedTree {
         var torn: [EntryPath] = []
         var moving: [EntryPath] = []
         var leaks: [CapturedComponent.Problem] = []
+        var kept: [ObjectID: [UInt8]] = [:]
         var hasNews = false
 
         mutating func add(_ other: Found) {
@@ -62,6 +66,7 @@ struct CapturedTree {
             torn += other.torn
             moving += other.moving
             leaks += other.leaks
+            kept.merge(other.kept) { first, _ in first }
             hasNews = hasNews || other.hasNews
         }
     }
@@ -85,8 +90,9 @@ struct CapturedTree {
     /// Opens the directory at `path`; throws when it cannot be opened.
     init(
         _ path: FilePath, classification: Classification, cache: StatCache, sink: any ObjectSink,
-        replacements: [EntryPath: FilePath], leavingOut leftOut: Set<EntryClass>, written: WrittenFiles?,
-        sealer: Sealer?, allowedInClear: [[UInt8]: Set<[UInt8]>] = [:]
+        replacements: [EntryPath: FilePath], leavingOut leftOut: Set<EntryClass>,
+        keeping keeps: Set<EntryClass> = [], written: WrittenFiles?, sealer: Sealer?,
+        allowedInClear: [[UInt8]: Set<[UInt8]>] = [:]
     ) throws(FileFailure) {
         let now = Clock.now
         // File systems of today keep times to the tick of the kernel's clock, 10 ms at most.
@@ -101,6 +107,7 @@ struct CapturedTree {
         }
         self.replacements = byDirectory
         self.leftOut = leftOut
+        self.keeps = keeps
         self.written = written
         self.sealer = sealer
         self.allowedInClear = allowedInClear
@@ -130,6 +137,7 @@ struct CapturedTree {
             },
             end: { walker in
                 manifest.merge(walker.manifest)
+                walker.found.kept = walker.reader.kept
                 found.withLock { $0.add(walker.found) }
                 try walker.reader.flush()
             })
@@ -140,7 +148,7 @@ struct CapturedTree {
             CapturedTree(
                 root: node, manifest: written, unreadable: found.unreadable,
                 notCaptured: found.notCaptured, torn: found.torn, moving: found.moving,
-                leaks: found.leaks, hasNews: found.hasNews)
+                leaks: found.leaks, kept: found.kept, hasNews: found.hasNews)
         }
     }
 
@@ -360,7 +368,8 @@ struct CapturedTree {
                 extra.sealedDigest = frozen.contents.sealedDigest
                 return (record, extra)
             }
-            if let file = written?.find(status) {
+            walker.reader.keepsContents = keeps.contains(entryClass)
+            if !walker.reader.keepsContents, let file = written?.find(status) {
                 var record = EntryRecord(status, .file, entryClass)
                 record.id = file.record.id
                 record.digest = file.record.digest

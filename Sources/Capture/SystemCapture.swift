@@ -104,7 +104,7 @@ package struct SystemCapture: Sendable {
         let previous = try lastSnapshot(reader)
         let known = try store.localSealingKey()
         let sealer = try sealer { isSealedToOthers(previous) ? SealingKey() : known ?? SealingKey() }
-        let pack = try PackWriter(reader, keepsTrees: previous != nil)
+        let pack = try PackWriter(reader, keepsTrees: previous != nil || hasRepositories)
         do {
             let drafted = try await draft(request, into: pack, sealer, reader, previous, progress)
             var result = drafted.taken
@@ -118,6 +118,8 @@ package struct SystemCapture: Sendable {
             throw error
         }
     }
+
+    private var hasRepositories: Bool { system.components.contains { !$0.driver.repositories().isEmpty } }
 
     /// Says what a snapshot would hold, and writes nothing.
     package func rehearse(
@@ -200,6 +202,8 @@ package struct SystemCapture: Sendable {
         var history: [TreeEntry] = []
         var changes: [Change] = []
         var caches: [Background] = []
+        var keepAlives: [ObjectID] = []
+        let transfer = sink.isWritten ? SourceTransfer(store, reader: reader) : nil
         for (component, driver) in system.components {
             let old = previous.flatMap { state(component.name, of: $0, reader) }
             guard request.components.isEmpty || request.components.contains(component.name) else {
@@ -207,13 +211,15 @@ package struct SystemCapture: Sendable {
                     captured.append(old.captured)
                     entries.append(TreeEntry(component.name, .tree, old.tree))
                     history.append(head)
+                    let lock = try SourcesLock(old.source.lock(SourcesLock.name) ?? [])
+                    keepAlives += lock.keepAlives
                 }
                 continue
             }
             progress(component.name)
             let result = try await ComponentCapture(
                 component, driver: driver, sink: sink, options: system.options, sealer: sealer,
-                local: store.localDirectory
+                local: store.localDirectory, transfer: transfer
             ).run(previous: try locks(old))
             if system.options.refusesLeaks, !request.isSafety, let first = result.leaks.first {
                 throw CaptureRefusal(
@@ -223,6 +229,7 @@ package struct SystemCapture: Sendable {
                         "move the secret out, class the file as secret, or allow it in the policy (allowInClear); "
                         + "'leaks: seal' takes the snapshot and seals them")
             }
+            keepAlives += result.sources.keepAlives
             captured.append(result.captured)
             caches += result.caches
             entries.append(TreeEntry(component.name, .tree, result.tree))
@@ -249,6 +256,7 @@ package struct SystemCapture: Sendable {
             changes.isEmpty ? (previous == nil ? "first snapshot" : "no change") : summary(of: changes)
         let draft = SnapshotDraft(
             snapshot: snapshot, entries: entries + [text], history: history + [text],
+            keepAlives: keepAlives,
             subject: request.message ?? words, body: body(request, words, changes), author: request.author,
             time: started.seconds, isSafety: request.isSafety, tags: request.tags)
         let taken = TakenSnapshot(snapshot: snapshot, changes: changes, isFirst: previous == nil)

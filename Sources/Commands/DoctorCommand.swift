@@ -68,7 +68,7 @@ struct DoctorCommand: AsyncParsableCommand {
     private static let programs = [
         ("curl", "probes of web interfaces (apt install curl)"),
         ("python3", "Python environments of Buildbot (apt install python3-venv)"),
-        ("git", "looking at the store by hand (apt install git)"),
+        ("git", "objects of captured repositories, and looking at the store by hand (apt install git)"),
     ]
 
     private func store(_ session: Session) -> Finding {

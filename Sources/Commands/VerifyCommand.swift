@@ -73,9 +73,13 @@ struct VerifyCommand: AsyncParsableCommand {
             ? try store.snapshots(of: system)
             : try (ids.isEmpty ? ["latest"] : ids).map { try store.snapshot($0, of: system) }
         let verification = try Verification(store, identities: try identity.read())
-        let verdicts = references.map { reference in
+        var verdicts: [SnapshotVerdict] = []
+        for reference in references {
             session.output.progress("verifying \(reference.id)")
-            return verification.verify(reference)
+            var verdict = verification.verify(reference)
+            // One that cannot even be read says so already.
+            if verdict.isOK { verdict.problems = try await verification.verifySources(reference) }
+            verdicts.append(verdict)
         }
         if all { session.output.progress("verifying packs and history") }
         let problems = all ? try verification.verifyStore() : []

@@ -32,6 +32,10 @@ package protocol Driver: Sendable {
     /// `scratch` is an empty directory that goes away after the snapshot; `cache` stays from night to night and may be
     /// emptied at any time.
     func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen
+    /// The git repositories below the roots, as they are now, whose objects are captured as objects and not as files.
+    func repositories() -> [SourceRepository]
+    /// What a captured repository needs of its objects; `source` has the captured files.
+    func tips(of repository: SourceRepository, in source: any FileSource) throws -> SourceTips
     /// Writes the locks of what was captured: `plugins.lock` and its like.
     ///
     /// `archives` are the captured files of class `plugin`, with their digests, by root; `previous` reads a lock of the
@@ -62,6 +66,12 @@ extension Driver {
     package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen { Frozen() }
     /// No version.
     package func version() async throws -> String? { nil }
+    /// No repositories.
+    package func repositories() -> [SourceRepository] { [] }
+    /// No objects.
+    package func tips(of repository: SourceRepository, in source: any FileSource) throws -> SourceTips {
+        SourceTips()
+    }
     /// No locks.
     package func locks(archives: [String: [Entry]], previous: [String: [UInt8]]) throws -> [Lock] { [] }
     /// Nothing that users have names for, beyond files.

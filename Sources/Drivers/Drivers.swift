@@ -4,6 +4,7 @@ package import SnapshotModel
 package let driverKinds: [any Driver.Type] = [
     JenkinsDriver.self,
     BuildbotDriver.self,
+    GitRepositoriesDriver.self,
     FilesDriver.self,
 ]
 

@@ -62,6 +62,25 @@ package struct Commit: Hashable, Sendable {
         self.tree = tree
     }
 
+    /// The tree and the parents of any commit, whoever made it.
+    ///
+    /// Throws a ``GitError`` with code `damaged` for what is no commit.
+    package static func references(
+        _ contents: [UInt8], of id: ObjectID
+    ) throws(GitError) -> (tree: ObjectID, parents: [ObjectID]) {
+        let damaged = GitError(.damaged, "read commit \(id)", "its contents are not those of a commit")
+        var lines = contents.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)[...]
+        guard let first = lines.popFirst(), first.starts(with: "tree ".utf8),
+            let tree = ObjectID(hex: first.dropFirst(5))
+        else { throw damaged }
+        var parents: [ObjectID] = []
+        while let line = lines.popFirst(), line.starts(with: "parent ".utf8) {
+            guard let parent = ObjectID(hex: line.dropFirst(7)) else { throw damaged }
+            parents.append(parent)
+        }
+        return (tree, parents)
+    }
+
     /// The value of a trailer, nil when the message has none of that name.
     package func trailer(_ name: String) -> String? {
         trailers(name).last

@@ -10,6 +10,8 @@ package protocol ObjectSink: Sendable {
     var isWritten: Bool { get }
     /// Whether new objects are asked for before the end, as by ``newTree(_:)``: a first snapshot is compared with nothing.
     var isReadBack: Bool { get }
+    /// Reads the repository that is written to, nil when there is none.
+    var existing: ObjectReader? { get }
     /// The entries of a tree that was given and is not yet in the repository, nil when it is not such a tree.
     func newTree(_ id: ObjectID) throws -> [TreeEntry]?
 }
@@ -35,6 +37,8 @@ extension PackWriter: ObjectSink {
 
     /// Trees are kept in memory when somebody will ask for them.
     package var isReadBack: Bool { keepsTrees }
+    /// Reads the repository that the pack is for.
+    package var existing: ObjectReader? { repository }
 
     /// A pack keeps what it is given.
     package var isWritten: Bool { true }
@@ -43,7 +47,8 @@ extension PackWriter: ObjectSink {
 /// Names objects and writes nothing; trees are kept in memory, so that a live system can be compared like a snapshot.
 package final class Rehearsal: ObjectSink {
     private let trees = Mutex<[ObjectID: [UInt8]]>([:])
-    private let existing: ObjectReader?
+    /// Reads the repository that would be written to.
+    package let existing: ObjectReader?
 
     /// A rehearsal of writing to the repository that `existing` reads; nil for one that does not exist.
     package init(_ existing: ObjectReader?) {

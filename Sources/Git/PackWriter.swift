@@ -15,7 +15,7 @@ package final class PackWriter: Sendable {
     private let packDirectory: FilePath
     private let files: Mutex<[PackFile]>
     private let written: [Mutex<Set<ObjectID>>.Box]
-    private let existing: ObjectReader
+    let repository: ObjectReader
     let keepsTrees: Bool
     private let rewrites: Bool
     private let trees = Mutex<[ObjectID: [UInt8]]>([:])
@@ -27,7 +27,7 @@ package final class PackWriter: Sendable {
     package init(
         _ existing: ObjectReader, keepsTrees: Bool = false, rewrites: Bool = false
     ) throws(FileFailure) {
-        self.existing = existing
+        repository = existing
         self.keepsTrees = keepsTrees
         self.rewrites = rewrites
         packDirectory = existing.repository.appending("objects").appending("pack")
@@ -45,7 +45,7 @@ package final class PackWriter: Sendable {
 
     /// Whether the repository holds the object already.
     package func holds(_ id: ObjectID) -> Bool {
-        existing.contains(id)
+        repository.contains(id)
     }
 
     /// The entries of a tree that was given and is not yet in the repository, nil when it is not such a tree.
@@ -64,7 +64,7 @@ package final class PackWriter: Sendable {
     fileprivate func isKnown(_ id: ObjectID) throws -> Bool {
         let isNew = written[Int(id.firstByte) % written.count].value.withLock { $0.insert(id).inserted }
         guard isNew else { return true }
-        return !rewrites && existing.contains(id)
+        return !rewrites && repository.contains(id)
     }
 
     /// The pack to append to: the shortest, once there are several.

@@ -56,7 +56,7 @@ extension ObjectReader {
         switch kind {
         case .blob: return ([], [])
         case .commit:
-            let commit = try Commit(contents: contents, of: id)
+            let commit = try Commit.references(contents, of: id)
             return ([], [commit.tree] + commit.parents)
         case .tag:
             let line = contents.prefix { $0 != UInt8(ascii: "\n") }
@@ -64,30 +64,9 @@ extension ObjectReader {
                 throw GitError(.damaged, "read tag \(id)", "it names no object")
             }
             return ([], [target])
-        case .tree: return try Self.children(ofTree: contents, id)
+        case .tree:
+            let references = try Tree.references(contents, of: id)
+            return (references.filter { !$0.isTree }.map(\.id), references.filter(\.isTree).map(\.id))
         }
-    }
-
-    /// As ``Tree/entries(_:of:)``, but for every mode that git ever wrote: foreign references keep foreign trees.
-    private static func children(
-        ofTree contents: [UInt8], _ id: ObjectID
-    ) throws -> (blobs: [ObjectID], others: [ObjectID]) {
-        var blobs: [ObjectID] = []
-        var trees: [ObjectID] = []
-        var rest = contents[...]
-        while !rest.isEmpty {
-            guard let space = rest.firstIndex(of: UInt8(ascii: " ")),
-                let mode = UInt32(String(decoding: rest[..<space], as: UTF8.self), radix: 8),
-                let end = rest[space...].firstIndex(of: 0), rest.endIndex - end > 20,
-                let child = ObjectID(bytes: rest[(end + 1)...(end + 20)])
-            else { throw GitError(.damaged, "read tree \(id)", "its contents are not those of a tree") }
-            switch mode & 0o170000 {
-            case 0o040000: trees.append(child)
-            case 0o160000: break
-            default: blobs.append(child)
-            }
-            rest = rest[(end + 21)...]
-        }
-        return (blobs, trees)
     }
 }

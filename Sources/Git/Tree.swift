@@ -69,6 +69,26 @@ package enum Tree {
         return contents
     }
 
+    /// What any tree refers to, whoever made it: submodules' commits are not in the repository and left out.
+    ///
+    /// Throws a ``GitError`` with code `damaged` for what is no tree.
+    package static func references(_ contents: [UInt8], of id: ObjectID) throws(GitError) -> [(
+        id: ObjectID, isTree: Bool
+    )] {
+        var references: [(id: ObjectID, isTree: Bool)] = []
+        var rest = contents[...]
+        while !rest.isEmpty {
+            guard let space = rest.firstIndex(of: UInt8(ascii: " ")),
+                let mode = UInt32(String(decoding: rest[..<space], as: UTF8.self), radix: 8),
+                let end = rest[space...].firstIndex(of: 0), rest.endIndex - end > 20,
+                let child = ObjectID(bytes: rest[(end + 1)...(end + 20)])
+            else { throw GitError(.damaged, "read tree \(id)", "its contents are not those of a tree") }
+            if mode & 0o170000 != 0o160000 { references.append((child, mode & 0o170000 == 0o040000)) }
+            rest = rest[(end + 21)...]
+        }
+        return references
+    }
+
     /// The entries of a tree object.
     ///
     /// Throws a ``GitError`` with code `damaged` for what is no tree, or holds a mode that we never write.

@@ -110,12 +110,13 @@ package struct Healing {
             do {
                 switch kind {
                 case .commit:
-                    let commit = try Commit(contents: lane.contents(id, .commit), of: id)
+                    // The commits and trees of captured repositories are not ours, and may be odd.
+                    let commit = try Commit.references(lane.contents(id, .commit), of: id)
                     if reach != .commit { open.append((commit.tree, .tree)) }
                     if reach == .history { open += commit.parents.map { ($0, .commit) } }
                 case .tree:
-                    for entry in try Tree.entries(lane.contents(id, .tree), of: id) {
-                        open.append((entry.id, entry.mode == .tree ? .tree : .blob))
+                    for reference in try Tree.references(lane.contents(id, .tree), of: id) {
+                        open.append((reference.id, reference.isTree ? .tree : .blob))
                     }
                 case .blob, .tag:
                     try unsafe lane.read(id, kind, checks: true) { _ in }

@@ -10,6 +10,8 @@ package struct SnapshotDraft: Sendable {
     package var entries: [TreeEntry]
     /// The entries of the history commit's tree.
     package var history: [TreeEntry]
+    /// The commits that keep the objects of captured repositories.
+    package var keepAlives: [ObjectID]
     /// The first line of both messages, for people.
     package var subject: String
     /// What follows it, may be empty.
@@ -25,12 +27,13 @@ package struct SnapshotDraft: Sendable {
 
     /// A draft.
     package init(
-        snapshot: Snapshot, entries: [TreeEntry], history: [TreeEntry], subject: String, body: String,
-        author: String, time: Int64, isSafety: Bool, tags: [String] = []
+        snapshot: Snapshot, entries: [TreeEntry], history: [TreeEntry], keepAlives: [ObjectID],
+        subject: String, body: String, author: String, time: Int64, isSafety: Bool, tags: [String] = []
     ) {
         self.snapshot = snapshot
         self.entries = entries
         self.history = history
+        self.keepAlives = keepAlives
         self.subject = subject
         self.body = body
         self.author = author
@@ -57,10 +60,11 @@ extension SnapshotStore {
         let historyName = "refs/heads/\(system)"
         let head = try reference(historyName)
         let parent = try historyCommit(draft, head, reader, lane)
+        let sources = try keepAlive(draft.keepAlives, lane)
         let commit = try lane.add(
             .commit,
             Commit(
-                tree: tree, parents: [parent], author: draft.author, time: draft.time,
+                tree: tree, parents: [parent] + sources, author: draft.author, time: draft.time,
                 message: message(draft, json: json)
             ).contents)
         try lane.flush()
@@ -69,6 +73,14 @@ extension SnapshotStore {
         let reference = SnapshotReference(id: draft.snapshot.id, commit: commit)
         try setReference("refs/snapshots/\(system)/\(reference.id)", to: commit, expecting: nil)
         return reference
+    }
+
+    /// One commit that keeps all captured repositories, none when there are none; the snapshot is its only holder.
+    private func keepAlive(_ commits: [ObjectID], _ lane: PackLane) throws -> [ObjectID] {
+        guard !commits.isEmpty else { return [] }
+        let empty = try lane.add(.tree, [])
+        let commit = Commit.keepingAlive(Set(commits).sorted(), tree: empty, "the captured repositories")
+        return [try lane.add(.commit, commit.contents)]
     }
 
     /// The history commit that the snapshot stands on: a new one when readable state changed.

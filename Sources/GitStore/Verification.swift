@@ -31,6 +31,9 @@ package final class Verification: Sendable {
     /// Files already found whole, by contents and digest: most of a snapshot is that of the night before.
     private let known = Mutex<Set<Known>>([])
 
+    /// Commits that keep objects of repositories, and whose objects were all found whole.
+    private let knownSources = Mutex<Set<ObjectID>>([])
+
     private struct Known: Hashable {
         var id: ObjectID
         var digest: [UInt8]
@@ -115,6 +118,26 @@ package final class Verification: Sendable {
         return SnapshotVerdict(
             id: reference.id, problems: findings.problems.withLock { $0.sorted() },
             objects: findings.objects.withLock { $0 }, unopened: findings.unopened.withLock { $0.sorted() })
+    }
+
+    /// What is wrong with the objects of the repositories that a snapshot holds.
+    ///
+    /// git hashes every object of the store for it, so what is found may hit other snapshots too.
+    package func verifySources(_ reference: SnapshotReference) async throws -> [String] {
+        let stored = try store.read(reference, with: reader)
+        var keepAlives: Set<ObjectID> = []
+        for component in stored.snapshot.components where component.locks[SourcesLock.name] != nil {
+            guard let tree = stored.tree(of: component.name),
+                let entry = try reader.entry(SourcesLock.name, of: tree)
+            else { continue }
+            let lock = try SourcesLock(reader.contents(entry.id, .blob))
+            keepAlives.formUnion(lock.keepAliveIDs.compactMap { ObjectID(hex: $0.utf8) })
+        }
+        let isKnown = knownSources.withLock { known in keepAlives.isSubset(of: known) }
+        guard !isKnown else { return [] }
+        let problems = try await SourceTransfer(store, reader: reader).problems(of: Array(keepAlives))
+        if problems.isEmpty { knownSources.withLock { $0.formUnion(keepAlives) } }
+        return problems.map { "objects of captured repositories: \($0)" }
     }
 
     private func verify(_ reference: SnapshotReference, _ findings: Findings) throws {

@@ -137,6 +137,7 @@ package final class RestoreEngine {
                     hint: "nothing was changed; make room beside \(root.root.path) and run the restore again")
             }
         }
+        try await SourceRestore(store, reader: reader).run(captured, in: tree, roots)
         let artifacts = store.localDirectory.appending("artifacts-\(captured.name)")
         try Files.removeTree(artifacts)
         try Files.makeDirectories(artifacts, mode: 0o700)

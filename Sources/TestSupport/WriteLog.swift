@@ -24,7 +24,7 @@ package struct WriteLog: Sendable {
         [
             "-f", "-y", "-xx", "-s", "10000000", "-o", file.string, "-e",
             "trace=openat,write,pwrite64,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,"
-                + "ftruncate,fsync,fdatasync",
+                + "ftruncate,fsync,fdatasync,execve",
         ]
     }
 
@@ -36,8 +36,15 @@ package struct WriteLog: Sendable {
     package init(_ file: FilePath, below directory: FilePath) throws {
         let prefix = directory.string + "/"
         var calls: [Call] = []
+        // The program's own threads share its descriptors; every program that it runs has descriptors of its own.
+        var programs: [Substring: Int] = [:]
         for line in try Self.wholeLines(file) {
-            if let call = try Self.call(line, prefix) { calls.append(call) }
+            let process = line.prefix { $0 != " " }
+            if line.dropFirst(process.count).drop(while: { $0 == " " }).hasPrefix("execve(") {
+                programs[process] = programs.count
+            } else if let call = try Self.call(line, prefix, program: programs[process] ?? 0) {
+                calls.append(call)
+            }
         }
         self.calls = calls
     }
@@ -62,7 +69,8 @@ package struct WriteLog: Sendable {
         return lines
     }
 
-    private static func call(_ line: Substring, _ prefix: String) throws -> Call? {
+    private static func call(_ line: Substring, _ prefix: String, program: Int) throws -> Call? {
+        func descriptor(_ number: Int) -> Int { program << 20 | number }
         let words = line.drop { $0 != " " }.drop { $0 == " " }
         // `name(arguments)   = result`; strings are hexadecimal, so that the last parenthesis is the closing one.
         guard let open = words.firstIndex(of: "("), let close = words.lastIndex(of: ")"), open < close else {
@@ -83,10 +91,10 @@ package struct WriteLog: Sendable {
                 return nil
             }
             return arguments.rest.contains("O_CREAT")
-                ? .create(file, descriptor: number) : .open(file, descriptor: number)
+                ? .create(file, descriptor: descriptor(number)) : .open(file, descriptor: descriptor(number))
         case "write", "pwrite64":
             let (number, place) = arguments.descriptor()
-            if number == 1 { return .say }
+            if number == 1 { return program == 0 ? .say : nil }
             guard let file = path(place) else { return nil }
             let bytes = arguments.string()
             let numbers = arguments.numbers()
@@ -94,12 +102,12 @@ package struct WriteLog: Sendable {
                 throw FixtureFailure("strace did not record all bytes: \(line.prefix(200))")
             }
             return .write(
-                descriptor: number, path: file, bytes: Array(bytes[..<done]),
+                descriptor: descriptor(number), path: file, bytes: Array(bytes[..<done]),
                 at: name == "write" ? nil : numbers.last)
         case "ftruncate":
             let (number, place) = arguments.descriptor()
             guard let file = path(place), let size = arguments.numbers().last else { return nil }
-            return .truncate(descriptor: number, path: file, size: size)
+            return .truncate(descriptor: descriptor(number), path: file, size: size)
         case "mkdir": return path(arguments.string()).map { .makeDirectory($0) }
         case "rmdir", "unlink": return path(arguments.string()).map { .unlink($0) }
         case "rename", "link":
@@ -113,7 +121,7 @@ package struct WriteLog: Sendable {
             }
         case "fsync", "fdatasync":
             let (number, place) = arguments.descriptor()
-            return path(place).map { .sync(descriptor: number, path: $0) }
+            return path(place).map { .sync(descriptor: descriptor(number), path: $0) }
         default:
             guard words.contains(Substring(prefix)) else { return nil }
             throw FixtureFailure("what does this do to the disk? \(line.prefix(200))")

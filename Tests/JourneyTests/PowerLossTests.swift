@@ -18,6 +18,7 @@ import Testing
         let verification = try Verification(SnapshotStore.open(at: store))
         for reference in found {
             #expect(verification.verify(reference).problems.isEmpty, "\(comment): \(reference.id)")
+            #expect(try await verification.verifySources(reference).isEmpty, "\(comment): \(reference.id)")
         }
         let fsck = try await Program("git", ["-C", store.string, "fsck", "--full", "--strict"]).run()
         #expect(fsck.status == 0, "\(comment): \(fsck.errorOutput)")
@@ -76,6 +77,27 @@ import Testing
                 directory.appending("policies/retention.yaml"), with: Array("keep: {last: 1}\n".utf8))
             try await tryEveryPrefix(runner, ["prune"], mercies: [.none, .some(seed: 1), .some(seed: 2)]) {
                 old in old.max().map { [$0] } ?? []
+            }
+        }
+    }
+
+    @Test func aSnapshotOfARepositoryHasItsObjectsOrIsNotThere() async throws {
+        try await withTemporaryDirectory { directory in
+            try await Program(
+                "/bin/bash",
+                [
+                    "-euc",
+                    """
+                    git init -q --bare --template= tree/app.git; cd tree/app.git
+                    tree=$(echo one | git hash-object -w --stdin | sed 's/.*/100644 blob &\tfile/' | git mktree)
+                    git update-ref refs/heads/main $(git -c user.name=a -c user.email=a@b commit-tree -m one $tree)
+                    """,
+                ], directory: directory
+            ).runSuccessfully()
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await tryEveryPrefix(runner, ["snapshot"], mercies: [.none, .some(seed: 1), .some(seed: 2)]) {
+                $0
             }
         }
     }

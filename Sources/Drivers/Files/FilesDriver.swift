@@ -70,19 +70,23 @@ package struct FilesDriver: Driver {
             .init("**/*.git/objects/**", .source), .init("**/.git/objects/**", .source),
             .init("objects/pack/**", .source), .init("objects/info/**", .source),
             .init("objects/??/**", .source),
-            .init("**/.ssh/**", .secret), .init("**/.gnupg/**", .secret), .init("**/.aws/**", .secret),
-            .init("**/.kube/config", .secret), .init("**/.docker/config.json", .secret),
-            .init("**/.netrc", .secret), .init("**/.pgpass", .secret), .init("**/.npmrc", .secret),
-            .init("**/.pypirc", .secret), .init("**/.git-credentials", .secret),
-            .init("**/.htpasswd", .secret),
-            .init("**/htpasswd", .secret), .init("**/.env", .secret), .init("**/id_rsa", .secret),
-            .init("**/id_ecdsa", .secret), .init("**/id_ed25519", .secret),
-            .init("**/ssh_host_*_key", .secret),
-            .init("**/shadow", .secret), .init("**/gshadow", .secret),
-            .init("**/*.key", .secret), .init("**/*.pem", .secret), .init("**/*.p12", .secret),
-            .init("**/*.pfx", .secret), .init("**/*.jks", .secret), .init("**/*.keystore", .secret),
-            .init("**/*.tfstate", .secret), .init("**/*.tfstate.backup", .secret),
-            .init("**/*.kdbx", .secret),
-        ],
+        ] + secretRules,
         defaultClass: .config)
+
+    /// Where secrets usually are, in any tree of files.
+    static let secretRules: [Classification.Rule] = [
+        .init("**/.ssh/**", .secret), .init("**/.gnupg/**", .secret), .init("**/.aws/**", .secret),
+        .init("**/.kube/config", .secret), .init("**/.docker/config.json", .secret),
+        .init("**/.netrc", .secret), .init("**/.pgpass", .secret), .init("**/.npmrc", .secret),
+        .init("**/.pypirc", .secret), .init("**/.git-credentials", .secret),
+        .init("**/.htpasswd", .secret),
+        .init("**/htpasswd", .secret), .init("**/.env", .secret), .init("**/id_rsa", .secret),
+        .init("**/id_ecdsa", .secret), .init("**/id_ed25519", .secret),
+        .init("**/ssh_host_*_key", .secret),
+        .init("**/shadow", .secret), .init("**/gshadow", .secret),
+        .init("**/*.key", .secret), .init("**/*.pem", .secret), .init("**/*.p12", .secret),
+        .init("**/*.pfx", .secret), .init("**/*.jks", .secret), .init("**/*.keystore", .secret),
+        .init("**/*.tfstate", .secret), .init("**/*.tfstate.backup", .secret),
+        .init("**/*.kdbx", .secret),
+    ]
 }

@@ -1,0 +1,93 @@
+internal import FileTree
+package import SnapshotModel
+package import SystemPackage
+
+/// Directories of git repositories, bare or with working trees.
+///
+/// All files of a repository are captured as files, HEAD, references and reflogs among them; only its objects are not:
+/// what the captured references name goes into the store as git objects, once for all nights and forks. No program runs
+/// in a captured repository, so that nothing its configuration says is ever obeyed.
+package struct GitRepositoriesDriver: Driver {
+    package static let name = "git-repositories"
+    package static let settings: [SettingKey] = [
+        SettingKey("paths", .paths, required: true, help: "directories of git repositories, or repositories")
+    ]
+
+    private var files: FilesDriver
+
+    package init(_ component: Component) throws {
+        files = try FilesDriver(component)
+    }
+
+    /// Finds a repository, or a directory of nothing but repositories and directories of them.
+    package static func detect(_ path: FilePath) throws -> Detection? {
+        let count = try RepositorySearch.count(in: path, depth: 2)
+        guard count > 0 else { return nil }
+        return Detection(
+            name: path.lastComponent?.string ?? "repositories", settings: ["paths": .list([path.string])],
+            summary: count == 1 ? "1 git repository" : "\(count) git repositories")
+    }
+
+    package func places() -> [Root] { files.places() }
+
+    package func roots() throws -> [Root] { try files.roots() }
+
+    package func relocated(to roots: [String: FilePath]) -> GitRepositoriesDriver {
+        var driver = self
+        driver.files = files.relocated(to: roots)
+        return driver
+    }
+
+    package func repositories() -> [SourceRepository] {
+        places().flatMap { root in
+            RepositorySearch.repositories(in: FilePath(root.path)).map {
+                SourceRepository(root: root.name, path: $0)
+            }
+        }
+    }
+
+    package func classification(of root: String) -> Classification {
+        var rules: [Classification.Rule] = []
+        for place in places() where place.name == root {
+            let path = FilePath(place.path)
+            for repository in RepositorySearch.repositories(in: path) {
+                rules += RepositoryClasses.rules(repository, in: path)
+            }
+        }
+        return Classification(rules + FilesDriver.secretRules, defaultClass: .source)
+    }
+
+    package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen {
+        var frozen = Frozen()
+        for root in places() {
+            for (path, reason) in RepositorySearch.kept(in: FilePath(root.path)) {
+                frozen.notes.append(
+                    "\(root.name)/\(path): its objects are captured as files, because \(reason)")
+            }
+        }
+        return frozen
+    }
+
+    package func tips(of repository: SourceRepository, in source: any FileSource) throws -> SourceTips {
+        try RepositoryState(repository, source).tips
+    }
+
+    package func inventory(of source: any FileSource) throws -> Inventory {
+        guard let index = try source.lock(SourcesLock.name) else { return Inventory() }
+        var items: [Inventory.Item] = []
+        for line in try SourcesLock(index).lines {
+            items.append(.init(kind: "repository", name: line.repository.name))
+            guard let listing = try source.lock(line.repository.referencesName) else { continue }
+            for reference in String(decoding: listing, as: UTF8.self).split(separator: "\n") {
+                let words = reference.split(separator: " ", maxSplits: 1)
+                guard words.count == 2 else { continue }
+                let value = words[0].hasPrefix("ref:") ? words[0].dropFirst(4) : words[0].prefix(10)
+                items.append(
+                    .init(
+                        kind: "ref", name: "\(line.repository.name) \(words[1])", digest: String(words[0]),
+                        detail: String(value)))
+            }
+        }
+        return Inventory(items: items)
+    }
+}

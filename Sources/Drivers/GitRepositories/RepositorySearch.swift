@@ -1,0 +1,91 @@
+internal import FileTree
+internal import SnapshotModel
+internal import SystemPackage
+
+/// Finds the git repositories below a directory.
+///
+/// A directory that cannot be looked into is passed over here: the walk that captures the files names it.
+enum RepositorySearch {
+    /// The git directories below `root` whose objects are captured as objects, in the order of a walk.
+    static func repositories(in root: FilePath) -> [EntryPath] {
+        all(in: root).filter { $0.reason == nil }.map(\.path)
+    }
+
+    /// The git directories whose objects are captured as files, and why.
+    static func kept(in root: FilePath) -> [(path: EntryPath, reason: String)] {
+        all(in: root).compactMap { found in found.reason.map { (found.path, $0) } }
+    }
+
+    /// How many repositories a directory consists of: 0 when there is anything else in it but their files.
+    static func count(in path: FilePath, depth: Int) throws -> Int {
+        if isRepository(path) || isRepository(path.appending(".git")) { return 1 }
+        // A linked working tree has a file that says where its repository is.
+        if try Files.status(path.appending(".git"))?.kind == .file { return 1 }
+        guard depth > 0 else { return 0 }
+        var count = 0
+        for name in try Files.names(path) {
+            let child = path.pushing(FilePath(bytes: name))
+            guard try Files.status(child)?.kind == .directory else { continue }
+            let found = try self.count(in: child, depth: depth - 1)
+            guard found > 0 else { return 0 }
+            count += found
+        }
+        return count
+    }
+
+    /// Whether git takes the directory for a repository: it has HEAD, objects and refs.
+    private static func isRepository(_ path: FilePath) -> Bool {
+        guard let head = try? Files.status(path.appending("HEAD")), head.kind == .file || head.kind == .link
+        else { return false }
+        return ["objects", "refs"].allSatisfy {
+            (try? Files.status(path.appending($0)))?.kind == .directory
+        }
+    }
+
+    private static func all(in root: FilePath) -> [(path: EntryPath, reason: String?)] {
+        var found: [(path: EntryPath, reason: String?)] = []
+        search(root, .root, &found)
+        return found
+    }
+
+    private static func search(
+        _ directory: FilePath, _ path: EntryPath, _ found: inout [(path: EntryPath, reason: String?)]
+    ) {
+        if isRepository(directory) {
+            found.append((path, reasonAgainst(directory, path)))
+            // The git directories of submodules are all else that can be in a git directory.
+            let modules = directory.appending("modules")
+            if (try? Files.status(modules))?.kind == .directory {
+                search(modules, path.appending("modules"), &found)
+            }
+            return
+        }
+        for name in (try? Files.names(directory)) ?? [] {
+            let child = directory.pushing(FilePath(bytes: name))
+            guard (try? Files.status(child))?.kind == .directory else { continue }
+            search(child, path.appending(name), &found)
+        }
+    }
+
+    /// Why the objects of a repository cannot go into the store, nil when they can.
+    private static func reasonAgainst(_ directory: FilePath, _ path: EntryPath) -> String? {
+        let special = Set("*?(|)\t\n".utf8)
+        if String(validating: path.bytes, as: UTF8.self) == nil
+            || path.bytes.contains(where: special.contains)
+        {
+            return "its path has characters that mean something else in a pattern"
+        }
+        if let shallow = try? Files.status(directory.appending("shallow")), shallow.size > 0 {
+            return "it is a shallow clone, whose history has no beginning"
+        }
+        if (try? Files.exists(directory.appending("reftable"))) == true {
+            return "it keeps its references in reftables"
+        }
+        let config = RepositoryClasses.config(directory)
+        if config.contains("objectformat") { return "its object format is not that of the store" }
+        if config.contains("partialclone") || config.contains("promisor") {
+            return "it is a partial clone, which lacks objects on purpose"
+        }
+        return nil
+    }
+}
