@@ -88,16 +88,19 @@ import SystemPackage
                 try unsafe contents.withUnsafeBytes { try unsafe file.write($0) }
             }
         }
-        let open = try OpenDirectory(directory.appending("files-1"))
         let names = NameList()
-        try measure("list and look at a file", of: "10,000 in a directory", count: 10_000, bytes: 0) { _ in
+        try measure("list and look at a file", of: "10,000 in a directory", count: 10_000, bytes: 0) {
+            count in
+            let open = try OpenDirectory(directory.appending("files-1"))
             var path = ZeroTerminatedPath()
             try open.read(into: names)
-            for index in 0..<names.count {
+            precondition(names.count == count, "all files are listed")
+            for index in 0..<count {
                 names.setName(index, of: &path)
                 _ = try open.look(at: path)
             }
         }
+        let open = try OpenDirectory(directory.appending("files-1"))
         var buffer = [UInt8](repeating: 0, count: 4096)
         try measure("open, read, close a file", of: "1 kB", count: 10_000, bytes: contents.count) { count in
             for index in 0..<count {
