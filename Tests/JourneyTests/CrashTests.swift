@@ -167,4 +167,26 @@ import Testing
             #expect(try world.besides() == 0, "\(instant)")
         }
     }
+
+    @Test func aKilledPruneLosesNothingThatIsKeptAndTheNextGoesOn() async throws {
+        var kept: Set<String> = []
+        try await killing(["prune"], seed: 4) { world in
+            try Files.replace(
+                world.directory.appending("policies/retention.yaml"), with: Array("keep: {last: 1}\n".utf8))
+            for _ in 0..<2 {
+                try world.change()
+                try await world.runner.succeed("snapshot")
+            }
+            kept = Set([try #require(try world.snapshots().max())])
+        } check: { world, instant in
+            try await world.check(holding: kept, instant)
+            let next = try await world.runner.run("prune")
+            #expect(next.status == 0, "\(instant): \(next.errorOutput)")
+            #expect(try world.snapshots() == kept, "\(instant)")
+            try await world.check(holding: kept, instant)
+            let left = try await Program("git", ["-C", world.store.string, "fsck", "--unreachable"])
+                .runSuccessfully().output
+            #expect(!left.contains("unreachable"), "\(instant): \(left)")
+        }
+    }
 }

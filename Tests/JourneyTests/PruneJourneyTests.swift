@@ -135,24 +135,4 @@ import Testing
             #expect(try await runner.run("prune").status == 7)
         }
     }
-
-    @Test func aPruneThatIsKilledLosesNothingAndTheNextGoesOn() async throws {
-        try await withTemporaryDirectory { directory in
-            let runner = try await makeStore(directory)
-            try await shell("cp -a tree.git whole.git", in: directory)
-            for _ in 0..<6 {
-                try await shell("rm -rf tree.git; cp -a whole.git tree.git", in: directory)
-                let newest = try snapshots(directory).suffix(1)
-                try await runner.kill(after: Int.random(in: 5...400), ["prune"])
-                #expect(try snapshots(directory).suffix(1) == newest)
-                try await checkAll(runner, "killed")
-                try await runner.succeed("prune")
-                #expect(try snapshots(directory) == Array(newest))
-                try await checkAll(runner, "finished")
-                try await shell(
-                    "if ls tree.git/objects/pack | grep tmp_; then exit 1; fi; git -C tree.git fsck --unreachable > left; if grep unreachable left; then exit 1; fi",
-                    in: directory)
-            }
-        }
-    }
 }
