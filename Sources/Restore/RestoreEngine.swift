@@ -24,9 +24,7 @@ package final class RestoreEngine {
     private var started: [String] = []
     private var safety: SnapshotID?
     private var journal: Journal
-    private var staged: [StagedComponent] = []
-    /// What was written to each root, by component and root.
-    private var written: [String: WrittenFiles] = [:]
+    private var staging: Staging
 
     /// How long a component may take until it serves.
     private static let readyLimit = Duration.seconds(180)
@@ -44,6 +42,9 @@ package final class RestoreEngine {
         self.request = request
         self.progress = progress
         notes = plan.warnings
+        staging = Staging(
+            system, store: store, reader: reader, stored: snapshot, plan: plan,
+            scratch: store.localDirectory, resumesWork: request.resumesWork, progress: progress)
         journal = Journal(
             snapshot: snapshot.reference.id.description, phase: .staging, places: [], stagingDirectories: [],
             running: [], started: CivilTime(seconds: Clock.now.seconds).iso8601)
@@ -58,7 +59,7 @@ package final class RestoreEngine {
         let began = clock.now
         do {
             try await step("stage") { try await stage() }
-            try await step("verify") { try await verify() }
+            try await step("verify") { notes += try await staging.verify() }
         } catch {
             try removeStaged()
             throw error
@@ -97,108 +98,21 @@ package final class RestoreEngine {
                 let live = FilePath(root.root.path)
                 let directory = live.removingLastComponent()
                 try Files.makeDirectories(directory)
-                let staging = directory.appending(
+                let beside = directory.appending(
                     ".understudy-\(stored.reference.id)-\(journal.stagingDirectories.count)")
                 let name = live.lastComponent?.string ?? "root"
                 roots.append(
                     .init(
-                        root: root.root, staged: isProduction ? staging.appending(name) : live,
+                        root: root.root, staged: isProduction ? beside.appending(name) : live,
                         live: root.isThere ? live : nil))
                 guard isProduction else { continue }
-                journal.stagingDirectories.append(staging.string)
+                journal.stagingDirectories.append(beside.string)
                 try journal.write(store.localDirectory)
-                try Files.removeTree(staging)
-                try Files.makeDirectory(staging, mode: 0o700)
+                try Files.removeTree(beside)
+                try Files.makeDirectory(beside, mode: 0o700)
             }
-            try await stage(captured, roots)
-        }
-    }
-
-    private func stage(_ captured: CapturedComponent, _ roots: [StagedComponent.StagedRoot]) async throws {
-        guard let tree = stored.tree(of: captured.name), let driver = system.driver(of: captured.name) else {
-            preconditionFailure("the plan holds components that the snapshot and the system have")
-        }
-        for root in roots where root.root.kind != .rebuilt {
-            progress("staging \(captured.name)/\(root.root.name)")
-            let name = "\(captured.name)/\(root.root.name)"
-            guard let content = plan.contents[name], let owners = plan.owners[name] else {
-                preconditionFailure("the plan holds the contents of every root that is not rebuilt")
-            }
-            let writer = TreeWriter(
-                content, reader: reader, owners: owners,
-                opening: plan.openings[captured.name])
-            do {
-                written[name] = try writer.write(to: root.staged)
-            } catch let error as FileFailure
-                where error.reason == .noSpace || error.reason == .diskQuotaExceeded
-            {
-                throw RestoreFailure(
-                    .failed, "the disk is full: \(error)",
-                    hint: "nothing was changed; make room beside \(root.root.path) and run the restore again")
-            }
-        }
-        try await SourceRestore(store, reader: reader).run(captured, in: tree, roots)
-        let artifacts = store.localDirectory.appending("artifacts-\(captured.name)")
-        try Files.removeTree(artifacts)
-        try Files.makeDirectories(artifacts, mode: 0o700)
-        for entry in try reader.tree(tree) where !Self.isOurs(entry) {
-            try writeArtifact(entry, to: artifacts, plan.openings[captured.name])
-        }
-        let component = StagedComponent(
-            captured: captured, roots: roots, artifacts: artifacts, resumesWork: request.resumesWork,
-            capturedHost: stored.snapshot.host)
-        staged.append(component)
-        if roots.contains(where: { $0.root.kind == .rebuilt }) {
-            progress("rebuilding \(captured.name)")
-            try await driver.rebuild(component)
-        }
-        try Files.removeTree(artifacts)
-    }
-
-    private static func isOurs(_ entry: TreeEntry) -> Bool {
-        ["files", "manifest", CapturedComponent.Sealing.keyName].contains { entry.name == Array($0.utf8) }
-    }
-
-    private func writeArtifact(_ entry: TreeEntry, to directory: FilePath, _ opening: SealedOpening?) throws {
-        let (spelled, isSealed, isChunked) = StoredName.withoutSuffixes(
-            entry.name, isTree: entry.mode == .tree, hasSealed: opening != nil)
-        // Format 1 did not escape the names of artifacts.
-        let name = stored.snapshot.format == 1 ? spelled : StoredName.decoded(spelled)
-        guard name != Array("..".utf8), name != Array(".".utf8), !name.contains(UInt8(ascii: "/")) else {
-            throw RestoreFailure(
-                .verification, "the snapshot holds an artifact called '\(printable(name))'",
-                hint: "the store was tampered with: restore another snapshot")
-        }
-        let path = FilePath(bytes: directory.byteArray + [UInt8(ascii: "/")] + name)
-        if entry.mode == .tree && !isChunked {
-            try Files.makeDirectory(path, mode: 0o700)
-            for child in try reader.tree(entry.id) { try writeArtifact(child, to: path, opening) }
-            return
-        }
-        let file = try OpenDirectory(directory).createFile(name)
-        let contents = StoredRoot.Contents(id: entry.id, isChunked: isChunked, isSealed: isSealed)
-        guard let opening, isSealed else {
-            return try unsafe ReaderLane(reader).read(contents, checks: true) { try unsafe file.write($0) }
-        }
-        do {
-            try unsafe ReaderLane(reader).open(contents, with: opening.identities, sealed: { _ in }) {
-                try unsafe file.write($0)
-            }
-        } catch let error as SealingFailure {
-            throw RestoreFailure(
-                .verification, "the artifact \(printable(name)) is damaged in the store: \(error)",
-                hint: "nothing was changed; 'understudy verify --all' says what is whole, restore that")
-        }
-    }
-
-    private func verify() async throws {
-        for component in staged {
-            progress("verifying \(component.captured.name)")
-            guard let driver = system.driver(of: component.captured.name) else { continue }
-            try await StagedVerification(
-                component, driver: driver, system: system, store: store, stored: stored, written: written,
-                sealer: plan.openings[component.captured.name]?.sealer, reader: reader
-            ).run(&notes)
+            try await staging.write(captured, to: roots)
+            try await staging.rebuild()
         }
     }
 
@@ -210,7 +124,7 @@ package final class RestoreEngine {
             try await step("safety snapshot") { await saveWhatIsThere(holding: lock) }
             try await step("stop") { try await stop() }
             try await step("fix") { try await fix() }
-            for component in staged {
+            for component in staging.components {
                 for root in component.roots {
                     guard let inode = try Files.status(root.staged)?.inode else {
                         throw RestoreFailure(
@@ -279,7 +193,7 @@ package final class RestoreEngine {
     }
 
     private func fix() async throws {
-        for component in staged {
+        for component in staging.components {
             guard let driver = system.driver(of: component.captured.name) else { continue }
             fixes += try await driver.afterRestore(component)
         }
@@ -344,7 +258,7 @@ package final class RestoreEngine {
     private func removeStaged() throws {
         try journal.removeStaging()
         if request.destination != nil {
-            for root in staged.flatMap(\.roots) { try Files.removeTree(root.staged) }
+            for root in staging.components.flatMap(\.roots) { try Files.removeTree(root.staged) }
             return
         }
         journal.phase = .undone

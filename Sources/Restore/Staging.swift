@@ -1,0 +1,141 @@
+internal import Capture
+internal import Drivers
+internal import FileTree
+internal import Git
+internal import GitStore
+internal import Sealing
+internal import SnapshotModel
+internal import SystemPackage
+
+/// Writes components of a snapshot to where they are staged, and reads them back.
+struct Staging {
+    private let system: DeliverySystem
+    private let store: SnapshotStore
+    private let reader: ObjectReader
+    private let stored: StoredSnapshot
+    private let plan: RestorePlan
+    private let scratch: FilePath
+    private let resumesWork: Bool
+    private let progress: @Sendable (String) -> Void
+    /// What was written to each root, by component and root.
+    private var written: [String: WrittenFiles] = [:]
+    /// The components that are staged, in the order in which they were.
+    private(set) var components: [StagedComponent] = []
+
+    /// A staging that follows a plan; artifacts are unpacked below `scratch`.
+    init(
+        _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, stored: StoredSnapshot,
+        plan: RestorePlan, scratch: FilePath, resumesWork: Bool,
+        progress: @escaping @Sendable (String) -> Void
+    ) {
+        self.system = system
+        self.store = store
+        self.reader = reader
+        self.stored = stored
+        self.plan = plan
+        self.scratch = scratch
+        self.resumesWork = resumesWork
+        self.progress = progress
+    }
+
+    /// Writes the files, the objects of repositories and the artifacts of one component.
+    mutating func write(
+        _ captured: CapturedComponent, to roots: [StagedComponent.StagedRoot]
+    ) async throws {
+        guard let tree = stored.tree(of: captured.name) else {
+            preconditionFailure("the plan holds components that the snapshot has")
+        }
+        for root in roots where root.root.kind != .rebuilt {
+            progress("staging \(captured.name)/\(root.root.name)")
+            let name = "\(captured.name)/\(root.root.name)"
+            guard let content = plan.contents[name], let owners = plan.owners[name] else {
+                preconditionFailure("the plan holds the contents of every root that is not rebuilt")
+            }
+            let writer = TreeWriter(
+                content, reader: reader, owners: owners,
+                opening: plan.openings[captured.name])
+            do {
+                written[name] = try writer.write(to: root.staged)
+            } catch let error as FileFailure
+                where error.reason == .noSpace || error.reason == .diskQuotaExceeded
+            {
+                throw RestoreFailure(
+                    .failed, "the disk is full: \(error)",
+                    hint: "nothing was changed; make room beside \(root.root.path) and run the restore again")
+            }
+        }
+        try await SourceRestore(store, reader: reader).run(captured, in: tree, roots)
+        let artifacts = scratch.appending("artifacts-\(captured.name)")
+        try Files.removeTree(artifacts)
+        try Files.makeDirectories(artifacts, mode: 0o700)
+        for entry in try reader.tree(tree) where !Self.isOurs(entry) {
+            try writeArtifact(entry, to: artifacts, plan.openings[captured.name])
+        }
+        components.append(
+            StagedComponent(
+                captured: captured, roots: roots, artifacts: artifacts, resumesWork: resumesWork,
+                capturedHost: stored.snapshot.host))
+    }
+
+    /// Lets the driver make what is rebuilt of the component that was written last, and drops the artifacts.
+    func rebuild() async throws {
+        guard let component = components.last else { return }
+        if component.roots.contains(where: { $0.root.kind == .rebuilt }) {
+            progress("rebuilding \(component.captured.name)")
+            try await system.driver(of: component.captured.name)?.rebuild(component)
+        }
+        if let artifacts = component.artifacts { try Files.removeTree(artifacts) }
+    }
+
+    private static func isOurs(_ entry: TreeEntry) -> Bool {
+        ["files", "manifest", CapturedComponent.Sealing.keyName].contains { entry.name == Array($0.utf8) }
+    }
+
+    private func writeArtifact(_ entry: TreeEntry, to directory: FilePath, _ opening: SealedOpening?) throws {
+        let (spelled, isSealed, isChunked) = StoredName.withoutSuffixes(
+            entry.name, isTree: entry.mode == .tree, hasSealed: opening != nil)
+        // Format 1 did not escape the names of artifacts.
+        let name = stored.snapshot.format == 1 ? spelled : StoredName.decoded(spelled)
+        guard name != Array("..".utf8), name != Array(".".utf8), !name.contains(UInt8(ascii: "/")) else {
+            throw RestoreFailure(
+                .verification, "the snapshot holds an artifact called '\(printable(name))'",
+                hint: "the store was tampered with: restore another snapshot")
+        }
+        let path = FilePath(bytes: directory.byteArray + [UInt8(ascii: "/")] + name)
+        if entry.mode == .tree && !isChunked {
+            try Files.makeDirectory(path, mode: 0o700)
+            for child in try reader.tree(entry.id) { try writeArtifact(child, to: path, opening) }
+            return
+        }
+        let file = try OpenDirectory(directory).createFile(name)
+        let contents = StoredRoot.Contents(id: entry.id, isChunked: isChunked, isSealed: isSealed)
+        guard let opening, isSealed else {
+            return try unsafe ReaderLane(reader).read(contents, checks: true) { try unsafe file.write($0) }
+        }
+        do {
+            try unsafe ReaderLane(reader).open(contents, with: opening.identities, sealed: { _ in }) {
+                try unsafe file.write($0)
+            }
+        } catch let error as SealingFailure {
+            throw RestoreFailure(
+                .verification, "the artifact \(printable(name)) is damaged in the store: \(error)",
+                hint: "nothing was changed; 'understudy verify --all' says what is whole, restore that")
+        }
+    }
+
+    /// Reads everything that was written back through the drivers, and says what it found.
+    ///
+    /// Throws a ``RestoreFailure`` that names the first paths that differ from the snapshot.
+    func verify() async throws -> [String] {
+        var notes: [String] = []
+        for component in components {
+            progress("verifying \(component.captured.name)")
+            guard let driver = system.driver(of: component.captured.name) else { continue }
+            try await StagedVerification(
+                component, driver: driver, system: system, store: store, stored: stored, written: written,
+                sealer: plan.openings[component.captured.name]?.sealer, reader: reader
+            ).run(&notes)
+        }
+        return notes
+    }
+}
