@@ -129,12 +129,18 @@ let package = Package(
                 "Workers", systemPackage,
             ]),
 
+        // Where arbitrary code may run: isolated by the kernel, looked at from inside before anything runs.
+        .target(name: "Shadow", dependencies: ["FileTree", "Programs", systemPackage]),
+        .testTarget(
+            name: "ShadowTests",
+            dependencies: ["FileTree", "Programs", "Shadow", "TestSupport", "understudy", systemPackage]),
+
         // MARK: The command line
         .target(
             name: "Commands",
             dependencies: [
                 "Capture", "Configuration", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore",
-                "Sealing", "SnapshotModel", argumentParser, systemPackage,
+                "Sealing", "Shadow", "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
         // The steps of a snapshot and a restore, measured one by one: `make bench`.

@@ -50,6 +50,13 @@ package struct Program: Sendable {
         package var output: String
         /// What it wrote to standard error.
         package var errorOutput: String
+
+        /// An outcome.
+        package init(status: Int32, output: String, errorOutput: String) {
+            self.status = status
+            self.output = output
+            self.errorOutput = errorOutput
+        }
     }
 
     /// Runs it to its end.

@@ -16,6 +16,11 @@ package struct CommandLineRunner: Sendable {
     /// Throws a ``FixtureFailure`` when the binary is not beside the tests.
     package init(_ directory: FilePath) throws {
         self.directory = directory
+        binary = try Self.builtBinary()
+    }
+
+    /// The binary beside the tests.
+    package static func builtBinary() throws -> FilePath {
         // The test runner is .build/debug/<package>PackageTests.xctest, or its own helper with that file as argument.
         let places = CommandLine.arguments.map {
             FilePath($0).removingLastComponent().appending("understudy")
@@ -23,7 +28,7 @@ package struct CommandLineRunner: Sendable {
         guard let binary = try places.first(where: { try Files.status($0)?.kind == .file }) else {
             throw FixtureFailure("there is no understudy beside \(CommandLine.arguments)")
         }
-        self.binary = try Files.resolved(binary)
+        return try Files.resolved(binary)
     }
 
     /// What the binary finds in its environment: where the recovery key is, once there is one.

@@ -1,0 +1,332 @@
+internal import Dispatch
+internal import FileTree
+internal import FoundationEssentials
+internal import Glibc
+package import Programs
+internal import Synchronization
+package import SystemPackage
+
+/// A program in a sandbox, which is let run only when what it sees from inside is as it should be.
+///
+/// The thread that starts it waits for its end: the kernel kills the sandbox, and all that is in it, when that thread ends,
+/// and so when we are killed.
+package final class SandboxProcess: Sendable {
+    /// What was seen from inside before the program ran.
+    package let attestation: Attestation
+    /// The file with everything that the program writes.
+    package let log: FilePath
+    private let child: Child
+
+    private init(_ child: Child, _ attestation: Attestation, log: FilePath) {
+        self.child = child
+        self.attestation = attestation
+        self.log = log
+    }
+
+    /// Starts a program; its words go to `log`, a new file.
+    ///
+    /// Throws a ``ShadowFailure`` when there is no sandbox to be had, or when it is not closed: then the program has not run.
+    package static func start(
+        _ program: Program, in sandbox: Sandbox, log: FilePath
+    ) async throws -> SandboxProcess {
+        let command = sandbox.command(program, libraries: try ownLibraries())
+        let child = try Child(command, log: log)
+        let line: [UInt8]
+        do {
+            line = try await child.firstLine(limit: .seconds(60))
+        } catch {
+            await child.end()
+            throw error
+        }
+        guard let seen = try? JSONDecoder().decode(Attestation.self, from: Data(line)) else {
+            await child.end()
+            let words = lastLines(try Files.readIfPresent(log) ?? [])
+            throw ShadowFailure(
+                "no sandbox can be made here: \(words.isEmpty ? "bubblewrap ended without a word" : words)",
+                hint: "run: apt-get install bubblewrap; user namespaces must be allowed "
+                    + "(sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)"
+            )
+        }
+        var production: [String: String] = [:]
+        for mount in sandbox.mounts where mount.source != mount.target {
+            production[mount.target.string] = try Files.status(mount.target).map(Attestation.identity)
+        }
+        let variables = Set(sandbox.environment(of: program).keys).union(["PWD"])
+        let violations = seen.violations(environment: variables, production: production)
+        guard violations.isEmpty else {
+            await child.end()
+            throw ShadowFailure(
+                "the sandbox is not closed, so nothing was run in it: \(violations.joined(separator: "; "))",
+                hint: "this is a fault of the host or of Understudy: do not work around it")
+        }
+        try child.letGo()
+        return SandboxProcess(child, seen, log: log)
+    }
+
+    /// Runs a program to its end; both its outputs come together.
+    ///
+    /// Any exit status is a result. Throws a ``ShadowFailure`` when it does not end in time.
+    package static func run(
+        _ program: Program, in sandbox: Sandbox, log: FilePath
+    ) async throws -> Program.Outcome {
+        let process = try await start(program, in: sandbox, log: log)
+        guard let status = await process.child.wait(limit: program.limit) else {
+            await process.child.end()
+            throw ShadowFailure(
+                "\(program.name) did not end within \(program.limit) in the sandbox: \(process.lastWords)",
+                hint: "look for what it waits for; it has no network")
+        }
+        let output = try Files.readIfPresent(log, limit: program.outputLimit) ?? []
+        return Program.Outcome(
+            status: status, output: String(decoding: output, as: UTF8.self), errorOutput: "")
+    }
+
+    /// Whether it still runs.
+    package var isRunning: Bool { child.status == nil }
+
+    /// Ends it and everything in its sandbox.
+    package func stop() async { await child.end() }
+
+    /// The end of what it has written.
+    package var lastWords: String {
+        // What it wrote only makes a failure easier to read.
+        lastLines((try? Files.readIfPresent(log)) ?? [])
+    }
+
+    /// Directories of libraries that this very binary has loaded from outside the system's own places.
+    private static func ownLibraries() throws -> [FilePath] {
+        let maps = String(decoding: try Files.read("/proc/self/maps", limit: 16 << 20), as: UTF8.self)
+        var directories: Set<FilePath> = []
+        for line in maps.split(separator: "\n") {
+            guard let slash = line.firstIndex(of: "/"), line.contains(".so") else { continue }
+            let path = FilePath(String(line[slash...]))
+            guard !["/usr", "/lib", "/lib64"].contains(where: { path.starts(with: FilePath($0)) }) else {
+                continue
+            }
+            directories.insert(path.removingLastComponent())
+        }
+        return directories.sorted { $0.string < $1.string }
+    }
+}
+
+private func lastLines(_ bytes: [UInt8]) -> String {
+    String(decoding: bytes.suffix(4000), as: UTF8.self).split(separator: "\n").suffix(5)
+        .joined(separator: "; ")
+}
+
+/// The process of bubblewrap, as its parent sees it.
+private final class Child: Sendable {
+    private struct State {
+        var status: Int32?
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+    private let process: pid_t
+    private let channel: CInt
+
+    init(_ command: [String], log: FilePath) throws {
+        let descriptor = try Files.createExclusively(log, mode: 0o600)
+        defer { close(descriptor) }
+        let channel = try Channel()
+        let started = Mutex<Result<pid_t, any Error>?>(nil)
+        let ready = DispatchSemaphore(value: 0)
+        let ended = Ended()
+        // One piece of work from the start to the end of the child: as long as it takes, the thread lives.
+        DispatchQueue.global().async {
+            let result = spawn(command, channel: channel.theirs, log: descriptor)
+            started.withLock { $0 = result }
+            ready.signal()
+            guard case .success(let process) = result else { return }
+            var status: CInt = 0
+            while unsafe waitpid(process, &status, 0) < 0, errno == EINTR {}
+            ended.set(status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f))
+        }
+        ready.wait()
+        close(channel.theirs)
+        self.channel = channel.ours
+        switch started.withLock({ $0 }) {
+        case .success(let number): process = number
+        case .failure(let error):
+            close(self.channel)
+            throw error
+        case nil: preconditionFailure("the thread says how it went before it signals")
+        }
+        ended.notify { [self] status in
+            let waiting = state.withLock { state in
+                state.status = status
+                defer { state.waiting = [] }
+                return state.waiting
+            }
+            for continuation in waiting { continuation.resume() }
+        }
+    }
+
+    deinit {
+        close(channel)
+    }
+
+    var status: Int32? { state.withLock(\.status) }
+
+    /// The first line of the child's output, empty when it ended without one.
+    func firstLine(limit: Duration) async throws -> [UInt8] {
+        let deadline = ContinuousClock().now + limit
+        var line: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while line.last != UInt8(ascii: "\n"), line.count < 1 << 20 {
+            let count = unsafe buffer.withUnsafeMutableBytes {
+                unsafe read(channel, $0.baseAddress, $0.count)
+            }
+            if count == 0 { break }
+            if count < 0 {
+                guard errno == EAGAIN || errno == EINTR, ContinuousClock().now < deadline else {
+                    throw ShadowFailure(
+                        "nothing was heard from inside the sandbox within \(limit)",
+                        hint: "look whether the host is overloaded, and try again")
+                }
+                try await Task.sleep(for: .milliseconds(5))
+                continue
+            }
+            line += buffer.prefix(count)
+        }
+        return line
+    }
+
+    /// Lets the program run.
+    func letGo() throws {
+        let word = Array("go\n".utf8)
+        let count = unsafe word.withUnsafeBytes {
+            unsafe send(channel, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+        }
+        guard count == word.count else {
+            throw ShadowFailure(
+                "the sandbox ended before its program ran: \(Errno(rawValue: errno))",
+                hint: "look whether the host is out of memory")
+        }
+    }
+
+    /// Waits for the end; nil when it did not come in time.
+    func wait(limit: Duration) async -> Int32? {
+        await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                await self.hasEnded()
+                return true
+            }
+            group.addTask {
+                // Cancelled when the other one is first.
+                try? await Task.sleep(for: limit)
+                return false
+            }
+            let isEnded = await group.next() ?? false
+            if !isEnded { self.kill(SIGKILL) }
+            group.cancelAll()
+            return isEnded ? self.status : nil
+        }
+    }
+
+    /// Ends it, and with it everything in its sandbox.
+    func end() async {
+        kill(SIGTERM)
+        if await wait(limit: .seconds(5)) == nil { await hasEnded() }
+    }
+
+    private func kill(_ signal: CInt) {
+        // Not after it was waited for: the number may be another's by then.
+        state.withLock { state in
+            if state.status == nil { _ = Glibc.kill(process, signal) }
+        }
+    }
+
+    private func hasEnded() async {
+        await withCheckedContinuation { continuation in
+            let isEnded = state.withLock { state in
+                if state.status == nil { state.waiting.append(continuation) }
+                return state.status != nil
+            }
+            if isEnded { continuation.resume() }
+        }
+    }
+}
+
+/// The end of a process, told once, to whoever asks before or after it.
+private final class Ended: Sendable {
+    private struct State {
+        var status: Int32?
+        var observer: (@Sendable (Int32) -> Void)?
+    }
+    private let state = Mutex(State())
+
+    func set(_ status: Int32) {
+        let observer = state.withLock { state in
+            state.status = status
+            return state.observer
+        }
+        observer?(status)
+    }
+
+    func notify(_ observer: @escaping @Sendable (Int32) -> Void) {
+        let status = state.withLock { state in
+            state.observer = observer
+            return state.status
+        }
+        if let status { observer(status) }
+    }
+}
+
+/// Two ends of a connection that no other child inherits; ours does not wait.
+private struct Channel {
+    var ours: CInt
+    var theirs: CInt
+
+    init() throws {
+        var ends: [CInt] = [0, 0]
+        let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        guard unsafe socketpair(AF_UNIX, kind, 0, &ends) == 0 else {
+            throw ShadowFailure(
+                "no connection to a sandbox can be made: \(Errno(rawValue: errno))",
+                hint: "too many files are open")
+        }
+        (ours, theirs) = (ends[0], ends[1])
+        _ = fcntl(ours, F_SETFL, O_NONBLOCK)
+    }
+}
+
+private func spawn(
+    _ command: [String], channel: CInt, log: CInt
+) -> Result<pid_t, any Error> {
+    var actions = unsafe posix_spawn_file_actions_t()
+    unsafe posix_spawn_file_actions_init(&actions)
+    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    unsafe posix_spawn_file_actions_adddup2(&actions, channel, 0)
+    unsafe posix_spawn_file_actions_adddup2(&actions, channel, 1)
+    unsafe posix_spawn_file_actions_adddup2(&actions, log, 2)
+    var attributes = posix_spawnattr_t()
+    unsafe posix_spawnattr_init(&attributes)
+    defer { unsafe posix_spawnattr_destroy(&attributes) }
+    // A process group of its own: what is typed on our terminal is for us. Signals as a program expects them.
+    var all = sigset_t()
+    var none = sigset_t()
+    unsafe sigfillset(&all)
+    unsafe sigemptyset(&none)
+    unsafe posix_spawnattr_setsigdefault(&attributes, &all)
+    unsafe posix_spawnattr_setsigmask(&attributes, &none)
+    unsafe posix_spawnattr_setflags(
+        &attributes,
+        Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
+    var arguments = unsafe command.map { unsafe strdup($0) } + [nil]
+    defer { unsafe arguments.forEach { unsafe free($0) } }
+    // bubblewrap itself needs a path to be found by, and nothing else of ours.
+    let path = unsafe strdup("PATH=\(Program.usualEnvironment["PATH"] ?? "/usr/bin:/bin")")
+    defer { unsafe free(path) }
+    var variables = unsafe [path, nil]
+    var process: pid_t = 0
+    let status = unsafe posix_spawnp(
+        &process, command[0], &actions, &attributes, &arguments, &variables)
+    guard status == 0 else {
+        return .failure(
+            ShadowFailure(
+                "\(command[0]) cannot be run: \(Errno(rawValue: status))",
+                hint: "run: apt-get install bubblewrap"))
+    }
+    return .success(process)
+}

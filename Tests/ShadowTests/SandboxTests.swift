@@ -1,0 +1,143 @@
+import FileTree
+import Glibc
+import Programs
+import Shadow
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite struct SandboxTests {
+    private func sandbox(_ directory: FilePath, at place: FilePath = "/srv/ci") throws -> Sandbox {
+        Sandbox(
+            launcher: try CommandLineRunner.builtBinary(),
+            mounts: [.init(directory, at: place, isWritable: true)], hostName: "shadow")
+    }
+
+    @Test func aProgramSeesItsOwnPlacesAndNothingElse() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = directory.appending("home")
+            try Files.makeDirectory(home)
+            try Files.replace(home.appending("file"), with: Array("inside\n".utf8))
+            let script =
+                "cat /srv/ci/file; hostname; ls /home /root /srv 2>&1; env | sort; echo new > /srv/ci/made"
+            let outcome = try await SandboxProcess.run(
+                Program("sh", ["-c", script], environment: ["COLOUR": "blue"]), in: sandbox(home),
+                log: directory.appending("log"))
+            #expect(outcome.status == 0)
+            #expect(outcome.output.hasPrefix("inside\nshadow\n"))
+            #expect(outcome.output.contains("COLOUR=blue"))
+            #expect(outcome.output.contains("HOME=/tmp"))
+            #expect(!outcome.output.contains("USER="))
+            try #expect(Files.read(home.appending("made")) == Array("new\n".utf8))
+        }
+    }
+
+    @Test func nobodyGetsOutOfIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let script = """
+                import socket, os
+                for family, address in ((socket.AF_INET, '192.0.2.1'), (socket.AF_INET, '127.0.0.1')):
+                    s = socket.socket(family); s.settimeout(2)
+                    try: s.connect((address, 80)); print('connected')
+                    except OSError as e: print(e.errno)
+                for path in ('/etc/shadow', '/root/.ssh', '/var/run/docker.sock', '/etc/understudy'):
+                    print(os.path.exists(path))
+                try: os.kill(\(getpid()), 0); print('sees us')
+                except OSError as e: print('gone')
+                open('/usr/share/made', 'w')
+                """
+            let outcome = try await SandboxProcess.run(
+                Program("/usr/bin/python3", ["-c", script]), in: sandbox(directory),
+                log: directory.appending("log"))
+            #expect(outcome.output.contains("101\n111\nFalse\nFalse\nFalse\nFalse\ngone\n"))
+            #expect(outcome.output.contains("Read-only file system"))
+        }
+    }
+
+    @Test func aSandboxThatShowsProductionIsRefused() async throws {
+        try await withTemporaryDirectory { directory in
+            // What stands outside at the place is mounted there: nothing else than production itself.
+            let link = directory.appending("link")
+            try Files.makeDirectory(directory.appending("production"))
+            try Files.makeLink(link, to: directory.appending("production").byteArray)
+            let open = Sandbox(
+                launcher: try CommandLineRunner.builtBinary(),
+                mounts: [.init(link, at: directory.appending("production"))], hostName: "shadow")
+            let marker = directory.appending("production/ran")
+            await #expect(throws: ShadowFailure.self) {
+                _ = try await SandboxProcess.run(
+                    Program("touch", [marker.string]), in: open, log: directory.appending("log"))
+            }
+            try #expect(!Files.exists(marker))
+        }
+    }
+
+    @Test func whatTakesTooLongIsEnded() async throws {
+        try await withTemporaryDirectory { directory in
+            await #expect(throws: ShadowFailure.self) {
+                _ = try await SandboxProcess.run(
+                    Program("sh", ["-c", "sleep 1000 & setsid sleep 1001 & sleep 1002"], limit: .seconds(1)),
+                    in: sandbox(directory), log: directory.appending("log"))
+            }
+            try #expect(!isRunning("sleep\u{0}1001"))
+        }
+    }
+
+    @Test func whatIsStoppedIsGone() async throws {
+        try await withTemporaryDirectory { directory in
+            let process = try await SandboxProcess.start(
+                Program("sleep", ["31415"]), in: sandbox(directory), log: directory.appending("log"))
+            #expect(process.isRunning)
+            try #expect(isRunning("sleep\u{0}31415"))
+            await process.stop()
+            #expect(!process.isRunning)
+            try #expect(!isRunning("sleep\u{0}31415"))
+        }
+    }
+
+    /// Whether a process with these words in its command line is there.
+    private func isRunning(_ words: String) throws -> Bool {
+        let words = Array(words.utf8)
+        return try Files.names("/proc").contains { name in
+            guard let number = Int32(String(decoding: name, as: UTF8.self)), number != getpid() else {
+                return false
+            }
+            // A process that ended meanwhile is not running.
+            guard let line = try? Files.readIfPresent(FilePath("/proc/\(number)/cmdline")) else {
+                return false
+            }
+            return line.starts(with: words)
+        }
+    }
+}
+
+@Suite struct AttestationTests {
+    private let closed = Attestation(
+        interfaces: ["lo"], connections: ["192.0.2.1:80": "ENETUNREACH"], resolvesNames: false, sockets: [],
+        environment: ["PATH"], places: ["/srv/ci": "1:2"], processes: 2, capabilities: "0000000000000000")
+
+    @Test func aClosedSandboxHasNoViolations() {
+        #expect(closed.violations(environment: ["PATH"], production: ["/srv/ci": "1:3"]).isEmpty)
+    }
+
+    @Test func everyOpeningIsNamed() {
+        let openings: [(words: String, open: (inout Attestation) -> Void)] = [
+            ("the network interfaces lo, eth0", { $0.interfaces.append("eth0") }),
+            ("ended with connected", { $0.connections["192.0.2.1:80"] = "connected" }),
+            ("ended with EINPROGRESS", { $0.connections["192.0.2.1:80"] = "EINPROGRESS" }),
+            ("nobody tried", { $0.connections = [:] }),
+            ("resolves names", { $0.resolvesNames = true }),
+            ("/run/docker.sock", { $0.sockets = ["/run/docker.sock"] }),
+            ("SSH_AUTH_SOCK", { $0.environment.append("SSH_AUTH_SOCK") }),
+            ("production's own /srv/ci", { $0.places["/srv/ci"] = "1:3" }),
+            ("14 processes", { $0.processes = 14 }),
+            ("capabilities 00000000a80425fb", { $0.capabilities = "00000000a80425fb" }),
+        ]
+        for (words, open) in openings {
+            var attestation = closed
+            open(&attestation)
+            let violations = attestation.violations(environment: ["PATH"], production: ["/srv/ci": "1:3"])
+            #expect(violations.count == 1 && violations[0].contains(words))
+        }
+    }
+}
