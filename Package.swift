@@ -63,6 +63,9 @@ let package = Package(
         // Values only, no input or output.
         .target(name: "SnapshotModel"),
         .testTarget(name: "SnapshotModelTests", dependencies: ["SnapshotModel"]),
+        // What a canary's evidence comes to under a policy: values in, values out.
+        .target(name: "Judge", dependencies: ["SnapshotModel"]),
+        .testTarget(name: "JudgeTests", dependencies: ["Judge", "SnapshotModel"]),
 
         // MARK: The store
         // Objects, packs and references: the only importer of Clibgit2 and Clibdeflate.
