@@ -86,7 +86,7 @@ let package = Package(
         .target(
             name: "Drivers",
             dependencies: [
-                "Archive", "Cryptography", "FileTree", "Programs", "SnapshotModel", "SQLite", "XML",
+                "Archive", "Cryptography", "FileTree", "Judge", "Programs", "SnapshotModel", "SQLite", "XML",
                 systemPackage,
             ]),
 
@@ -133,17 +133,32 @@ let package = Package(
             ]),
 
         // Where arbitrary code may run: isolated by the kernel, looked at from inside before anything runs.
-        .target(name: "Shadow", dependencies: ["FileTree", "Programs", systemPackage]),
+        .target(
+            name: "Shadow",
+            dependencies: [
+                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Judge", "Programs",
+                "Restore", "Sealing", "SnapshotModel", systemPackage,
+            ]),
         .testTarget(
             name: "ShadowTests",
-            dependencies: ["FileTree", "Programs", "Shadow", "TestSupport", "understudy", systemPackage]),
+            dependencies: [
+                "FileTree", "Programs", "Shadow", "TestSupport", "understudy", systemPackage,
+            ]),
+
+        // Two shadows, one of them with a change: stages, evidence.
+        .target(
+            name: "Canary",
+            dependencies: [
+                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Judge", "Programs",
+                "Restore", "Sealing", "Shadow", "SnapshotModel", systemPackage,
+            ]),
 
         // MARK: The command line
         .target(
             name: "Commands",
             dependencies: [
-                "Capture", "Configuration", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore",
-                "Sealing", "Shadow", "SnapshotModel", argumentParser, systemPackage,
+                "Canary", "Capture", "Configuration", "Drivers", "FileTree", "Git", "GitStore", "Judge",
+                "Programs", "Restore", "Sealing", "Shadow", "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
         // The steps of a snapshot and a restore, measured one by one: `make bench`.

@@ -26,7 +26,7 @@ struct AttestCommand: ParsableCommand {
     @Argument(parsing: .postTerminator) var command: [String]
 
     func run() throws {
-        let seen = try Attestation.observe(places: places.map { FilePath($0) })
+        let seen = try InsideView.observe(places: places.map { FilePath($0) })
         let line = try JSONEncoder().encode(seen) + [UInt8(ascii: "\n")]
         _ = try FileDescriptor.standardOutput.writeAll(line)
         guard readLine(strippingNewline: true) == "go" else { throw ExitCode(1) }

@@ -59,6 +59,8 @@ package protocol Driver: Sendable {
     func afterRestore(_ staged: StagedComponent) async throws -> [Fix]
     /// How to start, stop and probe the component; nil for what does not run.
     var lifecycle: (any Lifecycle)? { get }
+    /// How to rehearse the component in isolation; nil for what cannot be.
+    var shadow: (any ShadowDriver)? { get }
 }
 
 extension Driver {
@@ -88,6 +90,8 @@ extension Driver {
     package func afterRestore(_ staged: StagedComponent) async throws -> [Fix] { [] }
     /// Nothing to start.
     package var lifecycle: (any Lifecycle)? { nil }
+    /// Nothing to rehearse.
+    package var shadow: (any ShadowDriver)? { nil }
 }
 
 /// What a driver found at a path.

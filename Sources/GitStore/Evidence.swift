@@ -2,7 +2,9 @@ package import Git
 package import SnapshotModel
 
 /// A record of something that was done or found, kept beside the snapshots as a chain of commits.
-package struct Evidence: Hashable, Sendable {
+package struct EvidenceRecord: Hashable, Sendable {
+    /// What kind of record: `restores`, `canaries`.
+    package var kind: String
     /// The commit.
     package var commit: ObjectID
     /// One line for people.
@@ -16,17 +18,20 @@ package struct Evidence: Hashable, Sendable {
 }
 
 extension SnapshotStore {
-    /// Adds a record to the chain of a kind (`restores`), durably.
+    /// Adds a record to the chain of a kind (`restores`), durably: `report.json`, and what `more` writes beside it.
     package func addEvidence(
         _ kind: String, system: String, subject: String, report: [UInt8], about: SnapshotID, isProof: Bool,
-        author: String, time: Int64, holding lock: WriterLock
+        author: String, time: Int64, holding lock: WriterLock,
+        more: (any ObjectLane) throws -> [TreeEntry] = { _ in [] }
     ) throws {
         let name = "refs/evidence/\(system)/\(kind)"
         let head = try reference(name)
         let pack = try PackWriter(reader())
         let lane = pack.lane()
         let tree = try lane.add(
-            .tree, Tree.contents([TreeEntry("report.json", .file, try lane.add(.blob, report))]))
+            .tree,
+            Tree.contents(
+                [TreeEntry("report.json", .file, try lane.add(.blob, report))] + (try more(lane))))
         let message = "\(subject)\n\nAbout: \(about)\n" + (isProof ? "Proves: \(about)\n" : "")
         let commit = Commit(
             tree: tree, parents: head.map { [$0] } ?? [], author: author, time: time, message: message)
@@ -37,21 +42,36 @@ extension SnapshotStore {
     }
 
     /// The records of a system, newest first within each kind.
-    package func evidence(of system: String, with reader: ObjectReader) throws -> [Evidence] {
-        var records: [Evidence] = []
+    package func evidence(of system: String, with reader: ObjectReader) throws -> [EvidenceRecord] {
+        var records: [EvidenceRecord] = []
         for reference in try references("refs/evidence/\(system)/") {
             var next: ObjectID? = reference.target
             while let id = next {
                 let commit = try commit(id, with: reader)
                 records.append(
-                    Evidence(
-                        commit: id, subject: commit.subject, time: commit.time,
+                    EvidenceRecord(
+                        kind: String(reference.name.dropFirst("refs/evidence/\(system)/".count)), commit: id, subject: commit.subject, time: commit.time,
                         proves: commit.trailer("Proves").flatMap { SnapshotID($0) },
                         about: commit.trailer("About").flatMap { SnapshotID($0) }))
                 next = commit.parents.first
             }
         }
         return records
+    }
+
+    /// The records of one kind, newest first, with their reports.
+    package func reports(
+        _ kind: String, of system: String, with reader: ObjectReader
+    ) throws -> [(record: EvidenceRecord, report: [UInt8])] {
+        try evidence(of: system, with: reader).filter { $0.kind == kind }.map { record in
+            let tree = try commit(record.commit, with: reader).tree
+            guard let entry = try reader.entry("report.json", of: tree) else {
+                throw StoreFailure(
+                    .damaged, "the record \(record.commit) of \(kind) has no report.json",
+                    hint: "'understudy verify --all' says what is whole")
+            }
+            return (record, try reader.contents(entry.id, .blob))
+        }
     }
 
     /// The snapshots that a restore or a drill has restored and checked.

@@ -1,5 +1,6 @@
 package import Capture
 package import Drivers
+internal import FileTree
 package import Git
 package import GitStore
 package import Sealing
@@ -46,6 +47,9 @@ package struct Materialisation: Sendable {
         var staging = Staging(
             system, store: store, reader: reader, stored: stored, plan: plan, scratch: directory,
             resumesWork: false, progress: progress)
+        for root in plan.roots {
+            try Files.makeDirectories(FilePath(root.root.path).removingLastComponent(), mode: 0o700)
+        }
         for captured in plan.components {
             let places = system.driver(of: captured.name)?.places() ?? []
             try await staging.write(

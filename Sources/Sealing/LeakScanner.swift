@@ -11,6 +11,8 @@ package enum LeakScanner {
         package var kind: String
         /// Where it begins.
         package var offset: Int
+        /// What must not be read: the value, the token, the key with its first and last line.
+        package var secret: Range<Int>
     }
 
     /// Changes whenever something else is found than before: what was looked at under another number is looked at again.

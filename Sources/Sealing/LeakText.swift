@@ -37,17 +37,31 @@
         var index = end
         while index < min(count, end + 400) {
             let length = run(index, isBase64)
-            if length >= 32 { return .init(kind: "a private key", offset: start) }
+            if length >= 32 {
+                return .init(kind: "a private key", offset: start, secret: start..<keyEnd(index + length))
+            }
             index += length + 1
         }
         return nil
+    }
+
+    /// The end of the last line of a key, or of the base 64 where that line is missing.
+    private func keyEnd(_ start: Int) -> Int {
+        var index = start
+        while index < min(count, start + 1 << 16), !starts("-----END ", at: index) { index += 1 }
+        guard starts("-----END ", at: index) else { return start }
+        return index
+            + run(index) {
+                $0 != UInt8(ascii: "\n") && $0 > 0x1f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "<")
+            }
     }
 
     /// What an issuer marks as a token by how it begins.
     func token(_ start: Int) -> LeakScanner.Finding? {
         guard !isWord(byte(start - 1)) else { return nil }
         if starts("AGE-SECRET-KEY-1", at: start) || starts("PuTTY-User-Key-File-", at: start) {
-            return .init(kind: "a private key", offset: start)
+            let length = run(start) { $0 > 0x20 && $0 < 0x7f }
+            return .init(kind: "a private key", offset: start, secret: start..<start + length)
         }
         func isToken(_ prefix: StaticString, _ length: Int, _ condition: (UInt8) -> Bool) -> Bool {
             starts(prefix, at: start) && run(start + prefix.utf8CodeUnitCount, condition) >= length
@@ -69,7 +83,8 @@
             || isToken("npm_", 36, isWord) || isToken("pypi-AgEI", 40, isURLSafe)
             || isToken("hvs.", 24, isURLSafe)
             || isToken("dop_v1_", 64, isWord) || isWebToken(start)
-        return isKnown ? .init(kind: "a token", offset: start) : nil
+        let length = run(start, limit: 1 << 14) { isURLSafe($0) || $0 == UInt8(ascii: ".") }
+        return isKnown ? .init(kind: "a token", offset: start, secret: start..<start + length) : nil
     }
 
     /// Three parts of base 64 with dots between them, the first two of which are JSON objects.
@@ -94,7 +109,7 @@
         guard colon < end - 1, !isPlaceholder(colon + 1, end), !isExample(user, colon, end) else {
             return nil
         }
-        return .init(kind: "a password in an address", offset: start)
+        return .init(kind: "a password in an address", offset: start, secret: colon + 1..<end)
     }
 
     /// `user:pass@host`, as manuals have it.
@@ -122,10 +137,10 @@
         else { return nil }
         if isStrong(nameStart, nameEnd) {
             guard end - value >= 4, isQuoted || isBareSecret(value, end, nameStart) else { return nil }
-            return .init(kind: "a password", offset: nameStart)
+            return .init(kind: "a password", offset: nameStart, secret: value..<end)
         }
         return isRandom(value, end) && (isQuoted || isBareSecret(value, end, nameStart))
-            ? .init(kind: "a key", offset: nameStart) : nil
+            ? .init(kind: "a key", offset: nameStart, secret: value..<end) : nil
     }
 
     /// Whether a name says that its value is a secret.

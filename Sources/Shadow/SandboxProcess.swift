@@ -11,15 +11,15 @@ package import SystemPackage
 /// The thread that starts it waits for its end: the kernel kills the sandbox, and all that is in it, when that thread ends,
 /// and so when we are killed.
 package final class SandboxProcess: Sendable {
-    /// What was seen from inside before the program ran.
-    package let attestation: Attestation
+    /// What was checked from inside before the program ran; all of it holds.
+    package let checks: [InsideView.Check]
     /// The file with everything that the program writes.
     package let log: FilePath
     private let child: Child
 
-    private init(_ child: Child, _ attestation: Attestation, log: FilePath) {
+    private init(_ child: Child, _ checks: [InsideView.Check], log: FilePath) {
         self.child = child
-        self.attestation = attestation
+        self.checks = checks
         self.log = log
     }
 
@@ -38,7 +38,7 @@ package final class SandboxProcess: Sendable {
             await child.end()
             throw error
         }
-        guard let seen = try? JSONDecoder().decode(Attestation.self, from: Data(line)) else {
+        guard let seen = try? JSONDecoder().decode(InsideView.self, from: Data(line)) else {
             await child.end()
             let words = lastLines(try Files.readIfPresent(log) ?? [])
             throw ShadowFailure(
@@ -49,18 +49,19 @@ package final class SandboxProcess: Sendable {
         }
         var production: [String: String] = [:]
         for mount in sandbox.mounts where mount.source != mount.target {
-            production[mount.target.string] = try Files.status(mount.target).map(Attestation.identity)
+            production[mount.target.string] = try Files.status(mount.target).map(InsideView.identity)
         }
         let variables = Set(sandbox.environment(of: program).keys).union(["PWD"])
-        let violations = seen.violations(environment: variables, production: production)
+        let checks = seen.checks(environment: variables, production: production)
+        let violations = checks.filter { !$0.holds }.map { "\($0.words): \($0.detail)" }
         guard violations.isEmpty else {
             await child.end()
             throw ShadowFailure(
-                "the sandbox is not closed, so nothing was run in it: \(violations.joined(separator: "; "))",
+                "the sandbox is not closed, so nothing was run in it; not so: \(violations.joined(separator: "; "))",
                 hint: "this is a fault of the host or of Understudy: do not work around it")
         }
         try child.letGo()
-        return SandboxProcess(child, seen, log: log)
+        return SandboxProcess(child, checks, log: log)
     }
 
     /// Runs a program to its end; both its outputs come together.

@@ -1,0 +1,64 @@
+internal import FoundationEssentials
+package import Git
+package import GitStore
+package import Judge
+internal import SnapshotModel
+
+/// A canary as the store keeps it: what was seen, and what it was judged to mean.
+package struct CanaryRecord: Codable, Sendable {
+    /// The kind of evidence.
+    package static let kind = "canaries"
+
+    /// What was seen.
+    package var evidence: Evidence
+    /// What it means under the policy that was declared.
+    package var verdict: Verdict
+
+    /// A record.
+    package init(evidence: Evidence, verdict: Verdict) {
+        self.evidence = evidence
+        self.verdict = verdict
+    }
+
+    /// Writes it into the store, durably, with the change and the pages for people; `pages` are by file name.
+    package func save(
+        in store: SnapshotStore, contents: ChangeContents, pages: [String: [UInt8]], author: String,
+        time: Int64, holding lock: WriterLock
+    ) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try store.addEvidence(
+            Self.kind, system: evidence.system,
+            subject: "canary \(verdict.id): \(verdict.result.rawValue): \(evidence.change.description)",
+            report: Array(try encoder.encode(self)) + [UInt8(ascii: "\n")], about: evidence.snapshot.id,
+            isProof: false, author: author, time: time, holding: lock
+        ) { lane in
+            try pages.map { name, page in TreeEntry(name, .file, try lane.add(.blob, page)) }
+                + [TreeEntry("change", .tree, try contents.write(to: lane))]
+        }
+    }
+
+    /// The canary of an id, or of a beginning of one that no other has; `latest` is the newest.
+    ///
+    /// Throws a ``CanaryFailure`` when there is none, or several.
+    package static func find(
+        _ text: String, in store: SnapshotStore, of system: String, with reader: ObjectReader
+    ) throws -> (record: CanaryRecord, commit: ObjectID) {
+        let all = try store.reports(kind, of: system, with: reader).map { record, report in
+            (record: try JSONDecoder().decode(CanaryRecord.self, from: Data(report)), commit: record.commit)
+        }
+        if text == "latest", let newest = all.first { return newest }
+        let found = all.filter { $0.record.verdict.id.hasPrefix(text) }
+        guard let one = found.first, found.count == 1 else {
+            throw CanaryFailure(
+                .refused,
+                found.isEmpty
+                    ? "there is no canary '\(text)'"
+                    : "'\(text)' is the beginning of \(found.count) canaries",
+                hint: all.isEmpty
+                    ? "'understudy canary' makes one"
+                    : "the newest are \(all.prefix(3).map(\.record.verdict.id).joined(separator: ", "))")
+        }
+        return one
+    }
+}

@@ -1,0 +1,37 @@
+internal import Judge
+
+/// Chooses the probes among a site's jobs.
+struct ProbeSelection {
+    private let choice: CanaryPolicy.ProbeChoice
+
+    init(_ choice: CanaryPolicy.ProbeChoice) {
+        self.choice = choice
+    }
+
+    /// The probes; `jobs` come the most used first.
+    func choose(_ jobs: [ObjectName]) -> [Probe] {
+        var probes: [Probe] = []
+        func add(_ job: ObjectName, _ reason: String) {
+            guard probes.count < choice.atMost, !probes.contains(where: { $0.object == job }) else { return }
+            probes.append(Probe(name: job.name, object: job, reason: reason))
+        }
+        for pattern in choice.names {
+            for job in jobs where Self.matches(Array(pattern)[...], Array(job.name)[...]) {
+                add(job, "named by the policy: \(pattern)")
+            }
+        }
+        for (index, job) in jobs.prefix(choice.mostUsed).enumerated() {
+            add(job, "the most used but \(index)")
+        }
+        return probes
+    }
+
+    private static func matches(_ pattern: ArraySlice<Character>, _ name: ArraySlice<Character>) -> Bool {
+        guard let first = pattern.first else { return name.isEmpty }
+        if first == "*" {
+            return (name.startIndex...name.endIndex).contains { matches(pattern.dropFirst(), name[$0...]) }
+        }
+        guard let character = name.first, first == "?" || first == character else { return false }
+        return matches(pattern.dropFirst(), name.dropFirst())
+    }
+}

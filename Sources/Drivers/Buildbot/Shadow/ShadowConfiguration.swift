@@ -1,0 +1,189 @@
+/// The configuration that a shadow's master runs with: production's own, wholly executed, with everything cut from the
+/// result that reaches out of it.
+///
+/// Works with Buildbot 3.11 to 4.3. Sources: docs/buildbot.md, section 5c.
+enum ShadowConfiguration {
+    /// Its name beside the production configuration.
+    static let name = "shadow.cfg"
+    /// The scheduler that probes are asked for through.
+    static let scheduler = "understudy-probe"
+    /// What was cut, as JSON, in the socket's directory.
+    static let report = "report.json"
+    /// A line of JSON for each build that ended, in the socket's directory.
+    static let builds = "builds.jsonl"
+    /// The web interface's socket, in the socket's directory.
+    static let socket = "web"
+
+    /// The text; `original` is the production configuration's file name, `place` the socket's directory inside.
+    static func text(original: String, place: String) -> String {
+        """
+        # Made by Understudy for a shadow. Production's configuration is executed as it is; then everything that reaches out
+        # of the shadow is taken from its result, and what was taken is written down.
+        import json, os, time
+        from buildbot.plugins import schedulers, util, worker
+        from buildbot.schedulers.forcesched import ForceScheduler
+        from buildbot.schedulers.triggerable import Triggerable
+        from buildbot.secrets.providers.base import SecretProviderBase
+        from buildbot.util.service import BuildbotService
+        from twisted.internet import defer
+        from twisted.python import log
+
+        _place = \(python(place))
+        _original = os.path.join(basedir, \(python(original)))
+        _names = {'basedir': basedir, '__file__': _original}
+        with open(_original, encoding='utf-8') as f:
+            exec(compile(f.read(), _original, 'exec'), _names)
+        c = BuildmasterConfig = dict(_names['BuildmasterConfig'])
+
+
+        def _called(thing):
+            kind = type(thing).__name__
+            name = getattr(thing, 'name', None)
+            return kind + (' ' + name if isinstance(name, str) else '')
+
+
+        _cut = {
+            'schedulers': [], 'change sources': [], 'services': [], 'workers': [], 'other': []}
+        _kept = []
+        _all = []
+        for _scheduler in c.get('schedulers', []):
+            _all.append(str(getattr(_scheduler, 'name', _scheduler)))
+            if type(_scheduler) in (ForceScheduler, Triggerable):
+                _kept.append(_scheduler)
+            else:
+                _cut['schedulers'].append(_called(_scheduler))
+        _builders = [b['name'] if isinstance(b, dict) else b.name for b in c.get('builders', [])]
+        c['schedulers'] = _kept + [
+            ForceScheduler(name='\(scheduler)', builderNames=_builders, codebases=[util.CodebaseParameter('')])]
+        _sources = c.pop('change_source', None) or []
+        _cut['change sources'] = [_called(s) for s in (_sources if isinstance(_sources, (list, tuple)) else [_sources])]
+        _cut['services'] = [_called(s) for s in c.pop('services', None) or []]
+        _cut['services'] += [_called(s) for s in c.pop('configurators', None) or []]
+        for _key in ('user_managers', 'manhole', 'machines', 'multiMaster'):
+            if c.pop(_key, None):
+                _cut['other'].append(_key)
+        _cut['workers'] = [_called(w) for w in c.get('workers', [])]
+        c['workers'] = [worker.LocalWorker(w.name, max_builds=2) for w in c.get('workers', [])]
+        c['protocols'] = {'null': {}}
+        _www = dict(c.get('www') or {})
+        for _key in ('auth', 'authz', 'change_hook_dialects', 'avatar_methods'):
+            if _www.pop(_key, None):
+                _cut['other'].append('www ' + _key)
+        _www['port'] = 'unix:' + _place + '/\(socket):mode=600:lockfile=0'
+        c['www'] = _www
+        if not str((c.get('db') or {}).get('db_url', c.get('db_url', 'sqlite:'))).startswith('sqlite:'):
+            c['db'] = {'db_url': 'sqlite:///understudy-shadow.sqlite'}
+            _cut['other'].append('database server')
+        c.pop('db_url', None)
+        c['buildbotURL'] = 'http://shadow.invalid/'
+        c['buildbotNetUsageData'] = None
+        c['collapseRequests'] = False
+        c['mq'] = {'type': 'simple'}
+
+
+        class _Masked(SecretProviderBase):
+            name = 'understudy-masked'
+
+            def get(self, entry):
+                return 'shadow-masked-' + entry
+
+
+        c['secretsProviders'] = [_Masked()]
+
+
+        class _Watch(BuildbotService):
+            \"\"\"Writes down when builds begin and end, by a clock that only goes forward.\"\"\"
+            name = 'understudy-watch'
+
+            @defer.inlineCallbacks
+            def startService(self):
+                yield super().startService()
+                self._begun = {}
+                self._consumers = []
+                for event, method in (('new', self._new), ('finished', self._finished)):
+                    consumer = yield self.master.mq.startConsuming(method, ('builds', None, event))
+                    self._consumers.append(consumer)
+
+            @defer.inlineCallbacks
+            def stopService(self):
+                for consumer in self._consumers:
+                    yield consumer.stopConsuming()
+                yield super().stopService()
+
+            def _new(self, key, message):
+                self._begun[message['buildid']] = time.monotonic()
+
+            @defer.inlineCallbacks
+            def _finished(self, key, message):
+                ended = time.monotonic()
+                begun = self._begun.pop(message['buildid'], None)
+                bad = []
+                try:
+                    steps = yield self.master.data.get(('builds', str(message['buildid']), 'steps'))
+                    for step in steps:
+                        if step['results'] in (0, 1, 3):
+                            continue
+                        words = 'step ' + step['name'] + ': ' + step['state_string']
+                        logs = yield self.master.data.get(('steps', str(step['stepid']), 'logs'))
+                        for entry in logs:
+                            if not entry['name'].startswith('err.'):
+                                continue
+                            chunk = yield self.master.data.get(('logs', str(entry['logid']), 'contents'))
+                            lines = [l for l in chunk['content'].splitlines() if l.strip()]
+                            if lines:
+                                words += ': ' + lines[-1].lstrip('eoh').strip()
+                        bad.append(words)
+                except Exception:
+                    log.err(None, 'understudy-watch')
+                line = json.dumps({
+                    'request': message['buildrequestid'], 'results': message['results'],
+                    'seconds': None if begun is None else ended - begun, 'bad': bad})
+                with open(os.path.join(_place, '\(builds)'), 'a', encoding='utf-8') as f:
+                    f.write(line + '\\n')
+
+
+        c['services'] = [_Watch()]
+        with open(os.path.join(_place, '\(report)'), 'w', encoding='utf-8') as f:
+            json.dump({
+                'cut': {k: sorted(v) for k, v in _cut.items()}, 'schedulers': sorted(_all),
+                'workers': sorted(w.name for w in c['workers']),
+                'views': sorted((_www.get('plugins') or {}).keys())}, f)
+
+        """
+    }
+
+    /// The program that makes the master, whatever production's own looks like.
+    static func tac(place: String) -> String {
+        """
+        # Made by Understudy for a shadow.
+        import sys
+        from twisted.application import service
+        from twisted.python.log import FileLogObserver, ILogObserver
+        from buildbot.master import BuildMaster
+
+        basedir = \(python(place))
+        configfile = '\(name)'
+        rotateLength = 10000000
+        maxRotatedFiles = 1
+        application = service.Application('buildmaster')
+        application.setComponent(ILogObserver, FileLogObserver(sys.stdout).emit)
+        m = BuildMaster(basedir, configfile, None)
+        m.setServiceParent(application)
+
+        """
+    }
+
+    /// A text as Python spells it.
+    private static func python(_ text: String) -> String {
+        var spelled = "'"
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\", "'": spelled += "\\\(scalar)"
+            case "\n": spelled += "\\n"
+            case "\r": spelled += "\\r"
+            default: spelled.unicodeScalars.append(scalar)
+            }
+        }
+        return spelled + "'"
+    }
+}

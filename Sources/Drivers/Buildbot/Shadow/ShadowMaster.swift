@@ -1,0 +1,223 @@
+internal import FileTree
+internal import FoundationEssentials
+internal import Judge
+internal import Programs
+internal import SQLite
+internal import SystemPackage
+
+/// What is asked of a master that runs in isolation.
+extension BuildbotShadow {
+    private struct Report: Decodable {
+        var cut: [String: [String]]
+        var schedulers: [String]
+        var workers: [String]
+        var views: [String]
+    }
+
+    private func probe(_ room: any ShadowRoom) -> HTTPProbe {
+        HTTPProbe(
+            "http://shadow.invalid", socket: room.copy.socketDirectory.appending(ShadowConfiguration.socket))
+    }
+
+    private func report(_ room: any ShadowRoom) throws -> Report? {
+        let file = room.copy.socketDirectory.appending(ShadowConfiguration.report)
+        return try Files.readIfPresent(file).map { try JSONDecoder().decode(Report.self, from: Data($0)) }
+    }
+
+    func isServing(in room: any ShadowRoom) async throws -> Bool {
+        guard try Files.exists(room.copy.socketDirectory.appending(ShadowConfiguration.socket)) else {
+            return false
+        }
+        do {
+            return try await BuildbotREST(probe: probe(room)).masters().contains { $0.active }
+        } catch is HTTPFailure {
+            // It does not answer yet; the caller counts the time.
+            return false
+        }
+    }
+
+    // MARK: - What can be seen
+
+    func observe(
+        in room: any ShadowRoom, isServing: Bool
+    ) async throws -> (observations: [Observation], capabilities: [ObjectName]) {
+        var observations = TwistedLog(try room.log()).complaints
+        guard isServing, let report = try report(room) else { return (observations, []) }
+        var capabilities = report.schedulers.map { ObjectName("scheduler", $0) }
+        capabilities += report.workers.map { ObjectName("worker", $0) }
+        capabilities += try await BuildbotREST(probe: probe(room)).builders().filter { !$0.masterids.isEmpty }
+            .map { ObjectName("builder", $0.name) }
+        let index = try await probe(room).get("/")
+        let generation = index.status == 200 ? Self.generation(ofPage: index.body) : nil
+        if let generation {
+            capabilities.append(ObjectName("page", "/"))
+            for view in report.views {
+                let script = try await self.script(of: view, room)
+                if script == generation {
+                    capabilities.append(ObjectName("page", view))
+                } else {
+                    observations.append(
+                        Observation(
+                            kind: "page", object: ObjectName("page", view),
+                            detail: script.map { "it is made for \($0), and the interface is \(generation)" }
+                                ?? "it has no script that a browser could run"))
+                }
+            }
+        } else {
+            observations.append(
+                Observation(
+                    kind: "page", object: ObjectName("page", "/"),
+                    detail: "the start page answers \(index.status) and is none that we know"))
+        }
+        return (observations, capabilities)
+    }
+
+    /// Which of the two web interfaces a start page belongs to: views of one do not show in the other.
+    private static func generation(ofPage body: String) -> String? {
+        if body.contains("ng-app") { return "AngularJS" }
+        return body.contains("type=\"module\"") ? "React" : nil
+    }
+
+    private func script(of view: String, _ room: any ShadowRoom) async throws -> String? {
+        for path in ["/plugins/\(view)/scripts.js", "/\(view)/scripts.js"] {
+            let answer = try await probe(room).get(path)
+            guard answer.status == 200 else { continue }
+            if answer.body.contains("buildbotSetupPlugin") { return "React" }
+            if answer.body.contains("angular.module(") { return "AngularJS" }
+        }
+        return nil
+    }
+
+    func notCovered(in room: any ShadowRoom) throws -> [NotCovered] {
+        guard let report = try report(room) else { return [] }
+        let reasons = [
+            "schedulers": "made, and never fired: nothing is scheduled by time or by change in a shadow",
+            "change sources": "made, and cut: nothing is polled in a shadow",
+            "services": "made, and cut: nothing is reported from a shadow",
+            "workers":
+                "replaced by a worker inside the master: its host, its programs and its connection are not there",
+            "other": "cut: it would reach out of the shadow, or let somebody in",
+        ]
+        return report.cut.flatMap { kind, names in
+            names.map {
+                NotCovered(
+                    ObjectName(kind == "other" ? "setting" : "part", $0), reason: reasons[kind] ?? "cut")
+            }
+        }
+        .sorted()
+    }
+
+    // MARK: - Builds
+
+    func jobs(in room: any ShadowRoom) async throws -> [ObjectName] {
+        let names = try await BuildbotREST(probe: probe(room)).builders().filter { !$0.masterids.isEmpty }
+            .map(\.name).filter { !$0.hasPrefix("__") }
+        let counts = try buildCounts(room)
+        return names.sorted { (counts[$1] ?? 0, $0) < (counts[$0] ?? 0, $1) }.map {
+            ObjectName("builder", $0)
+        }
+    }
+
+    /// How often each builder has built, as the snapshot knows it.
+    private func buildCounts(_ room: any ShadowRoom) throws -> [String: Int] {
+        let staged = try master(room.copy).staged
+        guard let file = try driver.relocated(to: ["master": staged]).databaseFile(),
+            try Files.exists(staged.appending(file))
+        else { return [:] }
+        let rows = try Database(staged.appending(file), .reading).rows(
+            "SELECT b.name, count(*) FROM builds x JOIN builders b ON b.id = x.builderid GROUP BY b.name")
+        return Dictionary(rows.map { ($0[0] ?? "", $0[1].flatMap { Int($0) } ?? 0) }) { $0 + $1 }
+    }
+
+    func run(_ job: ObjectName, in room: any ShadowRoom, limit: Duration) async throws -> JobRun {
+        let builders = try await BuildbotREST(probe: probe(room)).builders()
+        guard let builder = builders.first(where: { $0.name == job.name && !$0.masterids.isEmpty }) else {
+            return JobRun(outcome: .missing, seconds: nil, signature: "there is no such builder")
+        }
+        let request: Int
+        do {
+            request = try await force(builder.builderid, room)
+        } catch let failure as DriverFailure {
+            return JobRun(outcome: .missing, seconds: nil, signature: failure.description)
+        }
+        let clock = ContinuousClock()
+        let deadline = clock.now + limit
+        while clock.now < deadline {
+            if let build = try endedBuild(request, room) {
+                let outcome: ProbeRun.Outcome =
+                    switch build.results {
+                    case 0, 1: .passed
+                    case 2: .failed
+                    default: .errored
+                    }
+                let signature = build.bad.isEmpty ? nil : build.bad.joined(separator: "; ")
+                return JobRun(
+                    outcome: outcome, seconds: build.seconds,
+                    signature: outcome == .passed ? nil : signature ?? "result \(build.results)")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return JobRun(outcome: .errored, seconds: nil, signature: "it did not end within \(limit)")
+    }
+
+    private func force(_ builder: Int, _ room: any ShadowRoom) async throws -> Int {
+        struct Answer: Decodable {
+            struct Failure: Decodable { var message: String }
+            /// A number, and an object of one number: the build set, and the request by builder.
+            var result: [Part]?
+            var error: Failure?
+        }
+        enum Part: Decodable {
+            case set(Int)
+            case requests([String: Int])
+            init(from decoder: any Decoder) throws {
+                let container = try decoder.singleValueContainer()
+                do {
+                    self = .set(try container.decode(Int.self))
+                } catch is DecodingError {
+                    self = .requests(try container.decode([String: Int].self))
+                }
+            }
+        }
+        let body = """
+            {"jsonrpc": "2.0", "id": 1, "method": "force", \
+            "params": {"builderid": "\(builder)", "reason": "understudy"}}
+            """
+        var probe = probe(room)
+        probe.limit = .seconds(30)
+        let answer = try await probe.post("/api/v2/forceschedulers/\(ShadowConfiguration.scheduler)", body)
+        let decoded: Answer
+        do {
+            decoded = try JSONDecoder().decode(Answer.self, from: Data(answer.body.utf8))
+        } catch {
+            throw DriverFailure(
+                "a build cannot be asked for: status \(answer.status): \(answer.body.prefix(200))",
+                hint: "look into the shadow's log")
+        }
+        for case .requests(let requests) in decoded.result ?? [] {
+            if let request = requests[String(builder)] { return request }
+        }
+        throw DriverFailure(
+            "a build cannot be asked for: \(decoded.error?.message ?? "the answer names no request")",
+            hint: "look into the shadow's log")
+    }
+
+    private struct EndedBuild: Decodable {
+        var request: Int
+        var results: Int
+        var seconds: Double?
+        var bad: [String]
+    }
+
+    private func endedBuild(_ request: Int, _ room: any ShadowRoom) throws -> EndedBuild? {
+        let file = room.copy.socketDirectory.appending(ShadowConfiguration.builds)
+        guard let bytes = try Files.readIfPresent(file) else { return nil }
+        // A line that is still being written has no end.
+        for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true).reversed()
+        where bytes.last == UInt8(ascii: "\n") || line.endIndex != bytes.endIndex {
+            let build = try JSONDecoder().decode(EndedBuild.self, from: Data(line))
+            if build.request == request { return build }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,74 @@
+internal import Judge
+
+/// What a master's log complains of, in words that are the same whenever it complains so again.
+struct TwistedLog {
+    /// The complaints, each once.
+    let complaints: [Observation]
+
+    /// Reads a log.
+    init(_ text: String) {
+        var found: [Observation] = []
+        var trace: [String] = []
+        func add(_ kind: String, _ detail: String, _ lines: [String]) {
+            let words = Self.lasting(detail)
+            guard !found.contains(where: { $0.kind == kind && $0.detail == words }) else { return }
+            found.append(
+                Observation(kind: kind, object: ObjectName("system", "buildbot"), detail: words, lines: lines)
+            )
+        }
+        for line in PythonText.lines(text) {
+            let message = Self.message(line)
+            if message.hasPrefix("Traceback (most recent call last)") {
+                trace = [String(message)]
+                continue
+            }
+            if !trace.isEmpty {
+                trace.append(String(message))
+                // The first line that is not indented names the exception.
+                guard let first = message.first, first != " ", first != "\t" else { continue }
+                add("log-exception", String(message), trace.suffix(12).map { $0 })
+                trace = []
+                continue
+            }
+            for word in ["ERROR", "CRITICAL", "WARNING"] where message.contains(word + ":") {
+                add(word == "WARNING" ? "log-warning" : "log-error", String(message), [String(line)])
+            }
+            if message.contains("could not find plugin") || message.contains("BuildMaster startup failed")
+                || message.contains("is no longer supported")
+            {
+                add("log-error", String(message), [String(line)])
+            }
+        }
+        complaints = found
+    }
+
+    /// A line without the time and the system that Twisted puts before it.
+    private static func message(_ line: Substring) -> Substring {
+        guard let first = line.first, first.isNumber, let bracket = line.firstIndex(of: "["),
+            let end = line[bracket...].firstIndex(of: "]")
+        else { return line.hasPrefix("\t") ? line.dropFirst() : line }
+        return line[line.index(after: end)...].drop { $0 == " " }
+    }
+
+    /// Words without what differs from run to run: addresses of objects, and numbers of more than two digits.
+    private static func lasting(_ text: String) -> String {
+        var result = ""
+        var rest = text[...]
+        while let character = rest.first {
+            if rest.hasPrefix("0x") {
+                rest = rest.dropFirst(2).drop { $0.isHexDigit }
+                result += "0x…"
+                continue
+            }
+            guard character.isASCII, character.isNumber else {
+                result.append(character)
+                rest = rest.dropFirst()
+                continue
+            }
+            let digits = rest.prefix { $0.isASCII && $0.isNumber }
+            result += digits.count > 2 ? "…" : String(digits)
+            rest = rest.dropFirst(digits.count)
+        }
+        return result
+    }
+}

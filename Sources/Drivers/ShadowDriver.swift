@@ -1,0 +1,197 @@
+package import Judge
+package import Programs
+package import SystemPackage
+
+/// How one kind of component is rehearsed: made harmless, changed, booted in isolation, watched and put to work.
+///
+/// All of it happens to copies, and everything that runs runs in a ``ShadowRoom``.
+package protocol ShadowDriver: Sendable {
+    /// The roots that a shadow has; others stay out of it.
+    var roots: Set<String> { get }
+    /// Directories of this host that the programs need besides the system's own, such as an interpreter's.
+    func hostPlaces(_ copy: ShadowCopy) async throws -> [FilePath]
+    /// Makes what is rebuilt, in the copy of the unchanged arm; it will stand at its own place.
+    func rebuild(_ copy: ShadowCopy) async throws
+    /// Changes a copy so that it can do no harm, the same in every arm; each change is said.
+    func neutralise(_ copy: ShadowCopy) async throws -> [Fix]
+    /// The package that an archive is of.
+    ///
+    /// Throws a ``DriverFailure`` when it is none.
+    func package(ofArchive name: String, _ contents: [UInt8]) throws -> ComponentChange.Package
+    /// The packages that the CI tool itself consists of, in another version; `source` is the component as it is.
+    func core(version: String, in source: any FileSource) throws -> [ComponentChange.Package]
+    /// The captured archive of a package in a version, nil when the component has none.
+    func archive(
+        of package: ComponentChange.Package, in source: any FileSource
+    ) throws -> (name: String, contents: [UInt8])?
+    /// Fetches the archives of a change, and of what they need, into a directory; runs nothing that it fetches.
+    func fetch(
+        _ change: ComponentChange, for copy: ShadowCopy, from index: PackageIndex, to directory: FilePath
+    ) async throws
+    /// How much a change can break, by what is in the copy now.
+    func risk(of change: ComponentChange, in copy: ShadowCopy) throws -> RiskClass
+    /// Makes the packages of the change part of a copy; what became of them, and what stood in the way.
+    func apply(_ change: ComponentChange, in room: any ShadowRoom) async throws -> AppliedChange
+    /// What can be told without booting: every complaint, to be compared with those of the other arm.
+    func check(in room: any ShadowRoom) async throws -> StaticCheck
+    /// What must be run before the server, in the order; a status other than 0 ends the boot.
+    func preparations(_ copy: ShadowCopy) -> [Program]
+    /// The server.
+    func server(_ copy: ShadowCopy) -> Program
+    /// Whether the server serves its users now.
+    func isServing(in room: any ShadowRoom) async throws -> Bool
+    /// What can be seen of a server that serves, and of one that does not come up.
+    func observe(in room: any ShadowRoom, isServing: Bool) async throws -> (
+        observations: [Observation], capabilities: [ObjectName]
+    )
+    /// How many of each kind of thing a copy remembers: history that a migration must not lose.
+    func census(_ copy: ShadowCopy) throws -> [String: Int]
+    /// The jobs that can be run, the most used first.
+    func jobs(in room: any ShadowRoom) async throws -> [ObjectName]
+    /// Runs a job to its end and says what came of it.
+    func run(_ job: ObjectName, in room: any ShadowRoom, limit: Duration) async throws -> JobRun
+    /// What a shadow of this component cannot show, whatever is changed.
+    func notCovered(in room: any ShadowRoom) throws -> [NotCovered]
+}
+
+/// A copy of a component: each root in a directory of its own, to be mounted where production's stands.
+package struct ShadowCopy: Sendable {
+    /// The roots, with the path where they stand inside, and where the copies are.
+    package var staged: StagedComponent
+    /// A directory of the host through which the server is spoken to; its path is short.
+    package var socketDirectory: FilePath
+
+    /// Where the socket's directory stands inside.
+    package static let socketPlace: FilePath = "/run/shadow"
+    /// Where packages of the change stand inside.
+    package static let packagePlace: FilePath = "/run/packages"
+
+    /// A copy.
+    package init(staged: StagedComponent, socketDirectory: FilePath) {
+        self.staged = staged
+        self.socketDirectory = socketDirectory
+    }
+}
+
+/// Where the programs of one copy run.
+package protocol ShadowRoom: Sendable {
+    /// The copy.
+    var copy: ShadowCopy { get }
+    /// Runs a program in isolation to its end; its outputs come together.
+    func run(_ program: Program) async throws -> Program.Outcome
+    /// As ``run(_:)``, for a program that changes what was made from packages.
+    func install(_ program: Program) async throws -> Program.Outcome
+    /// Everything that the server has written since it was started.
+    func log() throws -> String
+}
+
+/// What a change does to one component.
+package struct ComponentChange: Codable, Hashable, Sendable {
+    /// A plugin or package in another version, or gone.
+    package struct Package: Codable, Hashable, Sendable {
+        /// Its name.
+        package var name: String
+        /// The version that is wanted; nil when it is to go.
+        package var version: String?
+
+        /// A package.
+        package init(name: String, version: String?) {
+            self.name = name
+            self.version = version
+        }
+    }
+
+    /// A file with other contents, or gone.
+    package struct File: Codable, Hashable, Sendable {
+        /// The root that it is in.
+        package var root: String
+        /// Its path below the root.
+        package var path: String
+        /// Git's id of the contents; nil when it is to go.
+        package var blob: String?
+
+        /// A file.
+        package init(root: String, path: String, blob: String?) {
+            self.root = root
+            self.path = path
+            self.blob = blob
+        }
+    }
+
+    /// The component.
+    package var component: String
+    /// Packages, sorted by name.
+    package var packages: [Package]
+    /// Files, sorted by root and path.
+    package var files: [File]
+    /// Archives that come with the change, by file name: git's ids of their contents.
+    package var archives: [String: String]
+
+    /// A change.
+    package init(
+        component: String, packages: [Package] = [], files: [File] = [], archives: [String: String] = [:]
+    ) {
+        self.component = component
+        self.packages = packages
+        self.files = files
+        self.archives = archives
+    }
+}
+
+/// Where packages are fetched from that are not at hand.
+package enum PackageIndex: Hashable, Sendable {
+    /// Nowhere: what is not at hand is not to be had.
+    case none
+    /// Where this host's own tools fetch them from.
+    case usual
+    /// An address.
+    case address(String)
+}
+
+/// What became of the packages of a change.
+package struct AppliedChange: Sendable {
+    /// What is other than before, dependencies too.
+    package var parts: [ChangeSummary.Part]
+    /// SHA-256 of each archive that was installed, by file name.
+    package var digests: [String: String]
+    /// What stood in the way: a resolution that failed.
+    package var findings: [Finding]
+
+    /// What became of a change.
+    package init(parts: [ChangeSummary.Part], digests: [String: String] = [:], findings: [Finding] = []) {
+        self.parts = parts
+        self.digests = digests
+        self.findings = findings
+    }
+}
+
+/// What can be told of a copy without booting it.
+package struct StaticCheck: Sendable {
+    /// What was done, one line each.
+    package var checks: [String]
+    /// Every complaint.
+    package var observations: [Observation]
+
+    /// The outcome.
+    package init(checks: [String], observations: [Observation]) {
+        self.checks = checks
+        self.observations = observations
+    }
+}
+
+/// One run of a job.
+package struct JobRun: Sendable {
+    /// How it ended.
+    package var outcome: ProbeRun.Outcome
+    /// How long it took, in seconds; nil when nobody knows.
+    package var seconds: Double?
+    /// What failed, in words that are the same whenever it fails so again.
+    package var signature: String?
+
+    /// A run.
+    package init(outcome: ProbeRun.Outcome, seconds: Double?, signature: String? = nil) {
+        self.outcome = outcome
+        self.seconds = seconds
+        self.signature = signature
+    }
+}

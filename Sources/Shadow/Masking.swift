@@ -1,0 +1,146 @@
+internal import Cryptography
+internal import Drivers
+internal import FileTree
+internal import Glibc
+internal import Sealing
+internal import SnapshotModel
+internal import SystemPackage
+
+/// Takes every secret out of a copy, the same way in every arm: files of class `secret` get other contents, and what looks
+/// like a secret in other texts gets another value.
+///
+/// What was taken out is remembered as long as the canary runs, so that it can be shown to be nowhere in the copy.
+struct Masking {
+    /// The classes of the paths below each root.
+    private let classifications: [String: Classification]
+    /// What was taken out: contents without blanks around them.
+    private(set) var secrets: Set<[UInt8]> = []
+    /// How many files were looked through when all were searched last.
+    private(set) var searched = 0
+
+    init(_ classifications: [String: Classification]) {
+        self.classifications = classifications
+    }
+
+    /// Shorter values are no proof of anything when they are found.
+    private static let shortest = 8
+    /// Texts above this size are logs and data, not configuration: they are searched and not changed.
+    private static let largest = 16 << 20
+
+    /// Masks the roots of a copy; says what was masked.
+    mutating func mask(_ copy: ShadowCopy) throws -> [Fix] {
+        var fixes: [Fix] = []
+        for root in copy.staged.roots where root.root.kind == .directory {
+            guard let classification = classifications[root.root.name] else {
+                preconditionFailure("every root of a copy has its classes")
+            }
+            try walk(root.staged, EntryPath.root) { path, file in
+                let subject = "\(root.root.name)/\(path)"
+                let contents = try Files.read(file, limit: 1 << 30)
+                if classification.entryClass(of: path, isDirectory: false) == .secret {
+                    let masked = Self.mask(subject)
+                    guard contents != masked else { return }
+                    remember(contents)
+                    try replace(file, with: masked)
+                    fixes.append(Fix(subject, "a secret: masked"))
+                } else if contents.count <= Self.largest, let masked = maskText(contents, subject) {
+                    try replace(file, with: masked)
+                    fixes.append(Fix(subject, "values that look like secrets: masked"))
+                }
+            }
+        }
+        return fixes
+    }
+
+    /// Throws a ``ShadowFailure`` that names the file in which something that was taken out can still be found.
+    mutating func search(_ copy: ShadowCopy) throws {
+        searched = 0
+        let secrets = secrets
+        for root in copy.staged.roots where root.root.kind == .directory {
+            try walk(root.staged, EntryPath.root) { path, file in
+                let contents = try Files.read(file, limit: 1 << 30)
+                searched += 1
+                for secret in secrets where Self.contains(contents, secret) {
+                    throw ShadowFailure(
+                        "\(root.root.name)/\(path) of the shadow still holds a secret of production, so nothing was booted",
+                        hint:
+                            "keep the value in a file of class 'secret' alone, or give this path the class 'secret' "
+                            + "in policies/snapshot.yaml")
+                }
+            }
+        }
+    }
+
+    private static func mask(_ subject: String) -> [UInt8] {
+        Array("shadow-masked-\(hex(SHA256.digest(Array(subject.utf8)).prefix(4)))".utf8)
+    }
+
+    private mutating func remember(_ contents: [UInt8]) {
+        for line in contents.split(separator: UInt8(ascii: "\n")) {
+            let words = line.drop { $0 <= 0x20 }
+            let end = words.lastIndex { $0 > 0x20 }.map { $0 + 1 } ?? words.startIndex
+            let value = Array(words[..<end])
+            // The first and the last line of a key are in every program that reads keys.
+            if value.count >= Self.shortest, !value.starts(with: Array("-----".utf8)) {
+                secrets.insert(value)
+            }
+        }
+    }
+
+    private mutating func maskText(_ contents: [UInt8], _ subject: String) -> [UInt8]? {
+        var text = contents
+        var from = 0
+        var isChanged = false
+        let mask = Self.mask(subject)
+        while let finding = unsafe text.withUnsafeBytes({ bytes in
+            unsafe LeakScanner.find(UnsafeRawBufferPointer(rebasing: bytes[from...]))
+        }) {
+            let secret = (finding.secret.lowerBound + from)..<(finding.secret.upperBound + from)
+            guard text[secret] != mask[...] else {
+                from = secret.upperBound
+                continue
+            }
+            if secret.count >= Self.shortest { remember(Array(text[secret])) }
+            text.replaceSubrange(secret, with: mask)
+            from = secret.lowerBound + mask.count
+            isChanged = true
+        }
+        return isChanged ? text : nil
+    }
+
+    private func replace(_ file: FilePath, with contents: [UInt8]) throws {
+        let mode = try Files.status(file)?.mode ?? 0o600
+        try Files.replaceWithoutSync(file, with: contents)
+        try Files.setMode(file, mode)
+    }
+
+    private func walk(
+        _ directory: FilePath, _ below: EntryPath, _ body: (EntryPath, FilePath) throws -> Void
+    ) throws {
+        for name in try Files.names(directory) {
+            let file = directory.pushing(FilePath(bytes: name))
+            switch try Files.status(file)?.kind {
+            case .directory: try walk(file, below.appending(name), body)
+            case .file: try body(below.appending(name), file)
+            default: break
+            }
+        }
+    }
+
+    private static func contains(_ contents: [UInt8], _ pattern: [UInt8]) -> Bool {
+        unsafe contents.withUnsafeBytes { contents in
+            unsafe pattern.withUnsafeBytes { pattern in
+                guard let base = contents.baseAddress, let wanted = pattern.baseAddress else { return false }
+                var start = 0
+                while start + pattern.count <= contents.count,
+                    let found = unsafe memchr(
+                        base + start, CInt(pattern[0]), contents.count - start - pattern.count + 1)
+                {
+                    if unsafe memcmp(found, wanted, pattern.count) == 0 { return true }
+                    start = unsafe UnsafeRawPointer(found) - base + 1
+                }
+                return false
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+package import Drivers
+internal import FileTree
+package import Judge
+package import Programs
+internal import SnapshotModel
+internal import Synchronization
+package import SystemPackage
+
+/// A shadow: a copy of a component, and the sandbox in which its programs run.
+package final class Room: ShadowRoom {
+    /// The side of a canary that it is on.
+    package let arm: Arm
+    /// The copy.
+    package let copy: ShadowCopy
+    private let driver: any ShadowDriver
+    private let logs: FilePath
+    private let hostPlaces: [FilePath]
+    private let neighbours: [StagedComponent.StagedRoot]
+    private let packages: FilePath
+    private let launcher: FilePath
+    private let hostName: String
+    private let user: (owner: UInt32, group: UInt32)?
+    private let state = Mutex(State())
+
+    private struct State {
+        var count = 0
+        var server: SandboxProcess?
+        package var checks: [InsideView.Check] = []
+    }
+
+    /// A shadow; `packages` has a directory `snapshot` and a directory `change` with archives.
+    init(
+        _ arm: Arm, _ copy: ShadowCopy, driver: any ShadowDriver, logs: FilePath, packages: FilePath,
+        hostPlaces: [FilePath], neighbours: [StagedComponent.StagedRoot], launcher: FilePath,
+        hostName: String,
+        user: (owner: UInt32, group: UInt32)?
+    ) {
+        self.arm = arm
+        self.copy = copy
+        self.driver = driver
+        self.logs = logs
+        self.packages = packages
+        self.hostPlaces = hostPlaces
+        self.neighbours = neighbours
+        self.launcher = launcher
+        self.hostName = hostName
+        self.user = user
+    }
+
+    /// What was checked about the isolation, once something has run.
+    package var checks: [InsideView.Check] { state.withLock(\.checks) }
+
+    private func sandbox(writesEverywhere: Bool) -> Sandbox {
+        var mounts = hostPlaces.map { Sandbox.Mount($0, at: $0) }
+        mounts += neighbours.map { Sandbox.Mount($0.staged, at: FilePath($0.root.path)) }
+        mounts.append(.init(packages, at: ShadowCopy.packagePlace))
+        mounts.append(.init(copy.socketDirectory, at: ShadowCopy.socketPlace, isWritable: true))
+        for root in copy.staged.roots {
+            // What was made from packages is changed by a change, and not by what runs.
+            mounts.append(
+                .init(
+                    root.staged, at: FilePath(root.root.path),
+                    isWritable: writesEverywhere || root.root.kind != .rebuilt))
+        }
+        return Sandbox(launcher: launcher, mounts: mounts, hostName: hostName, user: user)
+    }
+
+    private func newLog(_ name: String) -> FilePath {
+        let number = state.withLock { state in
+            state.count += 1
+            return state.count
+        }
+        return logs.appending("\(arm.rawValue)-\(number)-\(name)")
+    }
+
+    /// Runs a program in isolation to its end.
+    package func run(_ program: Program) async throws -> Program.Outcome {
+        try await run(program, writesEverywhere: false)
+    }
+
+    /// Runs a program that may change what was made from packages.
+    package func install(_ program: Program) async throws -> Program.Outcome {
+        try await run(program, writesEverywhere: true)
+    }
+
+    private func run(_ program: Program, writesEverywhere: Bool) async throws -> Program.Outcome {
+        let name = FilePath(program.arguments.first ?? program.name).lastComponent?.string ?? "program"
+        return try await SandboxProcess.run(
+            program, in: sandbox(writesEverywhere: writesEverywhere), log: newLog(name))
+    }
+
+    /// Everything that the server has written.
+    package func log() throws -> String {
+        guard let server = state.withLock(\.server) else { return "" }
+        return String(decoding: try Files.readIfPresent(server.log) ?? [], as: UTF8.self)
+    }
+
+    /// Boots the server and waits until it serves, ends or takes too long.
+    ///
+    /// A server that does not come up is a result; throws only when the shadow itself cannot be had.
+    package func boot(_ attempt: Int, limit: Duration) async throws -> Boot {
+        for name in try Files.names(copy.socketDirectory) {
+            try Files.remove(copy.socketDirectory.pushing(FilePath(bytes: name)))
+        }
+        let clock = ContinuousClock()
+        let began = clock.now
+        for program in driver.preparations(copy) {
+            let outcome = try await run(program)
+            guard outcome.status != 0 else { continue }
+            let words = outcome.output.split(separator: "\n").suffix(5).joined(separator: "; ")
+            return Boot(
+                arm: arm, attempt: attempt, succeeded: false,
+                failure: "\(program.arguments.prefix(2).last ?? program.name) fails: \(words)",
+                seconds: seconds(clock.now - began))
+        }
+        let server = try await SandboxProcess.start(
+            driver.server(copy), in: sandbox(writesEverywhere: false), log: newLog("server"))
+        state.withLock { state in
+            state.server = server
+            state.checks = server.checks
+        }
+        var isServing = false
+        while clock.now < began + limit, server.isRunning, !isServing {
+            isServing = try await driver.isServing(in: self)
+            if !isServing { try await Task.sleep(for: .milliseconds(50)) }
+        }
+        let taken = seconds(clock.now - began)
+        let (observations, capabilities) = try await driver.observe(in: self, isServing: isServing)
+        var failure: String?
+        if !isServing {
+            failure =
+                server.isRunning
+                ? "it does not serve within \(limit)" : "it ended while starting: \(server.lastWords)"
+        }
+        return Boot(
+            arm: arm, attempt: attempt, succeeded: isServing, failure: failure, seconds: taken,
+            observations: observations, capabilities: capabilities)
+    }
+
+    /// Ends the server.
+    package func stop() async {
+        let server = state.withLock { state in
+            defer { state.server = nil }
+            return state.server
+        }
+        await server?.stop()
+    }
+}
+
+/// A duration in seconds.
+package func seconds(_ duration: Duration) -> Double {
+    Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
+}

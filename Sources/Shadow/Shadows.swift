@@ -1,0 +1,228 @@
+package import Capture
+internal import Cryptography
+package import Drivers
+internal import FileTree
+package import Git
+package import GitStore
+package import Judge
+internal import Programs
+internal import Restore
+package import Sealing
+internal import SnapshotModel
+package import SystemPackage
+
+/// Makes shadows of one component of one snapshot: the same bytes, made harmless in the same way, and in some of them a change.
+package struct Shadows {
+    /// What it takes to make them.
+    package struct Source: Sendable {
+        /// The delivery system.
+        package var system: DeliverySystem
+        /// Its store.
+        package var store: SnapshotStore
+        /// Reads the store.
+        package var reader: ObjectReader
+        /// The snapshot.
+        package var stored: StoredSnapshot
+        /// What opens it, where it is sealed.
+        package var identities: [Identity]?
+        /// The component.
+        package var component: String
+        /// The binary of Understudy.
+        package var launcher: FilePath
+        /// Is told each step as it begins.
+        package var progress: @Sendable (String) -> Void
+
+        /// A source.
+        package init(
+            system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, stored: StoredSnapshot,
+            identities: [Identity]?, component: String, launcher: FilePath,
+            progress: @escaping @Sendable (String) -> Void
+        ) {
+            self.system = system
+            self.store = store
+            self.reader = reader
+            self.stored = stored
+            self.identities = identities
+            self.component = component
+            self.launcher = launcher
+            self.progress = progress
+        }
+
+        /// The classes of the paths below each root of a component, with the policy's own.
+        func classifications(
+            of component: String, _ roots: [StagedComponent.StagedRoot], _ driver: any Driver
+        ) -> [String: Classification] {
+            var classifications: [String: Classification] = [:]
+            for root in roots {
+                classifications[root.root.name] = driver.classification(of: root.root.name).extended(
+                    by: system.options.rules[component] ?? [])
+            }
+            return classifications
+        }
+    }
+
+    private let source: Source
+    private let workspace: Workspace
+    /// Who knows how the component is rehearsed.
+    package let driver: any ShadowDriver
+    /// The pristine copy: from the snapshot, with what is made from packages, not yet harmless.
+    private let pristine: StagedComponent
+    private let user: (owner: UInt32, group: UInt32)?
+    private let hostPlaces: [FilePath]
+    /// Where copies of other components' files are, which the component may read: repositories, host files.
+    private var neighbours: [StagedComponent.StagedRoot] = []
+    private var masking: Masking
+    /// Everything that was changed to make the copies harmless, each once.
+    package private(set) var fixes: [Fix] = []
+
+    /// Directories of archives that are mounted into every arm.
+    private var packages: FilePath { workspace.directory.appending("packages") }
+    private var logs: FilePath { workspace.directory.appending("logs") }
+
+    /// Writes the snapshot into the workspace and makes what is rebuilt.
+    package init(_ source: Source, in workspace: Workspace) async throws {
+        self.source = source
+        self.workspace = workspace
+        guard let described = source.system.driver(of: source.component), let driver = described.shadow else {
+            throw ShadowFailure(
+                "the component '\(source.component)' cannot be rehearsed: its driver makes no shadows",
+                hint: "components of the driver buildbot can")
+        }
+        self.driver = driver
+        source.progress("writing \(source.stored.reference.id) into a shadow")
+        var (staged, _) = try await Materialisation(
+            source.system, store: source.store, reader: source.reader, identities: source.identities
+        ).write(
+            source.component, of: source.stored, to: workspace.directory.appending("snapshot"),
+            verifies: false,
+            progress: { _ in })
+        staged.roots.removeAll { !driver.roots.contains($0.root.name) }
+        pristine = staged
+        // What runs in a shadow is nobody's business but production's own user's.
+        let owner = try staged.roots.first { $0.root.kind == .directory }.flatMap {
+            try Files.status($0.staged)
+        }
+        user =
+            Accounts.ownNumbers.user == 0
+            ? owner.flatMap { $0.owner == 0 ? nil : ($0.owner, $0.group) } : nil
+        let copy = ShadowCopy(staged: staged, socketDirectory: workspace.directory)
+        source.progress("making its environment")
+        try await driver.rebuild(copy)
+        hostPlaces = try await driver.hostPlaces(copy)
+        try Files.makeDirectory(workspace.directory.appending("packages"), mode: 0o755)
+        try Files.makeDirectory(workspace.directory.appending("packages/snapshot"), mode: 0o755)
+        try Files.makeDirectory(workspace.directory.appending("packages/change"), mode: 0o755)
+        try Files.makeDirectory(workspace.directory.appending("logs"), mode: 0o700)
+        if let wheels = staged.artifacts?.appending("wheels"), try Files.exists(wheels) {
+            try Files.removeTree(workspace.directory.appending("packages/snapshot"))
+            try Files.rename(wheels, to: workspace.directory.appending("packages/snapshot"))
+        }
+        masking = Masking(source.classifications(of: source.component, staged.roots, described))
+        try await addNeighbours()
+    }
+
+    /// Puts archives where the shadows see them, and fetches what a change needs and is nowhere else; what is there then.
+    package func provide(
+        _ archives: [String: [UInt8]], for change: ComponentChange, from index: PackageIndex
+    ) async throws -> [String: [UInt8]] {
+        let directory = packages.appending("change")
+        for (name, archive) in archives {
+            try Files.replaceWithoutSync(directory.appending(name), with: archive)
+        }
+        guard index != .none else { return archives }
+        source.progress("fetching packages")
+        try await driver.fetch(
+            change, for: ShadowCopy(staged: pristine, socketDirectory: workspace.directory), from: index,
+            to: directory)
+        var all = archives
+        for name in try Files.names(directory).map({ String(decoding: $0, as: UTF8.self) })
+        where all[name] == nil {
+            all[name] = try Files.read(directory.appending(name))
+        }
+        return all
+    }
+
+    /// Writes the components that are files and nothing that runs, and takes the secrets out of them.
+    private mutating func addNeighbours() async throws {
+        for captured in source.stored.snapshot.components where captured.name != source.component {
+            guard let driver = source.system.driver(of: captured.name), driver.lifecycle == nil,
+                captured.roots.allSatisfy({ $0.kind == .directory })
+            else { continue }
+            let (staged, _) = try await Materialisation(
+                source.system, store: source.store, reader: source.reader, identities: source.identities
+            ).write(
+                captured.name, of: source.stored, to: workspace.directory.appending("neighbours"),
+                verifies: false, progress: { _ in })
+            var masking = Masking(source.classifications(of: captured.name, staged.roots, driver))
+            let copy = ShadowCopy(staged: staged, socketDirectory: workspace.directory)
+            fixes += try masking.mask(copy).map { Fix("\(captured.name): \($0.subject)", $0.action) }
+            try masking.search(copy)
+            neighbours += staged.roots
+        }
+    }
+
+    /// Makes a shadow; `files` are changed files, whose contents are in `blobs`, and `changesPackages` says that it needs an environment of its own.
+    package mutating func make(
+        _ arm: Arm, name: String, files: [ComponentChange.File], blobs: [String: [UInt8]],
+        changesPackages: Bool
+    ) async throws -> Room {
+        let place = workspace.directory.appending(name)
+        try Files.makeDirectory(place, mode: 0o700)
+        var staged = pristine
+        for (index, root) in staged.roots.enumerated() {
+            // What nobody changes is the same directory in every arm.
+            guard root.root.kind == .directory || changesPackages else { continue }
+            let target = place.appending(root.root.name)
+            try await workspace.copy(root.staged, to: target)
+            staged.roots[index].staged = target
+        }
+        let sockets = place.appending("s")
+        try Files.makeDirectory(sockets, mode: 0o700)
+        let copy = ShadowCopy(staged: staged, socketDirectory: sockets)
+        for file in files { try apply(file, blobs, to: copy) }
+        var made = try masking.mask(copy)
+        made += try await driver.neutralise(copy)
+        for fix in made where !fixes.contains(fix) { fixes.append(fix) }
+        try masking.search(copy)
+        if let user { try await workspace.give(to: user) }
+        return Room(
+            arm, copy, driver: driver, logs: logs, packages: packages, hostPlaces: hostPlaces,
+            neighbours: neighbours,
+            launcher: source.launcher, hostName: source.stored.snapshot.host, user: user)
+    }
+
+    /// What was proven of the secrets, for the verdict.
+    package var secretsAttestation: String {
+        "\(masking.secrets.count) secrets of production were taken out, and are in none of the \(masking.searched) files"
+    }
+
+    private func apply(_ file: ComponentChange.File, _ blobs: [String: [UInt8]], to copy: ShadowCopy) throws {
+        let names = file.path.split(separator: "/", omittingEmptySubsequences: false)
+        guard let root = copy.staged.root(file.root), root.root.kind == .directory,
+            !names.contains(""), !names.contains("."), !names.contains("..")
+        else {
+            throw ShadowFailure(
+                "the change names the file \(file.root)/\(file.path), which cannot be in the component",
+                hint: "files are named by their root and the path below it, such as master/master.cfg")
+        }
+        let place = root.staged.appending(file.path)
+        // Nothing on the way may be a link: it would lead out of the copy.
+        var directory = root.staged
+        for name in names.dropLast() {
+            directory = directory.appending(String(name))
+            if try Files.status(directory) == nil { try Files.makeDirectory(directory) }
+            guard try Files.status(directory)?.kind == .directory else {
+                throw ShadowFailure(
+                    "\(directory.lastComponent?.string ?? "") on the way to \(file.root)/\(file.path) is no directory",
+                    hint: "change the file that it leads to")
+            }
+        }
+        guard let blob = file.blob else { return try Files.remove(place) }
+        guard let contents = blobs[blob] else {
+            preconditionFailure("a change holds the contents of its files")
+        }
+        let mode = try Files.status(place)?.mode ?? 0o644
+        try Files.replaceWithoutSync(place, with: contents)
+        try Files.setMode(place, mode)
+    }
+}
