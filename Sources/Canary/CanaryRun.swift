@@ -142,18 +142,16 @@ package final class CanaryRun {
         }
         await baseline.stop()
         await candidate.stop()
-        attest(baseline, arms)
-        attest(candidate, arms)
     }
 
-    private func attest(_ room: Room, _ arms: Shadows) {
+    private func attest(_ room: Room, _ secrets: String) {
         evidence.attestations += room.checks.map {
             Attestation(arm: room.arm, check: $0.words, holds: $0.holds, detail: $0.detail)
         }
         evidence.attestations.append(
             Attestation(
                 arm: room.arm, check: "no usable secret of production", holds: true,
-                detail: arms.secretsAttestation))
+                detail: secrets))
     }
 
     // MARK: - Stages
@@ -161,8 +159,11 @@ package final class CanaryRun {
     private func stages(_ baseline: Room, _ candidate: Room, _ arms: inout Shadows) async throws {
         let steps: [(Stage, () async throws -> StageRun)] = [
             (.static, { try await self.static(baseline, candidate) }),
-            (.boot, { try await self.boot(baseline, candidate) }),
-            (.roundTrip, { try self.roundTrip() }),
+            (
+                .boot,
+                { [secrets = arms.secretsAttestation] in try await self.boot(baseline, candidate, secrets) }
+            ),
+            (.roundTrip, { self.roundTrip() }),
             (.probes, { try await self.probe(baseline, candidate) }),
             (.load, { StageRun(.load, state: .skipped, reason: "bursts of builds are not made yet") }),
         ]
@@ -188,7 +189,7 @@ package final class CanaryRun {
 
     /// Whether a stage has shown that the change is to be stopped: what follows need not run.
     private func hasFailed(_ stage: Stage) -> Bool {
-        judge(evidence, policy).stages.contains { $0.name == stage && $0.result == .fail }
+        judge(evidence, under: policy).stages.contains { $0.name == stage && $0.result == .fail }
     }
 
     private func `static`(_ baseline: Room, _ candidate: Room) async throws -> StageRun {
@@ -238,14 +239,23 @@ package final class CanaryRun {
         }
     }
 
-    private func boot(_ baseline: Room, _ candidate: Room) async throws -> StageRun {
-        census = [.baseline: try driver.census(baseline.copy), .candidate: try driver.census(candidate.copy)]
+    private func boot(_ baseline: Room, _ candidate: Room, _ secrets: String) async throws -> StageRun {
+        let remembered = [
+            (baseline, try driver.census(baseline.copy)), (candidate, try driver.census(candidate.copy)),
+        ]
         for attempt in 1...max(rules.boots, 1) {
             progress("S1: boot \(attempt) of \(rules.boots), both arms")
             async let left = baseline.boot(attempt, limit: Self.bootLimit)
             async let right = candidate.boot(attempt, limit: Self.bootLimit)
             let (one, other) = try await (left, right)
             evidence.boots += [one, other]
+            if attempt == 1 {
+                attest(baseline, secrets)
+                attest(candidate, secrets)
+            }
+            for (room, before) in remembered {
+                evidence.roundTrips.append(try roundTrip(room, attempt, since: before))
+            }
             if one.succeeded { evidence.notCovered += try driver.notCovered(in: baseline) }
             let isLast = attempt == rules.boots
             if !isLast || !one.succeeded || !other.succeeded {
@@ -254,7 +264,6 @@ package final class CanaryRun {
             }
         }
         evidence.notCovered = Array(Set(evidence.notCovered)).sorted()
-        after = [.baseline: try driver.census(baseline.copy), .candidate: try driver.census(candidate.copy)]
         let checks = ["\(rules.boots) boots of each arm, until they serve"]
         if evidence.boots.filter({ $0.arm == .baseline }).allSatisfy({ !$0.succeeded }) {
             let failure = evidence.boots.first { $0.arm == .baseline }?.failure ?? ""
@@ -265,25 +274,23 @@ package final class CanaryRun {
         return StageRun(.boot, checks: checks)
     }
 
-    /// What each arm remembered before its first boot, and after its last.
-    private var census: [Arm: [String: Int]] = [:]
-    private var after: [Arm: [String: Int]] = [:]
-
-    private func roundTrip() throws -> StageRun {
-        for (arm, before) in census {
-            let losses = before.sorted { $0.key < $1.key }.compactMap { kind, count -> Observation? in
-                let left = after[arm]?[kind] ?? 0
-                guard left < count else { return nil }
-                return Observation(
-                    kind: "data-loss", object: ObjectName("history", kind),
-                    detail: "\(count - left) of \(count) are gone after the boots")
-            }
-            evidence.roundTrips.append(
-                RoundTrip(arm: arm, attempt: rules.boots, compared: before.count, losses: losses))
+    /// What a shadow remembers after a boot, compared with what it remembered before the first.
+    private func roundTrip(_ room: Room, _ attempt: Int, since before: [String: Int]) throws -> RoundTrip {
+        let after = try driver.census(room.copy)
+        // A server that never ran remembers nothing that could be lost; then the boots are compared with each other.
+        let before = before.isEmpty ? after : before
+        let losses = before.sorted { $0.key < $1.key }.compactMap { kind, count -> Observation? in
+            let left = after[kind] ?? 0
+            guard left < count else { return nil }
+            return Observation(
+                kind: "data-loss", object: ObjectName("history", kind),
+                detail: "\(count - left) of \(count) are gone after the boot")
         }
-        evidence.roundTrips.sort { $0.arm.rawValue < $1.arm.rawValue }
-        return StageRun(
-            .roundTrip, checks: ["every kind of history counted before the first boot and after the last"])
+        return RoundTrip(arm: room.arm, attempt: attempt, compared: before.count, losses: losses)
+    }
+
+    private func roundTrip() -> StageRun {
+        StageRun(.roundTrip, checks: ["every kind of history counted before the first boot and after each"])
     }
 
     private func probe(_ baseline: Room, _ candidate: Room) async throws -> StageRun {
@@ -301,7 +308,7 @@ package final class CanaryRun {
             }
         }
         while true {
-            let demand = Canary.demand(evidence, policy)
+            let demand = Judge.demand(of: evidence, under: policy)
             guard !demand.pairs.isEmpty else { break }
             for pairs in demand.pairs {
                 guard let probe = probes.first(where: { $0.name == pairs.probe }) else { continue }

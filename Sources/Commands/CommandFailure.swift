@@ -1,4 +1,5 @@
 internal import SystemPackage
+internal import Canary
 internal import Capture
 internal import Configuration
 internal import Drivers
@@ -8,12 +9,15 @@ internal import GitStore
 internal import Programs
 internal import Restore
 internal import Sealing
+internal import Shadow
 
 /// The exit statuses, as docs/design.md section 8 and every command's help list them.
 enum ExitStatus: Int32 {
     case done = 0
     case failed = 1
     case partial = 3
+    case canaryFailed = 4
+    case inconclusive = 5
     case verification = 6
     case refused = 7
     case noStore = 10
@@ -47,6 +51,11 @@ struct CommandFailure: Error {
             self.init(Self.status(error.code), error.description, hint: error.hint)
         case let error as SealingFailure:
             self.init(Self.status(error.code), error.description, hint: error.hint)
+        case let error as ShadowFailure:
+            self.init(
+                error.code == .refused ? .refused : .failed, error.description, hint: error.hint)
+        case let error as CanaryFailure:
+            self.init(error.code == .refused ? .refused : .failed, error.description, hint: error.hint)
         case let error as CaptureRefusal:
             self.init(.refused, error.description, hint: error.hint)
         case let error as DriverFailure:

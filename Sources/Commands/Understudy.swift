@@ -21,6 +21,8 @@ package struct Understudy: AsyncParsableCommand {
               0  done
               1  failed
               3  partial snapshot
+              4  the canary failed
+              5  the canary is inconclusive
               6  verification failed, or the store is damaged
               7  refused: preflight, policy
               10 no store
@@ -34,7 +36,7 @@ package struct Understudy: AsyncParsableCommand {
             InitCommand.self, SnapshotCommand.self, SnapshotsCommand.self, ShowCommand.self, LogCommand.self,
             DiffCommand.self, VerifyCommand.self, RestoreCommand.self, UndoCommand.self, PruneCommand.self,
             KeyCommand.self,
-            StatusCommand.self, DoctorCommand.self, AttestCommand.self,
+            StatusCommand.self, DoctorCommand.self, CanaryCommand.self, AttestCommand.self,
         ])
 
     @OptionGroup var options: Options

@@ -4,7 +4,7 @@ package import Judge
 package import Programs
 internal import SnapshotModel
 internal import Synchronization
-package import SystemPackage
+internal import SystemPackage
 
 /// A shadow: a copy of a component, and the sandbox in which its programs run.
 package final class Room: ShadowRoom {

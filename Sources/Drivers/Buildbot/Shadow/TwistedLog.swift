@@ -10,7 +10,7 @@ struct TwistedLog {
         var found: [Observation] = []
         var trace: [String] = []
         func add(_ kind: String, _ detail: String, _ lines: [String]) {
-            let words = Self.lasting(detail)
+            let words = LogSignature.template(of: detail)
             guard !found.contains(where: { $0.kind == kind && $0.detail == words }) else { return }
             found.append(
                 Observation(kind: kind, object: ObjectName("system", "buildbot"), detail: words, lines: lines)
@@ -48,27 +48,5 @@ struct TwistedLog {
             let end = line[bracket...].firstIndex(of: "]")
         else { return line.hasPrefix("\t") ? line.dropFirst() : line }
         return line[line.index(after: end)...].drop { $0 == " " }
-    }
-
-    /// Words without what differs from run to run: addresses of objects, and numbers of more than two digits.
-    private static func lasting(_ text: String) -> String {
-        var result = ""
-        var rest = text[...]
-        while let character = rest.first {
-            if rest.hasPrefix("0x") {
-                rest = rest.dropFirst(2).drop { $0.isHexDigit }
-                result += "0x…"
-                continue
-            }
-            guard character.isASCII, character.isNumber else {
-                result.append(character)
-                rest = rest.dropFirst()
-                continue
-            }
-            let digits = rest.prefix { $0.isASCII && $0.isNumber }
-            result += digits.count > 2 ? "…" : String(digits)
-            rest = rest.dropFirst(digits.count)
-        }
-        return result
     }
 }

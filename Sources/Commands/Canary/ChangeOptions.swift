@@ -1,0 +1,224 @@
+internal import ArgumentParser
+internal import Canary
+internal import Capture
+internal import Drivers
+internal import FileTree
+internal import Git
+internal import GitStore
+internal import Judge
+internal import Sealing
+internal import SnapshotModel
+internal import SystemPackage
+
+/// The options that describe a change.
+struct ChangeOptions: ParsableArguments {
+    @Option(
+        name: .customLong("plugin"),
+        help: "A plugin or package and its version, NAME@VERSION, or an archive of it; may be given again.")
+    var plugins: [String] = []
+
+    @Option(
+        name: .customLong("remove-plugin"), help: "A plugin or package to remove; may be given again.")
+    var removedPlugins: [String] = []
+
+    @Option(help: "The CI tool itself in this version, with what is released together with it.")
+    var core: String?
+
+    @Option(
+        help: "A directory with changed files, as ROOT/PATH below it: master/master.cfg.",
+        completion: .directory)
+    var files: String?
+
+    @Option(
+        name: .customLong("remove-file"), help: "A file to remove, as ROOT/PATH; may be given again.")
+    var removedFiles: [String] = []
+
+    @Option(
+        name: .customLong("archives"),
+        help: "A directory with archives that may be needed: wheels, plugins; may be given again.",
+        completion: .directory)
+    var archives: [String] = []
+
+    @Option(help: "The package index to fetch from what is not at hand; else the one that this host uses.")
+    var index: String?
+
+    @Flag(help: "Fetch nothing: what is not at hand is not to be had.")
+    var offline = false
+
+    @Option(
+        name: .customLong("removes"),
+        help: "What the change removes on purpose, KIND:NAME, such as builder:old; may be given again.")
+    var removals: [String] = []
+
+    @Option(help: "The component; needed when several can be rehearsed.")
+    var component: String?
+
+    func validate() throws {
+        if offline, index != nil { throw ValidationError("--offline and --index exclude each other.") }
+        for removal in removals where !removal.contains(":") {
+            throw ValidationError("'\(removal)' is not KIND:NAME, such as builder:nightly.")
+        }
+        let isEmpty =
+            plugins.isEmpty && removedPlugins.isEmpty && core == nil && files == nil && removedFiles.isEmpty
+        if isEmpty, !archives.isEmpty {
+            throw ValidationError("--archives says what a --plugin may need; name one.")
+        }
+    }
+
+    /// Where packages are fetched from.
+    var source: PackageIndex {
+        if offline { return .none }
+        return index.map { .address($0) } ?? .usual
+    }
+
+    /// What is removed on purpose.
+    var declaredRemovals: [ObjectName] {
+        removals.compactMap { removal in
+            let parts = removal.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            return parts.count == 2 ? ObjectName(String(parts[0]), String(parts[1])) : nil
+        }
+    }
+
+    /// The component that is changed: the one that was named, or the only one that can be rehearsed.
+    func changed(_ session: Session) throws -> String {
+        let able = session.system.components.filter { $0.driver.shadow != nil }.map(\.component.name)
+        if let component {
+            guard session.system.driver(of: component) != nil else {
+                throw CommandFailure(
+                    .usage, "the system file has no component '\(component)'",
+                    hint: "it has \(session.system.components.map(\.component.name).joined(separator: ", "))")
+            }
+            return component
+        }
+        guard let only = able.first, able.count == 1 else {
+            throw CommandFailure(
+                .refused,
+                able.isEmpty
+                    ? "no component of the system can be rehearsed" : "several components can be rehearsed",
+                hint: able.isEmpty
+                    ? "components of the driver buildbot can"
+                    : "choose one with --component: \(able.joined(separator: ", "))")
+        }
+        return only
+    }
+
+    /// The change that the options describe, with what is at hand: given archives, and those of any snapshot.
+    func contents(
+        _ component: String, _ session: Session, _ store: SnapshotStore, _ stored: StoredSnapshot,
+        _ reader: ObjectReader, _ identities: [Identity]?
+    ) throws -> ChangeContents {
+        guard let driver = session.system.driver(of: component), let shadow = driver.shadow else {
+            throw CommandFailure(
+                .refused, "the component '\(component)' cannot be rehearsed: its driver makes no shadows",
+                hint: "components of the driver buildbot can")
+        }
+        let capture = SystemCapture(session.system, store: store, identities: identities)
+        func source(_ stored: StoredSnapshot) -> (any FileSource)? {
+            capture.state(component, of: stored, reader)?.source
+        }
+        guard let present = source(stored) else {
+            throw CommandFailure(
+                .refused, "the snapshot \(stored.reference.id) has no component '\(component)'",
+                hint: "choose another with --snapshot")
+        }
+        var contents = ChangeContents(component: component)
+        if let core {
+            for package in try shadow.core(version: core, in: present) {
+                contents.set(package: package.name, version: package.version)
+            }
+        }
+        for directory in archives { try addArchives(of: FilePath(directory), shadow, to: &contents) }
+        for plugin in plugins { try add(plugin, shadow, to: &contents) }
+        for plugin in removedPlugins { contents.set(package: plugin, version: nil) }
+        try addFiles(driver, to: &contents)
+        try addCaptured(shadow, session, store, reader, source, to: &contents)
+        return contents
+    }
+
+    private func add(_ plugin: String, _ shadow: any ShadowDriver, to contents: inout ChangeContents) throws {
+        let path = FilePath(plugin)
+        if try plugin.contains("/") || Files.status(path)?.kind == .file {
+            let archive = try Files.read(path)
+            let name = path.lastComponent?.string ?? plugin
+            let package = try shadow.package(ofArchive: name, archive)
+            contents.set(package: package.name, version: package.version)
+            return try contents.add(archive: name, archive)
+        }
+        let parts = plugin.split(separator: "@", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+            throw CommandFailure(
+                .usage, "'\(plugin)' is neither NAME@VERSION nor a file",
+                hint: "such as --plugin buildbot-grid-view@4.3.1; --remove-plugin removes one")
+        }
+        contents.set(package: parts[0], version: parts[1])
+    }
+
+    /// The archives of a directory: they are at hand, and only what is asked for, or needed, is installed.
+    private func addArchives(
+        of directory: FilePath, _ shadow: any ShadowDriver, to contents: inout ChangeContents
+    ) throws {
+        for name in try Files.names(directory).map({ String(decoding: $0, as: UTF8.self) }).sorted() {
+            let file = directory.appending(name)
+            guard try Files.status(file)?.kind == .file else { continue }
+            let archive = try Files.read(file)
+            _ = try shadow.package(ofArchive: name, archive)
+            try contents.add(archive: name, archive)
+        }
+    }
+
+    private func addFiles(_ driver: any Driver, to contents: inout ChangeContents) throws {
+        let roots = driver.places().map(\.name).sorted { $0.count > $1.count }
+        func split(_ path: String) throws -> (root: String, path: String) {
+            guard let root = roots.first(where: { path.hasPrefix($0 + "/") }) else {
+                throw CommandFailure(
+                    .usage, "\(path) is in no root of the component",
+                    hint: "files are named ROOT/PATH, and the roots are \(roots.joined(separator: ", "))",
+                    path: path)
+            }
+            return (root, String(path.dropFirst(root.count + 1)))
+        }
+        for path in removedFiles {
+            let (root, path) = try split(path)
+            try contents.set(root: root, path: path, contents: nil)
+        }
+        guard let files else { return }
+        func walk(_ directory: FilePath, _ below: String) throws {
+            for name in try Files.names(directory) {
+                guard let text = String(validating: name, as: UTF8.self) else {
+                    throw CommandFailure(
+                        .usage, "\(directory)/\(printable(name)) has a name that is no text",
+                        hint: "a change names its files by text")
+                }
+                let path = directory.appending(text)
+                switch try Files.status(path)?.kind {
+                case .directory: try walk(path, below + text + "/")
+                case .file:
+                    let (root, name) = try split(below + text)
+                    try contents.set(root: root, path: name, contents: Files.read(path))
+                default:
+                    throw CommandFailure(
+                        .usage, "\(path) is neither a file nor a directory",
+                        hint: "a change consists of files", path: path.string)
+                }
+            }
+        }
+        try walk(FilePath(files), "")
+    }
+
+    /// Takes from this snapshot, and from every older one, the archives that were asked for by version.
+    private func addCaptured(
+        _ shadow: any ShadowDriver, _ session: Session, _ store: SnapshotStore, _ reader: ObjectReader,
+        _ source: (StoredSnapshot) -> (any FileSource)?, to contents: inout ChangeContents
+    ) throws {
+        let brought = try contents.archives.map { try shadow.package(ofArchive: $0.key, $0.value) }
+        var missing = contents.change.packages.filter { $0.version != nil && !brought.contains($0) }
+        for reference in try store.snapshots(of: session.system.name).reversed() where !missing.isEmpty {
+            guard let source = source(try store.read(reference, with: reader)) else { continue }
+            for package in missing {
+                guard let found = try shadow.archive(of: package, in: source) else { continue }
+                try contents.add(archive: found.name, found.contents)
+                missing.removeAll { $0 == package }
+            }
+        }
+    }
+}
