@@ -145,6 +145,13 @@ let package = Package(
                 "FileTree", "Programs", "Shadow", "TestSupport", "understudy", systemPackage,
             ]),
 
+        // A restore into isolation, to prove that a snapshot restores.
+        .target(
+            name: "Drill",
+            dependencies: [
+                "Capture", "Drivers", "FileTree", "Git", "GitStore", "Judge", "Programs", "Restore",
+                "Sealing", "Shadow", "SnapshotModel", "SQLite", systemPackage,
+            ]),
         // Two shadows, one of them with a change: stages, evidence.
         .target(
             name: "Canary",
@@ -157,7 +164,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Canary", "Capture", "Configuration", "Drivers", "FileTree", "Git", "GitStore", "Judge",
+                "Canary", "Capture", "Configuration", "Drill", "Drivers", "FileTree", "Git", "GitStore",
+                "Judge",
                 "Programs", "Restore", "Sealing", "Shadow", "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),

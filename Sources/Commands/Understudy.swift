@@ -36,7 +36,7 @@ package struct Understudy: AsyncParsableCommand {
             InitCommand.self, SnapshotCommand.self, SnapshotsCommand.self, ShowCommand.self, LogCommand.self,
             DiffCommand.self, VerifyCommand.self, RestoreCommand.self, UndoCommand.self, PruneCommand.self,
             KeyCommand.self,
-            StatusCommand.self, DoctorCommand.self, CanaryCommand.self, AttestCommand.self,
+            StatusCommand.self, DoctorCommand.self, CanaryCommand.self, DrillCommand.self, AttestCommand.self,
         ])
 
     @OptionGroup var options: Options

@@ -1,5 +1,6 @@
 package import Judge
 package import Programs
+package import SnapshotModel
 package import SystemPackage
 
 /// How one kind of component is rehearsed: made harmless, changed, booted in isolation, watched and put to work.
@@ -44,6 +45,8 @@ package protocol ShadowDriver: Sendable {
     func observe(in room: any ShadowRoom, isServing: Bool) async throws -> (
         observations: [Observation], capabilities: [ObjectName]
     )
+    /// What a server of the snapshot must have when it serves; nil when the snapshot cannot say.
+    func expected(_ captured: CapturedComponent, in source: any FileSource) throws -> Set<ObjectName>?
     /// How many of each kind of thing a copy remembers: history that a migration must not lose.
     func census(_ copy: ShadowCopy) throws -> [String: Int]
     /// The jobs that can be run, the most used first.

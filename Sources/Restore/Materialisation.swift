@@ -29,8 +29,8 @@ package struct Materialisation: Sendable {
 
     /// Writes a component to `directory/<root>`; what is rebuilt stays to be made, from the artifacts that lie beside.
     ///
-    /// Every file is compared with the manifest while it is written. With `verifies` all of it is also read back through
-    /// the driver and compared with the snapshot's tree. Throws a ``RestoreFailure``, or a `SealingFailure` when no identity
+    /// Every file is compared with the manifest while it is written. With `verifies` what is rebuilt is made too, and all
+    /// of it is read back through the driver and compared with the snapshot's tree. Throws a ``RestoreFailure``, or a `SealingFailure` when no identity
     /// opens it.
     package func write(
         _ component: String, of stored: StoredSnapshot, to directory: FilePath, verifies: Bool,
@@ -63,7 +63,11 @@ package struct Materialisation: Sendable {
                     return .init(root: root, staged: FilePath(planned.root.path), live: nil)
                 })
         }
-        let notes = verifies ? try await staging.verify() : []
+        var notes: [String] = []
+        if verifies {
+            try await staging.rebuild(keepsArtifacts: true)
+            notes = try await staging.verify()
+        }
         guard let staged = staging.components.first else {
             throw RestoreFailure(
                 .refused, "the snapshot \(stored.reference.id) has no component '\(component)'",

@@ -17,11 +17,14 @@ struct StagedVerification {
     private let written: [String: WrittenFiles]
     private let reader: ObjectReader
     private let sealer: Sealer?
+    private let scratch: FilePath
 
     init(
         _ component: StagedComponent, driver: any Driver, system: DeliverySystem, store: SnapshotStore,
-        stored: StoredSnapshot, written: [String: WrittenFiles], sealer: Sealer?, reader: ObjectReader
+        stored: StoredSnapshot, written: [String: WrittenFiles], sealer: Sealer?, reader: ObjectReader,
+        scratch: FilePath
     ) {
+        self.scratch = scratch
         self.sealer = sealer
         self.component = component
         self.driver = driver
@@ -49,7 +52,7 @@ struct StagedVerification {
         for name in captured.locks.keys { locks[name] = try state.source.lock(name) }
         let again = try await ComponentCapture(
             described.component, driver: relocated, sink: sink, options: system.options, sealer: sealer,
-            local: store.localDirectory.appending("staged"), written: written
+            local: scratch, written: written
         ).run(previous: locks)
         guard again.tree != state.tree else {
             notes.append("\(captured.name): captured again, it has the snapshot's own tree \(state.tree)")

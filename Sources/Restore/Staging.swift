@@ -77,14 +77,15 @@ struct Staging {
                 capturedHost: stored.snapshot.host))
     }
 
-    /// Lets the driver make what is rebuilt of the component that was written last, and drops the artifacts.
-    func rebuild() async throws {
+    /// Lets the driver make what is rebuilt of the component that was written last; then its artifacts are dropped, unless
+    /// somebody still needs them.
+    func rebuild(keepsArtifacts: Bool = false) async throws {
         guard let component = components.last else { return }
         if component.roots.contains(where: { $0.root.kind == .rebuilt }) {
             progress("rebuilding \(component.captured.name)")
             try await system.driver(of: component.captured.name)?.rebuild(component)
         }
-        if let artifacts = component.artifacts { try Files.removeTree(artifacts) }
+        if let artifacts = component.artifacts, !keepsArtifacts { try Files.removeTree(artifacts) }
     }
 
     private static func isOurs(_ entry: TreeEntry) -> Bool {
@@ -133,7 +134,8 @@ struct Staging {
             guard let driver = system.driver(of: component.captured.name) else { continue }
             try await StagedVerification(
                 component, driver: driver, system: system, store: store, stored: stored, written: written,
-                sealer: plan.openings[component.captured.name]?.sealer, reader: reader
+                sealer: plan.openings[component.captured.name]?.sealer, reader: reader,
+                scratch: scratch.appending("staged")
             ).run(&notes)
         }
         return notes

@@ -65,8 +65,8 @@ package struct Shadows {
     private let workspace: Workspace
     /// Who knows how the component is rehearsed.
     package let driver: any ShadowDriver
-    /// The pristine copy: from the snapshot, with what is made from packages, not yet harmless.
-    private let pristine: StagedComponent
+    /// What was restored, with what is made from packages, not yet harmless: nothing of it is ever run.
+    package let restored: StagedComponent
     private let user: (owner: UInt32, group: UInt32)?
     private let hostPlaces: [FilePath]
     /// Where copies of other components' files are, which the component may read: repositories, host files.
@@ -79,8 +79,9 @@ package struct Shadows {
     private var packages: FilePath { workspace.directory.appending("packages") }
     private var logs: FilePath { workspace.directory.appending("logs") }
 
-    /// Writes the snapshot into the workspace and makes what is rebuilt.
-    package init(_ source: Source, in workspace: Workspace) async throws {
+    /// Writes the snapshot into the workspace and makes what is rebuilt; with `verifies` all of it is read back and compared
+    /// with the snapshot's own tree.
+    package init(_ source: Source, in workspace: Workspace, verifies: Bool = false) async throws {
         self.source = source
         self.workspace = workspace
         guard let described = source.system.driver(of: source.component), let driver = described.shadow else {
@@ -94,10 +95,10 @@ package struct Shadows {
             source.system, store: source.store, reader: source.reader, identities: source.identities
         ).write(
             source.component, of: source.stored, to: workspace.directory.appending("snapshot"),
-            verifies: false,
+            verifies: verifies,
             progress: { _ in })
         staged.roots.removeAll { !driver.roots.contains($0.root.name) }
-        pristine = staged
+        restored = staged
         // What runs in a shadow is nobody's business but production's own user's.
         let owner = try staged.roots.first { $0.root.kind == .directory }.flatMap {
             try Files.status($0.staged)
@@ -106,8 +107,10 @@ package struct Shadows {
             Accounts.ownNumbers.user == 0
             ? owner.flatMap { $0.owner == 0 ? nil : ($0.owner, $0.group) } : nil
         let copy = ShadowCopy(staged: staged, socketDirectory: workspace.directory)
-        source.progress("making its environment")
-        try await driver.rebuild(copy)
+        if !verifies {
+            source.progress("making its environment")
+            try await driver.rebuild(copy)
+        }
         hostPlaces = try await driver.hostPlaces(copy)
         try Files.makeDirectory(workspace.directory.appending("packages"), mode: 0o755)
         try Files.makeDirectory(workspace.directory.appending("packages/snapshot"), mode: 0o755)
@@ -132,7 +135,7 @@ package struct Shadows {
         guard index != .none else { return archives }
         source.progress("fetching packages")
         try await driver.fetch(
-            change, for: ShadowCopy(staged: pristine, socketDirectory: workspace.directory), from: index,
+            change, for: ShadowCopy(staged: restored, socketDirectory: workspace.directory), from: index,
             to: directory)
         var all = archives
         for name in try Files.names(directory).map({ String(decoding: $0, as: UTF8.self) })
@@ -168,7 +171,7 @@ package struct Shadows {
     ) async throws -> Room {
         let place = workspace.directory.appending(name)
         try Files.makeDirectory(place, mode: 0o700)
-        var staged = pristine
+        var staged = restored
         for (index, root) in staged.roots.enumerated() {
             // What nobody changes is the same directory in every arm.
             guard root.root.kind == .directory || changesPackages else { continue }

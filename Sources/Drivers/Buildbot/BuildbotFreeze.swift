@@ -60,9 +60,7 @@ extension BuildbotDriver {
         let inventory = try BuildbotInventory(database: copy)
         frozen.locks.append(Lock(name: BuildbotInventory.name, contents: Array(inventory.text.utf8)))
         if !inventory.isCurrent {
-            frozen.notes.append(
-                "the master was stopped, and its database lists every builder, scheduler and worker that ever was"
-            )
+            frozen.notes.append(BuildbotInventory.isOldNote)
         }
     }
 

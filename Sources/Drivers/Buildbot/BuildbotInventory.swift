@@ -17,6 +17,9 @@ struct BuildbotInventory {
 
     /// The name of the lock.
     static let name = "inventory.lock"
+    /// What a snapshot notes when ``isCurrent`` is false.
+    static let isOldNote =
+        "the master was stopped, and its database lists every builder, scheduler and worker that ever was"
 
     /// The lines, sorted.
     var lines: [Line]

@@ -2,6 +2,7 @@ internal import FileTree
 internal import FoundationEssentials
 internal import Judge
 internal import Programs
+internal import SnapshotModel
 internal import SQLite
 internal import SystemPackage
 
@@ -105,6 +106,16 @@ extension BuildbotShadow {
             }
         }
         .sorted()
+    }
+
+    func expected(_ captured: CapturedComponent, in source: any FileSource) throws -> Set<ObjectName>? {
+        guard !captured.notes.contains(BuildbotInventory.isOldNote),
+            let bytes = try source.lock(BuildbotInventory.name)
+        else { return nil }
+        let kinds = ["builder", "scheduler", "worker"]
+        return Set(
+            try BuildbotInventory(bytes).lines.filter { kinds.contains($0.kind) && !$0.name.hasPrefix("__") }
+                .map { ObjectName($0.kind, $0.name) })
     }
 
     // MARK: - Builds

@@ -1,0 +1,110 @@
+internal import ArgumentParser
+internal import Capture
+internal import Drill
+internal import FileTree
+internal import FoundationEssentials
+internal import GitStore
+internal import SnapshotModel
+internal import SystemPackage
+
+struct DrillCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drill",
+        abstract: "Restore a snapshot into isolation, and prove that it comes back.",
+        discussion: """
+            Verifies the snapshot, opens everything that is sealed, restores it into a directory of its own, compares that \
+            with the snapshot, boots what can be booted in a sandbox without network and without production's secrets, and \
+            runs a build. Production is not touched. What came of it is kept in the store as evidence; a green drill makes \
+            the snapshot proven.
+
+            EXAMPLE
+              understudy drill
+              understudy drill latest~7 --build nightly
+
+            EXIT STATUS
+              0   green: the snapshot is proven
+              1   the drill could not be held
+              6   red: something does not come back; the report says what
+              10  there is no store
+              11  another drill or canary runs, or another process writes to the store
+              12  no identity, or none that opens the snapshot
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @Argument(help: "The snapshot; the latest when left out.")
+    var id = "latest"
+
+    @Option(
+        name: .customLong("build"),
+        help: "A job that must run green in isolation; may be given again. Else the most used one is tried.")
+    var jobs: [String] = []
+
+    @OptionGroup var identity: IdentityOption
+
+    @OptionGroup var options: Options
+
+    private struct Result: Encodable {
+        struct Step: Encodable {
+            var component: String, name: String, result: String, detail: String
+            var seconds: Double
+        }
+        var snapshot: String
+        var steps: [Step]
+        var proven: Bool
+        var seconds: Double
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        let store = try session.store()
+        let reader = try store.reader()
+        let reference = try store.snapshot(id, of: session.system.name)
+        let stored = try store.read(reference, with: reader)
+        let report = try await Drill(
+            session.system, store: store, reader: reader, snapshot: stored, identities: identity.read(),
+            jobs: jobs, launcher: Files.resolved("/proc/self/exe"), parent: "/var/tmp",
+            progress: { session.output.progress($0) }
+        ).run()
+        session.output.endProgress()
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let lock = try store.lock(purpose: "drill")
+        try store.addEvidence(
+            "drills", system: session.system.name,
+            subject: "drill of \(reference.id): \(report.isGreen ? "green" : "red")",
+            report: Array(try encoder.encode(report)) + [UInt8(ascii: "\n")], about: reference.id,
+            isProof: report.isGreen, author: session.author, time: Clock.now.seconds, holding: lock)
+        let result = Result(
+            snapshot: reference.id.description,
+            steps: report.checks.map {
+                .init(
+                    component: $0.component, name: $0.name, result: $0.result.rawValue, detail: $0.detail,
+                    seconds: $0.seconds)
+            }, proven: report.isGreen, seconds: report.seconds)
+        try session.output.result(result) { words(report) }
+        if !report.isGreen { throw ExitCode(ExitStatus.verification.rawValue) }
+    }
+
+    private func words(_ report: DrillReport) -> String {
+        let head =
+            report.isGreen
+            ? "green: \(report.snapshot) comes back, \(shown(seconds: report.seconds)) from nothing to everything below"
+            : "RED: \(report.snapshot) does not come back: \(report.problems.first ?? "nothing could be checked")"
+        let rows = report.checks.map { check in
+            let mark =
+                switch check.result {
+                case .passed: "ok"
+                case .failed: "FAILED"
+                case .notCovered: "not covered"
+                }
+            return [
+                "  \(check.component)", check.name, mark, shown(seconds: check.seconds), check.detail,
+            ]
+        }
+        let next =
+            report.isGreen
+            ? "  the snapshot is proven"
+            : "  hint: restore an older one that is proven: 'understudy snapshots'"
+        return [head, table(rows), next].joined(separator: "\n")
+    }
+}

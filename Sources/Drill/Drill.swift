@@ -1,0 +1,317 @@
+package import Capture
+internal import Drivers
+internal import FileTree
+package import Git
+package import GitStore
+internal import Judge
+internal import Programs
+internal import Restore
+package import Sealing
+internal import Shadow
+internal import SnapshotModel
+internal import SQLite
+package import SystemPackage
+
+/// Restores a snapshot into isolation, puts it to work, and says what of it does not come back.
+///
+/// Production is not touched, and nothing leaves the shadow. A check that fails does not stop the others.
+package final class Drill {
+    private let system: DeliverySystem
+    private let store: SnapshotStore
+    private let reader: ObjectReader
+    private let stored: StoredSnapshot
+    private let identities: [Identity]?
+    private let launcher: FilePath
+    private let parent: FilePath
+    private let jobs: [String]
+    private let progress: @Sendable (String) -> Void
+    private var report: DrillReport
+
+    /// How long a boot, and a build, may take.
+    private static let limit = Duration.seconds(180)
+
+    /// A drill; `jobs` are the names of jobs that must run green, and the shadow's directory is made in `parent`, whose path
+    /// is short.
+    package init(
+        _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, snapshot: StoredSnapshot,
+        identities: [Identity]?, jobs: [String], launcher: FilePath, parent: FilePath,
+        progress: @escaping @Sendable (String) -> Void
+    ) {
+        self.system = system
+        self.store = store
+        self.reader = reader
+        stored = snapshot
+        self.identities = identities
+        self.launcher = launcher
+        self.parent = parent
+        self.jobs = jobs
+        self.progress = progress
+        report = DrillReport(
+            snapshot: snapshot.reference.id, host: system.host, tool: system.tool,
+            started: CivilTime(seconds: Clock.now.seconds).iso8601, checks: [], seconds: 0)
+    }
+
+    /// Runs the drill; nothing of it is left afterwards.
+    ///
+    /// What does not restore is in the report. Throws when the drill itself cannot be held: no isolation, no identity.
+    package func run() async throws -> DrillReport {
+        let clock = ContinuousClock()
+        let began = clock.now
+        let workspace = try Workspace(store, in: parent)
+        do {
+            try await run(in: workspace)
+        } catch {
+            try workspace.remove()
+            throw error
+        }
+        try workspace.remove()
+        report.seconds = seconds(clock.now - began)
+        return report
+    }
+
+    private func run(in workspace: Workspace) async throws {
+        try await check("", "verify") {
+            let verification = try Verification(store, identities: identities)
+            let verdict = verification.verify(stored.reference)
+            let problems = try await verdict.problems + verification.verifySources(stored.reference)
+            guard problems.isEmpty else { throw Finding(problems.prefix(3).joined(separator: "; ")) }
+            return "\(verdict.objects) objects are whole"
+        }
+        for captured in stored.snapshot.components {
+            if let missing = captured.unreadable.first {
+                note(
+                    captured.name, "complete", .failed,
+                    "\(captured.unreadable.count) paths could not be read when it was taken, the first is \(missing.path): \(missing.reason)"
+                )
+            }
+            guard let driver = system.driver(of: captured.name) else {
+                note(
+                    captured.name, "restore", .notCovered, "the system file does not describe this component")
+                continue
+            }
+            if driver.shadow == nil {
+                try await restore(captured, driver, in: workspace)
+            } else {
+                try await rehearse(captured, in: workspace)
+            }
+        }
+    }
+
+    // MARK: - What is files alone
+
+    private func restore(
+        _ captured: CapturedComponent, _ driver: any Driver, in workspace: Workspace
+    ) async throws {
+        var staged: StagedComponent?
+        try await check(captured.name, "restore") {
+            progress("restoring \(captured.name)")
+            let made = try await Materialisation(system, store: store, reader: reader, identities: identities)
+                .write(
+                    captured.name, of: stored, to: workspace.directory.appending("drill"), verifies: true,
+                    progress: { _ in })
+            staged = made.staged
+            return "\(captured.entries) entries; captured again they are the snapshot's own"
+        }
+        guard let staged else { return }
+        try await checkContents(captured, driver, staged)
+        if driver.lifecycle != nil {
+            note(
+                captured.name, "boot", .notCovered,
+                "components of the driver \(captured.driver) are not booted in isolation")
+        }
+    }
+
+    private func checkContents(
+        _ captured: CapturedComponent, _ driver: any Driver, _ staged: StagedComponent
+    ) async throws {
+        let places = Dictionary(staged.roots.map { ($0.root.name, $0.staged) }) { first, _ in first }
+        let repositories = driver.relocated(to: places).repositories()
+        if !repositories.isEmpty {
+            try await check(captured.name, "repositories") {
+                for repository in repositories {
+                    guard let root = places[repository.root] else { continue }
+                    let path = FilePath(bytes: root.byteArray + [UInt8(ascii: "/")] + repository.path.bytes)
+                    try await Program(
+                        "git",
+                        ["-c", "safe.directory=*", "-C", path.string, "fsck", "--full", "--no-dangling"],
+                        environment: ["HOME": "/nonexistent", "GIT_CONFIG_GLOBAL": "/dev/null"],
+                        limit: .seconds(3600)
+                    ).runSuccessfully()
+                }
+                return "'git fsck' finds nothing in \(repositories.count) repositories"
+            }
+        }
+        try await checkDatabases(captured, driver, staged)
+    }
+
+    private func checkDatabases(
+        _ captured: CapturedComponent, _ driver: any Driver, _ staged: StagedComponent
+    ) async throws {
+        var databases: [FilePath] = []
+        for root in staged.roots where root.root.kind == .directory {
+            let classes = driver.classification(of: root.root.name)
+            try walk(root.staged, .root) { path, file in
+                guard classes.entryClass(of: path, isDirectory: false) == .database,
+                    try Files.read(file, limit: 1 << 34).starts(with: Array("SQLite format 3\0".utf8))
+                else { return }
+                databases.append(file)
+            }
+        }
+        guard !databases.isEmpty else { return }
+        try await check(captured.name, "databases") {
+            for database in databases {
+                let answer = try Database(database, .reading).rows("PRAGMA integrity_check")
+                guard answer.first?.first == "ok" else {
+                    throw Finding("\(database.lastComponent?.string ?? ""): \(answer.prefix(3))")
+                }
+                let foreign = try Database(database, .reading).rows("PRAGMA foreign_key_check")
+                guard foreign.isEmpty else {
+                    throw Finding(
+                        "\(database.lastComponent?.string ?? ""): \(foreign.count) rows point nowhere")
+                }
+            }
+            return "\(databases.count) databases are whole"
+        }
+    }
+
+    // MARK: - What can be booted
+
+    private func rehearse(_ captured: CapturedComponent, in workspace: Workspace) async throws {
+        var made: Shadows?
+        try await check(captured.name, "restore") {
+            progress("restoring \(captured.name)")
+            made = try await Shadows(
+                .init(
+                    system: system, store: store, reader: reader, stored: stored, identities: identities,
+                    component: captured.name, launcher: launcher, progress: { _ in }),
+                in: workspace, verifies: true)
+            return "\(captured.entries) entries; captured again they are the snapshot's own"
+        }
+        guard var shadows = made, let driver = system.driver(of: captured.name) else { return }
+        try await checkDatabases(captured, driver, shadows.restored)
+        let room = try await shadows.make(
+            .baseline, name: "d", files: [], blobs: [:], changesPackages: false)
+        do {
+            try await use(room, captured, shadows)
+        } catch {
+            await room.stop()
+            throw error
+        }
+        await room.stop()
+    }
+
+    private func use(_ room: Room, _ captured: CapturedComponent, _ shadows: Shadows) async throws {
+        let shadow = shadows.driver
+        let remembered = try shadow.census(room.copy)
+        var boot: Boot?
+        try await check(captured.name, "boot") {
+            progress("booting \(captured.name) in isolation")
+            let result = try await room.boot(1, limit: Self.limit)
+            guard result.succeeded else { throw Finding(result.failure ?? "it does not serve") }
+            boot = result
+            return "it serves; isolation: \(room.checks.count) checks hold; \(shadows.secretsAttestation)"
+        }
+        guard let boot else { return }
+        try await check(captured.name, "inventory") {
+            guard
+                let state = SystemCapture(system, store: store, identities: identities)
+                    .state(captured.name, of: stored, reader),
+                let expected = try shadow.expected(captured, in: state.source)
+            else { throw NotCovered("the snapshot does not say what was configured when it was taken") }
+            let missing = expected.subtracting(boot.capabilities).sorted()
+            guard missing.isEmpty else {
+                throw Finding("missing: \(missing.map(\.description).joined(separator: ", "))")
+            }
+            return "\(expected.count) builders, schedulers and workers are there"
+        }
+        try await check(captured.name, "history") {
+            guard !remembered.isEmpty else { throw NotCovered("the snapshot holds no history") }
+            let now = try shadow.census(room.copy)
+            let lost = remembered.filter { (now[$0.key] ?? 0) < $0.value }.keys.sorted()
+            guard lost.isEmpty else { throw Finding("\(lost.joined(separator: ", ")) were lost by the boot") }
+            return remembered.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(
+                separator: ", ")
+        }
+        try await probe(room, captured, shadow)
+    }
+
+    private func probe(_ room: Room, _ captured: CapturedComponent, _ shadow: any ShadowDriver) async throws {
+        let all = try await shadow.jobs(in: room)
+        let wanted = jobs.isEmpty ? Array(all.prefix(1).map(\.name)) : jobs
+        for name in wanted {
+            try await check(captured.name, "build \(name)") {
+                progress("building \(name) in isolation")
+                guard let job = all.first(where: { $0.name == name }) else {
+                    throw Finding("there is no such job")
+                }
+                let run = try await shadow.run(job, in: room, limit: Self.limit)
+                guard run.outcome == .passed else {
+                    let words = "\(run.outcome.rawValue): \(run.signature ?? "")"
+                    // Only who names a job says that it can run without the network.
+                    guard jobs.isEmpty else { throw Finding(words) }
+                    throw NotCovered("\(words); name jobs that need no network with --build")
+                }
+                return "green"
+            }
+        }
+    }
+
+    // MARK: - Writing down
+
+    private struct Finding: Error {
+        var words: String
+        init(_ words: String) { self.words = words }
+    }
+
+    private struct NotCovered: Error {
+        var words: String
+        init(_ words: String) { self.words = words }
+    }
+
+    private func note(
+        _ component: String, _ name: String, _ result: DrillReport.Check.Result, _ detail: String
+    ) {
+        report.checks.append(
+            .init(component: component, name: name, result: result, detail: detail, seconds: 0))
+    }
+
+    /// Does something and writes down what came of it; a missing identity, or no isolation, ends the drill.
+    private func check(_ component: String, _ name: String, _ body: () async throws -> String) async throws {
+        let clock = ContinuousClock()
+        let began = clock.now
+        let result: DrillReport.Check.Result
+        let detail: String
+        do {
+            (result, detail) = (.passed, try await body())
+        } catch let finding as Finding {
+            (result, detail) = (.failed, finding.words)
+        } catch let reason as NotCovered {
+            (result, detail) = (.notCovered, reason.words)
+        } catch let failure as SealingFailure where failure.code == .noKeyFits {
+            throw failure
+        } catch let failure as ShadowFailure {
+            throw failure
+        } catch let failure as StoreFailure where failure.code == .locked {
+            throw failure
+        } catch {
+            (result, detail) = (.failed, "\(error)")
+        }
+        report.checks.append(
+            .init(
+                component: component, name: name, result: result, detail: detail,
+                seconds: seconds(clock.now - began)))
+    }
+
+    private func walk(
+        _ directory: FilePath, _ below: EntryPath, _ body: (EntryPath, FilePath) throws -> Void
+    ) throws {
+        for name in try Files.names(directory) {
+            let file = directory.pushing(FilePath(bytes: name))
+            switch try Files.status(file)?.kind {
+            case .directory: try walk(file, below.appending(name), body)
+            case .file: try body(below.appending(name), file)
+            default: break
+            }
+        }
+    }
+}

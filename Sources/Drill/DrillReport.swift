@@ -1,0 +1,53 @@
+package import SnapshotModel
+
+/// What a drill did and found.
+package struct DrillReport: Codable, Hashable, Sendable {
+    /// One thing that was done to show that the snapshot restores.
+    package struct Check: Codable, Hashable, Sendable {
+        /// How it came out.
+        package enum Result: String, Codable, Hashable, Sendable {
+            /// It is as it should be.
+            case passed
+            /// It is not.
+            case failed
+            /// It could not be looked at, and the detail says why.
+            case notCovered = "not-covered"
+        }
+
+        /// The component; empty for the store as a whole.
+        package var component: String
+        /// What was done: `boot`, `inventory`, `probe`.
+        package var name: String
+        /// How it came out.
+        package var result: Result
+        /// What was seen, one sentence.
+        package var detail: String
+        /// How long it took.
+        package var seconds: Double
+    }
+
+    /// The snapshot.
+    package var snapshot: SnapshotID
+    /// The host that it was restored on.
+    package var host: String
+    /// The version of the tool.
+    package var tool: String
+    /// When the drill began, ISO 8601 in UTC.
+    package var started: String
+    /// What was done, in order.
+    package var checks: [Check]
+    /// From the beginning to the end, in seconds.
+    package var seconds: Double
+
+    /// Whether everything that could be looked at is as it should be, and something was.
+    package var isGreen: Bool {
+        checks.contains { $0.result == .passed } && !checks.contains { $0.result == .failed }
+    }
+
+    /// What is wrong, one line each.
+    package var problems: [String] {
+        checks.filter { $0.result == .failed }.map {
+            ($0.component.isEmpty ? "" : "\($0.component): ") + "\($0.name): \($0.detail)"
+        }
+    }
+}
