@@ -106,10 +106,15 @@ let package = Package(
         // The system file and the policies: the only importer of Yams.
         .target(
             name: "Configuration",
-            dependencies: ["Drivers", "FileTree", "Sealing", "SnapshotModel", systemPackage, yams]),
+            dependencies: [
+                "Cryptography", "Drivers", "FileTree", "Judge", "Sealing", "SnapshotModel", systemPackage,
+                yams,
+            ]),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Configuration", "Drivers", "FileTree", "Sealing", "SnapshotModel", systemPackage]),
+            dependencies: [
+                "Configuration", "Drivers", "FileTree", "Judge", "Sealing", "SnapshotModel", systemPackage,
+            ]),
 
         // MARK: The engines
         .target(

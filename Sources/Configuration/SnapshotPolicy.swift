@@ -1,4 +1,3 @@
-internal import FileTree
 package import SnapshotModel
 package import SystemPackage
 
@@ -118,18 +117,8 @@ extension SnapshotPolicy {
     ///
     /// Throws a ``SystemFileFailure`` when the directory is missing, or when the file has anything wrong with it.
     package static func read(for system: SystemDescription) throws(SystemFileFailure) -> SnapshotPolicy {
-        guard let directory = system.policies else { return SnapshotPolicy() }
-        let path = directory.appending(fileName)
-        do throws(FileFailure) {
-            // A directory that the system file names must be there; a policy in it need not.
-            _ = try Files.names(directory)
-            guard try Files.exists(path) else { return SnapshotPolicy() }
-        } catch {
-            let problem = SystemFileFailure.Problem(
-                "cannot \(error.operation) the directory of the policies: \(error.reason)", at: nil)
-            throw SystemFileFailure(path: directory, problems: [problem])
-        }
-        return try read(path, components: system.components.map(\.name))
+        guard let (path, text) = try system.policy(named: fileName) else { return SnapshotPolicy() }
+        return try parse(text, path: path, components: system.components.map(\.name))
     }
 
     /// The policy in a file; rows about other components than `components` are refused, where it is given.

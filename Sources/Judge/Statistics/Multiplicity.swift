@@ -34,3 +34,10 @@ enum Multiplicity {
         return runs
     }
 }
+
+extension CanaryPolicy {
+    /// The fewest runs of each arm with which one test can come out at the level: 3 at 0.05, 5 at 0.01.
+    package static func fewestRuns(alpha: Double, comparison: Comparison) -> Int {
+        Multiplicity.fewestRuns(tests: 1, alpha: alpha, comparison: comparison)
+    }
+}

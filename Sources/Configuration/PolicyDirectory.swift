@@ -1,0 +1,23 @@
+internal import FileTree
+internal import SystemPackage
+
+extension SystemDescription {
+    /// The path and the text of a policy in the directory of policies; nil when the built-in one stands.
+    ///
+    /// A directory that the system file names must be there; a policy in it need not.
+    func policy(
+        named name: String
+    ) throws(SystemFileFailure) -> (path: FilePath, text: String)? {
+        guard let directory = policies else { return nil }
+        let path = directory.appending(name)
+        do throws(FileFailure) {
+            _ = try Files.names(directory)
+            guard try Files.exists(path) else { return nil }
+        } catch {
+            let problem = SystemFileFailure.Problem(
+                "cannot \(error.operation) the directory of the policies: \(error.reason)", at: nil)
+            throw SystemFileFailure(path: directory, problems: [problem])
+        }
+        return (path, try SystemFile.readText(path))
+    }
+}
