@@ -57,6 +57,8 @@ package final class CanaryRun {
     private var evidence: Evidence
     private var rules: CanaryPolicy.Rules
     private var random: SeededGenerator
+    /// An unchanged shadow once more, where the policy asks for it.
+    private var control: Room?
     private var progress: @Sendable (String) -> Void { source.progress }
 
     /// A canary of a component of a snapshot.
@@ -133,15 +135,16 @@ package final class CanaryRun {
                 hint: "add them to policies/canary.yaml")
         }
         self.rules = rules
+        if rules.control == .shadow {
+            control = try await arms.make(.control, name: "c", files: [], blobs: [:], changesPackages: false)
+        }
         do {
             try await stages(baseline, candidate, &arms)
         } catch {
-            await baseline.stop()
-            await candidate.stop()
+            for room in [baseline, candidate, control].compactMap({ $0 }) { await room.stop() }
             throw error
         }
-        await baseline.stop()
-        await candidate.stop()
+        for room in [baseline, candidate, control].compactMap({ $0 }) { await room.stop() }
     }
 
     private func attest(_ room: Room, _ secrets: String) {
@@ -165,7 +168,7 @@ package final class CanaryRun {
             ),
             (.roundTrip, { self.roundTrip() }),
             (.probes, { try await self.probe(baseline, candidate) }),
-            (.load, { StageRun(.load, state: .skipped, reason: "bursts of builds are not made yet") }),
+            (.load, { try await self.load(baseline, candidate) }),
         ]
         var reason: String?
         for (stage, step) in steps where rules.stages.contains(stage) {
@@ -265,6 +268,17 @@ package final class CanaryRun {
         }
         evidence.notCovered = Array(Set(evidence.notCovered)).sorted()
         let checks = ["\(rules.boots) boots of each arm, until they serve"]
+        if let control {
+            progress("S1: booting the unchanged shadow once more")
+            let boot = try await control.boot(1, limit: Self.bootLimit)
+            attest(control, secrets)
+            guard boot.succeeded else {
+                return StageRun(
+                    .boot, state: .broken,
+                    reason: "the unchanged shadow does not boot once more: \(boot.failure ?? "")",
+                    checks: checks)
+            }
+        }
         if evidence.boots.filter({ $0.arm == .baseline }).allSatisfy({ !$0.succeeded }) {
             let failure = evidence.boots.first { $0.arm == .baseline }?.failure ?? ""
             return StageRun(
@@ -302,28 +316,33 @@ package final class CanaryRun {
         }
         evidence.notCovered.sort()
         for probe in probes {
-            for room in [baseline, candidate] {
+            for room in [baseline, candidate] + (control.map { [$0] } ?? []) {
                 progress("S3: warming up \(probe.name), \(room.arm.rawValue)")
                 try await record(probe, room, pair: 0, look: 1, isWarmUp: true)
             }
         }
         while true {
-            let demand = Judge.demand(of: evidence, under: policy)
+            let demand = demand(of: evidence, under: policy)
             guard !demand.pairs.isEmpty else { break }
             for pairs in demand.pairs {
                 guard let probe = probes.first(where: { $0.name == pairs.probe }) else { continue }
                 let done =
                     evidence.runs.filter { $0.probe == probe.name && !$0.isWarmUp }.map(\.pair).max() ?? 0
-                for number in 1...pairs.count {
-                    progress("S3: \(probe.name), pair \(done + number)")
-                    let isSwapped = random.next() & 1 == 1
-                    for room in isSwapped ? [candidate, baseline] : [baseline, candidate] {
-                        try await record(probe, room, pair: done + number, look: demand.look, isWarmUp: false)
+                for number in done + 1...done + pairs.count {
+                    progress("S3: \(probe.name), pair \(number) of look \(demand.look)")
+                    for room in shuffled(baseline, candidate) {
+                        try await record(probe, room, pair: number, look: demand.look, isWarmUp: false)
                     }
                 }
             }
         }
         return StageRun(.probes, checks: probes.map { "\($0.object): \($0.reason)" })
+    }
+
+    /// The arms in an order drawn for each pair: what drifts with time hits all alike.
+    private func shuffled(_ baseline: Room, _ candidate: Room) -> [Room] {
+        let arms = random.next() & 1 == 1 ? [candidate, baseline] : [baseline, candidate]
+        return arms + (control.map { [$0] } ?? [])
     }
 
     private func record(_ probe: Probe, _ room: Room, pair: Int, look: Int, isWarmUp: Bool) async throws {
@@ -332,6 +351,46 @@ package final class CanaryRun {
             ProbeRun(
                 probe: probe.name, arm: room.arm, pair: pair, look: look, outcome: run.outcome,
                 seconds: run.seconds, signature: run.signature, isWarmUp: isWarmUp))
+    }
+
+    private func load(_ baseline: Room, _ candidate: Room) async throws -> StageRun {
+        guard let job = evidence.probes.first?.object else {
+            return StageRun(.load, state: .skipped, reason: "there is no probe to make bursts of")
+        }
+        for room in [baseline, candidate] + (control.map { [$0] } ?? []) {
+            progress("S4: warming up, \(room.arm.rawValue)")
+            try await burst(job, room, pair: 0, look: 1, isWarmUp: true)
+        }
+        while true {
+            let demand = demand(of: evidence, under: policy)
+            guard demand.bursts > 0 else { break }
+            let done = evidence.bursts.filter { !$0.isWarmUp }.map(\.pair).max() ?? 0
+            for number in done + 1...done + demand.bursts {
+                progress("S4: burst \(number) of look \(demand.look)")
+                for room in shuffled(baseline, candidate) {
+                    try await burst(job, room, pair: number, look: demand.look, isWarmUp: false)
+                }
+            }
+        }
+        return StageRun(.load, checks: ["bursts of \(rules.load.builds) builds of \(job.name)"])
+    }
+
+    /// Asks for many builds at once and waits for all of them.
+    private func burst(_ job: ObjectName, _ room: Room, pair: Int, look: Int, isWarmUp: Bool) async throws {
+        let clock = ContinuousClock()
+        let began = clock.now
+        let driver = driver
+        let runs = try await withThrowingTaskGroup(of: JobRun.self) { group in
+            for _ in 0..<rules.load.builds {
+                group.addTask { try await driver.run(job, in: room, limit: Self.probeLimit) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        evidence.bursts.append(
+            LoadBurst(
+                arm: room.arm, pair: pair, look: look, builds: runs.count,
+                failed: runs.count { $0.outcome != .passed }, queueWaits: runs.compactMap(\.wait),
+                seconds: seconds(clock.now - began), isWarmUp: isWarmUp))
     }
 
     // MARK: - The culprit

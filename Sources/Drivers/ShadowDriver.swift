@@ -188,13 +188,18 @@ package struct JobRun: Sendable {
     package var outcome: ProbeRun.Outcome
     /// How long it took, in seconds; nil when nobody knows.
     package var seconds: Double?
+    /// How long it waited until it began, in seconds; nil when nobody knows.
+    package var wait: Double?
     /// What failed, in words that are the same whenever it fails so again.
     package var signature: String?
 
     /// A run.
-    package init(outcome: ProbeRun.Outcome, seconds: Double?, signature: String? = nil) {
+    package init(
+        outcome: ProbeRun.Outcome, seconds: Double?, wait: Double? = nil, signature: String? = nil
+    ) {
         self.outcome = outcome
         self.seconds = seconds
+        self.wait = wait
         self.signature = signature
     }
 }

@@ -57,7 +57,7 @@ struct CanaryCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        let policy = try CanaryPolicy.read(for: session.description)
+        let policy = try CanaryPolicyFile.read(for: session.description)
         let store = try session.store()
         let reader = try store.reader()
         let identities = try identity.read()

@@ -55,9 +55,8 @@ struct BuildbotShadow: ShadowDriver {
 
     /// Takes out of the copied database what opens something and what no rehearsal needs.
     private func emptyDatabase(_ staged: FilePath) throws -> [Fix] {
-        let here = driver.relocated(to: ["master": staged])
-        guard let file = try here.databaseFile(), try Files.exists(staged.appending(file)) else { return [] }
-        let database = try Database(staged.appending(file), .writing)
+        guard let path = try database(staged) else { return [] }
+        let database = try Database(path, .writing)
         try database.execute("PRAGMA secure_delete = ON")
         try database.execute("BEGIN IMMEDIATE")
         try database.execute("DELETE FROM object_state WHERE name = 'session_secret'")
@@ -69,7 +68,8 @@ struct BuildbotShadow: ShadowDriver {
         try database.execute("VACUUM")
         return [
             Fix(
-                "master/\(file)", "without the key of web logins, users' passwords and the text of build logs"
+                "master/\(path.lastComponent?.string ?? "")",
+                "without the key of web logins, users' passwords and the text of build logs"
             )
         ]
     }
@@ -265,11 +265,8 @@ struct BuildbotShadow: ShadowDriver {
     }
 
     func census(_ copy: ShadowCopy) throws -> [String: Int] {
-        let staged = try master(copy).staged
-        guard let file = try driver.relocated(to: ["master": staged]).databaseFile(),
-            try Files.exists(staged.appending(file))
-        else { return [:] }
-        let database = try Database(staged.appending(file), .reading)
+        guard let path = try database(try master(copy).staged) else { return [:] }
+        let database = try Database(path, .reading)
         var counts: [String: Int] = [:]
         for table in ["builders", "builds", "buildsets", "changes", "logs", "schedulers", "steps", "workers"]
         where try database.hasTable(table) {
@@ -318,6 +315,24 @@ struct BuildbotShadow: ShadowDriver {
         let names = try JSONDecoder().decode(
             [String: String].self, from: Data(outcome.output[start...].dropFirst().utf8))
         return Dictionary(names.map { (normalised($0.key[...]), $0.value) }) { first, _ in first }
+    }
+
+    /// The copied SQLite database, nil when the snapshot has none.
+    ///
+    /// A master that is already made harmless runs another configuration, which names the one of production.
+    func database(_ staged: FilePath) throws -> FilePath? {
+        var file = try driver.relocated(to: ["master": staged]).databaseFile()
+        if let bytes = try Files.readIfPresent(staged.appending(ShadowConfiguration.name)),
+            let name = PythonText.assignment(
+                ShadowConfiguration.productionName, in: String(decoding: bytes, as: UTF8.self)
+            ).flatMap(PythonText.string)
+        {
+            let source = try Files.readIfPresent(staged.appending(name)) ?? []
+            let store = MasterConfiguration(source: String(decoding: source, as: UTF8.self)).stateStore
+            file =
+                if case .sqlite(let path) = store, FilePath(path).isRelative { path } else { "state.sqlite" }
+        }
+        return try file.map { staged.appending($0) }.flatMap { try Files.exists($0) ? $0 : nil }
     }
 
     func master(_ copy: ShadowCopy) throws -> StagedComponent.StagedRoot {

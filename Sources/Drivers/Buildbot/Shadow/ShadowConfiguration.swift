@@ -5,6 +5,8 @@
 enum ShadowConfiguration {
     /// Its name beside the production configuration.
     static let name = "shadow.cfg"
+    /// The variable that names production's own configuration.
+    static let productionName = "production_configuration"
     /// The scheduler that probes are asked for through.
     static let scheduler = "understudy-probe"
     /// What was cut, as JSON, in the socket's directory.
@@ -29,7 +31,8 @@ enum ShadowConfiguration {
         from twisted.python import log
 
         _place = \(python(place))
-        _original = os.path.join(basedir, \(python(original)))
+        \(productionName) = \(python(original))
+        _original = os.path.join(basedir, \(productionName))
         _names = {'basedir': basedir, '__file__': _original}
         with open(_original, encoding='utf-8') as f:
             exec(compile(f.read(), _original, 'exec'), _names)
@@ -98,10 +101,13 @@ enum ShadowConfiguration {
             @defer.inlineCallbacks
             def startService(self):
                 yield super().startService()
+                self._asked = {}
                 self._begun = {}
                 self._consumers = []
-                for event, method in (('new', self._new), ('finished', self._finished)):
-                    consumer = yield self.master.mq.startConsuming(method, ('builds', None, event))
+                for key, method in (
+                        (('buildrequests', None, 'new'), self._request), (('builds', None, 'new'), self._new),
+                        (('builds', None, 'finished'), self._finished)):
+                    consumer = yield self.master.mq.startConsuming(method, key)
                     self._consumers.append(consumer)
 
             @defer.inlineCallbacks
@@ -110,6 +116,9 @@ enum ShadowConfiguration {
                     yield consumer.stopConsuming()
                 yield super().stopService()
 
+            def _request(self, key, message):
+                self._asked.setdefault(message['buildrequestid'], time.monotonic())
+
             def _new(self, key, message):
                 self._begun[message['buildid']] = time.monotonic()
 
@@ -117,6 +126,7 @@ enum ShadowConfiguration {
             def _finished(self, key, message):
                 ended = time.monotonic()
                 begun = self._begun.pop(message['buildid'], None)
+                asked = self._asked.pop(message['buildrequestid'], None)
                 bad = []
                 try:
                     steps = yield self.master.data.get(('builds', str(message['buildid']), 'steps'))
@@ -137,7 +147,8 @@ enum ShadowConfiguration {
                     log.err(None, 'understudy-watch')
                 line = json.dumps({
                     'request': message['buildrequestid'], 'results': message['results'],
-                    'seconds': None if begun is None else ended - begun, 'bad': bad})
+                    'seconds': None if begun is None else ended - begun,
+                    'wait': None if begun is None or asked is None else max(0, begun - asked), 'bad': bad})
                 with open(os.path.join(_place, '\(builds)'), 'a', encoding='utf-8') as f:
                     f.write(line + '\\n')
 

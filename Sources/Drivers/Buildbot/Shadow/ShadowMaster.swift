@@ -131,11 +131,8 @@ extension BuildbotShadow {
 
     /// How often each builder has built, as the snapshot knows it.
     private func buildCounts(_ room: any ShadowRoom) throws -> [String: Int] {
-        let staged = try master(room.copy).staged
-        guard let file = try driver.relocated(to: ["master": staged]).databaseFile(),
-            try Files.exists(staged.appending(file))
-        else { return [:] }
-        let rows = try Database(staged.appending(file), .reading).rows(
+        guard let path = try database(try master(room.copy).staged) else { return [:] }
+        let rows = try Database(path, .reading).rows(
             "SELECT b.name, count(*) FROM builds x JOIN builders b ON b.id = x.builderid GROUP BY b.name")
         return Dictionary(rows.map { ($0[0] ?? "", $0[1].flatMap { Int($0) } ?? 0) }) { $0 + $1 }
     }
@@ -163,7 +160,7 @@ extension BuildbotShadow {
                     }
                 let signature = build.bad.isEmpty ? nil : build.bad.joined(separator: "; ")
                 return JobRun(
-                    outcome: outcome, seconds: build.seconds,
+                    outcome: outcome, seconds: build.seconds, wait: build.wait,
                     signature: outcome == .passed ? nil : signature ?? "result \(build.results)")
             }
             try await Task.sleep(for: .milliseconds(20))
@@ -217,6 +214,7 @@ extension BuildbotShadow {
         var request: Int
         var results: Int
         var seconds: Double?
+        var wait: Double?
         var bad: [String]
     }
 
