@@ -186,6 +186,13 @@ let package = Package(
                 "TestSupport",
                 "understudy", systemPackage,
             ]),
+        // Canaries and drills on a real Buildbot.
+        .testTarget(
+            name: "CanaryTests",
+            dependencies: [
+                "Canary", "Drivers", "FileTree", "Git", "Judge", "Programs", "Shadow", "TestSupport",
+                "understudy", systemPackage,
+            ]),
         // The binary, as its users run it.
         .testTarget(
             name: "JourneyTests",

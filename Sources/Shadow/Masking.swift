@@ -100,12 +100,20 @@ struct Masking {
                 from = secret.upperBound
                 continue
             }
-            if secret.count >= Self.shortest { remember(Array(text[secret])) }
+            // A word of a program, such as a variable's name, is masked too, but where else it stands says nothing.
+            if !Self.isWord(text[secret]) { remember(Array(text[secret])) }
             text.replaceSubrange(secret, with: mask)
             from = secret.lowerBound + mask.count
             isChanged = true
         }
         return isChanged ? text : nil
+    }
+
+    private static func isWord(_ text: ArraySlice<UInt8>) -> Bool {
+        text.allSatisfy { byte in
+            let letter = byte | 0x20
+            return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(letter) || "_.- ()".utf8.contains(byte)
+        }
     }
 
     private func replace(_ file: FilePath, with contents: [UInt8]) throws {

@@ -219,22 +219,29 @@ private final class Child: Sendable {
                 return false
             }
             let isEnded = await group.next() ?? false
-            if !isEnded { self.kill(SIGKILL) }
+            if !isEnded { self.kill() }
             group.cancelAll()
             return isEnded ? self.status : nil
         }
     }
 
-    /// Ends it, and with it everything in its sandbox.
+    /// Ends it, and with it everything in its sandbox; returns when all of that is gone.
     func end() async {
-        kill(SIGTERM)
-        if await wait(limit: .seconds(5)) == nil { await hasEnded() }
+        kill()
+        await hasEnded()
     }
 
-    private func kill(_ signal: CInt) {
+    /// Kills the sandbox's own first process: the kernel ends all others in it before bubblewrap hears of that and ends too.
+    private func kill() {
         // Not after it was waited for: the number may be another's by then.
         state.withLock { state in
-            if state.status == nil { _ = Glibc.kill(process, signal) }
+            guard state.status == nil else { return }
+            // A sandbox that has no first process yet has nothing in it.
+            let children = (try? Files.read(FilePath("/proc/\(process)/task/\(process)/children"))) ?? []
+            let numbers = children.split(separator: UInt8(ascii: " ")).compactMap {
+                Int32(String(decoding: $0, as: UTF8.self))
+            }
+            for number in numbers.isEmpty ? [process] : numbers { _ = Glibc.kill(number, SIGKILL) }
         }
     }
 

@@ -176,7 +176,12 @@ package struct Shadows {
             // What nobody changes is the same directory in every arm.
             guard root.root.kind == .directory || changesPackages else { continue }
             let target = place.appending(root.root.name)
-            try await workspace.copy(root.staged, to: target)
+            if root.root.kind == .directory {
+                try await workspace.copy(root.staged, to: target)
+            } else {
+                // Only the installer writes there, and it replaces files.
+                try await workspace.link(root.staged, to: target)
+            }
             staged.roots[index].staged = target
         }
         let sockets = place.appending("s")

@@ -54,6 +54,13 @@ package struct Workspace {
         ).runSuccessfully()
     }
 
+    /// A second set of names for the files of a tree, for what replaces files and never writes into them.
+    func link(_ source: FilePath, to target: FilePath) async throws {
+        try await Program(
+            "cp", ["--archive", "--link", source.string, target.string], limit: .seconds(1800)
+        ).runSuccessfully()
+    }
+
     /// A copy of a tree, sharing blocks where the file system can.
     func copy(_ source: FilePath, to target: FilePath) async throws {
         try await Program(

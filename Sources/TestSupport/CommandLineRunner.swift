@@ -66,6 +66,15 @@ package struct CommandLineRunner: Sendable {
         ).run()
     }
 
+    /// Runs a command that may take long and returns what came of it, whatever its status.
+    @discardableResult
+    package func run(_ arguments: [String], limit: Duration) async throws -> Program.Outcome {
+        try await Program(
+            binary.string, arguments, environment: environment, directory: directory, limit: limit,
+            outputLimit: 1 << 24
+        ).run()
+    }
+
     /// Runs a command that must succeed, and returns its standard output.
     @discardableResult
     package func succeed(_ arguments: String...) async throws -> String {
