@@ -44,9 +44,10 @@ extension Bench {
                     evidence: distinct(candidate.compactMap(\.failure)),
                     advice: "Read the first error of the boot; the unchanged shadow came up."))
             judgement.result = .fail
+            let failure = candidate.compactMap(\.failure).first.map { ": \($0)" } ?? ""
             judgement.reason =
                 "the candidate came up in 0 of \(count(candidate.count, "boot")), the baseline in \(up.count) of "
-                + "\(baseline.count)"
+                + "\(baseline.count)\(failure)"
             return judgement
         }
         compareCapabilities(baseline: up, candidate: candidateUp, &judgement)
