@@ -118,8 +118,8 @@ struct Axis {
         guard let least = values.min(), let most = values.max(), abs(most) < 1e12, abs(least) < 1e12 else {
             return nil
         }
-        // Values that are all alike stand in the middle.
-        let span = most > least ? most - least : max(abs(most) * 0.1, 1e-6)
+        // Values that are all alike, or almost, stand in the middle.
+        let span = most - least > abs(most) * 1e-6 ? most - least : max(abs(most) * 0.1, 1e-6)
         let step = Self.step(span * 1.1 / 5)
         let (first, last) = (
             ((least - span * 0.05) / step).rounded(.down), ((most + span * 0.05) / step).rounded(.up)

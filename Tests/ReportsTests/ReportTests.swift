@@ -91,7 +91,9 @@ import XML
 
     @Test func aPlotTakesAnyValues() throws {
         var measure = try #require(try SampleCanary().verdict.stages.last?.measures.last)
-        for values in [[], [0], [0, 0, 0], [1e-7, 2e-7], [5e11, 1], [1e300], [.infinity, 1]] as [[Double]] {
+        for values in [
+            [], [0], [0, 0, 0], [1e-7, 2e-7], [5e11, 1], [1e11, (1e11).nextUp], [1e300], [.infinity, 1],
+        ] as [[Double]] {
             measure.baseline = values
             measure.candidate = values
             let svg = DurationPlot(measure)?.svg(title: "t")

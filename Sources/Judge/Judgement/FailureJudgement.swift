@@ -106,4 +106,7 @@ func rounded(_ value: Double) -> Double {
 }
 
 /// `26 %`.
-func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
+func percent(_ share: Double) -> String {
+    // Evidence comes from outside: a ratio can be anything, and a number of this size says enough.
+    share < 1e6 ? "\(Int((share * 100).rounded())) %" : "more than 100000000 %"
+}

@@ -186,7 +186,7 @@ extension RatioJudgement {
 
     /// `8 % slower`, for a ratio above 1.
     private func change(_ ratio: Double, _ name: Measure.Quantity) -> String {
-        let share = Int((abs(ratio - 1) * 100).rounded())
-        return share == 0 ? "0 % \(name.worse)" : "\(share) % \(ratio < 1 ? name.better : name.worse)"
+        let share = percent(abs(ratio - 1))
+        return "\(share) \(ratio < 1 && share != "0 %" ? name.better : name.worse)"
     }
 }
