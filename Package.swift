@@ -173,8 +173,8 @@ let package = Package(
             name: "Commands",
             dependencies: [
                 "Canary", "Capture", "Configuration", "Drill", "Drivers", "FileTree", "Git", "GitStore",
-                "Judge",
-                "Programs", "Restore", "Sealing", "Shadow", "SnapshotModel", argumentParser, systemPackage,
+                "Judge", "Programs", "Reports", "Restore", "Sealing", "Shadow", "SnapshotModel", argumentParser,
+                systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
         // The steps of a snapshot and a restore, measured one by one: `make bench`.
