@@ -173,7 +173,8 @@ let package = Package(
             name: "Commands",
             dependencies: [
                 "Canary", "Capture", "Configuration", "Drill", "Drivers", "FileTree", "Git", "GitStore",
-                "Judge", "Programs", "Reports", "Restore", "Sealing", "Shadow", "SnapshotModel", argumentParser,
+                "Judge", "Programs", "Reports", "Restore", "Sealing", "Shadow", "SnapshotModel",
+                argumentParser,
                 systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),

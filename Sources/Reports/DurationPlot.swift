@@ -31,14 +31,8 @@ struct DurationPlot {
     /// Where the margin is over the baseline's median, as far as there is a baseline.
     private static func margin(_ measure: Measure) -> [Double] {
         guard let ratio = measure.ratio, !measure.baseline.isEmpty else { return [] }
-        let median = middle(measure.baseline)
-        return [measure.quantity == .throughput ? median / ratio.margin : median * ratio.margin]
-    }
-
-    private static func middle(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        let half = sorted.count / 2
-        return sorted.count.isMultiple(of: 2) ? (sorted[half - 1] + sorted[half]) / 2 : sorted[half]
+        let middle = median(ofSorted: measure.baseline.sorted())
+        return [measure.quantity == .throughput ? middle / ratio.margin : middle * ratio.margin]
     }
 
     /// The picture, named `title` for who cannot see it.
@@ -82,7 +76,7 @@ struct DurationPlot {
         var lines = [
             "<text class=\"arm\" x=\"\(round(Self.left - 14))\" y=\"\(round(centre + 4))\" text-anchor=\"end\">\(name)</text>"
         ]
-        let at = round(x(Self.middle(row.values)))
+        let at = round(x(median(ofSorted: row.values.sorted())))
         lines.append(
             "<line class=\"median \(name)\" x1=\"\(at)\" x2=\"\(at)\" y1=\"\(round(centre - 15))\" y2=\"\(round(centre + 15))\"/>"
         )

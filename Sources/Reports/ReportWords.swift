@@ -61,9 +61,12 @@ struct ReportWords {
                 let needed = failures.alpha.map { ", needed \(Figure.text(1 / $0))" } ?? ""
                 lines.append("pair by pair, beyond the declared looks: e \(Figure.text(value))\(needed)")
             }
-            if let bound = failures.upperBound {
-                lines.append("failure rates up to \(Figure.percent(bound)) are not ruled out (95 %)")
+            if let least = failures.lowerBound, let most = failures.upperBound {
+                lines.append(
+                    "not ruled out at 95 % each: failure rates from \(Figure.percent(least)) to \(Figure.percent(most))"
+                )
             }
+            if measure.look > 0 { lines.append("decided at look \(measure.look)") }
         }
         guard let ratio = measure.ratio else { return lines }
         lines.append(
@@ -86,9 +89,11 @@ struct ReportWords {
         if let lower = ratio.deltaLower, let upper = ratio.deltaUpper {
             tail += " [\(Figure.text(lower)), \(Figure.text(upper))]"
         }
+        if let most = ratio.upperDifference {
+            tail += "; worse by \(Figure.text(most, unit: measure.quantity.unit)) at most"
+        }
         if let noise = ratio.noise { tail += "; noise of the baseline \(Figure.percent(noise))" }
-        lines.append(tail)
-        return lines
+        return lines + [tail, "decided at look \(measure.look)"]
     }
 
     /// What nobody looked at, or so few runs cannot show: the last section of every report.
