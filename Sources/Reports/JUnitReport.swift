@@ -9,12 +9,14 @@ package enum JUnitReport {
         var result: StageVerdict.Result
         var reason: String
         var details: [String]
+        /// The stage's time belongs to the stage's case: servers add cases up.
+        var seconds = 0.0
     }
 
     /// The document.
     package static func render(_ evidence: Evidence, _ verdict: Verdict) -> String {
         let words = ReportWords(evidence: evidence, verdict: verdict)
-        let suites = verdict.stages.map { stage in (stage, cases(of: stage, verdict, words)) }
+        let suites = verdict.stages.map { stage in (stage, cases(of: stage, words)) }
         let all = suites.flatMap(\.1)
         var lines = ["<?xml version=\"1.0\" encoding=\"UTF-8\"?>"]
         lines.append("<testsuites name=\"\(Markup.escaped("canary \(verdict.id)"))\" \(counts(all))>")
@@ -23,24 +25,26 @@ package enum JUnitReport {
             lines.append(
                 "  <testsuite name=\"\(Markup.escaped(stage.name.title))\" \(counts(cases)) time=\"\(time(seconds))\">"
             )
-            for item in cases { lines += element(item, suite: stage.name.title, seconds: seconds) }
+            for item in cases { lines += element(item, suite: stage.name.title) }
             lines.append("  </testsuite>")
         }
         // Without a stage there is nothing that a server could show: the verdict itself is a case.
         if verdict.stages.isEmpty {
             let item = Case(name: "verdict", result: .error, reason: verdict.headline, details: [])
             lines.append("  <testsuite name=\"canary\" \(counts([item])) time=\"0\">")
-            lines += element(item, suite: "canary", seconds: 0) + ["  </testsuite>"]
+            lines += element(item, suite: "canary") + ["  </testsuite>"]
         }
         lines.append("</testsuites>")
         return lines.map { $0 + "\n" }.joined()
     }
 
-    private static func cases(of stage: StageVerdict, _ verdict: Verdict, _ words: ReportWords) -> [Case] {
+    private static func cases(of stage: StageVerdict, _ words: ReportWords) -> [Case] {
         let details = stage.findings.flatMap { finding in
             ["\(finding.severity.rawValue): \(finding.message)"] + finding.evidence.map { "| \($0)" }
         }
-        let whole = Case(name: stage.name.title, result: stage.result, reason: stage.reason, details: details)
+        let whole = Case(
+            name: stage.name.title, result: stage.result, reason: stage.reason, details: details,
+            seconds: words.evidence.stages.last { $0.stage == stage.name }?.seconds ?? 0)
         return [whole]
             + stage.measures.filter(\.isCritical).map { measure in
                 Case(
@@ -57,10 +61,10 @@ package enum JUnitReport {
             + "skipped=\"\(cases.count { $0.result == .skipped })\""
     }
 
-    private static func element(_ item: Case, suite: String, seconds: Double) -> [String] {
+    private static func element(_ item: Case, suite: String) -> [String] {
         let name = Markup.escaped(item.name)
         let start =
-            "    <testcase classname=\"canary.\(Markup.escaped(suite))\" name=\"\(name)\" time=\"\(time(seconds))\""
+            "    <testcase classname=\"canary.\(Markup.escaped(suite))\" name=\"\(name)\" time=\"\(time(item.seconds))\""
         let kind: String
         switch item.result {
         case .pass: return [start + "/>"]

@@ -128,6 +128,7 @@ import XML
         let failed = probes.children.filter { $0.child("failure") != nil }.compactMap { $0.attribute("name") }
         #expect(failed == ["S3 probes", "job deploy, the duration"])
         #expect(probes.attribute("time") == "671.0")
+        #expect(probes.children.compactMap { $0.attribute("time") } == ["671.0", "0.0", "0.0", "0.0", "0.0"])
     }
 
     @Test func textDoesNothingToATerminal() throws {
