@@ -49,7 +49,7 @@ package enum HTMLReport {
     private static func section(_ stage: StageVerdict, _ evidence: Evidence, _ words: ReportWords) -> [String]
     {
         let run = evidence.stages.last { $0.stage == stage.name }
-        let time = run.map { $0.seconds > 0 ? ", \(Figure.duration($0.seconds))" : "" } ?? ""
+        let time = run.map { $0.seconds >= 0.05 ? ", \(Figure.duration($0.seconds))" : "" } ?? ""
         var lines = ["<section id=\"\(stage.name.rawValue)\" class=\"\(stage.result.rawValue)\">"]
         lines.append(
             "<h2>\(Markup.escaped(stage.name.title)) <span class=\"result\">\(stage.result.rawValue)\(time)</span></h2>"
@@ -130,15 +130,20 @@ package enum HTMLReport {
 
     private static func attestations(_ evidence: Evidence) -> [String] {
         guard !evidence.attestations.isEmpty else { return [] }
+        let broken = evidence.attestations.count { !$0.holds }
+        let summary =
+            "\(evidence.attestations.count) checks, " + (broken == 0 ? "all hold" : "\(broken) do not hold")
         let rows = evidence.attestations.map { check in
             "<tr><td>\(check.arm.rawValue)</td><td>\(Markup.escaped(check.check))</td>"
                 + "<td>\(check.holds ? "holds" : "<strong>does not hold</strong>")</td>"
                 + "<td>\(Markup.escaped(check.detail))</td></tr>"
         }
         return [
-            "<h3>Isolation, checked inside each shadow before it booted</h3>", "<div class=\"wide\"><table>",
+            "<h3>Isolation, checked inside each shadow before it booted</h3>",
+            "<details\(broken == 0 ? "" : " open")><summary>\(summary)</summary>",
+            "<div class=\"wide\"><table>",
             "<thead><tr><th>arm</th><th>check</th><th></th><th>seen</th></tr></thead>",
-            "<tbody>\n\(rows.joined(separator: "\n"))\n</tbody>", "</table></div>",
+            "<tbody>\n\(rows.joined(separator: "\n"))\n</tbody>", "</table></div>", "</details>",
         ]
     }
 }

@@ -16,7 +16,7 @@ package enum TextReport {
             for finding in stage.findings { lines += self.lines(of: finding) }
             for measure in words.ordered(stage.measures) { lines += self.lines(of: measure, words) }
             if let control = stage.control {
-                lines.append("    control: \(control.result?.rawValue ?? "none"): \(control.reason)")
+                lines.append("    control: \(control.result?.rawValue ?? "not tried"): \(control.reason)")
             }
         }
         lines += ["", "Bound to"]

@@ -81,6 +81,17 @@ import XML
         #expect(html.contains("default-src 'none'"))
     }
 
+    @Test func aBrokenIsolationIsNotFoldedAway() throws {
+        var sample = try SampleCanary()
+        #expect(
+            HTMLReport.render(sample.evidence, sample.verdict).contains(
+                "<details><summary>2 checks, all hold"))
+        sample.evidence.attestations[1].holds = false
+        let html = HTMLReport.render(sample.evidence, sample.verdict)
+        #expect(html.contains("<details open><summary>2 checks, 1 do not hold"))
+        #expect(html.contains("<strong>does not hold</strong>"))
+    }
+
     @Test func everyRunIsADot() throws {
         let sample = try SampleCanary()
         let html = HTMLReport.render(sample.evidence, sample.verdict)

@@ -96,7 +96,8 @@ extension Bench {
             judgement.reason = reason
         } else if judgement.result == .pass {
             let compared = candidate.map(\.compared).min() ?? 0
-            judgement.reason = "\(count(compared, "object")) read and written again, and nothing more is lost"
+            judgement.reason =
+                "\(count(compared, "object")) compared with what they were, and nothing more is lost"
         }
         return judgement
     }

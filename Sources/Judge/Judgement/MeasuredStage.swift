@@ -227,7 +227,7 @@ struct MeasuredStage {
         let what = hasControl ? "two unchanged shadows" : "the two halves of the baseline's runs"
         guard !chances.isEmpty else {
             return ControlVerdict(
-                result: nil, reason: "too few runs of the baseline to judge the judge by \(what)")
+                result: nil, reason: "\(what) are too few runs to compare")
         }
         if Multiplicity.holm(chances, alpha: alpha).contains(where: \.isRejected) {
             return ControlVerdict(
