@@ -66,6 +66,9 @@ let package = Package(
         // What a canary's evidence comes to under a policy: values in, values out.
         .target(name: "Judge", dependencies: ["SnapshotModel"]),
         .testTarget(name: "JudgeTests", dependencies: ["Judge", "SnapshotModel"]),
+        // A verdict as text, HTML, JUnit XML and JSON: values in, text out.
+        .target(name: "Reports", dependencies: ["Judge", "SnapshotModel"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Judge", "Reports", "SnapshotModel", "XML"]),
 
         // MARK: The store
         // Objects, packs and references: the only importer of Clibgit2 and Clibdeflate.
@@ -170,8 +173,9 @@ let package = Package(
             name: "Commands",
             dependencies: [
                 "Canary", "Capture", "Configuration", "Drill", "Drivers", "FileTree", "Git", "GitStore",
-                "Judge",
-                "Programs", "Restore", "Sealing", "Shadow", "SnapshotModel", argumentParser, systemPackage,
+                "Judge", "Programs", "Reports", "Restore", "Sealing", "Shadow", "SnapshotModel",
+                argumentParser,
+                systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
         // The steps of a snapshot and a restore, measured one by one: `make bench`.

@@ -1,5 +1,5 @@
 /// The side of a canary that something ran on.
-package enum Arm: String, CaseIterable, Codable, CodingKeyRepresentable, Hashable, Sendable {
+package enum Arm: String, CaseIterable, Codable, Hashable, Sendable {
     /// A shadow of the snapshot as it is.
     case baseline
     /// A shadow of the snapshot with the change.
@@ -9,7 +9,7 @@ package enum Arm: String, CaseIterable, Codable, CodingKeyRepresentable, Hashabl
 }
 
 /// A part of a canary, in the order in which they run.
-package enum Stage: String, CaseIterable, Codable, CodingKeyRepresentable, Comparable, Hashable, Sendable {
+package enum Stage: String, CaseIterable, Codable, Comparable, Hashable, Sendable {
     /// What can be told without booting anything: parse, resolve, predict, advisories.
     case `static`
     /// Both arms booted several times.
@@ -26,9 +26,6 @@ package enum Stage: String, CaseIterable, Codable, CodingKeyRepresentable, Compa
 
     /// 0 to 4.
     var number: Int { Stage.allCases.firstIndex(of: self) ?? 0 }
-
-    /// Whether repeated boots decide and not statistics; the first of these that fails ends the canary.
-    package var isDeterministic: Bool { self <= .roundTrip }
 
     /// Orders as they run.
     package static func < (left: Stage, right: Stage) -> Bool { left.number < right.number }

@@ -50,8 +50,8 @@ package struct FailureComparison: Codable, Hashable, Sendable {
     package var alpha: Double?
     /// The bet against "both fail alike" after each pair, for runs beyond the declared looks.
     package var eValue: Double?
-    /// The failure rate that the candidate's runs still allow, at 95 %.
-    package var upperBound: Double?
+    /// The failure rates that the candidate's runs still allow, each bound at 95 %.
+    package var lowerBound: Double?, upperBound: Double?
 }
 
 /// Values of two arms, compared against a margin.

@@ -59,4 +59,25 @@ import Testing
         #expect(abs(Double(failed) / 3000 - 0.0476) <= 0.012)
         #expect(abs(Double(passed) / 3000 - 0.0476) <= 0.012)
     }
+
+    /// The whole judge, two looks and two probes, on arms that do not differ and on a candidate that is as slow as is tolerated.
+    @Test(arguments: [(1.0, 0.3), (1.25, 0.1)]) func aCanaryFailsByChanceNoMoreOftenThanTheLevels(
+        _ ratio: Double, _ noise: Double
+    ) throws {
+        var generator = SeededGenerator(99)
+        var results: [Decision: Int] = [:]
+        for _ in 0..<300 {
+            var rehearsal = try Rehearsal()
+            for probe in ["unit", "deploy"] {
+                rehearsal.add(
+                    probe: probe, baseline: generator.durations(10, around: 60, noise: noise),
+                    candidate: generator.durations(10, around: 60 * ratio, noise: noise))
+            }
+            results[rehearsal.verdict.result, default: 0] += 1
+        }
+        // 0.05 of 300, and twice the standard deviation of that.
+        #expect(results[.fail, default: 0] <= 15 + 8, "\(results)")
+        if ratio == 1 { #expect(results[.fail, default: 0] == 0, "\(results)") }
+        if ratio > 1 { #expect(results[.pass, default: 0] <= 15 + 8, "\(results)") }
+    }
 }

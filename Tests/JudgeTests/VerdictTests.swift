@@ -131,6 +131,40 @@ import Testing
         #expect(verdict == rehearsal.verdict)
     }
 
+    /// Evidence may have been tampered with: whatever stands in it, there is a verdict, it can be kept, and it is no pass.
+    @Test func absurdNumbersAreNoPassAndDoNotStopTheJudge() throws {
+        for absurd in [1e300, 1e9, .leastNonzeroMagnitude, -1, .infinity, .nan] {
+            var rehearsal = try Rehearsal(stages: Rehearsal.stages + [.load])
+            for arm in [Arm.baseline, .candidate] {
+                rehearsal.addBursts(arm, waits: Rehearsal.steady(5), seconds: Rehearsal.steady(5))
+            }
+            #expect(rehearsal.verdict.result == .pass)
+            for index in rehearsal.evidence.bursts.indices
+            where rehearsal.evidence.bursts[index].arm == .candidate {
+                rehearsal.evidence.bursts[index].seconds = absurd
+                rehearsal.evidence.bursts[index].queueWaits = [absurd, absurd, absurd]
+            }
+            rehearsal.slow(.candidate, by: absurd)
+            #expect(rehearsal.verdict.result != .pass, "\(absurd)")
+            #expect(try !bytes(rehearsal.verdict).isEmpty)
+        }
+        var rehearsal = try Rehearsal()
+        rehearsal.add(
+            probe: "unit", baseline: [1e-6, 1e-6, 1e-6, 1e-6, 1e-6], candidate: [9e8, 9e8, 9e8, 9e8, 9e8])
+        #expect(rehearsal.verdict.headline.contains("more than 100000000 % slower"))
+        for looks in [[], [(0, 0.0)], [(5, 2.0)], [(-3, -1.0)], [(5, .nan)]] as [[(Int, Double)]] {
+            rehearsal.rules.looks = looks.map { CanaryPolicy.Look(runs: $0.0, alpha: $0.1) }
+            #expect(rehearsal.verdict.result != .pass)
+        }
+    }
+
+    @Test func aRunWrittenDownTwiceIsOne() throws {
+        var rehearsal = try Rehearsal(runs: 3)
+        rehearsal.evidence.runs += rehearsal.evidence.runs
+        #expect(rehearsal.verdict.result == .inconclusive)
+        #expect(rehearsal.needed.pairs.map(\.count) == [2])
+    }
+
     @Test func aFailWeighsMoreThanABrokenExperiment() throws {
         var rehearsal = try Rehearsal()
         rehearsal.evidence.findings = [finding(.critical)]

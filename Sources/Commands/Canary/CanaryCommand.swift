@@ -80,7 +80,7 @@ struct CanaryCommand: AsyncParsableCommand {
         let reports = CanaryReports(evidence, verdict)
         let lock = try store.lock(purpose: "canary")
         try CanaryRecord(evidence: evidence, verdict: verdict).save(
-            in: store, contents: run.contents, pages: reports.pages, author: session.author,
+            in: store, contents: run.contents, pages: try reports.pages, author: session.author,
             time: Clock.now.seconds, holding: lock)
         if let report { try reports.write(to: FilePath(report)) }
         try session.output.result(reports.document) { reports.text }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import FileTree
 internal import Judge
+internal import Reports
 internal import SystemPackage
 
 /// What a canary tells: on the terminal, to programs, to people who read pages.
@@ -20,25 +21,26 @@ struct CanaryReports {
     /// The document of `--format json`.
     var document: Document { Document(verdict: verdict) }
 
-    var text: String {
-        var lines = [verdict.headline]
-        for s in verdict.stages {
-            lines.append("  \(s.name.title): \(s.result.rawValue): \(s.reason)")
-            for f in s.findings { lines.append("    \(f.severity) \(f.object): \(f.message)") }
-            for m in s.measures { lines.append("    \(m.object) \(m.quantity) \(m.result) \(m.reason)") }
-        }
-        if !verdict.culprit.isEmpty { lines.append("  culprit: \(verdict.culprit)") }
-        if let n = verdict.nextStep { lines.append("  next: \(n.text)") }
-        return lines.joined(separator: "\n")
-    }
+    /// What a person reads on the terminal.
+    var text: String { TextReport.render(evidence, verdict) }
 
-    /// The pages, by file name.
-    var pages: [String: [UInt8]] { [:] }
+    /// The pages, by file name: for people, for programs, for the CI server that runs the canary.
+    var pages: [String: [UInt8]] {
+        get throws {
+            [
+                "report.html": Array(HTMLReport.render(evidence, verdict).utf8),
+                "verdict.json": Array(try JSONReport.render(verdict).utf8),
+                "junit.xml": Array(JUnitReport.render(evidence, verdict).utf8),
+            ]
+        }
+    }
 
     /// Writes the pages into a directory.
     func write(to directory: FilePath) throws {
         try Files.makeDirectories(directory)
-        for (name, page) in pages { try Files.replace(directory.appending(name), with: page) }
+        for (name, page) in try pages.sorted(by: { $0.key < $1.key }) {
+            try Files.replace(directory.appending(name), with: page)
+        }
     }
 
     /// Ends the command with the status of the verdict.

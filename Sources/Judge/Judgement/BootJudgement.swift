@@ -44,9 +44,10 @@ extension Bench {
                     evidence: distinct(candidate.compactMap(\.failure)),
                     advice: "Read the first error of the boot; the unchanged shadow came up."))
             judgement.result = .fail
+            let failure = candidate.compactMap(\.failure).first.map { ": \($0)" } ?? ""
             judgement.reason =
                 "the candidate came up in 0 of \(count(candidate.count, "boot")), the baseline in \(up.count) of "
-                + "\(baseline.count)"
+                + "\(baseline.count)\(failure)"
             return judgement
         }
         compareCapabilities(baseline: up, candidate: candidateUp, &judgement)
@@ -95,7 +96,8 @@ extension Bench {
             judgement.reason = reason
         } else if judgement.result == .pass {
             let compared = candidate.map(\.compared).min() ?? 0
-            judgement.reason = "\(count(compared, "object")) read and written again, and nothing more is lost"
+            judgement.reason =
+                "\(count(compared, "object")) compared with what they were, and nothing more is lost"
         }
         return judgement
     }

@@ -6,12 +6,8 @@ struct FailureJudgement {
     let reason: String
     /// The numbers; without the level, which depends on how many tests there are.
     let numbers: FailureComparison
-    /// What the candidate's failures say, where it fails.
-    let signatures: [String]
     /// What the unchanged arms' failures say first; nil when none says anything.
     let unchangedSignature: String?
-    /// Whether it failed by a cause and not by a count: no number of other tests can take that back.
-    let isDeterministic: Bool
     /// Whether the unchanged arms fail always: then the probe says nothing here.
     let isInvalid: Bool
 
@@ -36,7 +32,6 @@ struct FailureJudgement {
         let candidate = series.runs(.candidate, until: pair)
         let (failures, baselineFailures) = (candidate.filter { !$0.passed }, unchanged.filter { !$0.passed })
         let told = failures.compactMap(\.signature).filter { !$0.isEmpty }
-        signatures = distinct(told)
         unchangedSignature = baselineFailures.compactMap(\.signature).first { !$0.isEmpty }
         isInvalid = unchanged.count >= Self.fewest && baselineFailures.count == unchanged.count
         let p = FailureRate.pWorse(
@@ -50,36 +45,38 @@ struct FailureJudgement {
             (level, bet, isRejected) = (alpha, value, value >= 1 / alpha)
         }
         let bound = FailureRate.upperBound(failed: failures.count, runs: candidate.count, alpha: 0.05)
+        let least = FailureRate.lowerBound(failed: failures.count, runs: candidate.count, alpha: 0.05)
         numbers = FailureComparison(
             baselineFailed: baselineFailures.count, baselineRuns: unchanged.count,
             candidateFailed: failures.count, candidateRuns: candidate.count, p: p.map(rounded),
-            alpha: level.map(rounded), eValue: bet.map(rounded), upperBound: bound.map(rounded))
+            alpha: level.map(rounded), eValue: bet.map(rounded), lowerBound: least.map(rounded),
+            upperBound: bound.map(rounded))
         let summary = "\(failures.count) of \(candidate.count) runs failed, without the change "
         let enough = min(unchanged.count, candidate.count) >= Self.fewest
         if failures.count == candidate.count, baselineFailures.isEmpty, enough {
-            (result, isDeterministic) = (.fail, true)
+            result = .fail
             reason = "every run fails: \(summary)none of \(unchanged.count)"
         } else if baselineFailures.isEmpty, failures.count >= 2, told.count == failures.count,
-            signatures.count == 1, enough
+            Set(told).count == 1, enough
         {
-            (result, isDeterministic) = (.fail, true)
+            result = .fail
             reason = "\(summary)none of \(unchanged.count), and each in the same way"
         } else if isRejected, enough {
-            (result, isDeterministic) = (.fail, false)
+            result = .fail
             reason = "\(summary)\(baselineFailures.count) of \(unchanged.count)"
         } else if !baselineFailures.isEmpty {
-            (result, isDeterministic) = (.inconclusive, false)
+            result = .inconclusive
             reason =
                 "the probe fails without the change too, in \(baselineFailures.count) of \(unchanged.count) runs"
         } else if !failures.isEmpty {
-            (result, isDeterministic) = (.inconclusive, false)
+            result = .inconclusive
             reason = "\(summary)none of \(unchanged.count): too few to tell chance from the change"
         } else if isComplete, !unchanged.isEmpty, !candidate.isEmpty, let bound {
-            (result, isDeterministic) = (.pass, false)
+            result = .pass
             reason =
                 "no failure in \(count(candidate.count, "run")); a rate of up to \(percent(bound)) would still go unseen"
         } else {
-            (result, isDeterministic) = (.inconclusive, false)
+            result = .inconclusive
             reason = "\(min(candidate.count, unchanged.count)) runs of each arm so far"
         }
     }
@@ -106,4 +103,7 @@ func rounded(_ value: Double) -> Double {
 }
 
 /// `26 %`.
-func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
+func percent(_ share: Double) -> String {
+    // Evidence comes from outside: a ratio can be anything, and a number of this size says enough.
+    share < 1e6 ? "\(Int((share * 100).rounded())) %" : "more than 100000000 %"
+}

@@ -131,7 +131,7 @@ struct Judgement {
     /// What is still to be run.
     var demand: Demand {
         var demand = Demand(boots: 0, look: 0, pairs: [], bursts: 0)
-        guard let bench else { return demand }
+        guard let bench, bench.isolationProblem() == nil else { return demand }
         for stage in bench.rules.stages.sorted() {
             let judgement = data(of: stage, bench)
             guard judgement.result != .fail, judgement.result != .error else { return demand }
@@ -193,6 +193,6 @@ extension MeasuredStage {
 
     private func done(_ index: Int, until pair: Int) -> Int {
         let arms: [Arm] = control == .shadow ? Arm.allCases : [.baseline, .candidate]
-        return arms.map { series[index].runs($0, until: pair).count }.min() ?? 0
+        return arms.map { series[index].number($0, until: pair) }.min() ?? 0
     }
 }

@@ -17,7 +17,12 @@ extension MeasuredStage {
             let measures = measures(of: index)
             judgement.measures += measures
             judgement.findings += measures.flatMap { findings(for: $0, of: series) }
-            if series.isCritical { critical += measures }
+            if series.isCritical {
+                critical += measures
+            } else if measures.contains(where: { $0.look == 0 }) {
+                judgement.notCovered.append(
+                    NotCovered(series.object, reason: "chosen to be shown, and not run as often as planned"))
+            }
         }
         if let reason = bench.blockingReason(judgement.findings.filter { $0.kind != Self.failing }) {
             judgement.result = .fail
@@ -161,10 +166,10 @@ extension RatioJudgement {
     /// Why the comparison came to that, one sentence.
     func reason(_ decision: Decision, quantity: Series.Quantity, margin: Double) -> String {
         let name = quantity.name
-        let tolerated = "\(change(margin, name)) is tolerated"
+        let tolerated = "\(percent(margin - 1)) is tolerated"
         switch decision {
         case .fail:
-            let least = numbers.lower.map { ", at least \(change($0, name))" } ?? ""
+            let least = numbers.lower.map { ", at least \(percent(abs($0 - 1)))" } ?? ""
             return "\(numbers.estimate.map { change($0, name) } ?? name.worse)\(least); \(tolerated)"
         case .pass where isBelowFloor:
             return "shown to be less than \(quantity.floor) s \(name.worse), which nothing is stopped for"
@@ -181,7 +186,7 @@ extension RatioJudgement {
 
     /// `8 % slower`, for a ratio above 1.
     private func change(_ ratio: Double, _ name: Measure.Quantity) -> String {
-        let share = Int((abs(ratio - 1) * 100).rounded())
-        return share == 0 ? "0 % \(name.worse)" : "\(share) % \(ratio < 1 ? name.better : name.worse)"
+        let share = percent(abs(ratio - 1))
+        return "\(share) \(ratio < 1 && share != "0 %" ? name.better : name.worse)"
     }
 }

@@ -66,70 +66,78 @@ struct MeasuredStage {
 
     /// Whether both arms have all runs of a look.
     func isComplete(_ index: Int, at look: CanaryPolicy.Look) -> Bool {
-        [.baseline, .candidate].allSatisfy { series[index].runs($0, until: look.runs).count >= look.runs }
+        [.baseline, .candidate].allSatisfy { series[index].number($0, until: look.runs) >= look.runs }
+    }
+
+    /// One of the tests that are made at once at a look.
+    private struct Test {
+        /// Which series, and which of its states.
+        var series: Int, state: Int
+        /// The chance for a fail; nil when it is decided already, or has too few runs.
+        var p: Double?
+        /// The comparison behind it, where it is one of values.
+        var ratio: RatioJudgement?
+        /// Whether it takes its share of the level.
+        var counts = true
+        /// What came of it after Holm.
+        var isRejected = false
+        /// The level that its p was held against.
+        var level = 0.0
     }
 
     /// Judges what is undecided with the runs of one look: first every p, then Holm, then the decisions.
     private mutating func judge(at look: CanaryPolicy.Look, number: Int) {
-        /// A test that counts among those at once; nil `p` for one that has no data or is decided.
-        struct Test {
-            var series: Int
-            var state: Int
-            var p: Double?
-        }
-        var tests: [Test] = []
-        var ratios: [[RatioJudgement?]] = series.map { $0.quantities.map { _ in nil } }
-        for index in series.indices where !isInvalid(index) {
-            let judgement = FailureJudgement(series[index], until: look.runs, test: .none, isComplete: false)
-            let hasFailures =
-                judgement.numbers.baselineFailed + judgement.numbers.candidateFailed > 0
-            var isOpen = states[index].map { $0.decision == .inconclusive }
-            // A run can still fail after a look without failures.
-            isOpen[0] = states[index][0].decision != .fail
-            // Without any failure the test can reject nothing, and is none.
-            if hasFailures {
-                tests.append(Test(series: index, state: 0, p: isOpen[0] ? judgement.numbers.p : nil))
-            }
-            let isComplete = isComplete(index, at: look)
-            for quantity in series[index].quantities.indices {
-                if isComplete, isOpen[quantity + 1] {
-                    ratios[index][quantity] = RatioJudgement(
-                        series[index], quantity: quantity, until: look.runs, margin: margin,
-                        alpha: look.alpha, comparison: comparison)
-                }
-                let p = ratios[index][quantity]?.numbers.pFail
-                tests.append(Test(series: index, state: quantity + 1, p: p))
-            }
-        }
-        // What only is shown shares its level with nothing.
-        let critical = tests.filter { series[$0.series].isCritical }
-        let levels = Multiplicity.holm(critical.map { $0.p ?? 1 }, alpha: look.alpha)
-        let single = tests.filter { !series[$0.series].isCritical }.map { test in
-            (test, (isRejected: test.p.map { $0 <= look.alpha } ?? false, level: look.alpha))
-        }
-        let outcomes = Array(zip(critical, levels)) + single
-        for index in series.indices where !isInvalid(index) {
-            let isComplete = isComplete(index, at: look)
-            let outcome = { (state: Int) in
-                outcomes.first { $0.0.series == index && $0.0.state == state }?.1
-                    ?? (isRejected: false, level: look.alpha)
-            }
-            if states[index][0].decision != .fail {
-                let (isRejected, level) = outcome(0)
+        var tests = series.indices.filter { !isInvalid($0) }.flatMap { self.tests(of: $0, at: look) }
+        share(look.alpha, among: &tests)
+        for test in tests {
+            if test.state == 0 {
+                let isComplete = isComplete(test.series, at: look)
                 let judgement = FailureJudgement(
-                    series[index], until: look.runs,
-                    test: .look(level: level, isRejected: isRejected && isComplete), isComplete: isComplete)
-                record(judgement, index, look: number, isComplete: isComplete)
+                    series[test.series], until: look.runs,
+                    test: .look(level: test.level, isRejected: test.isRejected && isComplete),
+                    isComplete: isComplete)
+                record(judgement, test.series, look: number, isComplete: isComplete)
+            } else if let ratio = test.ratio {
+                let decision = ratio.result(isRejected: test.isRejected, alphaPass: look.alpha)
+                states[test.series][test.state] = State(
+                    decision: decision, look: number, ratio: ratio, alphaFail: test.level)
             }
-            for (quantity, ratio) in ratios[index].enumerated() {
-                guard let ratio else { continue }
-                let (isRejected, level) = outcome(quantity + 1)
-                states[index][quantity + 1].decision = ratio.result(
-                    isRejected: isRejected, alphaPass: look.alpha)
-                states[index][quantity + 1].ratio = ratio
-                states[index][quantity + 1].alphaFail = level
-                states[index][quantity + 1].look = number
+        }
+    }
+
+    private func tests(of index: Int, at look: CanaryPolicy.Look) -> [Test] {
+        let series = series[index]
+        var tests: [Test] = []
+        // A run can still fail after a look without failures: only a fail is final here.
+        if states[index][0].decision != .fail {
+            let judgement = FailureJudgement(series, until: look.runs, test: .none, isComplete: false)
+            // Without any failure the test can reject nothing, and is none.
+            let hasFailures = judgement.numbers.baselineFailed + judgement.numbers.candidateFailed > 0
+            tests.append(Test(series: index, state: 0, p: judgement.numbers.p, counts: hasFailures))
+        }
+        for quantity in series.quantities.indices {
+            var test = Test(series: index, state: quantity + 1)
+            if isComplete(index, at: look), states[index][quantity + 1].decision == .inconclusive {
+                test.ratio = RatioJudgement(
+                    series, quantity: quantity, until: look.runs, margin: margin, alpha: look.alpha,
+                    comparison: comparison)
+                test.p = test.ratio?.numbers.pFail
             }
+            tests.append(test)
+        }
+        return tests
+    }
+
+    /// What can fail the stage shares the level by Holm; what only is shown has it for itself.
+    private func share(_ alpha: Double, among tests: inout [Test]) {
+        for index in tests.indices {
+            tests[index].level = alpha
+            tests[index].isRejected = tests[index].p.map { $0 <= alpha } ?? false
+        }
+        let family = tests.indices.filter { tests[$0].counts && series[tests[$0].series].isCritical }
+        let results = Multiplicity.holm(family.map { tests[$0].p ?? 1 }, alpha: alpha)
+        for (index, result) in zip(family, results) {
+            (tests[index].isRejected, tests[index].level) = (result.isRejected, result.level)
         }
     }
 
@@ -219,7 +227,7 @@ struct MeasuredStage {
         let what = hasControl ? "two unchanged shadows" : "the two halves of the baseline's runs"
         guard !chances.isEmpty else {
             return ControlVerdict(
-                result: nil, reason: "too few runs of the baseline to judge the judge by \(what)")
+                result: nil, reason: "\(what) are too few runs to compare")
         }
         if Multiplicity.holm(chances, alpha: alpha).contains(where: \.isRejected) {
             return ControlVerdict(

@@ -36,8 +36,8 @@ struct Series {
     /// The runs of an arm until a pair.
     func runs(_ arm: Arm, until pair: Int) -> [Run] { (runs[arm] ?? []).filter { $0.pair <= pair } }
 
-    /// How many runs an arm has.
-    func number(_ arm: Arm) -> Int { runs[arm]?.count ?? 0 }
+    /// How many pairs until one have a run of the arm; a run that was written down twice is one.
+    func number(_ arm: Arm, until pair: Int = .max) -> Int { Set(runs(arm, until: pair).map(\.pair)).count }
 
     /// The values of one quantity in the runs of an arm until a pair.
     func values(_ quantity: Int, _ arm: Arm, until pair: Int) -> [Double] {
@@ -59,7 +59,7 @@ extension Bench {
                 object: probe.object, probe: probe.name, isCritical: probe.isCritical,
                 quantities: [Series.Quantity(name: .seconds, floor: rules.floor)],
                 runs: byArm(runs, arm: \.arm) { run in
-                    let seconds = run.seconds.flatMap { $0.isFinite && $0 > 0 ? $0 : nil }
+                    let seconds = run.seconds.flatMap { Self.isUsable($0) ? $0 : nil }
                     let passed = run.outcome == .passed && seconds != nil
                     let reason = run.signature ?? (run.outcome == .passed ? "no duration" : nil)
                     return Series.Run(
@@ -84,8 +84,9 @@ extension Bench {
                 runs: byArm(bursts, arm: \.arm) { burst in
                     let waits = burst.queueWaits.sorted()
                     let isUsable =
-                        burst.builds > 0 && burst.seconds.isFinite && burst.seconds > 0 && !waits.isEmpty
-                        && waits.allSatisfy { $0.isFinite && $0 >= 0 }
+                        burst.builds > 0 && Self.isUsable(burst.seconds)
+                        && Self.isUsable(Double(burst.builds) / burst.seconds)
+                        && waits.allSatisfy { $0 == 0 || Self.isUsable($0) }
                     let passed = isUsable && burst.failed == 0 && waits.count == burst.builds
                     return Series.Run(
                         pair: burst.pair, passed: passed,
@@ -95,6 +96,9 @@ extension Bench {
                 })
         ]
     }
+
+    /// Whether a value can be a time or a rate: whatever else stands in evidence is no measurement.
+    private static func isUsable(_ value: Double) -> Bool { value > 0 && value < 1e9 }
 
     private func byArm<Value>(
         _ values: [Value], arm: (Value) -> Arm, _ run: (Value) -> Series.Run

@@ -15,9 +15,6 @@ struct MannWhitney {
     /// Whether every arrangement was counted.
     let isExact: Bool
 
-    /// The chance of a `u` as far from the middle, on either side.
-    var pTwoSided: Double { min(1, 2 * min(pGreater, pLess)) }
-
     /// The test of `x` against `y`; nil when one is empty or has a value that is no number.
     init?(_ x: [Double], _ y: [Double]) {
         self.init(x, y, exactLimit: Self.exactLimit)

@@ -30,7 +30,10 @@ enum Multiplicity {
     /// The fewest runs of each arm with which one of `tests` can be rejected at `alpha`.
     static func fewestRuns(tests: Int, alpha: Double, comparison: CanaryPolicy.Comparison) -> Int {
         var runs = 1
-        while smallestP(runs: runs, comparison: comparison) > alpha / Double(max(1, tests)) { runs += 1 }
+        // No level that anybody declares needs more; without an end one of zero would.
+        while runs < 100, smallestP(runs: runs, comparison: comparison) > alpha / Double(max(1, tests)) {
+            runs += 1
+        }
         return runs
     }
 }

@@ -9,8 +9,8 @@ enum NormalDistribution {
     static func share(below x: Double) -> Double { 0.5 * erfc(-x / 2.0.squareRoot()) }
 }
 
-/// The middle of sorted values, the mean of the two in the middle where their number is even.
-func median(ofSorted values: [Double]) -> Double {
+/// The middle of sorted values, the mean of the two in the middle where their number is even; there is one at least.
+package func median(ofSorted values: [Double]) -> Double {
     let middle = values.count / 2
     return values.count.isMultiple(of: 2) ? (values[middle - 1] + values[middle]) / 2 : values[middle]
 }

@@ -46,7 +46,7 @@ struct ShiftEstimate: Hashable {
 
     private init(sorted: [Double], rank: (k: Int, level: Double)) {
         estimate = median(ofSorted: sorted)
-        let hasBounds = rank.k > 0
+        let hasBounds = rank.k > 0 && rank.k <= sorted.count
         lower = hasBounds ? sorted[rank.k - 1] : nil
         upper = hasBounds ? sorted[sorted.count - rank.k] : nil
         level = hasBounds ? rank.level : nil
@@ -66,7 +66,7 @@ struct ShiftEstimate: Hashable {
     ) -> (k: Int, level: Double) {
         let share = { (k: Int) in NormalDistribution.share(below: (Double(k) - 0.5 - mean) / deviation) }
         var k = 0
-        while share(k + 1) <= alpha { k += 1 }
+        while Double(k) < mean, share(k + 1) <= alpha { k += 1 }
         return (k, share(k))
     }
 }
