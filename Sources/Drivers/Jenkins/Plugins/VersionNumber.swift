@@ -2,8 +2,8 @@
 ///
 /// The comparison is Jenkins' own with all its quirks: it is not transitive for odd strings, and not symmetric for
 /// wildcards, so it is only ever used pairwise, never to sort.
-struct VersionNumber: Hashable {
-    private indirect enum Item: Hashable {
+package struct VersionNumber: Hashable, Sendable {
+    private indirect enum Item: Hashable, Sendable {
         /// Digits without leading zeros, of any length.
         case number(String)
         case text(String)
@@ -25,7 +25,8 @@ struct VersionNumber: Hashable {
     /// What follows `-SNAPSHOT`, or stands in its place; nil for a release.
     private let snapshot: String?
 
-    init(_ text: String) {
+    /// The version that a text spells; every text spells one.
+    package init(_ text: String) {
         let (base, snapshot) = Self.split(text)
         self.snapshot = snapshot
         var parser = Parser()
@@ -33,7 +34,7 @@ struct VersionNumber: Hashable {
     }
 
     /// The comparison of two versions: negative, zero, positive.
-    func compared(to other: VersionNumber) -> Int {
+    package func compared(to other: VersionNumber) -> Int {
         let order = Self.compare(.list(items), .list(other.items))
         guard order == 0 else { return order }
         switch (snapshot, other.snapshot) {
@@ -48,6 +49,9 @@ struct VersionNumber: Hashable {
             return Self.compareNumbers(plain(one[1]), plain(two[1]))
         }
     }
+
+    /// Whether it comes before another, as `isOlderThan` has it.
+    package func isOlder(than other: VersionNumber) -> Bool { compared(to: other) < 0 }
 
     /// The text before a snapshot's mark with `-SNAPSHOT` behind it, and the mark: `-SNAPSHOT` or a time and a number.
     private static func split(_ text: String) -> (String, String?) {

@@ -16,6 +16,7 @@ import Testing
 
     @Test func everyObservedComparisonAgrees() throws {
         let path = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
+            .removingLastComponent()
             .appending("Fixtures/jenkins-versions.json")
         let vectors = try JSONDecoder().decode([Vector].self, from: Data(try Files.read(path)))
         #expect(vectors.count == 83)

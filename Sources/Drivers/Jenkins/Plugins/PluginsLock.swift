@@ -54,7 +54,7 @@ struct PluginsLock {
                 row = old
                 row.flags = old.flags.filter { $0 == "unreadable" }
             } else {
-                row = read(
+                row = try read(
                     entry, at: FilePath(bytes: home.byteArray + [UInt8(ascii: "/")] + entry.path.bytes),
                     origin)
             }
@@ -64,20 +64,12 @@ struct PluginsLock {
         markTwins()
     }
 
-    private func read(_ entry: Entry, at path: FilePath, _ origin: String) -> Row {
-        var row = Row(
-            name: baseName(entry), version: "???", digest: hex(entry.digest), origin: origin,
-            flags: ["unreadable"])
-        do throws(ArchiveError) {
-            guard let bytes = try ZipArchive.contents(of: PluginManifest.path, in: path) else { return row }
-            let manifest = PluginManifest(bytes)
-            row.name = manifest.shortName ?? row.name
-            row.version = manifest.version
-            row.flags = []
-        } catch {
-            // Jenkins passes over an archive that it cannot open; the lock says so, and the file is captured as it is.
-        }
-        return row
+    private func read(_ entry: Entry, at path: FilePath, _ origin: String) throws -> Row {
+        // Jenkins passes over an archive that it cannot open; the lock says so, and the file is captured as it is.
+        let file = try PluginFile.read(path)
+        return Row(
+            name: file.id, version: file.version, digest: hex(entry.digest), origin: origin,
+            flags: file.fault == nil ? [] : ["unreadable"])
     }
 
     /// Adds the core.
