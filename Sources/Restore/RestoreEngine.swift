@@ -23,6 +23,8 @@ package final class RestoreEngine {
     private var notes: [String] = []
     private var started: [String] = []
     private var safety: SnapshotID?
+    /// Components whose driver could not show that what it staged is what the snapshot holds.
+    private var unproven: [String] = []
     private var journal: Journal
     private var staging: Staging
 
@@ -61,13 +63,13 @@ package final class RestoreEngine {
             try await step("stage") { try await stage() }
             try await step("verify") { notes += try await staging.verify() }
         } catch {
-            try removeStaged()
+            try await removeStaged()
             throw error
         }
         if request.destination == nil {
             try await replaceProduction(holding: lock)
         }
-        let isProven = request.destination == nil && (request.starts || !runsAnything)
+        let isProven = request.destination == nil && (request.starts || !runsAnything) && unproven.isEmpty
         let report = RestoreReport(
             snapshot: stored.reference.id, safety: safety,
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
@@ -90,7 +92,7 @@ package final class RestoreEngine {
             // after a kill, nobody may exchange production with half a tree.
             last.phase = .undone
             try last.write(store.localDirectory)
-            try last.removeStaging()
+            notes += try await last.removeStaging(in: system)
         }
         for captured in plan.components {
             var roots: [StagedComponent.StagedRoot] = []
@@ -111,9 +113,35 @@ package final class RestoreEngine {
                 try Files.removeTree(beside)
                 try Files.makeDirectory(beside, mode: 0o700)
             }
-            try await staging.write(captured, to: roots)
-            try await staging.rebuild()
+            let application = system.driver(of: captured.name)?.application
+            // Beside production, what a driver would put in place is for people to look at.
+            let kept = application == nil ? nil : request.destination?.appending(captured.name)
+            try await staging.write(captured, to: roots, artifacts: kept)
+            try await staging.rebuild(keepsArtifacts: application != nil)
+            if isProduction, let application, let component = staging.components.last {
+                try await stage(application, component)
+            }
+            if application != nil, kept == nil { try staging.removeArtifacts() }
         }
+    }
+
+    private func stage(_ application: any Application, _ component: StagedComponent) async throws {
+        let name = component.captured.name
+        progress("staging what \(name) holds")
+        let mark = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        var applied = Journal.Applied(
+            component: name,
+            record: try await application.record(
+                component, mark: mark, directory: store.localDirectory.appending("applied-\(mark)")))
+        let others = journal.applied ?? []
+        journal.applied = others + [applied]
+        try journal.write(store.localDirectory)
+        let result = try await application.stage(component, applied.record)
+        applied.record = result.record
+        journal.applied = others + [applied]
+        try journal.write(store.localDirectory)
+        notes += result.notes.map { "\(name): \($0)" }
+        if !result.isProven { unproven.append(name) }
     }
 
     // MARK: Production
@@ -141,6 +169,9 @@ package final class RestoreEngine {
             journal.phase = .exchanging
             try journal.write(store.localDirectory)
             try await step("exchange") {
+                for applied in journal.applied ?? [] {
+                    try await applied.application(in: system).apply(applied.record)
+                }
                 for place in journal.places { try Journal.exchange(place, restored: true) }
             }
             if request.starts { try await start() }
@@ -156,7 +187,7 @@ package final class RestoreEngine {
     /// A lost or broken system cannot be captured, and must be restorable all the same: then the exchange alone keeps
     /// its trees.
     private func saveWhatIsThere(holding lock: WriterLock) async {
-        let names = Set(plan.roots.filter(\.isThere).map(\.component))
+        let names = Set(plan.roots.filter(\.isThere).map(\.component) + plan.applications.map(\.component))
         guard !names.isEmpty else { return }
         progress("saving what is there now")
         do {
@@ -236,7 +267,10 @@ package final class RestoreEngine {
                 if try await lifecycle.isRunning() { try await lifecycle.stop() }
             }
             for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
-            try removeStaged()
+            if journal.phase == .exchanging {
+                for line in try await journal.unapply(in: system) { progress(line) }
+            }
+            try await removeStaged()
             for captured in plan.components where journal.running.contains(captured.name) {
                 try await system.driver(of: captured.name)?.lifecycle?.start()
             }
@@ -255,8 +289,8 @@ package final class RestoreEngine {
         return RestoreFailure(.failed, "\(failure) (the old system is back as it was)", hint: hint)
     }
 
-    private func removeStaged() throws {
-        try journal.removeStaging()
+    private func removeStaged() async throws {
+        for line in try await journal.removeStaging(in: system) { progress(line) }
         if request.destination != nil {
             for root in staging.components.flatMap(\.roots) { try Files.removeTree(root.staged) }
             return
