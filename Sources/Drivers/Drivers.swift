@@ -5,6 +5,7 @@ package let driverKinds: [any Driver.Type] = [
     JenkinsDriver.self,
     BuildbotDriver.self,
     GitRepositoriesDriver.self,
+    PostgreSQLDriver.self,
     FilesDriver.self,
 ]
 
