@@ -24,6 +24,9 @@ package protocol Application: Sendable {
     func apply(_ record: Record) async throws
     /// Puts what was there back; says what could not be.
     func unapply(_ record: Record) async throws -> [String]
+    /// Looks at production after the start, and says what differs from what was staged; only for what ``stage(_:_:)`` could
+    /// not prove.
+    func differences(_ record: Record) async throws -> [String]
     /// Removes what does not stand in production: what was staged, or what was kept.
     func discard(_ record: Record) async throws
 }
@@ -49,12 +52,22 @@ package struct StagedApplication: Sendable {
     /// What people should know.
     package var notes: [String]
     /// Whether it was captured again and is what the snapshot holds.
-    package var isProven: Bool
+    package var proof: Proof
 
     /// What came of staging.
-    package init(record: Application.Record, notes: [String], isProven: Bool) {
+    package init(record: Application.Record, notes: [String], proof: Proof) {
         self.record = record
         self.notes = notes
-        self.isProven = isProven
+        self.proof = proof
+    }
+
+    /// What is known of what was staged.
+    package enum Proof: Hashable, Sendable {
+        /// It was captured again, and is what the snapshot holds.
+        case equal
+        /// It was captured again, and is not.
+        case different
+        /// It can be captured only where it runs: ``Application/differences(_:)`` says.
+        case later
     }
 }

@@ -6,6 +6,7 @@ package let driverKinds: [any Driver.Type] = [
     BuildbotDriver.self,
     GitRepositoriesDriver.self,
     PostgreSQLDriver.self,
+    CommandDriver.self,
     FilesDriver.self,
 ]
 

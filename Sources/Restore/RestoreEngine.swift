@@ -24,7 +24,9 @@ package final class RestoreEngine {
     private var started: [String] = []
     private var safety: SnapshotID?
     /// Components whose driver could not show that what it staged is what the snapshot holds.
-    private var unproven: [String] = []
+    private var unproven: Set<String> = []
+    /// Components whose driver can show it only where they run.
+    private var unlooked: Set<String> = []
     private var journal: Journal
     private var staging: Staging
 
@@ -141,7 +143,11 @@ package final class RestoreEngine {
         journal.applied = others + [applied]
         try journal.write(store.localDirectory)
         notes += result.notes.map { "\(name): \($0)" }
-        if !result.isProven { unproven.append(name) }
+        switch result.proof {
+        case .equal: break
+        case .different: unproven.insert(name)
+        case .later: unlooked.insert(name)
+        }
     }
 
     // MARK: Production
@@ -174,7 +180,11 @@ package final class RestoreEngine {
                 }
                 for place in journal.places { try Journal.exchange(place, restored: true) }
             }
-            if request.starts { try await start() }
+            if request.starts {
+                try await start()
+                if !unlooked.isEmpty { try await step("prove") { try await lookAgain() } }
+            }
+            unproven.formUnion(unlooked)
             journal.phase = .done
             try journal.write(store.localDirectory)
         } catch {
@@ -255,6 +265,21 @@ package final class RestoreEngine {
                     hint: "look at its logs; --no-start restores without starting")
             }
             started.append(captured.name)
+        }
+    }
+
+    /// Lets drivers compare what runs with what they staged.
+    private func lookAgain() async throws {
+        for applied in journal.applied ?? [] where unlooked.contains(applied.component) {
+            let differences = try await applied.application(in: system).differences(applied.record)
+            if differences.isEmpty {
+                unlooked.remove(applied.component)
+                notes.append("\(applied.component): captured again, it is what the snapshot holds")
+            } else {
+                notes.append(
+                    "\(applied.component): NOT PROVEN: captured again, it differs from the snapshot: "
+                        + differences.prefix(5).joined(separator: ", "))
+            }
         }
     }
 

@@ -77,7 +77,7 @@ struct DatabaseSwap: Application {
     }
 
     func stage(_ staged: StagedComponent, _ record: Record) async throws -> StagedApplication {
-        var result = StagedApplication(record: record, notes: [], isProven: true)
+        var result = StagedApplication(record: record, notes: [], proof: .equal)
         guard let artifacts = staged.artifacts else { return result }
         let directory = artifacts.appending(DatabaseDump.directory)
         if let words = try await makeRoles(directory.appending("roles.sql"), artifacts) {
@@ -114,7 +114,7 @@ struct DatabaseSwap: Application {
                     ? "database \(name): dumped again, it is the snapshot's own dump, \(scan.tables.count) tables with \(rowCount) rows"
                     : "database \(name): NOT PROVEN: dumped again, it differs from the snapshot's dump, as it does on another "
                         + "version of PostgreSQL; \(scan.tables.count) tables with \(rowCount) rows")
-            result.isProven = result.isProven && isSame
+            if !isSame { result.proof = .different }
         }
         return result
     }
@@ -164,6 +164,8 @@ struct DatabaseSwap: Application {
         try await exchange(record, restored: false)
         return []
     }
+
+    func differences(_ record: Record) async throws -> [String] { [] }
 
     func discard(_ record: Record) async throws {
         let maintenance = maintenance(record)
