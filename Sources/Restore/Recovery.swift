@@ -39,7 +39,7 @@ package enum Recovery {
             try journal.write(local)
             return nil
         }
-        let components = journal.components
+        let components = journal.components.union(journal.running)
         for (component, driver) in system.components.reversed() where components.contains(component.name) {
             // It may have been started on the restored tree already, and must not run while that is taken away.
             if let lifecycle = driver.lifecycle, try await lifecycle.isRunning() {

@@ -223,11 +223,11 @@ package final class RestoreEngine {
     }
 
     private func stop() async throws {
-        for captured in plan.components.reversed() {
-            guard let lifecycle = system.driver(of: captured.name)?.lifecycle else { continue }
+        for name in (plan.components.map(\.name) + plan.dependents).reversed() {
+            guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
             guard try await lifecycle.isRunning() else { continue }
-            progress("stopping \(captured.name)")
-            journal.running.append(captured.name)
+            progress("stopping \(name)")
+            journal.running.append(name)
             try journal.write(store.localDirectory)
             try await lifecycle.stop()
         }
@@ -251,20 +251,31 @@ package final class RestoreEngine {
     }
 
     private func start() async throws {
-        for captured in plan.components {
-            guard let lifecycle = system.driver(of: captured.name)?.lifecycle else { continue }
-            progress("starting \(captured.name)")
-            try await step("start \(captured.name)") { try await lifecycle.start() }
-            try await step("ready \(captured.name)") {
-                try await lifecycle.waitUntilReady(limit: Self.readyLimit)
-            }
-            let problems = try await lifecycle.problems()
-            guard problems.isEmpty else {
+        for name in plan.components.map(\.name) + plan.dependents {
+            guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
+            do {
+                try await start(name, lifecycle)
+            } catch {
+                let needing = system.dependents(of: [name])
+                guard !needing.isEmpty else { throw error }
                 throw RestoreFailure(
-                    .failed, "\(captured.name) runs and is not well: \(problems.joined(separator: "; "))",
-                    hint: "look at its logs; --no-start restores without starting")
+                    .failed,
+                    "\(error); \(needing.joined(separator: ", ")) must not start without it (after:)",
+                    hint: (error as? RestoreFailure)?.hint ?? "look at its logs and mend the cause")
             }
-            started.append(captured.name)
+            started.append(name)
+        }
+    }
+
+    private func start(_ name: String, _ lifecycle: any Lifecycle) async throws {
+        progress("starting \(name)")
+        try await step("start \(name)") { try await lifecycle.start() }
+        try await step("ready \(name)") { try await lifecycle.waitUntilReady(limit: Self.readyLimit) }
+        let problems = try await lifecycle.problems()
+        guard problems.isEmpty else {
+            throw RestoreFailure(
+                .failed, "\(name) runs and is not well: \(problems.joined(separator: "; "))",
+                hint: "look at its logs; --no-start restores without starting")
         }
     }
 
@@ -287,8 +298,9 @@ package final class RestoreEngine {
     private func putBack(_ failure: any Error) async -> any Error {
         progress("failed; putting the old system back")
         do {
-            for captured in plan.components.reversed() {
-                guard let lifecycle = system.driver(of: captured.name)?.lifecycle else { continue }
+            let names = plan.components.map(\.name) + plan.dependents
+            for name in names.reversed() {
+                guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
                 if try await lifecycle.isRunning() { try await lifecycle.stop() }
             }
             for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
@@ -296,8 +308,8 @@ package final class RestoreEngine {
                 for line in try await journal.unapply(in: system) { progress(line) }
             }
             try await removeStaged()
-            for captured in plan.components where journal.running.contains(captured.name) {
-                try await system.driver(of: captured.name)?.lifecycle?.start()
+            for name in names where journal.running.contains(name) {
+                try await system.driver(of: name)?.lifecycle?.start()
             }
         } catch {
             return RestoreFailure(

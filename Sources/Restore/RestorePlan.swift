@@ -39,6 +39,8 @@ package struct RestorePlan: Sendable {
     package var warnings: [String]
     /// Components that will be stopped and started.
     package var restarts: [String]
+    /// Those among them that are not restored: they need something that is exchanged below them, as a database.
+    package var dependents: [String] = []
     /// What the snapshot holds of each root that is not rebuilt, by component and root; not printed.
     package var contents: [String: StoredRoot] = [:]
     /// Who will own what is in each of these roots; not printed.

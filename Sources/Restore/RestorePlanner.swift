@@ -71,6 +71,7 @@ package struct RestorePlanner: Sendable {
             }
         }
         try checkSpace(&plan)
+        if request.destination == nil { try await addDependents(&plan) }
         return plan
     }
 
@@ -90,6 +91,19 @@ package struct RestorePlanner: Sendable {
             let wanted = try await application.plan(source, captured: captured)
             plan.applications.append((captured.name, wanted.words))
             plan.refusals += wanted.refusals
+        }
+    }
+
+    /// Adds what runs on something that is exchanged below it: sessions with a database, say, would end in the middle.
+    private func addDependents(_ plan: inout RestorePlan) async throws {
+        let restored = Set(plan.components.map(\.name))
+        for name in system.dependents(of: Set(plan.applications.map(\.component)))
+        where !restored.contains(name) {
+            guard try await system.driver(of: name)?.lifecycle?.isRunning() == true else { continue }
+            plan.dependents.append(name)
+            plan.restarts.append(name)
+            plan.warnings.append(
+                "\(name) is not restored; it stops and starts because it needs what is (after:)")
         }
     }
 

@@ -41,7 +41,8 @@ struct Staging {
     /// Writes the files, the objects of repositories and the artifacts of one component; those to `artifacts`, or to a
     /// directory of ours.
     mutating func write(
-        _ captured: CapturedComponent, to roots: [StagedComponent.StagedRoot], artifacts place: FilePath? = nil
+        _ captured: CapturedComponent, to roots: [StagedComponent.StagedRoot],
+        artifacts place: FilePath? = nil
     ) async throws {
         guard let tree = stored.tree(of: captured.name) else {
             preconditionFailure("the plan holds components that the snapshot has")

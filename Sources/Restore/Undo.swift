@@ -54,7 +54,7 @@ package struct Undo: Sendable {
                     + "back to",
                 hint: "restore the snapshot of before instead: 'understudy snapshots' lists it")
         }
-        let components = journal.components
+        let components = journal.components.union(journal.running)
         for (component, driver) in system.components.reversed() where components.contains(component.name) {
             guard let lifecycle = driver.lifecycle, try await lifecycle.isRunning() else { continue }
             progress("stopping \(component.name)")
