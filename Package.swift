@@ -165,13 +165,27 @@ let package = Package(
                 "Restore", "Sealing", "Shadow", "SnapshotModel", systemPackage,
             ]),
 
+        // A night: what it found, whom it tells, what runs it.
+        .target(
+            name: "Nightly",
+            dependencies: ["Configuration", "Drivers", "FileTree", "Programs", systemPackage]),
+        .testTarget(
+            name: "NightlyTests",
+            dependencies: ["Configuration", "FileTree", "Nightly", "Programs", "TestSupport", systemPackage]),
+
         // MARK: The command line
         .target(
             name: "Commands",
             dependencies: [
+<<<<<<< HEAD
                 "Canary", "Capture", "Configuration", "Drill", "Drivers", "FileTree", "Git", "GitStore",
                 "Judge",
                 "Programs", "Restore", "Sealing", "Shadow", "SnapshotModel", argumentParser, systemPackage,
+=======
+                "Canary", "Capture", "Configuration", "Drivers", "FileTree", "Git", "GitStore", "Judge",
+                "Nightly", "Programs", "Restore", "Sealing", "Shadow", "SnapshotModel", argumentParser,
+                systemPackage,
+>>>>>>> 5c86003 (Run nights: snapshot, prune, report, and say when they did not happen)
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
         // The steps of a snapshot and a restore, measured one by one: `make bench`.
