@@ -168,14 +168,21 @@ let package = Package(
                 "Restore", "Sealing", "Shadow", "SnapshotModel", systemPackage,
             ]),
 
+        // A night: what it found, whom it tells, what runs it.
+        .target(
+            name: "Nightly",
+            dependencies: ["Configuration", "Drivers", "FileTree", "Programs", systemPackage]),
+        .testTarget(
+            name: "NightlyTests",
+            dependencies: ["Configuration", "FileTree", "Nightly", "Programs", "TestSupport", systemPackage]),
+
         // MARK: The command line
         .target(
             name: "Commands",
             dependencies: [
                 "Canary", "Capture", "Configuration", "Drill", "Drivers", "FileTree", "Git", "GitStore",
-                "Judge", "Programs", "Reports", "Restore", "Sealing", "Shadow", "SnapshotModel",
-                argumentParser,
-                systemPackage,
+                "Judge", "Nightly", "Programs", "Reports", "Restore", "Sealing", "Shadow", "SnapshotModel",
+                argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
         // The steps of a snapshot and a restore, measured one by one: `make bench`.

@@ -154,6 +154,7 @@ package struct ComponentCapture: Sendable {
             tree.insert("manifest/\(root.name)", .tree, manifest.tree)
             captured.manifests[root.name] = hex(manifest.digest)
         }
+        var dumps: [DatabaseLock.Line] = []
         for artifact in frozen.artifacts {
             let entryClass = artifact.name.hasPrefix("database/") ? EntryClass.database : .plugin
             let result = try reader.read(OpenFile(artifact.file), entryClass)
@@ -163,6 +164,13 @@ package struct ComponentCapture: Sendable {
             if !contents.sealedDigest.isEmpty { place[place.count - 1] += StoredName.sealedSuffix }
             if contents.isChunked { place[place.count - 1] += StoredName.chunksSuffix }
             tree.insert(place[...], contents.isChunked ? .tree : .file, contents.id)
+            if entryClass == .database {
+                let digest = (0..<32).map { contents.digest[$0] }
+                dumps.append(
+                    .init(
+                        name: artifact.name, size: contents.size, digest: hex(digest),
+                        sealedDigest: hex(contents.sealedDigest)))
+            }
             if let leak = result.leak {
                 leaks.append(artifact.name); found.append(.init(path: artifact.name, reason: leak.words))
             }
@@ -190,7 +198,11 @@ package struct ComponentCapture: Sendable {
         }
         let sourcesLock =
             repositories.isEmpty ? [] : [Lock(name: SourcesLock.name, contents: sources.lock.contents)]
-        for lock in frozen.locks + sourcesLock + (try driver.locks(archives: archives, previous: previous)) {
+        let databaseLock =
+            dumps.isEmpty
+            ? [] : [Lock(name: DatabaseLock.name, contents: DatabaseLock(lines: dumps).contents)]
+        let driverLocks = try driver.locks(archives: archives, previous: previous)
+        for lock in frozen.locks + sourcesLock + databaseLock + driverLocks {
             let id = try lane.add(.blob, lock.contents)
             texts[id] = lock.contents
             tree.insert(lock.name, .file, id)
@@ -201,7 +213,9 @@ package struct ComponentCapture: Sendable {
         captured.unreadable.sort { $0.path < $1.path }
         captured.notCaptured.sort { $0.path < $1.path }
         let historyTree = try history.write(lane)
-        guard let id = try tree.write(lane) else {
+        // A component of which nothing could be read is an empty tree: the snapshot is partial and names what is missing.
+        let whole = try tree.write(lane) ?? (captured.isComplete ? nil : lane.add(.tree, []))
+        guard let id = whole else {
             throw DriverFailure(
                 "component '\(component.name)' has nothing to capture",
                 hint: "name at least one path in the system file")

@@ -39,6 +39,20 @@ package struct DeliverySystem: Sendable {
         self.tool = tool
     }
 
+    /// The components that need one of these to be up before they start, directly or through others; in the order of the
+    /// system file.
+    package func dependents(of names: Set<String>) -> [String] {
+        var needing: Set<String> = []
+        while true {
+            let more = components.map(\.component).filter {
+                !needing.contains($0.name) && !names.union(needing).isDisjoint(with: $0.after)
+            }
+            guard !more.isEmpty else { break }
+            needing.formUnion(more.map(\.name))
+        }
+        return components.map(\.component.name).filter { needing.contains($0) && !names.contains($0) }
+    }
+
     /// The driver of a component, nil when the system has none of that name.
     package func driver(of name: String) -> (any Driver)? {
         components.first { $0.component.name == name }?.driver
@@ -98,7 +112,7 @@ package struct SystemCapture: Sendable {
 
     /// Takes a snapshot; `progress` is told what is being captured.
     package func take(
-        _ request: Request, holding lock: WriterLock, progress: @Sendable (String) -> Void
+        _ request: Request, holding lock: WriterLock, progress: @escaping @Sendable (String) -> Void
     ) async throws -> TakenSnapshot {
         let reader = try store.reader()
         let previous = try lastSnapshot(reader)
@@ -123,7 +137,7 @@ package struct SystemCapture: Sendable {
 
     /// Says what a snapshot would hold, and writes nothing.
     package func rehearse(
-        _ request: Request, progress: @Sendable (String) -> Void
+        _ request: Request, progress: @escaping @Sendable (String) -> Void
     ) async throws -> TakenSnapshot {
         let reader = try store.reader()
         // A store that has not sealed yet has no key; what is only rehearsed is sealed under any.
@@ -193,7 +207,7 @@ package struct SystemCapture: Sendable {
 
     private func draft(
         _ request: Request, into sink: any ObjectSink, _ sealer: Sealer?, _ reader: ObjectReader,
-        _ previous: StoredSnapshot?, _ progress: @Sendable (String) -> Void
+        _ previous: StoredSnapshot?, _ progress: @escaping @Sendable (String) -> Void
     ) async throws -> (draft: SnapshotDraft, taken: TakenSnapshot, caches: [Background]) {
         let started = Clock.now
         let lane = sink.makeLane()
@@ -204,9 +218,26 @@ package struct SystemCapture: Sendable {
         var caches: [Background] = []
         var keepAlives: [ObjectID] = []
         let transfer = sink.isWritten ? SourceTransfer(store, reader: reader) : nil
+        let wanted = system.components.filter {
+            request.components.isEmpty || request.components.contains($0.component.name)
+        }
+        let options = system.options
+        let local = store.localDirectory
+        let results = try await SimultaneousCapture.run(
+            try wanted.map { component, driver in
+                let old = previous.flatMap { state(component.name, of: $0, reader) }
+                return .init(component: component, driver: driver, previous: try locks(old))
+            }
+        ) { part in
+            progress(part.component.name)
+            return try await ComponentCapture(
+                part.component, driver: part.driver, sink: sink, options: options, sealer: sealer,
+                local: local, transfer: transfer
+            ).run(previous: part.previous)
+        }
         for (component, driver) in system.components {
             let old = previous.flatMap { state(component.name, of: $0, reader) }
-            guard request.components.isEmpty || request.components.contains(component.name) else {
+            guard let result = results[component.name] else {
                 if let old, let head = try historyEntry(component.name, previous, reader) {
                     captured.append(old.captured)
                     entries.append(TreeEntry(component.name, .tree, old.tree))
@@ -216,11 +247,6 @@ package struct SystemCapture: Sendable {
                 }
                 continue
             }
-            progress(component.name)
-            let result = try await ComponentCapture(
-                component, driver: driver, sink: sink, options: system.options, sealer: sealer,
-                local: store.localDirectory, transfer: transfer
-            ).run(previous: try locks(old))
             if system.options.refusesLeaks, !request.isSafety, let first = result.leaks.first {
                 throw CaptureRefusal(
                     "\(result.leaks.count) files of '\(component.name)' hold what looks like a secret, and their class is none, the "
@@ -231,6 +257,12 @@ package struct SystemCapture: Sendable {
             }
             keepAlives += result.sources.keepAlives
             captured.append(result.captured)
+            let needing = system.dependents(of: [component.name])
+            if !result.captured.isComplete, !needing.isEmpty {
+                captured[captured.count - 1].notes.append(
+                    "it is not complete, and \(needing.joined(separator: ", ")) must not be restored without it (after:)"
+                )
+            }
             caches += result.caches
             entries.append(TreeEntry(component.name, .tree, result.tree))
             if let id = result.history { history.append(TreeEntry(component.name, .tree, id)) }

@@ -6,6 +6,7 @@ internal import Drivers
 internal import FileTree
 internal import Git
 internal import GitStore
+internal import Nightly
 internal import Programs
 internal import Restore
 internal import Sealing
@@ -56,6 +57,8 @@ struct CommandFailure: Error {
                 error.code == .refused ? .refused : .failed, error.description, hint: error.hint)
         case let error as CanaryFailure:
             self.init(error.code == .refused ? .refused : .failed, error.description, hint: error.hint)
+        case let error as NightFailure:
+            self.init(.failed, error.description, hint: error.hint)
         case let error as CaptureRefusal:
             self.init(.refused, error.description, hint: error.hint)
         case let error as DriverFailure:

@@ -116,6 +116,10 @@ struct InitCommand: AsyncParsableCommand {
         if try !Files.exists(retention) {
             try Files.replace(retention, with: Array(RetentionPolicy.builtInText.utf8))
         }
+        let notify = policies.appending(NotifyPolicy.fileName)
+        if try !Files.exists(notify) {
+            try Files.replace(notify, with: Array(NotifyPolicy.builtInText.utf8))
+        }
         try Files.replace(file, with: Array(text.utf8))
         let result = Result(
             system: name, file: file.string, store: storePath.string,
@@ -135,7 +139,7 @@ struct InitCommand: AsyncParsableCommand {
         return """
             system \(result.system)
             \(found)
-            wrote \(result.file), policies/snapshot.yaml and policies/retention.yaml
+            wrote \(result.file), policies/snapshot.yaml, retention.yaml and notify.yaml
             made the store \(result.store)\(notes)
 
             \(keyWords(result))

@@ -74,6 +74,8 @@ struct RestoreCommand: AsyncParsableCommand {
         var snapshot: String
         var plan: RestoreReport.Counts
         var paths: [Path]
+        /// What drivers put in place themselves: databases and the like.
+        var applied: [String]
         var restarts: [String]
         var warnings: [String]
         var refusals: [String]
@@ -173,6 +175,7 @@ struct RestoreCommand: AsyncParsableCommand {
                     component: $0.component, path: $0.root.path, create: $0.create, replace: $0.replace,
                     delete: $0.delete, keep: $0.keep, bytes: $0.bytes)
             },
+            applied: plan.applications.flatMap { part in part.words.map { "\(part.component): \($0)" } },
             restarts: plan.restarts, warnings: plan.warnings,
             refusals: plan.refusals.map { "\($0.reason) (\($0.hint))" })
     }
@@ -195,6 +198,7 @@ struct RestoreCommand: AsyncParsableCommand {
                             "\(root.keep)", shown(bytes: root.bytes),
                         ]
                     }))
+        lines += plan.applications.flatMap { part in part.words.map { "  \(part.component): \($0)" } }
         if !plan.restarts.isEmpty {
             lines.append(
                 "  stops for the exchange and starts again: \(plan.restarts.joined(separator: ", "))")

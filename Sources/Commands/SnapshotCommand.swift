@@ -50,6 +50,8 @@ struct SnapshotCommand: AsyncParsableCommand {
             var status: String
             var started: String
             var finished: String
+            /// Seconds from the first look at any component to the last at any.
+            var spreadSeconds: Int64?
         }
 
         struct Part: Encodable {
@@ -91,7 +93,8 @@ struct SnapshotCommand: AsyncParsableCommand {
             snapshot: .init(
                 id: snapshot.id.description, commit: taken.commit?.description,
                 status: snapshot.status.rawValue,
-                started: snapshot.started, finished: snapshot.finished),
+                started: snapshot.started, finished: snapshot.finished,
+                spreadSeconds: snapshot.spreadSeconds),
             components: snapshot.components.map {
                 .init(
                     name: $0.name, driver: $0.driver, version: $0.version, entries: $0.entries,
@@ -122,6 +125,9 @@ struct SnapshotCommand: AsyncParsableCommand {
                 "  not captured: \(component.name)/\($0.path): \($0.reason)"
             }
             lines += component.notes.map { "  note: \(component.name): \($0)" }
+        }
+        if let spread = snapshot.spreadSeconds, spread > 60 {
+            lines.append("  note: the components were captured within \(shown(seconds: Double(spread)))")
         }
         if taken.isFirst {
             lines.append("  first snapshot")

@@ -13,14 +13,21 @@ struct StatusCommand: AsyncParsableCommand {
         commandName: "status",
         abstract: "Say how fresh and how proven the snapshots are, and what changed since.",
         discussion: """
+            With --check it is short, looks at nothing of the live system, and is for a monitor: what is older than             policies/notify.yaml allows, what the last night found, whether a restore was interrupted.
+
             EXAMPLE
               understudy status
+              understudy status --check
 
             EXIT STATUS
-              0   the status was printed
+              0   the status was printed; with --check, nothing is wrong
+              7   with --check: something is wrong, and is printed
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """)
+
+    @Flag(help: "Say only what is wrong, and end with 7 when anything is.")
+    var check = false
 
     @OptionGroup var options: Options
 
@@ -47,6 +54,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
+        guard !check else { return try runCheck(session) }
         let store = try session.store()
         let reader = try store.reader()
         let capture = SystemCapture(session.system, store: store)
@@ -92,6 +100,14 @@ struct StatusCommand: AsyncParsableCommand {
         }
         let shown = result
         try session.output.result(shown) { words(shown) }
+    }
+
+    private func runCheck(_ session: Session) throws {
+        var result = try StatusCheck(session, try NotifyPolicy.read(for: session.description))
+        try result.addLastNight(session)
+        let shown = result
+        try session.output.result(shown) { shown.words }
+        if !shown.problems.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
     }
 
     private func words(_ result: Result) -> String {

@@ -35,6 +35,8 @@ package struct Understudy: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, SnapshotCommand.self, SnapshotsCommand.self, ShowCommand.self, LogCommand.self,
             DiffCommand.self, VerifyCommand.self, RestoreCommand.self, UndoCommand.self, PruneCommand.self,
+            NightlyCommand.self, ScheduleCommand.self,
+            DriverCommand.self,
             KeyCommand.self,
             StatusCommand.self, DoctorCommand.self, CanaryCommand.self, DrillCommand.self, AttestCommand.self,
         ])

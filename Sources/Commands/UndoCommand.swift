@@ -42,7 +42,8 @@ struct UndoCommand: AsyncParsableCommand {
             let verb = dryRun ? "would take" : "took"
             return
                 (["\(verb) the restore of \(report.snapshot) back"] + report.paths.map { "  \($0)" }
-                + report.started.map { "  started \($0)" }).joined(separator: "\n")
+                + report.applied.map { "  \($0)" } + report.started.map { "  started \($0)" }
+                + report.notes.map { "  note: \($0)" }).joined(separator: "\n")
         }
     }
 }

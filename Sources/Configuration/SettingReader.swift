@@ -14,6 +14,12 @@ extension SystemFileReader {
                 SettingValue.list)
         case .url:
             readURL(node, expected: "for '\(name)' an address, http://… or https://…").map(SettingValue.text)
+        case .texts:
+            readTexts(node, expected: "for '\(name)' a list of texts of one line").map(SettingValue.list)
+        case .database:
+            readDatabase(
+                node, expected: "for '\(name)' the address of a database, postgresql:///NAME"
+            ).map(SettingValue.text)
         case .service:
             readService(node, name: name).map(SettingValue.map)
         }
@@ -47,6 +53,37 @@ extension SystemFileReader {
             paths.append(path)
         }
         return paths
+    }
+
+    private mutating func readTexts(_ node: DocumentNode, expected: String) -> [String]? {
+        guard let items = document.list(node, expected: expected) else { return nil }
+        var texts: [String] = []
+        for item in items {
+            guard let text = document.text(item, expected: "a text of one line") else { continue }
+            if texts.contains(text) {
+                document.refuse("found '\(shortened(text))' twice, expected it once", at: item.position)
+            }
+            texts.append(text)
+        }
+        return texts
+    }
+
+    private mutating func readDatabase(_ node: DocumentNode, expected: String) -> String? {
+        guard let text = document.text(node, expected: expected) else { return nil }
+        let scheme = ["postgresql://", "postgres://"].first { text.hasPrefix($0) }
+        guard let rest = scheme.map({ text.dropFirst($0.count) }), !text.contains(" ") else {
+            document.refuse(node, expected: expected)
+            return nil
+        }
+        let user = rest.prefix { !"/?#".contains($0) }.split(separator: "@", omittingEmptySubsequences: false)
+        guard user.count < 2 || !user[0].contains(":"), !rest.lowercased().contains("password=") else {
+            // The message must not repeat it.
+            document.refuse(
+                "found a password in the address, expected \(expected) without one; 'passwordFile' names a file",
+                at: node.position)
+            return nil
+        }
+        return text
     }
 
     private mutating func readURL(_ node: DocumentNode, expected: String) -> String? {

@@ -57,6 +57,8 @@ package protocol Driver: Sendable {
     func rebuild(_ staged: StagedComponent) async throws
     /// Changes in the staged files that a restored system needs, each said in the report.
     func afterRestore(_ staged: StagedComponent) async throws -> [Fix]
+    /// How to put back what is no directory; nil when the component is all directories and files.
+    var application: (any Application)? { get }
     /// How to start, stop and probe the component; nil for what does not run.
     var lifecycle: (any Lifecycle)? { get }
     /// How to rehearse the component in isolation; nil for what cannot be.
@@ -88,6 +90,8 @@ extension Driver {
     package func rebuild(_ staged: StagedComponent) async throws {}
     /// Nothing to fix.
     package func afterRestore(_ staged: StagedComponent) async throws -> [Fix] { [] }
+    /// All is directories and files.
+    package var application: (any Application)? { nil }
     /// Nothing to start.
     package var lifecycle: (any Lifecycle)? { nil }
     /// Nothing to rehearse.

@@ -5,6 +5,8 @@ package let driverKinds: [any Driver.Type] = [
     JenkinsDriver.self,
     BuildbotDriver.self,
     GitRepositoriesDriver.self,
+    PostgreSQLDriver.self,
+    CommandDriver.self,
     FilesDriver.self,
 ]
 

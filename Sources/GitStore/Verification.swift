@@ -225,9 +225,42 @@ package final class Verification: Sendable {
     private func verifyArtifacts(
         _ tree: ObjectID, _ component: CapturedComponent, opens: Bool, _ findings: Findings
     ) throws {
+        if component.locks[DatabaseLock.name] != nil,
+            let entry = try reader.entry(DatabaseLock.name, of: tree)
+        {
+            for line in try DatabaseLock(reader.contents(entry.id, .blob)).lines {
+                try verify(line, in: tree, "\(component.name)/\(printable(line.name.utf8))", findings)
+            }
+        }
         for entry in try reader.tree(tree)
         where !["files", "manifest"].contains(String(decoding: entry.name, as: UTF8.self)) {
             try verifyObjects(entry, "\(component.name)/\(printable(entry.name))", opens: opens, findings)
+        }
+    }
+
+    /// Compares what is stored of a dump with the lock that names it.
+    private func verify(
+        _ line: DatabaseLock.Line, in tree: ObjectID, _ place: String, _ findings: Findings
+    ) throws {
+        var directory = tree
+        var names = line.name.split(separator: "/").map { StoredName.escaped(Array($0.utf8)) }
+        guard var last = names.popLast() else { return }
+        if !line.sealedDigest.isEmpty { last += StoredName.sealedSuffix }
+        for name in names {
+            guard let next = try reader.tree(directory).first(where: { $0.name == name && $0.mode == .tree })
+            else { return findings.add("\(place): the snapshot does not hold it") }
+            directory = next.id
+        }
+        let chunks = last + StoredName.chunksSuffix
+        guard let entry = try reader.tree(directory).first(where: { $0.name == last || $0.name == chunks })
+        else { return findings.add("\(place): the snapshot does not hold it") }
+        var hash = SHA256()
+        let contents = StoredRoot.Contents(
+            id: entry.id, isChunked: entry.name == chunks, isSealed: !line.sealedDigest.isEmpty)
+        try unsafe ReaderLane(reader).read(contents, checks: true) { unsafe hash.update($0) }
+        let wanted = line.sealedDigest.isEmpty ? line.digest : line.sealedDigest
+        if hex(hash.finish()) != wanted {
+            findings.add("\(place): its SHA-256 is not the one in \(DatabaseLock.name)")
         }
     }
 

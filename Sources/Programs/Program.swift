@@ -63,8 +63,12 @@ package struct Program: Sendable {
     ///
     /// Any exit status is a result. Throws a ``ProgramFailure`` when it could not be started, or did not end in time.
     package func run() async throws -> Outcome {
+        try await withinLimit { try await execute() }
+    }
+
+    private func withinLimit(_ body: @escaping @Sendable () async throws -> Outcome) async throws -> Outcome {
         try await withThrowingTaskGroup(of: Outcome?.self) { group in
-            group.addTask { try await execute() }
+            group.addTask { try await body() }
             group.addTask {
                 try await Task.sleep(for: limit)
                 return nil
@@ -87,23 +91,80 @@ package struct Program: Sendable {
         return outcome
     }
 
-    @concurrent private func execute() async throws -> Outcome {
-        var options = PlatformOptions()
-        if let user {
-            options.userID = user.owner
-            options.groupID = user.group
-            options.supplementaryGroups = []
+    /// Runs it to its end with files instead of pipes, for more than fits into memory, and throws as
+    /// ``runSuccessfully()`` does.
+    ///
+    /// We open the files, so the program's user need not be able to: `input` must be there, `output` is made anew with mode
+    /// 0600; without one, the program reads or writes nothing.
+    package func runSuccessfully(reading input: FilePath?, writing output: FilePath?) async throws {
+        let outcome = try await withinLimit { try await execute(reading: input, writing: output) }
+        guard outcome.status == 0 else {
+            throw ProgramFailure(
+                "\(name) ended with status \(outcome.status): \(lastLines(outcome.errorOutput))")
         }
+    }
+
+    @concurrent private func execute(reading input: FilePath?, writing output: FilePath?) async throws
+        -> Outcome
+    {
+        do {
+            let source = try FileDescriptor.open(input ?? "/dev/null", .readOnly)
+            let target: FileDescriptor
+            do {
+                target = try FileDescriptor.open(
+                    output ?? "/dev/null", .writeOnly, options: output == nil ? [] : [.create, .truncate],
+                    permissions: [.ownerRead, .ownerWrite])
+            } catch {
+                try source.close()
+                throw error
+            }
+            let result = try await Subprocess.run(
+                command.executable, arguments: command.arguments, environment: variables,
+                workingDirectory: directory,
+                platformOptions: options,
+                input: .fileDescriptor(source, closeAfterSpawningProcess: true),
+                output: .fileDescriptor(target, closeAfterSpawningProcess: true),
+                error: .string(limit: outputLimit))
+            return Outcome(
+                status: status(result.terminationStatus), output: "", errorOutput: result.standardError)
+        } catch let error as SubprocessError {
+            throw ProgramFailure("cannot run \(name): \(error)")
+        } catch let error as Errno {
+            throw ProgramFailure("cannot run \(name): a file for it cannot be opened: \(error)")
+        }
+    }
+
+    /// The program and its arguments, through `setpriv` when it runs as somebody else.
+    ///
+    /// Not by `PlatformOptions.userID`: that calls setuid between fork and exec, and setuid waits there, now and then, for a
+    /// lock of the C library that another thread held at the fork.
+    private var command: (executable: Executable, arguments: Arguments) {
+        guard let user else {
+            return (name.contains("/") ? .path(FilePath(name)) : .name(name), Arguments(arguments))
+        }
+        let options = ["--reuid=\(user.owner)", "--regid=\(user.group)", "--clear-groups", "--", name]
+        return (.name("setpriv"), Arguments(options + arguments))
+    }
+
+    private var options: PlatformOptions {
+        var options = PlatformOptions()
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(5))]
+        return options
+    }
+
+    private var variables: Environment {
         var variables: [Environment.Key: String] = [:]
         for (key, value) in environment {
             variables[Environment.Key(stringLiteral: key)] = value
         }
+        return .custom(variables)
+    }
+
+    @concurrent private func execute() async throws -> Outcome {
         do {
             let result = try await Subprocess.run(
-                name.contains("/") ? .path(FilePath(name)) : .name(name),
-                arguments: Arguments(arguments),
-                environment: .custom(variables),
+                command.executable, arguments: command.arguments,
+                environment: variables,
                 workingDirectory: directory,
                 platformOptions: options,
                 input: .array(input),

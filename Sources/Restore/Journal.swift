@@ -31,12 +31,22 @@ package struct Journal: Codable, Sendable {
         package var inode: UInt64
     }
 
+    /// What a driver puts in place itself.
+    package struct Applied: Codable, Sendable {
+        /// The component.
+        package var component: String
+        /// The driver's own words for it.
+        package var record: [[String: String]]
+    }
+
     /// The snapshot.
     package var snapshot: String
     /// How far it came.
     package var phase: Phase
     /// The places.
     package var places: [Place]
+    /// What drivers put in place themselves; nil in a journal of a version that had none.
+    package var applied: [Applied]?
     /// Directories beside production that hold what is staged, or what was there before.
     package var stagingDirectories: [String]
     /// The components that were running before.
@@ -87,10 +97,5 @@ package struct Journal: Codable, Sendable {
         }
         try Files.syncDirectory(live.removingLastComponent())
         try Files.syncDirectory(other.removingLastComponent())
-    }
-
-    /// Removes everything that lies beside production.
-    func removeStaging() throws {
-        for directory in stagingDirectories { try Files.removeTree(FilePath(directory)) }
     }
 }

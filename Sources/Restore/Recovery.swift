@@ -14,9 +14,13 @@ package enum Recovery {
             return "a restore of \(journal.snapshot) was interrupted before it changed anything"
         case .exchanging:
             let exchanged = try journal.places.filter { try Journal.isExchanged($0) }.count
+            let applied = (journal.applied ?? []).map(\.component)
+            let others =
+                applied.isEmpty
+                ? "" : "; \(applied.joined(separator: ", ")) may hold the restored state or the old one"
             return
                 "a restore of \(journal.snapshot) was interrupted: \(exchanged) of \(journal.places.count) places hold "
-                + "the restored tree, the others the old one"
+                + "the restored tree, the others the old one\(others)"
         }
     }
 
@@ -28,24 +32,31 @@ package enum Recovery {
         guard var journal = try Journal.read(local) else { return nil }
         guard let words = try look(local) else {
             // Killed while it took away what nobody needs any more.
-            if journal.phase == .undone { try journal.removeStaging() }
+            guard journal.phase == .undone else { return nil }
+            let left = try await journal.removeStaging(in: system)
+            guard left.isEmpty else { return left.joined(separator: "; ") }
+            journal.applied = nil
+            try journal.write(local)
             return nil
         }
-        let components = Set(journal.places.map(\.component))
+        let components = journal.components.union(journal.running)
         for (component, driver) in system.components.reversed() where components.contains(component.name) {
             // It may have been started on the restored tree already, and must not run while that is taken away.
             if let lifecycle = driver.lifecycle, try await lifecycle.isRunning() {
                 try await lifecycle.stop()
             }
         }
+        // Before the exchange nothing was applied, and what is still being made may have no place in production yet.
+        var notes = journal.phase == .exchanging ? try await journal.unapply(in: system) : []
         for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
-        try journal.removeStaging()
+        notes += try await journal.removeStaging(in: system)
         journal.phase = .undone
         try journal.write(local)
         for (component, driver) in system.components where journal.running.contains(component.name) {
             guard let lifecycle = driver.lifecycle, try await !lifecycle.isRunning() else { continue }
             try await lifecycle.start()
         }
-        return "\(words); the old trees are back everywhere, and what was staged is removed"
+        let back = "\(words); the old trees are back everywhere, and what was staged is removed"
+        return ([back] + notes).joined(separator: "; ")
     }
 }

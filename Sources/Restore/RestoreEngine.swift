@@ -23,6 +23,10 @@ package final class RestoreEngine {
     private var notes: [String] = []
     private var started: [String] = []
     private var safety: SnapshotID?
+    /// Components whose driver could not show that what it staged is what the snapshot holds.
+    private var unproven: Set<String> = []
+    /// Components whose driver can show it only where they run.
+    private var unlooked: Set<String> = []
     private var journal: Journal
     private var staging: Staging
 
@@ -61,13 +65,13 @@ package final class RestoreEngine {
             try await step("stage") { try await stage() }
             try await step("verify") { notes += try await staging.verify() }
         } catch {
-            try removeStaged()
+            try await removeStaged()
             throw error
         }
         if request.destination == nil {
             try await replaceProduction(holding: lock)
         }
-        let isProven = request.destination == nil && (request.starts || !runsAnything)
+        let isProven = request.destination == nil && (request.starts || !runsAnything) && unproven.isEmpty
         let report = RestoreReport(
             snapshot: stored.reference.id, safety: safety,
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
@@ -90,7 +94,7 @@ package final class RestoreEngine {
             // after a kill, nobody may exchange production with half a tree.
             last.phase = .undone
             try last.write(store.localDirectory)
-            try last.removeStaging()
+            notes += try await last.removeStaging(in: system)
         }
         for captured in plan.components {
             var roots: [StagedComponent.StagedRoot] = []
@@ -111,8 +115,38 @@ package final class RestoreEngine {
                 try Files.removeTree(beside)
                 try Files.makeDirectory(beside, mode: 0o700)
             }
-            try await staging.write(captured, to: roots)
-            try await staging.rebuild()
+            let application = system.driver(of: captured.name)?.application
+            // Beside production, what a driver would put in place is for people to look at.
+            let kept = application == nil ? nil : request.destination?.appending(captured.name)
+            try await staging.write(captured, to: roots, artifacts: kept)
+            try await staging.rebuild(keepsArtifacts: application != nil)
+            if isProduction, let application, let component = staging.components.last {
+                try await stage(application, component)
+            }
+            if application != nil, kept == nil { try staging.removeArtifacts() }
+        }
+    }
+
+    private func stage(_ application: any Application, _ component: StagedComponent) async throws {
+        let name = component.captured.name
+        progress("staging what \(name) holds")
+        let mark = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        var applied = Journal.Applied(
+            component: name,
+            record: try await application.record(
+                component, mark: mark, directory: store.localDirectory.appending("applied-\(mark)")))
+        let others = journal.applied ?? []
+        journal.applied = others + [applied]
+        try journal.write(store.localDirectory)
+        let result = try await application.stage(component, applied.record)
+        applied.record = result.record
+        journal.applied = others + [applied]
+        try journal.write(store.localDirectory)
+        notes += result.notes.map { "\(name): \($0)" }
+        switch result.proof {
+        case .equal: break
+        case .different: unproven.insert(name)
+        case .later: unlooked.insert(name)
         }
     }
 
@@ -141,9 +175,16 @@ package final class RestoreEngine {
             journal.phase = .exchanging
             try journal.write(store.localDirectory)
             try await step("exchange") {
+                for applied in journal.applied ?? [] {
+                    try await applied.application(in: system).apply(applied.record)
+                }
                 for place in journal.places { try Journal.exchange(place, restored: true) }
             }
-            if request.starts { try await start() }
+            if request.starts {
+                try await start()
+                if !unlooked.isEmpty { try await step("prove") { try await lookAgain() } }
+            }
+            unproven.formUnion(unlooked)
             journal.phase = .done
             try journal.write(store.localDirectory)
         } catch {
@@ -156,7 +197,7 @@ package final class RestoreEngine {
     /// A lost or broken system cannot be captured, and must be restorable all the same: then the exchange alone keeps
     /// its trees.
     private func saveWhatIsThere(holding lock: WriterLock) async {
-        let names = Set(plan.roots.filter(\.isThere).map(\.component))
+        let names = Set(plan.roots.filter(\.isThere).map(\.component) + plan.applications.map(\.component))
         guard !names.isEmpty else { return }
         progress("saving what is there now")
         do {
@@ -182,11 +223,11 @@ package final class RestoreEngine {
     }
 
     private func stop() async throws {
-        for captured in plan.components.reversed() {
-            guard let lifecycle = system.driver(of: captured.name)?.lifecycle else { continue }
+        for name in (plan.components.map(\.name) + plan.dependents).reversed() {
+            guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
             guard try await lifecycle.isRunning() else { continue }
-            progress("stopping \(captured.name)")
-            journal.running.append(captured.name)
+            progress("stopping \(name)")
+            journal.running.append(name)
             try journal.write(store.localDirectory)
             try await lifecycle.stop()
         }
@@ -210,20 +251,46 @@ package final class RestoreEngine {
     }
 
     private func start() async throws {
-        for captured in plan.components {
-            guard let lifecycle = system.driver(of: captured.name)?.lifecycle else { continue }
-            progress("starting \(captured.name)")
-            try await step("start \(captured.name)") { try await lifecycle.start() }
-            try await step("ready \(captured.name)") {
-                try await lifecycle.waitUntilReady(limit: Self.readyLimit)
-            }
-            let problems = try await lifecycle.problems()
-            guard problems.isEmpty else {
+        for name in plan.components.map(\.name) + plan.dependents {
+            guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
+            do {
+                try await start(name, lifecycle)
+            } catch {
+                let needing = system.dependents(of: [name])
+                guard !needing.isEmpty else { throw error }
                 throw RestoreFailure(
-                    .failed, "\(captured.name) runs and is not well: \(problems.joined(separator: "; "))",
-                    hint: "look at its logs; --no-start restores without starting")
+                    .failed,
+                    "\(error); \(needing.joined(separator: ", ")) must not start without it (after:)",
+                    hint: (error as? RestoreFailure)?.hint ?? "look at its logs and mend the cause")
             }
-            started.append(captured.name)
+            started.append(name)
+        }
+    }
+
+    private func start(_ name: String, _ lifecycle: any Lifecycle) async throws {
+        progress("starting \(name)")
+        try await step("start \(name)") { try await lifecycle.start() }
+        try await step("ready \(name)") { try await lifecycle.waitUntilReady(limit: Self.readyLimit) }
+        let problems = try await lifecycle.problems()
+        guard problems.isEmpty else {
+            throw RestoreFailure(
+                .failed, "\(name) runs and is not well: \(problems.joined(separator: "; "))",
+                hint: "look at its logs; --no-start restores without starting")
+        }
+    }
+
+    /// Lets drivers compare what runs with what they staged.
+    private func lookAgain() async throws {
+        for applied in journal.applied ?? [] where unlooked.contains(applied.component) {
+            let differences = try await applied.application(in: system).differences(applied.record)
+            if differences.isEmpty {
+                unlooked.remove(applied.component)
+                notes.append("\(applied.component): captured again, it is what the snapshot holds")
+            } else {
+                notes.append(
+                    "\(applied.component): NOT PROVEN: captured again, it differs from the snapshot: "
+                        + differences.prefix(5).joined(separator: ", "))
+            }
         }
     }
 
@@ -231,14 +298,18 @@ package final class RestoreEngine {
     private func putBack(_ failure: any Error) async -> any Error {
         progress("failed; putting the old system back")
         do {
-            for captured in plan.components.reversed() {
-                guard let lifecycle = system.driver(of: captured.name)?.lifecycle else { continue }
+            let names = plan.components.map(\.name) + plan.dependents
+            for name in names.reversed() {
+                guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
                 if try await lifecycle.isRunning() { try await lifecycle.stop() }
             }
             for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
-            try removeStaged()
-            for captured in plan.components where journal.running.contains(captured.name) {
-                try await system.driver(of: captured.name)?.lifecycle?.start()
+            if journal.phase == .exchanging {
+                for line in try await journal.unapply(in: system) { progress(line) }
+            }
+            try await removeStaged()
+            for name in names where journal.running.contains(name) {
+                try await system.driver(of: name)?.lifecycle?.start()
             }
         } catch {
             return RestoreFailure(
@@ -255,8 +326,8 @@ package final class RestoreEngine {
         return RestoreFailure(.failed, "\(failure) (the old system is back as it was)", hint: hint)
     }
 
-    private func removeStaged() throws {
-        try journal.removeStaging()
+    private func removeStaged() async throws {
+        for line in try await journal.removeStaging(in: system) { progress(line) }
         if request.destination != nil {
             for root in staging.components.flatMap(\.roots) { try Files.removeTree(root.staged) }
             return

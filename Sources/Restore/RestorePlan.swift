@@ -31,12 +31,16 @@ package struct RestorePlan: Sendable {
     package var components: [CapturedComponent]
     /// What happens to each root.
     package var roots: [RootPlan]
+    /// What drivers put in place themselves, in words, by component.
+    package var applications: [(component: String, words: [String])] = []
     /// Reasons not to go on; empty when there are none.
     package var refusals: [Refusal]
     /// What people should know before: captured files that were unreadable, directories that are rebuilt.
     package var warnings: [String]
     /// Components that will be stopped and started.
     package var restarts: [String]
+    /// Those among them that are not restored: they need something that is exchanged below them, as a database.
+    package var dependents: [String] = []
     /// What the snapshot holds of each root that is not rebuilt, by component and root; not printed.
     package var contents: [String: StoredRoot] = [:]
     /// Who will own what is in each of these roots; not printed.

@@ -49,13 +49,16 @@ package struct RestorePlanner: Sendable {
                         hint: "restore a complete snapshot, or accept the loss with --partial"))
             }
             let places = Self.places(captured, driver, request.destination)
-            let live = request.destination == nil ? await liveState(captured.name, stored, capture) : nil
+            // What is no directory is told by its driver: a database is not dumped to plan its restore.
+            let isCompared = request.destination == nil && !places.isEmpty
+            let live = isCompared ? await liveState(captured.name, stored, capture) : nil
             for place in places {
                 try look(
                     at: place, captured, state.tree, live?.difference, isBeside: request.destination != nil,
                     &plan)
             }
             if let words = live?.failure { plan.warnings.append("\(captured.name): \(words)") }
+            try await look(driver.application, captured, state.source, request.destination, &plan)
             guard request.destination == nil else { continue }
             let isRunning = try await driver.lifecycle?.isRunning() ?? false
             if isRunning {
@@ -68,7 +71,40 @@ package struct RestorePlanner: Sendable {
             }
         }
         try checkSpace(&plan)
+        if request.destination == nil { try await addDependents(&plan) }
         return plan
+    }
+
+    private func look(
+        _ application: (any Application)?, _ captured: CapturedComponent, _ source: any FileSource,
+        _ destination: FilePath?, _ plan: inout RestorePlan
+    ) async throws {
+        guard let application else { return }
+        if let place = destination?.appending(captured.name) {
+            plan.applications.append((captured.name, ["its dumps and exports are written to \(place)"]))
+            guard try Files.exists(place) else { return }
+            plan.refusals.append(
+                Refusal(
+                    "\(place) is there already",
+                    hint: "name a directory with --to in which nothing of that name is"))
+        } else {
+            let wanted = try await application.plan(source, captured: captured)
+            plan.applications.append((captured.name, wanted.words))
+            plan.refusals += wanted.refusals
+        }
+    }
+
+    /// Adds what runs on something that is exchanged below it: sessions with a database, say, would end in the middle.
+    private func addDependents(_ plan: inout RestorePlan) async throws {
+        let restored = Set(plan.components.map(\.name))
+        for name in system.dependents(of: Set(plan.applications.map(\.component)))
+        where !restored.contains(name) {
+            guard try await system.driver(of: name)?.lifecycle?.isRunning() == true else { continue }
+            plan.dependents.append(name)
+            plan.restarts.append(name)
+            plan.warnings.append(
+                "\(name) is not restored; it stops and starts because it needs what is (after:)")
+        }
     }
 
     /// What opens each of the components that is sealed: asked for before anything is looked at.

@@ -38,9 +38,11 @@ struct Staging {
         self.progress = progress
     }
 
-    /// Writes the files, the objects of repositories and the artifacts of one component.
+    /// Writes the files, the objects of repositories and the artifacts of one component; those to `artifacts`, or to a
+    /// directory of ours.
     mutating func write(
-        _ captured: CapturedComponent, to roots: [StagedComponent.StagedRoot]
+        _ captured: CapturedComponent, to roots: [StagedComponent.StagedRoot],
+        artifacts place: FilePath? = nil
     ) async throws {
         guard let tree = stored.tree(of: captured.name) else {
             preconditionFailure("the plan holds components that the snapshot has")
@@ -65,12 +67,11 @@ struct Staging {
             }
         }
         try await SourceRestore(store, reader: reader).run(captured, in: tree, roots)
-        let artifacts = scratch.appending("artifacts-\(captured.name)")
+        let artifacts = place ?? scratch.appending("artifacts-\(captured.name)")
         try Files.removeTree(artifacts)
         try Files.makeDirectories(artifacts, mode: 0o700)
-        for entry in try reader.tree(tree) where !Self.isOurs(entry) {
-            try writeArtifact(entry, to: artifacts, plan.openings[captured.name])
-        }
+        try ArtifactWriter(reader, opening: plan.openings[captured.name], format: stored.snapshot.format)
+            .write(captured, in: tree, to: artifacts)
         components.append(
             StagedComponent(
                 captured: captured, roots: roots, artifacts: artifacts, resumesWork: resumesWork,
@@ -88,40 +89,9 @@ struct Staging {
         if let artifacts = component.artifacts, !keepsArtifacts { try Files.removeTree(artifacts) }
     }
 
-    private static func isOurs(_ entry: TreeEntry) -> Bool {
-        ["files", "manifest", CapturedComponent.Sealing.keyName].contains { entry.name == Array($0.utf8) }
-    }
-
-    private func writeArtifact(_ entry: TreeEntry, to directory: FilePath, _ opening: SealedOpening?) throws {
-        let (spelled, isSealed, isChunked) = StoredName.withoutSuffixes(
-            entry.name, isTree: entry.mode == .tree, hasSealed: opening != nil)
-        // Format 1 did not escape the names of artifacts.
-        let name = stored.snapshot.format == 1 ? spelled : StoredName.decoded(spelled)
-        guard name != Array("..".utf8), name != Array(".".utf8), !name.contains(UInt8(ascii: "/")) else {
-            throw RestoreFailure(
-                .verification, "the snapshot holds an artifact called '\(printable(name))'",
-                hint: "the store was tampered with: restore another snapshot")
-        }
-        let path = FilePath(bytes: directory.byteArray + [UInt8(ascii: "/")] + name)
-        if entry.mode == .tree && !isChunked {
-            try Files.makeDirectory(path, mode: 0o700)
-            for child in try reader.tree(entry.id) { try writeArtifact(child, to: path, opening) }
-            return
-        }
-        let file = try OpenDirectory(directory).createFile(name)
-        let contents = StoredRoot.Contents(id: entry.id, isChunked: isChunked, isSealed: isSealed)
-        guard let opening, isSealed else {
-            return try unsafe ReaderLane(reader).read(contents, checks: true) { try unsafe file.write($0) }
-        }
-        do {
-            try unsafe ReaderLane(reader).open(contents, with: opening.identities, sealed: { _ in }) {
-                try unsafe file.write($0)
-            }
-        } catch let error as SealingFailure {
-            throw RestoreFailure(
-                .verification, "the artifact \(printable(name)) is damaged in the store: \(error)",
-                hint: "nothing was changed; 'understudy verify --all' says what is whole, restore that")
-        }
+    /// Drops the artifacts of the component that was written last.
+    func removeArtifacts() throws {
+        if let artifacts = components.last?.artifacts { try Files.removeTree(artifacts) }
     }
 
     /// Reads everything that was written back through the drivers, and says what it found.

@@ -13,8 +13,12 @@ package struct Undo: Sendable {
         package var snapshot: String
         /// The paths that are exchanged.
         package var paths: [String]
+        /// The components that their drivers put back: databases and the like.
+        package var applied: [String]
         /// The components that are started again.
         package var started: [String]
+        /// What people should know.
+        package var notes: [String]
     }
 
     private let system: DeliverySystem
@@ -30,14 +34,27 @@ package struct Undo: Sendable {
     ///
     /// Throws a ``RestoreFailure`` when there is nothing that can be taken back.
     package func plan() throws -> Report {
-        let journal = try lastRestore()
-        return Report(snapshot: journal.snapshot, paths: journal.places.map(\.live), started: journal.running)
+        report(of: try lastRestore(), [])
+    }
+
+    private func report(of journal: Journal, _ notes: [String]) -> Report {
+        Report(
+            snapshot: journal.snapshot, paths: journal.places.map(\.live),
+            applied: (journal.applied ?? []).map(\.component), started: journal.running, notes: notes)
     }
 
     /// Takes the last restore back.
     package func run(holding lock: WriterLock, progress: @Sendable (String) -> Void) async throws -> Report {
         var journal = try lastRestore()
-        let components = Set(journal.places.map(\.component))
+        for applied in journal.applied ?? []
+        where try await !applied.application(in: system).isApplied(applied.record) {
+            throw RestoreFailure(
+                .refused,
+                "\(applied.component) does not hold what the restore of \(journal.snapshot) put there, or has nothing to go "
+                    + "back to",
+                hint: "restore the snapshot of before instead: 'understudy snapshots' lists it")
+        }
+        let components = journal.components.union(journal.running)
         for (component, driver) in system.components.reversed() where components.contains(component.name) {
             guard let lifecycle = driver.lifecycle, try await lifecycle.isRunning() else { continue }
             progress("stopping \(component.name)")
@@ -46,6 +63,7 @@ package struct Undo: Sendable {
         journal.phase = .exchanging
         try journal.write(store.localDirectory)
         progress("exchanging")
+        var notes = try await journal.unapply(in: system)
         for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
         journal.phase = .undone
         try journal.write(store.localDirectory)
@@ -55,8 +73,8 @@ package struct Undo: Sendable {
             try await lifecycle.start()
             try await lifecycle.waitUntilReady(limit: .seconds(180))
         }
-        try journal.removeStaging()
-        return Report(snapshot: journal.snapshot, paths: journal.places.map(\.live), started: journal.running)
+        notes += try await journal.removeStaging(in: system)
+        return report(of: journal, notes)
     }
 
     private func lastRestore() throws -> Journal {

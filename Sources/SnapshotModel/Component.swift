@@ -18,8 +18,12 @@ package struct SettingKey: Hashable, Sendable {
         case path
         /// A list of absolute paths.
         case paths
+        /// A list of texts of one line.
+        case texts
         /// `http://…` or `https://…`.
         case url
+        /// `postgresql://…`, without a password.
+        case database
         /// `{systemd: UNIT}`, or `{start: COMMAND, stop: COMMAND}`.
         case service
     }

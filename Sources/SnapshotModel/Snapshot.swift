@@ -29,6 +29,8 @@ package struct Snapshot: Hashable, Codable, Sendable {
     package var status: Status
     /// What was captured, in the order of the system file.
     package var components: [CapturedComponent]
+    /// Seconds from the first look at any component to the last at any; nil in a snapshot of a version that did not say.
+    package var spreadSeconds: Int64?
 
     /// A snapshot's description.
     package init(
@@ -44,6 +46,10 @@ package struct Snapshot: Hashable, Codable, Sendable {
         self.finished = finished
         self.components = components
         status = components.allSatisfy(\.isComplete) ? .complete : .partial
+        // What was taken over from an older snapshot counts with its own times.
+        let began = components.compactMap { $0.started.flatMap(CivilTime.seconds) }.min()
+        let ended = components.compactMap { $0.finished.flatMap(CivilTime.seconds) }.max()
+        if let began, let ended { spreadSeconds = ended - began }
     }
 }
 
@@ -118,6 +124,10 @@ package struct CapturedComponent: Hashable, Codable, Sendable {
     package var name: String
     /// Its driver.
     package var driver: String
+    /// When its capture began, ISO 8601 in UTC; nil in a snapshot of a version that did not say.
+    package var started: String?
+    /// When its capture ended, ISO 8601 in UTC; nil in a snapshot of a version that did not say.
+    package var finished: String?
     /// The CI tool's version, where there is one.
     package var version: String?
     /// The captured roots.

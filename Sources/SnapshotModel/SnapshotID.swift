@@ -103,6 +103,15 @@ package struct CivilTime: Hashable, Sendable {
         return era * 146_097 + dayOfEra - 719_468
     }
 
+    /// The seconds since 1970 of a moment spelled as ``iso8601`` spells it, nil for anything else.
+    package static func seconds(_ text: String) -> Int64? {
+        let fields = text.split { !$0.isNumber }.compactMap { Int64($0) }
+        guard fields.count == 6 else { return nil }
+        let days = days(year: fields[0], month: fields[1], day: fields[2])
+        let seconds = days * 86400 + fields[3] * 3600 + fields[4] * 60 + fields[5]
+        return CivilTime(seconds: seconds).iso8601 == text ? seconds : nil
+    }
+
     /// Without separators: `20261123T213000Z`.
     package var compact: String {
         "\(pad(year, 4))\(pad(month, 2))\(pad(day, 2))T\(pad(hour, 2))\(pad(minute, 2))\(pad(second, 2))Z"

@@ -53,4 +53,14 @@ import Testing
         }
         #expect(CivilTime(seconds: 3661).compact == "19700101T010101Z")
     }
+
+    @Test func aMomentIsReadAsItIsSpelled() {
+        for seconds: Int64 in [0, 951_782_400, 1_795_658_553, 4_102_444_799, -1] {
+            #expect(CivilTime.seconds(CivilTime(seconds: seconds).iso8601) == seconds)
+        }
+        for text in ["", "2026-11-26", "2026-02-30T00:00:00Z", "2026-11-26T02:02:16", "2026-11-26 02:02:16Z"]
+        {
+            #expect(CivilTime.seconds(text) == nil)
+        }
+    }
 }

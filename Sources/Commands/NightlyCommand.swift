@@ -1,0 +1,235 @@
+internal import ArgumentParser
+internal import Capture
+internal import Configuration
+internal import Drivers
+internal import FileTree
+internal import FoundationEssentials
+internal import GitStore
+internal import Nightly
+internal import Programs
+internal import SnapshotModel
+internal import SystemPackage
+
+struct NightlyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nightly",
+        abstract: "Snapshot, prune and report: what a schedule runs every night.",
+        discussion: """
+            Takes a snapshot, looks whether anything vanished all at once, prunes when nothing is wrong, and tells whom \
+            policies/notify.yaml names. Each step is a process of its own: one that dies is told as well.
+
+            EXAMPLE
+              understudy nightly
+              understudy nightly --accept-shrink
+
+            EXIT STATUS
+              0   all is well
+              1   a step failed, or somebody could not be told; what is wrong is printed
+              3   the snapshot is partial, and nothing else is wrong
+              7   something is older or smaller than the policy allows
+              64  wrong usage, or a mistake in the system file or a policy
+            """)
+
+    @Flag(help: "What is gone since the last nights was meant to go: compare with tonight from now on.")
+    var acceptShrink = false
+
+    @OptionGroup var options: Options
+
+    /// What of a snapshot's JSON is looked at.
+    private struct Taken: Decodable {
+        struct Head: Decodable {
+            var id: String
+            var status: String
+        }
+
+        struct Part: Decodable {
+            var name: String
+            var entries: Int
+            var bytes: Int64
+            var torn: [String]
+            var unreadable: [CapturedComponent.Problem]
+        }
+
+        var snapshot: Head
+        var components: [Part]
+    }
+
+    private struct Pruned: Decodable {
+        var forgotten: [String]
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        let policy = try NotifyPolicy.read(for: session.description)
+        let local = try session.store().localDirectory
+        let last = try NightReport.read(local)
+        var report = NightReport(
+            system: session.system.name, host: session.system.host, started: Clock.now.seconds,
+            baseline: last?.baseline ?? [:])
+        let incomplete = await snapshot(&report, session)
+        compare(&report, incomplete, policy, session)
+        if report.problems.isEmpty { await prune(&report, session) }
+        look(&report, policy, session)
+        report.finished = Clock.now.seconds
+        report = await Notifier(policy).send(report, hadProblems: last.map { !$0.problems.isEmpty } ?? false)
+        try report.write(local)
+        session.output.endProgress()
+        let shown = report
+        try session.output.result(shown) { words(shown) }
+        let status = Self.status(shown.problems)
+        if status != .done { throw ExitCode(status.rawValue) }
+    }
+
+    /// What a night with these problems ends with.
+    static func status(_ problems: [NightReport.Problem]) -> ExitStatus {
+        let kinds = Set(problems.map(\.kind))
+        if kinds.isEmpty { return .done }
+        if kinds == ["partial"] { return .partial }
+        return kinds.isSubset(of: ["partial", "shrink", "age", "proof"]) ? .refused : .failed
+    }
+
+    // MARK: Steps
+
+    /// Takes a snapshot and returns the components that lack something.
+    private func snapshot(_ report: inout NightReport, _ session: Session) async -> Set<String> {
+        guard let taken: Taken = await step(["snapshot"], mayEnd: [0, 3], "snapshot", &report, session) else {
+            return []
+        }
+        report.snapshot = taken.snapshot.id
+        for part in taken.components {
+            report.components[part.name] = ComponentSize(entries: part.entries, bytes: part.bytes, items: [:])
+        }
+        guard taken.snapshot.status != SnapshotModel.Snapshot.Status.complete.rawValue else { return [] }
+        let incomplete = taken.components.filter { !$0.unreadable.isEmpty || !$0.torn.isEmpty }.map(\.name)
+        let missing = taken.components.flatMap { part in
+            part.unreadable.map { "\(part.name)/\($0.path): \($0.reason)" }
+                + part.torn.map { "\(part.name)/\($0) kept changing" }
+        }
+        let more = missing.count > 3 ? " and \(missing.count - 3) more" : ""
+        report.problems.append(
+            .init(
+                "partial",
+                "the snapshot \(taken.snapshot.id) is partial: \(missing.prefix(3).joined(separator: "; "))\(more)",
+                hint:
+                    "make it readable and run 'understudy snapshot'; 'understudy show \(taken.snapshot.id)' lists all"
+            ))
+        return Set(incomplete)
+    }
+
+    /// Counts what there is, and says what vanished.
+    private func compare(
+        _ report: inout NightReport, _ incomplete: Set<String>, _ policy: NotifyPolicy, _ session: Session
+    ) {
+        guard let id = report.snapshot else { return }
+        do {
+            let store = try session.store()
+            let reader = try store.reader()
+            let stored = try store.read(try store.snapshot(id, of: session.system.name), with: reader)
+            let capture = SystemCapture(session.system, store: store)
+            for (component, driver) in session.system.components {
+                guard let state = capture.state(component.name, of: stored, reader) else { continue }
+                for item in try driver.inventory(of: state.source).items {
+                    report.components[component.name]?.items[item.kind, default: 0] += 1
+                }
+            }
+        } catch {
+            let failure = CommandFailure(error)
+            report.problems.append(
+                .init(
+                    "snapshot", "what the snapshot holds cannot be counted: \(failure.message)",
+                    hint: failure.hint))
+            return
+        }
+        let findings = Shrink.findings(
+            from: report.baseline.filter { !incomplete.contains($0.key) }, to: report.components,
+            limits: .init(
+                entries: policy.maxEntriesLost, bytes: policy.maxBytesLost, items: policy.maxItemsLost))
+        guard findings.isEmpty || acceptShrink else {
+            report.problems.append(
+                .init(
+                    "shrink", "something vanished: \(findings.joined(separator: "; "))",
+                    hint:
+                        "look with 'understudy diff'; when it was meant, 'understudy nightly --accept-shrink'; nothing is "
+                        + "pruned until then"))
+            return
+        }
+        // What a partial snapshot lacks did not vanish; it is told as missing.
+        let kept = report.baseline.filter { incomplete.contains($0.key) }
+        report.baseline = report.components.filter { !incomplete.contains($0.key) }
+            .merging(kept) { new, _ in new }
+    }
+
+    private func prune(_ report: inout NightReport, _ session: Session) async {
+        let pruned: Pruned? = await step(["prune"], mayEnd: [0], "prune", &report, session)
+        report.forgotten = pruned?.forgotten.count
+    }
+
+    /// Looks at how old and how proven everything is, and whether a restore was interrupted.
+    private func look(_ report: inout NightReport, _ policy: NotifyPolicy, _ session: Session) {
+        do {
+            let check = try StatusCheck(session, policy)
+            report.lastComplete = check.lastComplete
+            report.lastProven = check.lastProven
+            report.problems += check.problems
+        } catch {
+            let failure = CommandFailure(error)
+            report.problems.append(
+                .init(
+                    "age", "how old the snapshots are cannot be told: \(failure.message)", hint: failure.hint)
+            )
+        }
+    }
+
+    // MARK: Processes
+
+    private struct Failed: Decodable {
+        struct Words: Decodable {
+            var message: String
+            var hint: String
+        }
+
+        var error: Words
+    }
+
+    /// Runs another command of ours and reads what it says; nil when it failed, which is then among the problems.
+    private func step<Result: Decodable>(
+        _ arguments: [String], mayEnd statuses: Set<Int32>, _ kind: String, _ report: inout NightReport,
+        _ session: Session
+    ) async -> Result? {
+        session.output.progress(arguments.joined(separator: " "))
+        do {
+            let program = String(decoding: try Files.linkTarget("/proc/self/exe"), as: UTF8.self)
+            let outcome = try await Program(
+                program, arguments + ["--system", session.file.string, "--format", "json", "--quiet"],
+                environment: environment("HOME").map { ["HOME": $0] } ?? [:], limit: .seconds(12 * 3600),
+                outputLimit: 1 << 28
+            ).run()
+            if statuses.contains(outcome.status) {
+                return try JSONDecoder().decode(Result.self, from: Data(outcome.output.utf8))
+            }
+            if let failed = try? JSONDecoder().decode(Failed.self, from: Data(outcome.errorOutput.utf8)) {
+                report.problems.append(
+                    .init(
+                        kind, "\(arguments[0]) failed: \(failed.error.message)", hint: failed.error.hint))
+            } else {
+                // It died without a word of its own: what the system or the runtime said is all there is.
+                let said = outcome.errorOutput.split(separator: "\n").suffix(3).joined(separator: "; ")
+                report.problems.append(
+                    .init(
+                        kind, "\(arguments[0]) ended with status \(outcome.status): \(said)",
+                        hint: "run 'understudy \(arguments[0])' by hand and see"))
+            }
+        } catch {
+            report.problems.append(
+                .init(kind, "\(arguments[0]) could not be run: \(error)", hint: "run it by hand and see"))
+        }
+        return nil
+    }
+
+    private func words(_ report: NightReport) -> String {
+        var lines = [report.summary]
+        if let forgotten = report.forgotten { lines.append("  forgot \(forgotten) snapshots") }
+        lines += report.problems.map { "  PROBLEM: \($0.message)\n           \($0.hint)" }
+        return lines.joined(separator: "\n")
+    }
+}

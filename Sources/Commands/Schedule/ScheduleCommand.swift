@@ -1,0 +1,113 @@
+internal import ArgumentParser
+internal import Capture
+internal import Configuration
+internal import FileTree
+internal import Nightly
+internal import SystemPackage
+
+struct ScheduleCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "schedule",
+        abstract: "Let this host run 'understudy nightly' every night.",
+        discussion: """
+            Where systemd runs: a timer, which makes up for a night that was slept through, and a hardened service. \
+            Elsewhere a file in /etc/cron.d.
+
+            EXAMPLE
+              understudy schedule install --at 02:17
+              understudy schedule show
+
+            EXIT STATUS
+              0   done
+              1   failed
+              7   refused: nothing is installed, or what is installed is another ('show')
+              64  wrong usage, or a mistake in the system file
+            """,
+        subcommands: [ScheduleInstall.self, ScheduleRemove.self, ScheduleShow.self])
+}
+
+/// What the subcommands have in common.
+struct ScheduleOptions: ParsableArguments {
+    @Option(help: "When, hour and minute of this host's day.")
+    var at = "02:17"
+
+    @Option(help: "Minutes by which the time is varied.")
+    var randomDelay = 30
+
+    @Option(
+        help:
+            "Write the files there, for somebody else to install, instead of making them known to this host.",
+        completion: .directory)
+    var directory: String?
+
+    @Flag(help: "A file for cron, also where systemd runs.")
+    var cron = false
+
+    func validate() throws {
+        guard time != nil else { throw ValidationError("'\(at)' is no time of the day, as 02:17.") }
+        guard (0...720).contains(randomDelay) else {
+            throw ValidationError("--random-delay is from 0 to 720 minutes.")
+        }
+    }
+
+    private var time: (hour: Int, minute: Int)? {
+        let parts = at.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts.allSatisfy({ $0.count == 2 }), let hour = Int(parts[0]),
+            let minute = Int(parts[1]),
+            (0..<24).contains(hour), (0..<60).contains(minute)
+        else { return nil }
+        return (hour, minute)
+    }
+
+    /// The schedule that this host would have.
+    func schedule(_ session: Session) throws -> Schedule {
+        guard let time else { preconditionFailure("validated") }
+        let policy = try NotifyPolicy.read(for: session.description)
+        let program = try Files.linkTarget("/proc/self/exe")
+        let hasSystemd = try Files.isDirectory("/run/systemd/system")
+        let written =
+            [session.description.store.string]
+            + (policy.textfile.map { [$0.removingLastComponent().string] } ?? [])
+        let wish = Schedule.Wish(
+            system: session.system.name, program: String(decoding: program, as: UTF8.self),
+            systemFile: session.file.string, user: Accounts.userName(Accounts.ownNumbers.user),
+            hour: time.hour,
+            minute: time.minute, randomDelay: randomDelay, written: written)
+        let place = try directory.map { try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized() }
+        return Schedule(
+            wish, kind: cron || !hasSystemd && directory == nil ? .cron : .systemd, directory: place)
+    }
+}
+
+/// What is done about a schedule, and how it stands.
+struct ScheduleResult: Encodable {
+    struct File: Encodable {
+        var path: String
+        var text: String
+        /// `missing`, `same` or `different`: as it was found.
+        var found: String
+    }
+
+    var kind: String
+    var files: [File]
+    var commands: [[String]]
+
+    init(_ schedule: Schedule, commands: [[String]]) throws {
+        kind = schedule.kind.rawValue
+        self.commands = commands
+        files = try schedule.files.map { file in
+            let found = try Files.readIfPresent(file.path, limit: 1 << 20)
+            let state = found.map { $0 == Array(file.text.utf8) ? "same" : "different" } ?? "missing"
+            return File(path: file.path.string, text: file.text, found: state)
+        }
+    }
+
+    /// Whether all files are as they should be.
+    var isInstalled: Bool { files.allSatisfy { $0.found == "same" } }
+
+    /// The files whole, and the commands.
+    var plan: String {
+        (files.map { "# \($0.path)\n\($0.text)" } + commands.map { "# then: \($0.joined(separator: " "))" })
+            .joined(separator: "\n")
+    }
+}

@@ -1,0 +1,46 @@
+internal import ArgumentParser
+internal import FileTree
+internal import Nightly
+internal import Programs
+internal import SystemPackage
+
+struct ScheduleInstall: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "install",
+        abstract: "Write the timer and make it known.",
+        discussion: """
+            EXAMPLE
+              understudy schedule install --at 02:17 --dry-run
+              understudy schedule install --at 02:17
+
+            EXIT STATUS
+              0   the night is scheduled, or was already
+              1   a file cannot be written, or systemd does not take it
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @OptionGroup var schedule: ScheduleOptions
+
+    @Flag(help: "Print what would be written and run, and do nothing.")
+    var dryRun = false
+
+    @OptionGroup var options: Options
+
+    func run() async throws {
+        let session = try Session(options)
+        let wanted = try schedule.schedule(session)
+        let result = try ScheduleResult(wanted, commands: wanted.commands)
+        if !dryRun {
+            for file in wanted.files {
+                try Files.makeDirectories(file.path.removingLastComponent())
+                try Files.replace(file.path, with: Array(file.text.utf8), mode: 0o644)
+            }
+            for command in wanted.commands {
+                try await Program(command[0], Array(command.dropFirst())).runSuccessfully()
+            }
+        }
+        try session.output.result(result) {
+            dryRun ? result.plan : result.files.map { "wrote \($0.path)" }.joined(separator: "\n")
+        }
+    }
+}

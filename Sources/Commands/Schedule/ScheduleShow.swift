@@ -1,0 +1,39 @@
+internal import ArgumentParser
+internal import Nightly
+
+struct ScheduleShow: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Say whether the night is scheduled, and how.",
+        discussion: """
+            EXAMPLE
+              understudy schedule show
+
+            EXIT STATUS
+              0   it is scheduled as these options say
+              7   it is not, or otherwise
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @OptionGroup var schedule: ScheduleOptions
+
+    @OptionGroup var options: Options
+
+    func run() async throws {
+        let session = try Session(options)
+        let wanted = try schedule.schedule(session)
+        let result = try ScheduleResult(wanted, commands: [])
+        try session.output.result(result) {
+            result.files.map { "\($0.path): \(words($0.found))" }.joined(separator: "\n")
+        }
+        if !result.isInstalled { throw ExitCode(ExitStatus.refused.rawValue) }
+    }
+
+    private func words(_ found: String) -> String {
+        switch found {
+        case "same": "as 'schedule install' would write it"
+        case "missing": "not there ('understudy schedule install')"
+        default: "other than 'schedule install' would write it with these options"
+        }
+    }
+}

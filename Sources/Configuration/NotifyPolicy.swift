@@ -1,0 +1,147 @@
+internal import FileTree
+package import SystemPackage
+
+/// When silence is a failure and whom a night's failures reach: `policies/notify.yaml`.
+package struct NotifyPolicy: Hashable, Sendable {
+    /// The keys of the file; each may be left out.
+    package enum Key: String, CaseIterable, Sendable {
+        case maxAge, shrink, webhook, mail, textfile
+    }
+
+    /// The keys of `maxAge`.
+    package enum AgeKey: String, CaseIterable, Sendable { case complete, proven }
+    /// The keys of `shrink`.
+    package enum ShrinkKey: String, CaseIterable, Sendable { case entries, bytes, items }
+    /// The keys of `webhook`.
+    package enum WebhookKey: String, CaseIterable, Sendable { case url, urlFile, when, template }
+    /// The keys of `mail`.
+    package enum MailKey: String, CaseIterable, Sendable { case to, from, when }
+
+    /// When somebody is told.
+    package enum When: String, CaseIterable, Sendable {
+        /// When something is wrong, and once when it is not any more.
+        case problems
+        /// Every night.
+        case always
+    }
+
+    /// A web address that is sent a document.
+    package struct Webhook: Hashable, Sendable {
+        /// The address; nil when it is in a file.
+        package var url: String?
+        /// The file that holds the address: most of them are as good as a password.
+        package var urlFile: FilePath?
+        /// When it is sent.
+        package var when = When.problems
+        /// The document, with `{{summary}}` and the like; nil for the report itself.
+        package var template: String?
+
+        /// A webhook without address yet.
+        package init(url: String? = nil) {
+            self.url = url
+        }
+    }
+
+    /// A mail through `sendmail`.
+    package struct Mail: Hashable, Sendable {
+        /// Who gets it.
+        package var to: [String]
+        /// Who sends it; nil for the user that runs the night.
+        package var from: String?
+        /// When it is sent.
+        package var when = When.problems
+
+        /// A mail to these.
+        package init(to: [String]) {
+            self.to = to
+        }
+    }
+
+    /// The name of the file in the directory of the policies.
+    package static let fileName = "notify.yaml"
+
+    /// Seconds that the last complete snapshot may be old; nil for what the snapshot policy's `warnAfter` says.
+    package var maxCompleteAge: Int64?
+    /// Seconds that the last proven snapshot may be old; nil when that does not matter.
+    package var maxProvenAge: Int64?
+    /// How many per cent of a component's entries may vanish from one night to the next.
+    package var maxEntriesLost = 30
+    /// How many per cent of a component's bytes may.
+    package var maxBytesLost = 50
+    /// How many per cent of a kind of things may: jobs, plugins, builders, tables.
+    package var maxItemsLost = 20
+    /// Where a document is sent.
+    package var webhook: Webhook?
+    /// Who gets a mail.
+    package var mail: Mail?
+    /// The file for Prometheus's node exporter.
+    package var textfile: FilePath?
+
+    /// The built-in policy: nobody is told, and `status --check` looks at the age.
+    package init() {}
+
+    /// The policy of a system: that in its directory of policies, the built-in one where there is none.
+    ///
+    /// Throws a ``SystemFileFailure`` when the directory is missing, or when the file has anything wrong with it.
+    package static func read(for system: SystemDescription) throws(SystemFileFailure) -> NotifyPolicy {
+        guard let directory = system.policies else { return NotifyPolicy() }
+        let path = directory.appending(fileName)
+        do throws(FileFailure) {
+            // A directory that the system file names must be there; a policy in it need not.
+            _ = try Files.names(directory)
+            guard try Files.exists(path) else { return NotifyPolicy() }
+        } catch {
+            let problem = SystemFileFailure.Problem(
+                "cannot \(error.operation) the directory of the policies: \(error.reason)", at: nil)
+            throw SystemFileFailure(path: directory, problems: [problem])
+        }
+        return try parse(try SystemFile.readText(path), path: path)
+    }
+
+    /// The policy that `text` spells; `path` is the file's name in messages.
+    package static func parse(_ text: String, path: FilePath) throws(SystemFileFailure) -> NotifyPolicy {
+        let root: DocumentNode?
+        do throws(DocumentFailure) {
+            root = try Document.read(text)
+        } catch {
+            throw SystemFileFailure(path: path, problems: error.problems)
+        }
+        guard let root else { return NotifyPolicy() }
+        var reader = NotifyPolicyReader()
+        let policy = reader.policy(of: root)
+        return try reader.document.finish(policy, path: path)
+    }
+
+    /// The text of the built-in policy, as `policies/notify.yaml` ships it and `init` writes it.
+    package static let builtInText = """
+        # Whom the nightly run tells what, and when silence is a failure. Every key may be left out; what stands here is the
+        # built-in policy. Schema: notify.schema.json.
+
+        # 'understudy status --check' ends with 7, and every night says so, when the last one is older: a number with m, h or d.
+        # `complete` left out is `warnAfter` of snapshot.yaml, `proven` left out may be any age.
+        #
+        #   maxAge: {complete: 26h, proven: 35d}
+        maxAge: {}
+
+        # A night that lost more than so many per cent of a component's files, bytes or things (jobs, plugins, builders, tables)
+        # raises the alarm and prunes nothing, until 'understudy nightly --accept-shrink' says that it was meant.
+        shrink: {entries: 30, bytes: 50, items: 20}
+
+        # A JSON document by HTTP. The address may be in a file, because most are as good as a password. Without a template it is
+        # the whole report; in one, {{summary}}, {{system}}, {{host}}, {{status}}, {{snapshot}} and {{problems}} are texts.
+        # `when` is problems (and once when they are over) or always.
+        #
+        #   webhook:
+        #     urlFile: /etc/understudy/webhook
+        #     template: '{"text": "{{summary}}"}'
+
+        # A mail through /usr/sbin/sendmail.
+        #
+        #   mail: {to: [ops@example.org]}
+
+        # A file for the textfile collector of Prometheus's node exporter.
+        #
+        #   textfile: /var/lib/prometheus/node-exporter/understudy.prom
+
+        """
+}

@@ -1,0 +1,273 @@
+internal import FileTree
+internal import SnapshotModel
+internal import SystemPackage
+
+/// Restores databases beside those that are there, and exchanges them by their names in one transaction.
+///
+/// A database is known by its object id, as a directory is by its inode: whoever comes after a kill sees which of the two
+/// bears the name.
+struct DatabaseSwap: Application {
+    let server: PostgreSQLServer
+
+    /// One database of a record: its `name`, the name `beside` it, and the object id of the restored one.
+    private enum Key {
+        static let name = "database"
+        static let beside = "beside"
+        static let id = "oid"
+        static let mark = "mark"
+    }
+
+    /// The server's version: `15.18`.
+    func version() async throws -> String {
+        let rows = try await server.run(
+            "SHOW server_version;", in: server.address.database == "template1" ? "postgres" : "template1")
+        return rows.first?.first.map { String($0.prefix { $0 != " " }) } ?? ""
+    }
+
+    // MARK: Plan and stage
+
+    func plan(_ source: any FileSource, captured: CapturedComponent) async throws -> ApplicationPlan {
+        let version: String
+        do {
+            version = try await self.version()
+        } catch let failure as DriverFailure {
+            let refusal = Refusal(
+                "component '\(captured.name)': \(failure.description)",
+                hint:
+                    "a restore needs a running server: install PostgreSQL \(captured.version ?? "") or newer and "
+                    + "start it; \(failure.hint)")
+            return ApplicationPlan(refusals: [refusal])
+        }
+        let refusals = Self.refusals(dumped: captured.version, server: version, of: captured.name)
+        let items = try DatabaseInventory.inventory(source.lock(DatabaseInventory.name) ?? []).items
+        let there = try await server.run(
+            "SELECT datname, (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid) FROM pg_database d;",
+            in: maintenance([]))
+        let words = items.filter { $0.kind == "database" }.map { item in
+            let rows = there.first { $0.first == item.name }
+            guard item.detail != "not captured" else {
+                return "database \(item.name): stays as it is, because the snapshot lacks it"
+            }
+            guard let rows else { return "database \(item.name): made, \(item.detail)" }
+            let sessions = rows.last.flatMap { Int($0) } ?? 0
+            return "database \(item.name): replaced, \(item.detail)"
+                + (sessions > 0 ? "; \(sessions) sessions are ended" : "")
+        }
+        return ApplicationPlan(words: words, refusals: refusals)
+    }
+
+    /// Refuses to restore into a server older than the one that was dumped: it would not know all that the dump says.
+    static func refusals(dumped: String?, server: String, of component: String) -> [Refusal] {
+        func major(_ version: String) -> Int { Int(version.prefix { $0.isNumber }) ?? 0 }
+        guard let dumped, major(server) < major(dumped) else { return [] }
+        return [
+            Refusal(
+                "component '\(component)' was dumped from PostgreSQL \(dumped), and the server is \(server)",
+                hint: "restore it into PostgreSQL \(major(dumped)) or newer")
+        ]
+    }
+
+    func record(_ staged: StagedComponent, mark: String, directory: FilePath) async throws -> Record {
+        try databases(staged).map { name in
+            // Names have at most 63 bytes, and while two are exchanged one is longer by one.
+            let start = String(decoding: name.utf8.prefix(63 - mark.utf8.count - 13), as: UTF8.self)
+                .filter { $0 != "\u{fffd}" }
+            return [Key.name: name, Key.beside: "\(start)_understudy_\(mark)", Key.mark: mark]
+        }
+    }
+
+    func stage(_ staged: StagedComponent, _ record: Record) async throws -> StagedApplication {
+        var result = StagedApplication(record: record, notes: [], proof: .equal)
+        guard let artifacts = staged.artifacts else { return result }
+        let directory = artifacts.appending(DatabaseDump.directory)
+        if let words = try await makeRoles(directory.appending("roles.sql"), artifacts) {
+            result.notes.append(words)
+        }
+        let maintenance = maintenance(record)
+        for (index, entry) in record.enumerated() {
+            let (name, beside) = try names(entry)
+            let dump = directory.appending(PostgreSQLAddress.encoded(name))
+            try await drop(beside, in: maintenance)
+            try await server.runRestricted(
+                dump.appending(DatabaseDump.definition), in: maintenance, ["database": beside],
+                isOneTransaction: false)
+            try await server.runRestricted(
+                dump.appending(DatabaseDump.contents), in: beside, isOneTransaction: true)
+            let rows = try await server.run(
+                "ANALYZE; SELECT oid FROM pg_database WHERE datname = current_database();", in: beside)
+            guard let id = rows.first?.first else {
+                throw DriverFailure("the database \(beside) went away", hint: "run the restore again")
+            }
+            result.record[index][Key.id] = id
+            let again = artifacts.appending("again-\(index)")
+            try Files.makeDirectory(again, mode: 0o700)
+            let scan = try await DatabaseDump(server: server).write(beside, to: again)
+            let wanted = try DumpScan(dump.appending(DatabaseDump.contents), key: "")
+            let isSame =
+                try scan.digest == wanted.digest
+                && Files.read(again.appending(DatabaseDump.definition))
+                    == Files.read(dump.appending(DatabaseDump.definition))
+            try Files.removeTree(again)
+            let rowCount = scan.tables.reduce(0) { $0 + $1.rows }
+            result.notes.append(
+                isSame
+                    ? "database \(name): dumped again, it is the snapshot's own dump, \(scan.tables.count) tables with \(rowCount) rows"
+                    : "database \(name): NOT PROVEN: dumped again, it differs from the snapshot's dump, as it does on another "
+                        + "version of PostgreSQL; \(scan.tables.count) tables with \(rowCount) rows")
+            if !isSame { result.proof = .different }
+        }
+        return result
+    }
+
+    /// The databases whose dumps are staged.
+    private func databases(_ staged: StagedComponent) throws -> [String] {
+        guard let directory = staged.artifacts?.appending(DatabaseDump.directory),
+            try Files.isDirectory(directory)
+        else { return [] }
+        return try Files.names(directory).map { String(decoding: $0, as: UTF8.self) }.sorted().compactMap {
+            guard try Files.isDirectory(directory.appending($0)) else { return nil }
+            guard let name = PostgreSQLAddress.decoded($0), !name.isEmpty else {
+                throw DriverFailure(
+                    "the snapshot holds a dump called '\(printable($0.utf8))', which names no database",
+                    hint: "the store was tampered with: restore another snapshot")
+            }
+            return name
+        }
+    }
+
+    /// Makes the roles that are missing; those that are there are left alone, with their passwords.
+    private func makeRoles(_ file: FilePath, _ scratch: FilePath) async throws -> String? {
+        guard let text = try Files.readIfPresent(file) else { return nil }
+        let statements = RoleStatements(String(decoding: text, as: UTF8.self))
+        let there = Set(
+            try await server.run("SELECT rolname FROM pg_roles;", in: maintenance([])).map { $0.joined() })
+        let missing = Set(statements.roles).subtracting(there)
+        guard !missing.isEmpty else { return nil }
+        let making = scratch.appending("missing-roles")
+        try Files.replace(making, with: Array(statements.making(missing).utf8), mode: 0o600)
+        try await server.runRestricted(making, in: maintenance([]), isOneTransaction: true)
+        return "made the roles \(missing.sorted().joined(separator: ", ")); 'undo' leaves them"
+    }
+
+    // MARK: Exchange
+
+    func isApplied(_ record: Record) async throws -> Bool {
+        let ids = try await ids(record)
+        return try record.allSatisfy { try ids[names($0).name] == $0[Key.id] }
+    }
+
+    func apply(_ record: Record) async throws {
+        try await exchange(record, restored: true)
+    }
+
+    func unapply(_ record: Record) async throws -> [String] {
+        try await exchange(record, restored: false)
+        return []
+    }
+
+    func differences(_ record: Record) async throws -> [String] { [] }
+
+    func discard(_ record: Record) async throws {
+        let maintenance = maintenance(record)
+        try await endOwnSessions(record, in: maintenance)
+        for entry in record { try await drop(try names(entry).beside, in: maintenance) }
+    }
+
+    /// Gives all restored databases their names, or all old ones, in one transaction; what has its name already keeps it.
+    private func exchange(_ record: Record, restored: Bool) async throws {
+        let maintenance = maintenance(record)
+        try await endOwnSessions(record, in: maintenance)
+        // A database cannot be renamed while a session is in it, and a client may come back at once.
+        for attempt in 1... {
+            let ids = try await ids(record)
+            var sql = ""
+            var sessions: [String] = []
+            for entry in record {
+                let (name, beside) = try names(entry)
+                guard let id = entry[Key.id], (ids[name] == id) != restored else { continue }
+                let old = "\(beside)x"
+                sessions += [name, beside].map(Self.literal)
+                switch (ids[name] != nil, ids[beside] != nil) {
+                case (true, true):
+                    sql +=
+                        Self.rename(name, old) + Self.rename(beside, name)
+                        + Self.rename(old, beside)
+                case (false, true): sql += Self.rename(beside, name)
+                case (true, false): sql += Self.rename(name, beside)
+                case (false, false):
+                    throw DriverFailure(
+                        "neither the database '\(name)' nor '\(beside)' is there",
+                        hint: "somebody dropped both: restore the snapshot again")
+                }
+            }
+            guard !sql.isEmpty else { return }
+            let ending = """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname IN (\(sessions.joined(separator: ", "))) AND pid <> pg_backend_pid();
+                BEGIN;\n\(sql)COMMIT;
+                """
+            do {
+                try await server.run(ending, in: maintenance, as: applicationName(record))
+                return
+            } catch {
+                guard attempt < 5 else { throw error }
+            }
+        }
+    }
+
+    /// Ends what a restore that was killed left running on the server, so that it changes nothing behind our back.
+    private func endOwnSessions(_ record: Record, in database: String) async throws {
+        let name = Self.literal(applicationName(record))
+        for _ in 0..<100 {
+            let left = try await server.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = \(name);",
+                in: database)
+            guard !left.isEmpty else { return }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    private func applicationName(_ record: Record) -> String {
+        "understudy \(record.first?[Key.mark] ?? "")"
+    }
+
+    /// The object ids of the databases of a record, by name.
+    private func ids(_ record: Record) async throws -> [String: String] {
+        let rows = try await server.run("SELECT datname, oid FROM pg_database;", in: maintenance(record))
+        return Dictionary(rows.filter { $0.count == 2 }.map { ($0[0], $0[1]) }) { first, _ in first }
+    }
+
+    private func drop(_ name: String, in database: String) async throws {
+        try await server.run(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = \(Self.literal(name));
+            DROP DATABASE IF EXISTS \(Self.identifier(name));
+            """, in: database)
+    }
+
+    /// A database to be connected to while others are renamed.
+    private func maintenance(_ record: Record) -> String {
+        record.contains { $0[Key.name] == "postgres" } ? "template1" : "postgres"
+    }
+
+    private func names(_ entry: [String: String]) throws -> (name: String, beside: String) {
+        guard let name = entry[Key.name], let beside = entry[Key.beside] else {
+            throw DriverFailure(
+                "the journal of the last restore lacks the names of a database",
+                hint: "it was changed: look for databases called *_understudy_* by hand")
+        }
+        return (name, beside)
+    }
+
+    private static func rename(_ name: String, _ new: String) -> String {
+        "ALTER DATABASE \(identifier(name)) RENAME TO \(identifier(new));\n"
+    }
+
+    private static func identifier(_ name: String) -> String {
+        "\"" + name.replacing("\"", with: "\"\"") + "\""
+    }
+
+    private static func literal(_ text: String) -> String {
+        "'" + text.replacing("'", with: "''") + "'"
+    }
+}

@@ -1,0 +1,144 @@
+import FileTree
+import SnapshotModel
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Drivers
+
+/// What of the PostgreSQL driver needs no server.
+@Suite struct PostgreSQLValueTests {
+    @Test func anAddressIsAnotherOnlyInItsDatabase() throws {
+        let address = try #require(
+            PostgreSQLAddress("postgresql://ci@db:5433/build%62ot?host=/run/x&sslmode=require"))
+        #expect(address.database == "buildbot")
+        #expect(
+            address.with(database: "a b/ö").text
+                == "postgresql://ci@db:5433/a%20b%2F%C3%B6?host=/run/x&sslmode=require")
+        #expect(PostgreSQLAddress("postgres:///x")?.text == "postgresql:///x")
+        #expect(PostgreSQLAddress("postgresql://host")?.database == "")
+    }
+
+    @Test(arguments: [
+        "postgresql://ci:geheim@db/x", "postgresql:///x?password=geheim", "postgresql:///x?PASSWORD=geheim",
+        "http://x/y", "postgresql:///a%zz",
+    ])
+    func anAddressWithAPasswordIsNone(_ text: String) {
+        #expect(PostgreSQLAddress(text) == nil)
+    }
+
+    @Test func everyNameOfADatabaseIsAFileNameAndComesBack() {
+        for name in ["ci", "roles.sql", "..", "a/b", "we\"ird $1", "ö%2F", "%"] {
+            let encoded = PostgreSQLAddress.encoded(name)
+            #expect(!encoded.contains("/") && !encoded.contains("."))
+            #expect(PostgreSQLAddress.decoded(encoded) == name)
+        }
+    }
+
+    private func scan(_ text: String, key: String = "K") throws -> DumpScan {
+        let scratch = try ScratchDirectory()
+        let file = scratch.appending("dump")
+        try Files.replace(file, with: Array(text.utf8))
+        return try DumpScan(file, key: key)
+    }
+
+    private let dump = """
+        \\restrict K
+
+        -- Dumped from database version 15.18
+        -- Dumped by pg_dump version 15.18
+        COPY public.a (id, name) FROM stdin;
+        1\tCOPY x (id) FROM stdin;
+        2\t-- PostgreSQL database dump complete
+        \\.
+        COPY public."we ird" (id) FROM stdin;
+        \\.
+        -- PostgreSQL database dump complete
+        \\unrestrict K
+
+        """
+
+    @Test func aScanCountsRowsAndFindsTheGuardsAndTheEnd() throws {
+        let found = try scan(dump)
+        #expect(found.tables.map(\.name) == ["public.a", "public.\"we ird\""])
+        #expect(found.tables.map(\.rows) == [2, 0])
+        #expect(found.isComplete)
+        #expect(found.guards.map(\.offset) == [0, Int64(dump.utf8.count) - 14])
+        #expect(found.guards.map(\.count) == [11, 13])
+        // Guards of another key are what a database holds.
+        #expect(try scan(dump, key: "L").guards.isEmpty)
+    }
+
+    @Test func aScanOfAnyBeginningSaysThatTheEndIsMissing() throws {
+        let end = try #require(dump.utf8.firstRange(of: Array("dump complete\n\\unrestrict".utf8)))
+        let length = dump.utf8.distance(from: dump.utf8.startIndex, to: end.lowerBound)
+        for count in stride(from: 0, through: length, by: 7) {
+            #expect(try !scan(String(decoding: dump.utf8.prefix(count), as: UTF8.self)).isComplete)
+        }
+    }
+
+    @Test func theDigestLeavesOutOnlyWhoMadeTheDumpAndItsGuards() throws {
+        let digest = try scan(dump).digest
+        let newer = dump.replacing("15.18", with: "15.19").replacing("\\restrict K", with: "-----------")
+            .replacing("\\unrestrict K", with: "-------------")
+        #expect(try scan(newer).digest == digest)
+        #expect(try scan(dump.replacing("1\tCOPY", with: "3\tCOPY")).digest != digest)
+    }
+
+    @Test func aLineOfAnyLengthIsOneRow() throws {
+        let long = String(repeating: "x", count: 3 << 20)
+        let text = "COPY a (t) FROM stdin;\n\(long)\n\(long)\n\\.\n-- PostgreSQL database dump complete\n"
+        let found = try scan(text)
+        #expect(found.tables.map(\.rows) == [2] && found.isComplete)
+        #expect(try scan(text.replacing("xxx\n", with: "xxy\n")).digest != found.digest)
+    }
+
+    @Test func onlyMissingRolesAreMade() {
+        let statements = RoleStatements(
+            """
+            -- comment
+            \\restrict K
+            SET client_encoding = 'UTF8';
+            CREATE ROLE ci;
+            ALTER ROLE ci WITH LOGIN PASSWORD 'SCRAM-SHA-256$4096:x;y';
+            COMMENT ON ROLE ci IS 'two
+            lines';
+            CREATE ROLE "Odd ""one"";";
+            GRANT ci TO "Odd ""one"";" GRANTED BY postgres;
+            CREATE ROLE postgres;
+            ALTER ROLE postgres WITH SUPERUSER;
+
+            """)
+        #expect(statements.roles == ["ci", "Odd \"one\";", "postgres"])
+        #expect(
+            statements.making(["ci"]) == """
+                CREATE ROLE ci;
+                ALTER ROLE ci WITH LOGIN PASSWORD 'SCRAM-SHA-256$4096:x;y';
+                COMMENT ON ROLE ci IS 'two
+                lines';
+                GRANT ci TO "Odd ""one"";" GRANTED BY postgres;
+
+                """)
+        #expect(statements.making([]) == "")
+    }
+
+    @Test func anInventoryNamesTablesAndRowsAndWhatWasNotCaptured() throws {
+        var inventory = DatabaseInventory()
+        inventory.add("ci", try scan(dump))
+        inventory.addUnreadable("other")
+        let items = DatabaseInventory.inventory(inventory.contents).items
+        #expect(
+            Set(items.map { "\($0.kind) \($0.name): \($0.detail)" }) == [
+                "database ci: 2 tables", "table ci public.a: 2 rows", "table ci public.\"we ird\": 0 rows",
+                "database other: not captured",
+            ])
+    }
+
+    @Test func onlyAnOlderServerIsRefused() {
+        #expect(DatabaseSwap.refusals(dumped: "15.18", server: "15.2", of: "db").isEmpty)
+        #expect(DatabaseSwap.refusals(dumped: "9.6.24", server: "15.2", of: "db").isEmpty)
+        #expect(DatabaseSwap.refusals(dumped: nil, server: "15.2", of: "db").isEmpty)
+        let refused = DatabaseSwap.refusals(dumped: "16.1", server: "15.18", of: "db")
+        #expect(refused.map(\.hint) == ["restore it into PostgreSQL 16 or newer"])
+    }
+}

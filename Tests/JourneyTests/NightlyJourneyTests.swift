@@ -1,0 +1,135 @@
+import FileTree
+import FoundationEssentials
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Nights as a timer runs them, and a monitor that asks afterwards.
+@Suite struct NightlyJourneyTests {
+    private struct World {
+        let directory: FilePath
+        let runner: CommandLineRunner
+        var metrics: String {
+            get throws { String(decoding: try Files.read(directory.appending("u.prom")), as: UTF8.self) }
+        }
+
+        init(_ directory: FilePath) async throws {
+            self.directory = directory
+            runner = try CommandLineRunner(directory)
+            try Files.makeDirectory(directory.appending("tree"))
+            for number in 1...20 {
+                try Files.replace(directory.appending("tree/f\(number)"), with: Array("\(number)\n".utf8))
+            }
+            try await runner.initialize("tree")
+            let component = "  tool: {driver: command, capture: \(directory)/capture, restore: 'true'}\n"
+            let file = directory.appending("understudy.yaml")
+            let text = String(decoding: try Files.read(file), as: UTF8.self)
+            try Files.replace(
+                file, with: Array(text.replacing("components:\n", with: "components:\n\(component)").utf8))
+            try capture("echo 1 > f")
+            try policy("")
+        }
+
+        func capture(_ body: String) throws {
+            try Files.replace(
+                directory.appending("capture"), with: Array("#!/bin/sh\n\(body)\n".utf8), mode: 0o755)
+        }
+
+        func policy(_ more: String) throws {
+            let text = "textfile: \(directory)/u.prom\n\(more)\n"
+            try Files.replace(directory.appending("policies/notify.yaml"), with: Array(text.utf8))
+        }
+    }
+
+    @Test func aGoodNightIsTakenPrunedAndReported() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            let none = try await world.runner.run("status", "--check")
+            #expect(none.status == 7 && none.output.contains("there is no complete snapshot"))
+            let night = try await world.runner.run("nightly")
+            #expect(night.status == 0, "\(night.output) \(night.errorOutput)")
+            #expect(night.output.contains("forgot 0 snapshots"))
+            #expect(try world.metrics.contains("understudy_last_run_problems{system=\"tree\"} 0\n"))
+            #expect(try await world.runner.run("status", "--check").output == "ok\n")
+            try world.policy("maxAge: {proven: 1d}")
+            let unproven = try await world.runner.run("status", "--check", "--format", "json")
+            #expect(unproven.status == 7 && unproven.output.contains("there is no proven snapshot"))
+        }
+    }
+
+    @Test func aToolThatIsDownReachesEveryoneAndIsForgottenWhenItIsMended() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.runner.succeed("nightly")
+            try world.capture("echo the server is down >&2; exit 1")
+            let night = try await world.runner.run("nightly")
+            #expect(night.status == 3)
+            #expect(
+                night.output.contains("tool/database/export") && night.output.contains("the server is down"))
+            #expect(!night.output.contains("forgot") && !night.output.contains("vanished"))
+            #expect(try world.metrics.contains("kind=\"partial\"} 1\n"))
+            let check = try await world.runner.run("status", "--check")
+            #expect(check.status == 7 && check.output.contains("the server is down"))
+            try world.capture("echo 1 > f")
+            try await world.runner.succeed("nightly")
+            #expect(try await world.runner.run("status", "--check").status == 0)
+        }
+    }
+
+    @Test func whatVanishesAllAtOnceRaisesTheAlarmUntilItIsAccepted() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.runner.succeed("nightly")
+            for number in 3...20 { try Files.remove(directory.appending("tree/f\(number)")) }
+            for _ in 0..<2 {
+                let night = try await world.runner.run("nightly")
+                #expect(night.status == 7 && night.output.contains("tree: 21 entries → 3"), "\(night.output)")
+                #expect(!night.output.contains("forgot"), "nothing is pruned")
+            }
+            #expect(try world.metrics.contains("kind=\"shrink\"} 1\n"))
+            #expect(try await world.runner.run("status", "--check").status == 7)
+            try await world.runner.succeed("nightly", "--accept-shrink")
+            try await world.runner.succeed("nightly")
+            #expect(try await world.runner.run("status", "--check").status == 0)
+        }
+    }
+
+    @Test func aStepThatFailsOrDiesIsToldWithWhatToDo() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.runner.succeed("nightly")
+            try Files.rename(directory.appending("tree"), to: directory.appending("elsewhere"))
+            let night = try await world.runner.run("nightly")
+            #expect(night.status == 1)
+            #expect(
+                night.output.contains("snapshot failed: \(directory)/tree is not there"), "\(night.output)")
+            #expect(night.output.contains("make it, or take it out of 'paths'"))
+            #expect(try await world.runner.run("status", "--check").status == 7)
+        }
+    }
+
+    @Test func aScheduleIsShownWrittenOnceAndTakenAway() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            let options = ["--directory", directory.appending("units").string]
+            func schedule(_ verb: String, _ more: [String] = []) async throws -> Program.Outcome {
+                try await world.runner.run(
+                    under: ["/bin/sh", "-c", "exec \"$@\"", "sh"], ["schedule", verb] + options + more)
+            }
+            #expect(try await schedule("show").status == 7)
+            let plan = try await schedule("install", ["--dry-run", "--at", "03:30"])
+            #expect(
+                plan.output.contains("OnCalendar=*-*-* 03:30:00") && plan.output.contains("nightly --quiet"))
+            #expect(
+                plan.output.contains("ReadWritePaths=-\(directory)/tree.git\nReadWritePaths=-\(directory)\n"))
+            #expect(try !Files.exists(directory.appending("units")))
+            for _ in 0..<2 { #expect(try await schedule("install", ["--at", "03:30"]).status == 0) }
+            #expect(try await schedule("show", ["--at", "03:30"]).status == 0)
+            #expect(try await schedule("show").output.contains("other than"))
+            #expect(try await schedule("remove").status == 0)
+            #expect(try await schedule("remove").output == "nothing is scheduled\n")
+            #expect(try await schedule("install", ["--at", "25:00"]).status == 64)
+        }
+    }
+}

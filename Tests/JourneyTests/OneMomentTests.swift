@@ -1,0 +1,144 @@
+import FileTree
+import FoundationEssentials
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Components that belong together: captured at once, stopped and started by what they need.
+@Suite struct OneMomentTests {
+    /// A system of components with driver `command`, each with the lines that are its own.
+    private func system(_ directory: FilePath, _ components: [(name: String, lines: [String])]) async throws
+        -> CommandLineRunner
+    {
+        let runner = try CommandLineRunner(directory)
+        try Files.makeDirectory(directory.appending("tree"))
+        try await runner.initialize("tree")
+        let text = components.map { name, lines in
+            "  \(name):\n    driver: command\n" + lines.map { "    \($0)\n" }.joined()
+        }.joined()
+        let file = directory.appending("understudy.yaml")
+        let old = String(decoding: try Files.read(file), as: UTF8.self)
+        try Files.replace(
+            file, with: Array(old.replacing("components:\n", with: "components:\n\(text)").utf8))
+        return runner
+    }
+
+    /// Appends a word to the log of the test, as a command.
+    private func say(_ word: String, _ directory: FilePath) -> String { "echo \(word) >> \(directory)/log" }
+
+    @Test func componentsAreCapturedAtOnceAndTheirTimesAreRecorded() async throws {
+        try await withTemporaryDirectory { directory in
+            // Each waits for the other: one after the other they would never end.
+            func wait(_ own: String, _ other: String) -> String {
+                "capture: \"touch \(directory)/\(own); while ! test -e \(directory)/\(other); do sleep 0.02; done; echo 1 > f\""
+            }
+            let runner = try await system(
+                directory,
+                [
+                    ("one", [wait("a", "b"), "restore: 'true'", "limit: 30s"]),
+                    ("two", [wait("b", "a"), "restore: 'true'", "limit: 30s"]),
+                ])
+            struct Result: Decodable {
+                struct Head: Decodable {
+                    var status: String
+                    var spreadSeconds: Int64
+                }
+                var snapshot: Head
+            }
+            let output = try await runner.succeed("snapshot", "--format", "json")
+            let result = try JSONDecoder().decode(Result.self, from: Data(output.utf8))
+            #expect(result.snapshot.status == "complete" && (0...30).contains(result.snapshot.spreadSeconds))
+            struct Stored: Decodable {
+                struct Part: Decodable {
+                    var started: String
+                    var finished: String
+                }
+                var components: [Part]
+                var spreadSeconds: Int64
+            }
+            let json = try await runner.succeed("show", "latest", "snapshot.json")
+            let stored = try JSONDecoder().decode(Stored.self, from: Data(json.utf8))
+            #expect(
+                stored.components.count == 3 && stored.components.allSatisfy { $0.started <= $0.finished })
+        }
+    }
+
+    @Test func whatNeedsAComponentStopsBeforeItIsExchangedAndStartsAfterIt() async throws {
+        try await withTemporaryDirectory { directory in
+            func running(_ name: String) -> [String] {
+                [
+                    "start: touch \(directory)/up-\(name); \(say("start-\(name)", directory))",
+                    "stop: rm \(directory)/up-\(name); \(say("stop-\(name)", directory))",
+                    "ready: test -e \(directory)/up-\(name)",
+                ]
+            }
+            let runner = try await system(
+                directory,
+                [
+                    (
+                        "server",
+                        ["capture: echo 1 > f", "restore: \(say("restore", directory))", "after: [base]"]
+                            + running("server")
+                    ), ("base", ["capture: echo 1 > f", "restore: \(say("restore-base", directory))"]),
+                    ("far", ["capture: echo 1 > f", "restore: 'false'", "after: [server]"] + running("far")),
+                    ("other", ["capture: echo 1 > f", "restore: 'false'"] + running("other")),
+                ])
+            try await runner.succeed("snapshot")
+            for name in ["server", "far", "other"] {
+                try Files.replace(directory.appending("up-\(name)"), with: [])
+            }
+            let report = try await runner.succeed("restore", "--component", "base")
+            #expect(report.contains("server is not restored; it stops and starts"), "\(report)")
+            func log() throws -> [Substring] {
+                String(decoding: try Files.read(directory.appending("log")), as: UTF8.self).split(
+                    separator: "\n")
+            }
+            #expect(try log() == ["stop-far", "stop-server", "restore-base", "start-server", "start-far"])
+            try await runner.succeed("undo")
+            #expect(
+                try log().dropFirst(5) == [
+                    "stop-far", "stop-server", "restore-base", "start-server", "start-far",
+                ])
+        }
+    }
+
+    @Test func aComponentThatDoesNotStartSaysWhatNeedsIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await system(
+                directory,
+                [
+                    ("far", ["capture: echo 1 > f", "restore: 'true'", "after: [server]"]),
+                    (
+                        "server",
+                        [
+                            "capture: echo 1 > f", "restore: 'true'", "start: echo it is broken >&2; false",
+                            "stop: 'true'", "ready: 'false'",
+                        ]
+                    ),
+                ])
+            try await runner.succeed("snapshot")
+            let failed = try await runner.run("restore")
+            #expect(failed.status == 1)
+            #expect(
+                failed.errorOutput.contains("it is broken")
+                    && failed.errorOutput.contains("far must not start without it"), "\(failed.errorOutput)")
+        }
+    }
+
+    @Test func anIncompleteComponentSaysWhatMustNotBeRestoredWithoutIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await system(
+                directory,
+                [
+                    ("base", ["capture: 'false'", "restore: 'true'"]),
+                    ("server", ["capture: echo 1 > f", "restore: 'true'", "after: [base]"]),
+                ])
+            let taken = try await runner.run("snapshot")
+            #expect(taken.status == 3)
+            #expect(
+                taken.output.contains("base: it is not complete, and server must not be restored without it"),
+                "\(taken.output)")
+        }
+    }
+}

@@ -1,0 +1,257 @@
+import Configuration
+import FileTree
+import FoundationEssentials
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Nightly
+
+/// What a night finds and says, as values.
+@Suite struct NightValueTests {
+    private func size(_ entries: Int, _ bytes: Int64, _ items: [String: Int] = [:]) -> ComponentSize {
+        ComponentSize(entries: entries, bytes: bytes, items: items)
+    }
+
+    private let limits = Shrink.Limits(entries: 30, bytes: 50, items: 20)
+
+    @Test(arguments: [
+        (100, 70, false), (100, 69, true), (100, 0, true), (1, 0, true), (2, 1, false), (3, 1, true),
+        (0, 0, false),
+        (5, 500, false),
+    ])
+    func entriesVanishBeyondALimit(_ before: Int, _ now: Int, _ isAlarm: Bool) {
+        let found = Shrink.findings(from: ["a": size(before, 0)], to: ["a": size(now, 0)], limits: limits)
+        #expect(found == (isAlarm ? ["a: \(before) entries → \(now)"] : []))
+    }
+
+    @Test func kindsAndComponentsVanishEachForItself() {
+        let before = ["ci": size(10, 1000, ["job": 10, "plugin": 50]), "db": size(1, 1), "web": size(1, 1)]
+        let now = ["ci": size(10, 400, ["job": 8, "plugin": 39]), "web": size(1, 1, ["page": 3])]
+        #expect(
+            Shrink.findings(from: before, to: now, limits: limits)
+                == ["ci: 1000 bytes → 400", "ci: 50 plugins → 39", "db is gone"])
+        #expect(Shrink.findings(from: [:], to: now, limits: limits) == [])
+    }
+
+    @Test func silenceIsAFailureFromTheSecondOn() {
+        func problems(_ complete: Int64?, _ proven: Int64?, _ maxProven: Int64?) -> [String] {
+            Freshness.problems(
+                lastComplete: complete, lastProven: proven, maxComplete: 26 * 3600, maxProven: maxProven,
+                now: 1_000_000
+            ).map { "\($0.kind): \($0.message)" }
+        }
+        #expect(problems(1_000_000 - 26 * 3600, nil, nil) == [])
+        #expect(
+            problems(1_000_000 - 26 * 3600 - 1, nil, nil)
+                == ["age: the last complete snapshot is 26h old, and may be 26h"])
+        #expect(
+            problems(nil, 1, 86400 * 3)
+                == [
+                    "age: there is no complete snapshot",
+                    "proof: the last proven snapshot is 11d old, and may be 3d",
+                ])
+        // A clock that went back makes nothing old.
+        #expect(problems(2_000_000, 2_000_000, 60) == [])
+    }
+
+    private var report: NightReport {
+        var report = NightReport(system: "ac\"me", host: "h", started: 10, baseline: [:])
+        report.finished = 20
+        report.snapshot = "20261126T020216Z-abcd"
+        report.lastComplete = 15
+        report.components = ["ci": size(3, 4)]
+        report.problems = [
+            .init("partial", "job \"x\"\\\n{{system}}\u{1b}[31m", hint: "look"),
+            .init("age", "old", hint: "run it"),
+        ]
+        return report
+    }
+
+    @Test func aTemplateIsFilledAsJSONWhateverTheNamesAre() throws {
+        let document = report.document(
+            #"{"text": "{{summary}} | {{problems}}", "s": "{{status}}", "id": "{{snapshot}}"}"#)
+        let fields = try JSONDecoder().decode([String: String].self, from: Data(document.utf8))
+        #expect(fields["s"] == "problems" && fields["id"] == "20261126T020216Z-abcd")
+        let text = try #require(fields["text"])
+        #expect(text.hasPrefix("understudy ac\"me on h: 2 problems: job \"x\"\\\n{{system}}\u{1b}[31m | "))
+        #expect(text.hasSuffix("old (run it)"))
+    }
+
+    @Test func aMailHasOneLineForEachHeader() throws {
+        let mail = report.mail(to: ["a@x", "b@x"], from: "u@h")
+        let parts = try #require(mail.firstRange(of: "\n\n"))
+        let headers = mail[..<parts.lowerBound].split(separator: "\n")
+        #expect(headers.prefix(2) == ["From: u@h", "To: a@x, b@x"])
+        #expect(headers.count == 6 && headers.allSatisfy { $0.contains(": ") && !$0.contains("\u{1b}") })
+        #expect(mail.contains("what to do: run it"))
+    }
+
+    @Test func metricsAreInPrometheusFormat() {
+        #expect(
+            report.metrics.hasPrefix(
+                """
+                # HELP understudy_last_run_timestamp_seconds When the last nightly run ended.
+                # TYPE understudy_last_run_timestamp_seconds gauge
+                understudy_last_run_timestamp_seconds{system="ac\\"me"} 20
+                # HELP understudy_last_run_problems What the last nightly run found wrong.
+                # TYPE understudy_last_run_problems gauge
+                understudy_last_run_problems{system="ac\\"me"} 2
+
+                """))
+        #expect(report.metrics.contains("understudy_last_proven_timestamp_seconds{system=\"ac\\\"me\"} 0\n"))
+        #expect(
+            report.metrics.contains("understudy_component_bytes{system=\"ac\\\"me\",component=\"ci\"} 4\n"))
+        #expect(report.metrics.hasSuffix("understudy_problem{system=\"ac\\\"me\",kind=\"partial\"} 1\n"))
+    }
+
+    @Test func aReportIsReadAsItWasWritten() throws {
+        try withTemporaryDirectory { directory in
+            #expect(try NightReport.read(directory) == nil)
+            try report.write(directory)
+            #expect(try NightReport.read(directory) == report)
+            try Files.replace(directory.appending("nightly.json"), with: Array("{".utf8))
+            #expect(throws: NightFailure.self) { try NightReport.read(directory) }
+        }
+    }
+
+    private let wish = Schedule.Wish(
+        system: "acme.ci", program: "/usr/local/bin/understudy", systemFile: "/etc/under study/100%.yaml",
+        user: "root",
+        hour: 2, minute: 7, randomDelay: 30, written: ["/var/lib/a b"])
+
+    @Test(.enabled(if: (try? Files.exists("/usr/bin/systemd-analyze")) == true, "needs systemd-analyze"))
+    func unitsAreWhatSystemdTakes() async throws {
+        try await withTemporaryDirectory { directory in
+            var wish = wish
+            // systemd-analyze looks whether the program is there.
+            wish.program = "/bin/true"
+            let schedule = Schedule(wish, kind: .systemd, directory: directory)
+            #expect(
+                schedule.commands.isEmpty
+                    && schedule.files.map(\.path.lastComponent?.string) == [
+                        "understudy-acme.ci.service", "understudy-acme.ci.timer",
+                    ])
+            for file in schedule.files { try Files.replace(file.path, with: Array(file.text.utf8)) }
+            #expect(
+                schedule.files[0].text.contains(
+                    "ExecStart=/bin/true nightly --quiet --system \"/etc/under study/100%%.yaml\"\n"))
+            #expect(schedule.files[1].text.contains("OnCalendar=*-*-* 02:07:00\nRandomizedDelaySec=30m\n"))
+            let outcome = try await Program(
+                "systemd-analyze", ["verify"] + schedule.files.map(\.path.string)
+            ).run()
+            let about = outcome.errorOutput.split(separator: "\n").filter { $0.contains("understudy-acme") }
+            #expect(about == [], "\(outcome.errorOutput)")
+        }
+    }
+
+    @Test func aCrontabIsReadByShAsTheCommandThatWasMeant() async throws {
+        let schedule = Schedule(wish, kind: .cron)
+        #expect(schedule.files.map(\.path) == ["/etc/cron.d/understudy-acme_ci"])
+        let line = try #require(schedule.files[0].text.split(separator: "\n").last)
+        #expect(line.hasPrefix("7 2 * * * root sleep "))
+        // What cron makes of it: every escaped per cent sign is one.
+        let command = line.dropFirst("7 2 * * * root ".count).replacing("\\%", with: "%")
+        let outcome = try await Program(
+            "/bin/sh",
+            [
+                "-c",
+                "sleep() { test $1 -ge 0 -a $1 -lt 1800; }; f() { printf '%s\\n' \"$@\"; }; "
+                    + command.replacing("/usr/local/bin/understudy", with: "f"),
+            ]
+        ).runSuccessfully()
+        #expect(outcome.output == "nightly\n--quiet\n--system\n/etc/under study/100%.yaml\n")
+    }
+}
+
+/// Who is told, on real programs and sockets.
+@Suite struct NotifierTests {
+    /// A web server that answers one request with a status, and writes the body of the request to a file.
+    private static let server = """
+        import http.server, sys
+        class H(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                open(sys.argv[1], 'wb').write(self.rfile.read(int(self.headers['Content-Length'])))
+                self.send_response(int(sys.argv[2])); self.end_headers()
+            def log_message(self, *a): pass
+        s = http.server.HTTPServer(('127.0.0.1', 0), H)
+        open(sys.argv[3] + '.new', 'w').write(str(s.server_port))
+        import os; os.rename(sys.argv[3] + '.new', sys.argv[3])
+        s.timeout = 30
+        s.handle_request()
+        """
+
+    private func serving(_ status: Int, in directory: FilePath, _ body: (String) async throws -> Void)
+        async throws
+    {
+        let port = directory.appending("port")
+        async let served = Program(
+            "python3", ["-c", Self.server, "\(directory)/body", "\(status)", port.string]
+        ).runSuccessfully()
+        while try !Files.exists(port) { try await Task.sleep(for: .milliseconds(20)) }
+        try await body(
+            "http://127.0.0.1:\(String(decoding: try Files.read(port), as: UTF8.self))/hook/geheim-9")
+        _ = try await served
+    }
+
+    private func report(_ problems: [NightReport.Problem]) -> NightReport {
+        var report = NightReport(system: "acme", host: "h", started: 1, baseline: [:])
+        report.problems = problems
+        return report
+    }
+
+    @Test func aProblemReachesWebhookMailAndTextfileAndItsEndIsToldOnce() async throws {
+        try await withTemporaryDirectory { directory in
+            try await serving(200, in: directory) { url in
+                let address = directory.appending("address")
+                try Files.replace(address, with: Array("\(url)\n".utf8), mode: 0o600)
+                let sendmail = directory.appending("sendmail")
+                let script = "#!/bin/sh\nprintf '%s ' \"$@\" > \(directory)/mail; cat >> \(directory)/mail\n"
+                try Files.replace(sendmail, with: Array(script.utf8), mode: 0o755)
+                let text = """
+                    webhook: {urlFile: \(address), template: '{"text": "{{summary}}"}'}
+                    mail: {to: [ops@example.org]}
+                    textfile: \(directory)/u.prom
+                    """
+                let notifier = Notifier(try NotifyPolicy.parse(text, path: "p"), sendmail: sendmail.string)
+                let quiet = await notifier.send(report([]), hadProblems: false)
+                #expect(quiet.problems == [])
+                #expect(try !Files.exists(directory.appending("mail")))
+                #expect(try Files.exists(directory.appending("u.prom")))
+                let sent = await notifier.send(
+                    report([.init("age", "too old", hint: "run")]), hadProblems: false)
+                #expect(sent.problems.map(\.kind) == ["age"])
+                #expect(
+                    String(decoding: try Files.read(directory.appending("body")), as: UTF8.self)
+                        == "{\"text\": \"understudy acme on h: 1 problem: too old\"}")
+                let mail = String(decoding: try Files.read(directory.appending("mail")), as: UTF8.self)
+                #expect(
+                    mail.hasPrefix("-i -- ops@example.org To: ops@example.org\n") && mail.contains("too old"))
+                try Files.remove(directory.appending("mail"))
+                let over = await notifier.send(report([]), hadProblems: true)
+                #expect(over.problems.map(\.kind) == ["notify"], "the server answers once")
+                #expect(try Files.exists(directory.appending("mail")))
+            }
+        }
+    }
+
+    @Test func whoCannotBeToldIsAProblemAndTheAddressIsNotRepeated() async throws {
+        try await withTemporaryDirectory { directory in
+            try await serving(500, in: directory) { url in
+                var policy = NotifyPolicy()
+                policy.webhook = .init(url: url)
+                policy.mail = .init(to: ["ops@example.org"])
+                policy.textfile = directory.appending("gone/u.prom")
+                let notifier = Notifier(policy, sendmail: directory.appending("none").string)
+                for words in ["it answered 500", "curl ended with 7"] {
+                    let sent = await notifier.send(
+                        report([.init("age", "old", hint: "run")]), hadProblems: false)
+                    #expect(sent.problems.map(\.kind) == ["age", "notify", "notify", "notify"])
+                    #expect(sent.problems[1].message.contains(words), "\(sent.problems)")
+                    #expect(!"\(sent)".contains("geheim-9"))
+                }
+            }
+        }
+    }
+}
