@@ -97,7 +97,7 @@ struct CommandFailure: Error {
         case .newerFormat, .refused: .refused
         case .damaged: .verification
         case .locked: .locked
-        case .noSuchSnapshot, .raced: .failed
+        case .noSuchSnapshot, .raced, .failed: .failed
         }
     }
 
