@@ -62,6 +62,8 @@ struct CommandFailure: Error {
             self.init(.failed, error.description, hint: error.hint)
         case let error as SystemFileFailure:
             self.init(.usage, error.description, hint: error.hint, path: error.path.string)
+        case let error as RelocationFailure:
+            self.init(.usage, error.description, hint: error.hint)
         case let error as SystemFileMissing:
             self.init(.usage, error.description, hint: error.hint)
         case let error as DiscoveryFailure:

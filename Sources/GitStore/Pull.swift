@@ -56,6 +56,13 @@ package struct Pull: Sendable {
             }, conflicts: conflicts, lost: try remotes.view(remote.name).map { view.lost(since: $0) } ?? [])
     }
 
+    /// The plan for a part of the snapshots; history and evidence come with it.
+    package func part(_ plan: PullPlan, _ isWanted: (SnapshotID) -> Bool) -> PullPlan {
+        var part = plan
+        part.snapshots = plan.snapshots.filter(isWanted)
+        return part
+    }
+
     /// Does what a plan without conflicts says; `progress` is told how far it came.
     ///
     /// Throws a ``StoreFailure`` with code `refused` when history or evidence there is no continuation of ours, `failed` when

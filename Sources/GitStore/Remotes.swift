@@ -108,16 +108,7 @@ package struct Remotes: Sendable {
                 .refused, "'\(printable(remote.name.utf8))' cannot name a remote",
                 hint: "use letters, digits, '.', '_' and '-', and a letter or digit first")
         }
-        guard remote.shownURL == remote.url else {
-            throw StoreFailure(
-                .refused, "the address holds a password, or what no address holds",
-                hint: "leave the password to a credential helper of git, or use ssh")
-        }
-        guard !remote.url.isEmpty, !remote.url.hasPrefix("-"), !remote.url.contains("::") else {
-            throw StoreFailure(
-                .refused, "'\(remote.url)' is no address of a git repository",
-                hint: "give ssh://…, https://…, HOST:PATH or the path of a directory")
-        }
+        try Self.checkAddress(remote.url)
         guard try await !list().contains(where: { $0.name == remote.name }) else {
             throw StoreFailure(
                 .refused, "there is a remote '\(remote.name)' already",
@@ -125,6 +116,20 @@ package struct Remotes: Sendable {
         }
         // No fetch specification: what a copy holds never becomes references that keep objects of this store alive.
         try await config(["remote.\(remote.name).url", remote.url]).runSuccessfully()
+    }
+
+    /// Refuses what cannot be the address of a repository, or holds a password.
+    static func checkAddress(_ url: String) throws {
+        guard Remote(name: "", url: url).shownURL == url else {
+            throw StoreFailure(
+                .refused, "the address holds a password, or what no address holds",
+                hint: "leave the password to a credential helper of git, or use ssh")
+        }
+        guard !url.isEmpty, !url.hasPrefix("-"), !url.contains("::") else {
+            throw StoreFailure(
+                .refused, "'\(url)' is no address of a git repository",
+                hint: "give ssh://…, https://…, HOST:PATH or the path of a directory")
+        }
     }
 
     /// Takes a remote away; what it holds stays there.
