@@ -77,7 +77,7 @@ package enum ZipArchive {
 
     /// Whether the current entry is a regular file of this name.
     func isCurrent(_ name: String) -> Bool {
-        guard let entry = unsafe entry, unsafe archive_entry_filetype(entry) == regularFile else {
+        guard let entry = unsafe entry, unsafe archive_entry_filetype(entry) == regularFileKind else {
             return false
         }
         if let text = unsafe archive_entry_pathname_utf8(entry) {
@@ -121,6 +121,4 @@ package enum ZipArchive {
 
 private let retryLimit = 100
 /// `ARCHIVE_ERRNO_FILE_FORMAT`, which is `EILSEQ`.
-private let wrongFormat: CInt = 84
-/// `AE_IFREG`, a cast that Swift cannot import.
-private let regularFile: UInt32 = 0o100000
+let wrongFormat: CInt = 84

@@ -14,7 +14,7 @@ internal import SystemPackage
 struct Arrival {
     /// What somebody said about it.
     struct Request {
-        /// The copy: an address or a directory.
+        /// The copy: an address, a directory, or a file that 'export' wrote.
         var source: String
         /// The snapshot, in any spelling.
         var id: String
@@ -51,18 +51,28 @@ struct Arrival {
         var relocation = try Relocation(request.map)
         let source = try Self.address(request.source)
         output.progress("looking at \(request.source)")
-        let peek = try RemotePeek(source)
-        let system = try Self.choose(request.name, among: try await peek.systems(), request.source)
+        let given = try request.store.map { try absolute(FilePath($0)) }
         let place: FilePath
-        if let given = request.store {
-            place = try absolute(FilePath(given))
+        let system: String
+        if try Files.status(FilePath(source))?.kind == .file {
+            let head = try StoreFile.head(of: FilePath(source))
+            system = try Self.choose(request.name, among: [head.system], request.source)
+            place = try given ?? relocation.path(Self.place(in: head.text, system))
+            lock = try await ImportCommand.read(FilePath(source), system, into: place, output).lock
+            store = try SnapshotStore.open(at: place)
         } else {
-            place = relocation.path(try Self.place(in: try await peek.systemFile(of: system), system))
-        }
-        store = try Self.makeStore(at: place, system)
-        lock = try store.lock(purpose: "understudy restore --from")
-        if try store.path != absolute(FilePath(source)) {
-            notes += try await Self.pull(request.id, from: source, into: store, system, lock, output)
+            let peek = try RemotePeek(source)
+            system = try Self.choose(request.name, among: try await peek.systems(), request.source)
+            if let given {
+                place = given
+            } else {
+                place = relocation.path(try Self.place(in: try await peek.systemFile(of: system), system))
+            }
+            store = try Self.makeStore(at: place, system)
+            lock = try store.lock(purpose: "understudy restore --from")
+            if store.path.string != source {
+                notes += try await Self.pull(request.id, from: source, into: store, system, lock, output)
+            }
         }
         reference = try store.snapshot(request.id, of: system)
         let reader = try store.reader()
@@ -127,9 +137,9 @@ struct Arrival {
 
     // MARK: - The store
 
-    /// A directory by its whole path, anything else as it stands.
+    /// What is there by its whole path, anything else as it stands.
     private static func address(_ source: String) throws -> String {
-        guard try Files.isDirectory(FilePath(source)) else { return source }
+        guard try Files.exists(FilePath(source)) else { return source }
         return try Files.resolved(FilePath(source)).string
     }
 
@@ -164,7 +174,8 @@ struct Arrival {
         return store
     }
 
-    private static func makeStore(at place: FilePath, _ system: String) throws -> SnapshotStore {
+    /// Opens the store at a place, or makes one where nothing is.
+    static func makeStore(at place: FilePath, _ system: String) throws -> SnapshotStore {
         let isEmpty = try !Files.exists(place) || (Files.isDirectory(place) && Files.names(place).isEmpty)
         guard isEmpty else { return try SnapshotStore.open(at: place) }
         do {

@@ -1,4 +1,5 @@
 internal import SystemPackage
+internal import Archive
 internal import Canary
 internal import Capture
 internal import Configuration
@@ -56,6 +57,14 @@ struct CommandFailure: Error {
                 error.code == .refused ? .refused : .failed, error.description, hint: error.hint)
         case let error as CanaryFailure:
             self.init(error.code == .refused ? .refused : .failed, error.description, hint: error.hint)
+        case let error as ArchiveError:
+            let isOurs = error.kind == .inaccessible
+            self.init(
+                isOurs ? .failed : .verification, error.description,
+                hint: isOurs
+                    ? "look at the path and at the room on the disk"
+                    : "nothing was taken from it; compare it with 'sha256sum' and what 'understudy export' printed",
+                path: error.path.string)
         case let error as CaptureRefusal:
             self.init(.refused, error.description, hint: error.hint)
         case let error as DriverFailure:

@@ -24,7 +24,7 @@ struct RestoreCommand: AsyncParsableCommand {
               understudy restore --dry-run
               understudy restore latest
               understudy restore --from ssh://backup@vault/srv/acme.git --identity recovery.key
-              understudy restore --from /mnt/acme.git --identity recovery.key --map /srv/ci=/data/ci --map 8010=8011
+              understudy restore --from acme.tar.zst --identity recovery.key --map /srv/ci=/data/ci --map 8010=8011
 
             EXIT STATUS
               0   the system is restored
@@ -60,7 +60,8 @@ struct RestoreCommand: AsyncParsableCommand {
     @Flag(help: "Restore a partial snapshot: what it lacks will be missing afterwards.")
     var partial = false
 
-    @Option(help: "Take the store from this copy of it: an address, or a directory.")
+    @Option(
+        help: "Take the store from this copy of it: an address, a directory, or a file that 'export' wrote.")
     var from: String?
 
     @Option(

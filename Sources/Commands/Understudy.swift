@@ -35,7 +35,8 @@ package struct Understudy: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, SnapshotCommand.self, SnapshotsCommand.self, ShowCommand.self, LogCommand.self,
             DiffCommand.self, VerifyCommand.self, RestoreCommand.self, UndoCommand.self, PruneCommand.self,
-            PushCommand.self, PullCommand.self, RemoteCommand.self, KeyCommand.self,
+            PushCommand.self, PullCommand.self, RemoteCommand.self, ExportCommand.self, ImportCommand.self,
+            KeyCommand.self,
             StatusCommand.self, DoctorCommand.self, CanaryCommand.self, DrillCommand.self, AttestCommand.self,
         ])
 
