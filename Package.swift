@@ -40,7 +40,7 @@ let package = Package(
         .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"]),
         // Files as Linux has them: descriptor-anchored, names as bytes, all metadata, atomic exchange.
         .target(name: "FileTree", dependencies: ["Cfiles", systemPackage]),
-        // Zip manifests and deterministic zip files: the only importer of Clibarchive.
+        // Zip manifests, deterministic zip files, tar.zst out and in: the only importer of Clibarchive.
         .target(name: "Archive", dependencies: ["Clibarchive", systemPackage]),
         .testTarget(
             name: "ArchiveTests",
@@ -81,7 +81,8 @@ let package = Package(
         .target(
             name: "GitStore",
             dependencies: [
-                "Cryptography", "FileTree", "Git", "Programs", "Sealing", "SnapshotModel", "Workers",
+                "Archive", "Cryptography", "FileTree", "Git", "Programs", "Sealing", "SnapshotModel",
+                "Workers",
                 systemPackage,
             ]),
 
@@ -180,9 +181,9 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Canary", "Capture", "Configuration", "Drill", "Drivers", "FileTree", "Git", "GitStore",
-                "Judge", "Nightly", "Programs", "Reports", "Restore", "Sealing", "Shadow", "SnapshotModel",
-                argumentParser, systemPackage,
+                "Archive", "Canary", "Capture", "Configuration", "Drill", "Drivers", "FileTree", "Git",
+                "GitStore", "Judge", "Nightly", "Programs", "Reports", "Restore", "Sealing", "Shadow",
+                "SnapshotModel", argumentParser, systemPackage,
             ]),
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
         // The steps of a snapshot and a restore, measured one by one: `make bench`.

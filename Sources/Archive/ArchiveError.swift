@@ -6,13 +6,13 @@ package struct ArchiveError: Error, Hashable, Sendable, CustomStringConvertible 
     package enum Kind: Hashable, Sendable {
         /// The file could not be opened, read or written.
         case inaccessible
-        /// The file is not a zip archive, or is cut off before its central directory.
+        /// The file is no archive of the kind that was expected, or is cut off before its central directory.
         case notAnArchive
         /// The archive is damaged: sizes, checksums or structure do not fit together.
         case damaged
         /// What was asked for holds more bytes than the caller allows.
         case tooLarge
-        /// The contents do not fit into a zip archive of the plain kind, or a name is not one.
+        /// The contents do not fit into a zip archive of the plain kind, a name is not one, or a member is none that is taken.
         case unsupported
     }
 

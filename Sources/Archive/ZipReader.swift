@@ -152,6 +152,6 @@ package import SystemPackage
 
 private let retryLimit = 100
 /// `ARCHIVE_ERRNO_FILE_FORMAT`, which is `EILSEQ`.
-private let wrongFormat: CInt = 84
+let wrongFormat: CInt = 84
 /// `AE_IFREG`, a cast that Swift cannot import.
 private let regularFile: UInt32 = 0o100000

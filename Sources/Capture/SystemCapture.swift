@@ -14,6 +14,10 @@ package struct DeliverySystem: Sendable {
     package var name: String
     /// The text of the system file; a snapshot carries it, so that an empty machine needs nothing else.
     package var text: [UInt8]
+    /// Where the system file stands, nil when it comes from a snapshot that does not say.
+    package var file: String?
+    /// The files of its policies by name, sorted; a snapshot carries them too.
+    package var policies: [(name: String, contents: [UInt8])]
     /// Its components with their drivers, in the order of the system file.
     package var components: [(component: Component, driver: any Driver)]
     /// What the policy says differently than the drivers.
@@ -27,9 +31,13 @@ package struct DeliverySystem: Sendable {
 
     /// A system.
     package init(
-        name: String, text: [UInt8], components: [(component: Component, driver: any Driver)],
+        name: String, text: [UInt8], file: String? = nil,
+        policies: [(name: String, contents: [UInt8])] = [],
+        components: [(component: Component, driver: any Driver)],
         options: CaptureOptions, recipients: [Recipient], host: String, tool: String
     ) {
+        self.file = file
+        self.policies = policies
         self.recipients = recipients
         self.name = name
         self.text = text
@@ -271,7 +279,7 @@ package struct SystemCapture: Sendable {
                 changes += try Difference(from: old, to: new, driver: driver).changes
             }
         }
-        let text = TreeEntry("understudy.yaml", .file, try lane.add(.blob, system.text))
+        let description = try self.description(lane)
         try lane.flush()
         let seconds = idTime(started.seconds, after: previous?.reference.id)
         if seconds > started.seconds + 1, !captured.isEmpty {
@@ -282,17 +290,28 @@ package struct SystemCapture: Sendable {
         let snapshot = Snapshot(
             id: SnapshotID(seconds: seconds, random: UInt16.random(in: 0...UInt16.max)),
             system: system.name,
-            tool: system.tool, host: system.host, started: CivilTime(seconds: started.seconds).iso8601,
+            tool: system.tool, host: system.host, systemFile: system.file,
+            started: CivilTime(seconds: started.seconds).iso8601,
             finished: CivilTime(seconds: Clock.now.seconds).iso8601, components: captured)
         let words =
             changes.isEmpty ? (previous == nil ? "first snapshot" : "no change") : summary(of: changes)
         let draft = SnapshotDraft(
-            snapshot: snapshot, entries: entries + [text], history: history + [text],
+            snapshot: snapshot, entries: entries + description, history: history + description,
             keepAlives: keepAlives,
             subject: request.message ?? words, body: body(request, words, changes), author: request.author,
             time: started.seconds, isSafety: request.isSafety, tags: request.tags)
         let taken = TakenSnapshot(snapshot: snapshot, changes: changes, isFirst: previous == nil)
         return (draft, taken, caches)
+    }
+
+    /// The system file and the policies: what an empty machine needs beside the components.
+    private func description(_ lane: any ObjectLane) throws -> [TreeEntry] {
+        let text = TreeEntry("understudy.yaml", .file, try lane.add(.blob, system.text))
+        guard !system.policies.isEmpty else { return [text] }
+        let files = try system.policies.map { name, contents in
+            TreeEntry(name, .file, try lane.add(.blob, contents))
+        }
+        return [text, TreeEntry(Snapshot.policiesName, .tree, try lane.add(.tree, Tree.contents(files)))]
     }
 
     /// The time in a snapshot's id: its own, but always after the last one's.

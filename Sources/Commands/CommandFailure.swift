@@ -1,4 +1,5 @@
 internal import SystemPackage
+internal import Archive
 internal import Canary
 internal import Capture
 internal import Configuration
@@ -59,12 +60,22 @@ struct CommandFailure: Error {
             self.init(error.code == .refused ? .refused : .failed, error.description, hint: error.hint)
         case let error as NightFailure:
             self.init(.failed, error.description, hint: error.hint)
+        case let error as ArchiveError:
+            let isOurs = error.kind == .inaccessible
+            self.init(
+                isOurs ? .failed : .verification, error.description,
+                hint: isOurs
+                    ? "look at the path and at the room on the disk"
+                    : "nothing was taken from it; compare it with 'sha256sum' and what 'understudy export' printed",
+                path: error.path.string)
         case let error as CaptureRefusal:
             self.init(.refused, error.description, hint: error.hint)
         case let error as DriverFailure:
             self.init(.failed, error.description, hint: error.hint)
         case let error as SystemFileFailure:
             self.init(.usage, error.description, hint: error.hint, path: error.path.string)
+        case let error as RelocationFailure:
+            self.init(.usage, error.description, hint: error.hint)
         case let error as SystemFileMissing:
             self.init(.usage, error.description, hint: error.hint)
         case let error as DiscoveryFailure:
@@ -100,7 +111,7 @@ struct CommandFailure: Error {
         case .newerFormat, .refused: .refused
         case .damaged: .verification
         case .locked: .locked
-        case .noSuchSnapshot, .raced: .failed
+        case .noSuchSnapshot, .raced, .failed: .failed
         }
     }
 

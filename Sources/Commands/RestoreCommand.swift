@@ -18,9 +18,13 @@ struct RestoreCommand: AsyncParsableCommand {
             and probes it. If anything fails the old system comes back by itself. 'understudy undo' takes it back later. \
             What is damaged in the store is fetched from its git remotes.
 
+            On an empty machine --from and the recovery key are all it needs: the store is brought to its place, the system             file is taken out of the snapshot, and everything that is missing on this host is said at once. What stands             elsewhere here is given with --map: a path with all below it, a port, a host, a user or group. With --dry-run             the store is brought too, since it must be read, and nothing else is touched.
+
             EXAMPLE
               understudy restore --dry-run
               understudy restore latest
+              understudy restore --from ssh://backup@vault/srv/acme.git --identity recovery.key
+              understudy restore --from acme.tar.zst --identity recovery.key --map /srv/ci=/data/ci --map 8010=8011
 
             EXIT STATUS
               0   the system is restored
@@ -56,6 +60,21 @@ struct RestoreCommand: AsyncParsableCommand {
     @Flag(help: "Restore a partial snapshot: what it lacks will be missing afterwards.")
     var partial = false
 
+    @Option(
+        help: "Take the store from this copy of it: an address, a directory, or a file that 'export' wrote.")
+    var from: String?
+
+    @Option(
+        help: "With --from: where the store shall be; else where the system file says.",
+        completion: .directory)
+    var store: String?
+
+    @Option(help: "With --from: which system, where the copy holds several.")
+    var name: String?
+
+    @Option(help: "With --from: OLD=NEW, what is another here; may be given again.")
+    var map: [String] = []
+
     @OptionGroup var identity: IdentityOption
 
     @OptionGroup var options: Options
@@ -79,29 +98,39 @@ struct RestoreCommand: AsyncParsableCommand {
         var restarts: [String]
         var warnings: [String]
         var refusals: [String]
+        /// What the system file says otherwise here.
+        var mapped: [String]
+    }
+
+    func validate() throws {
+        guard from != nil || (store == nil && name == nil && map.isEmpty) else {
+            throw ValidationError("--store, --name and --map belong to --from.")
+        }
     }
 
     func run() async throws {
-        let session = try Session(options)
+        let arrival = try await arrival()
+        let session = try arrival?.session ?? Session(options)
         try checkComponents(component, session)
-        let store = try session.store()
+        let store = try arrival?.store ?? session.store()
         let request = RestoreRequest(
             components: Set(component),
             destination: try destination.map {
                 try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized()
             },
-            starts: !noStart, resumesWork: resumeWork, allowsPartial: partial, author: session.author)
+            starts: !noStart, resumesWork: resumeWork, allowsPartial: partial, author: session.author,
+            accounts: arrival?.accounts ?? [:])
         let identities = try identity.read()
         if dryRun {
             let reference = try store.snapshot(id, of: session.system.name)
-            let plan = try await plan(reference, request, identities, store, session)
+            let plan = try await plan(reference, request, identities, store, session, arrival)
             session.output.endProgress()
-            let shown = encodable(plan)
-            try session.output.result(shown) { words(plan) }
+            let shown = encodable(plan, arrival)
+            try session.output.result(shown) { words(plan, arrival) }
             if !plan.refusals.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
             return
         }
-        let lock = try store.lock(purpose: "understudy restore")
+        let lock = try arrival?.lock ?? store.lock(purpose: "understudy restore")
         let system = session.system.name
         let all = { try store.snapshots(of: system).map(\.commit) }
         let (reference, notes) = try await session.healing(store, all, .commit, holding: lock) { healed in
@@ -112,9 +141,11 @@ struct RestoreCommand: AsyncParsableCommand {
         ) { healed in
             try checkIdentities(identities, reference, store, session)
             try await session.recover(store)
-            var plan = try await plan(reference, request, identities, store, session)
+            var plan = try await plan(reference, request, identities, store, session, arrival)
             plan.warnings += notes + healed
-            return try await run(plan, reference, request, identities, store, session, holding: lock)
+            var report = try await run(plan, reference, request, identities, store, session, holding: lock)
+            if let arrival, request.destination == nil { report.notes += try arrival.settle() }
+            return report
         }
         session.output.endProgress()
         try session.output.result(report) { words(report) }
@@ -157,16 +188,28 @@ struct RestoreCommand: AsyncParsableCommand {
 
     private func plan(
         _ reference: SnapshotReference, _ request: RestoreRequest, _ identities: [Identity]?,
-        _ store: SnapshotStore, _ session: Session
+        _ store: SnapshotStore, _ session: Session, _ arrival: Arrival?
     ) async throws -> RestorePlan {
         session.output.progress("planning")
         let reader = try store.reader()
         let stored = try store.read(reference, with: reader)
-        return try await RestorePlanner(session.system, store: store, reader: reader, identities: identities)
-            .plan(stored, request)
+        var plan = try await RestorePlanner(
+            session.system, store: store, reader: reader, identities: identities
+        ).plan(stored, request)
+        plan.warnings += arrival?.notes ?? []
+        plan.refusals += arrival?.refusals ?? []
+        return plan
     }
 
-    private func encodable(_ plan: RestorePlan) -> Plan {
+    /// The system that comes from elsewhere, nil without `--from`.
+    private func arrival() async throws -> Arrival? {
+        guard let from else { return nil }
+        return try await Arrival(
+            .init(source: from, id: id, store: store, name: name, map: map, systemFile: options.system),
+            options)
+    }
+
+    private func encodable(_ plan: RestorePlan, _ arrival: Arrival?) -> Plan {
         Plan(
             snapshot: plan.snapshot.id.description,
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
@@ -177,10 +220,10 @@ struct RestoreCommand: AsyncParsableCommand {
             },
             applied: plan.applications.flatMap { part in part.words.map { "\(part.component): \($0)" } },
             restarts: plan.restarts, warnings: plan.warnings,
-            refusals: plan.refusals.map { "\($0.reason) (\($0.hint))" })
+            refusals: plan.refusals.map { "\($0.reason) (\($0.hint))" }, mapped: arrival?.mapped ?? [])
     }
 
-    private func words(_ plan: RestorePlan) -> String {
+    private func words(_ plan: RestorePlan, _ arrival: Arrival?) -> String {
         var lines = ["would restore \(plan.snapshot.id)"]
         lines.append(
             table(
@@ -203,6 +246,7 @@ struct RestoreCommand: AsyncParsableCommand {
             lines.append(
                 "  stops for the exchange and starts again: \(plan.restarts.joined(separator: ", "))")
         }
+        lines += (arrival?.mapped ?? []).map { "  another here: \($0)" }
         lines += plan.warnings.map { "  note: \($0)" }
         lines += plan.refusals.map { "  REFUSED: \($0.reason)\n           \($0.hint)" }
         return lines.joined(separator: "\n")

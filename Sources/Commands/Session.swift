@@ -19,19 +19,44 @@ struct Session: Sendable {
 
     /// Reads the system file and the policy, and makes the drivers.
     init(_ options: Options) throws {
-        output = Output(options)
-        file = try SystemFile.find(option: options.system, variable: environment("UNDERSTUDY_SYSTEM"))
-        description = try SystemFile.read(file)
-        policy = try SnapshotPolicy.read(for: description)
+        let file = try SystemFile.find(option: options.system, variable: environment("UNDERSTUDY_SYSTEM"))
+        let description = try SystemFile.read(file)
+        try self.init(
+            file: file, description: description, policy: try SnapshotPolicy.read(for: description),
+            policies: try Self.policies(description), output: Output(options))
+    }
+
+    /// The files of the policies, which a snapshot carries.
+    private static func policies(_ description: SystemDescription) throws -> [(
+        name: String, contents: [UInt8]
+    )] {
+        guard let directory = description.policies else { return [] }
+        return try [RetentionPolicy.fileName, SnapshotPolicy.fileName].sorted().compactMap { name in
+            try Files.readIfPresent(directory.appending(name), limit: 1 << 20).map { (name, $0) }
+        }
+    }
+
+    /// Makes the drivers of a description; `names` are what a snapshot calls their roots, where that is not what they would
+    /// be called here.
+    init(
+        file: FilePath, description: SystemDescription, policy: SnapshotPolicy,
+        policies: [(name: String, contents: [UInt8])], names: [String: [String]] = [:], output: Output
+    ) throws {
+        self.output = output
+        self.file = file
+        self.description = description
+        self.policy = policy
         var components: [(component: Component, driver: any Driver)] = []
         var rules: [String: [Classification.Rule]] = [:]
         for component in description.components {
-            components.append((component, try makeDriver(component)))
+            let driver = try makeDriver(component)
+            components.append((component, names[component.name].map { driver.calling(roots: $0) } ?? driver))
             rules[component.name] = policy.rules(for: component.name)
         }
         try Self.refuseNesting(components, store: description.store)
         system = DeliverySystem(
-            name: description.name, text: Array(description.text.utf8), components: components,
+            name: description.name, text: Array(description.text.utf8), file: try absolute(file).string,
+            policies: policies, components: components,
             options: CaptureOptions(
                 rules: rules, leftOut: policy.skip,
                 refusesLeaks: policy.leaks == .refuse, allowedInClear: policy.allowedInClear),
@@ -105,6 +130,11 @@ struct Session: Sendable {
         guard let words = try await Recovery.run(store.localDirectory, system: system) else { return }
         output.progress(words)
     }
+}
+
+/// A path from the root, as it stands there: without `.` and `..`, and links not followed.
+func absolute(_ path: FilePath) throws -> FilePath {
+    try Files.resolved(".").pushing(path).lexicallyNormalized()
 }
 
 /// A variable of the environment, nil when it is not set.

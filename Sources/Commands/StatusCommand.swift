@@ -18,6 +18,7 @@ struct StatusCommand: AsyncParsableCommand {
             EXAMPLE
               understudy status
               understudy status --check
+              understudy status --look
 
             EXIT STATUS
               0   the status was printed; with --check, nothing is wrong
@@ -28,10 +29,24 @@ struct StatusCommand: AsyncParsableCommand {
 
     @Flag(help: "Say only what is wrong, and end with 7 when anything is.")
     var check = false
+    @Flag(help: "Ask the remotes what they hold, instead of saying what the last push or pull saw.")
+    var look = false
 
     @OptionGroup var options: Options
 
     private struct Result: Encodable {
+        /// What a remote lacks.
+        struct Copy: Encodable {
+            var name: String
+            var url: String
+            /// When it was looked at, nil when never.
+            var seen: String?
+            /// The snapshots that it lacked then, of those that there are now.
+            var lacks: [String]
+            /// Why it cannot be told.
+            var failure: String?
+        }
+
         var system: String
         var store: String
         var snapshots: Int
@@ -50,6 +65,7 @@ struct StatusCommand: AsyncParsableCommand {
         var isKeyCheckDue: Bool
         var drift: [Change]
         var driftFailures: [String]
+        var remotes: [Copy] = []
     }
 
     func run() async throws {
@@ -98,6 +114,7 @@ struct StatusCommand: AsyncParsableCommand {
             }
             session.output.endProgress()
         }
+        result.remotes = try await copies(store, session)
         let shown = result
         try session.output.result(shown) { words(shown) }
     }
@@ -108,6 +125,34 @@ struct StatusCommand: AsyncParsableCommand {
         let shown = result
         try session.output.result(shown) { shown.words }
         if !shown.problems.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
+    }
+
+    private func copies(_ store: SnapshotStore, _ session: Session) async throws -> [Result.Copy] {
+        let remotes = Remotes(store)
+        let snapshots = try store.snapshots(of: session.system.name)
+        var copies: [Result.Copy] = []
+        for remote in try await remotes.list() {
+            var copy = Result.Copy(name: remote.name, url: remote.shownURL, lacks: [])
+            do {
+                let view =
+                    look
+                    ? try await remotes.look(at: remote, system: session.system.name, now: Clock.now.seconds)
+                    : try remotes.view(remote.name)
+                copy.seen = view.map { CivilTime(seconds: $0.time).iso8601 }
+                copy.lacks = (view?.lacks(of: snapshots) ?? snapshots.map(\.id)).map(\.description)
+            } catch {
+                copy.failure = CommandFailure(error).message
+            }
+            copies.append(copy)
+        }
+        return copies
+    }
+
+    private func words(_ copy: Result.Copy) -> String {
+        if let failure = copy.failure { return "cannot be told: \(failure)" }
+        guard let seen = copy.seen else { return "never pushed to: 'understudy push \(copy.name)'" }
+        return copy.lacks.isEmpty
+            ? "has all snapshots (seen \(seen))" : "LACKS \(copy.lacks.count) snapshots (seen \(seen))"
     }
 
     private func words(_ result: Result) -> String {
@@ -134,6 +179,7 @@ struct StatusCommand: AsyncParsableCommand {
             let due = result.isKeyCheckDue ? "  DUE: 'understudy key check --identity FILE'" : ""
             rows.append(["key", "\(checked)\(due)"])
         }
+        rows += result.remotes.map { ["copy", "\($0.name): \(words($0))"] }
         if let interrupted = result.interrupted {
             rows.append([
                 "restore", "\(interrupted): 'understudy restore' puts the old trees back and goes on",

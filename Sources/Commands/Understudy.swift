@@ -37,6 +37,7 @@ package struct Understudy: AsyncParsableCommand {
             DiffCommand.self, VerifyCommand.self, RestoreCommand.self, UndoCommand.self, PruneCommand.self,
             NightlyCommand.self, ScheduleCommand.self,
             DriverCommand.self,
+            PushCommand.self, PullCommand.self, RemoteCommand.self, ExportCommand.self, ImportCommand.self,
             KeyCommand.self,
             StatusCommand.self, DoctorCommand.self, CanaryCommand.self, DrillCommand.self, AttestCommand.self,
         ])

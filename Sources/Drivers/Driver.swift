@@ -51,6 +51,10 @@ package protocol Driver: Sendable {
     /// The same component at other places, by root name; used to read a staged restore as if it were live.
     func relocated(to roots: [String: FilePath]) -> Self
 
+    /// The same component with its roots called by other names, in the order of ``places()``: those of a snapshot that was
+    /// taken when they stood at other places.
+    func calling(roots names: [String]) -> Self
+
     /// Reasons not to restore, found before anything is touched; empty when there are none.
     func preflight(_ source: any FileSource, captured: CapturedComponent) async throws -> [Refusal]
     /// Makes roots of kind ``Root/Kind/rebuilt`` in their staging places.
@@ -82,6 +86,8 @@ extension Driver {
     package func inventory(of source: any FileSource) throws -> Inventory { Inventory() }
     /// Compares runs of digits by number and the rest by text.
     package func isOlder(_ left: String, _ right: String) -> Bool { naturallyPrecedes(left, right) }
+    /// Names that do not depend on places.
+    package func calling(roots names: [String]) -> Self { self }
     /// Nothing against it.
     package func preflight(_ source: any FileSource, captured: CapturedComponent) async throws -> [Refusal] {
         []

@@ -33,6 +33,12 @@ package struct Repository: ~Copyable {
         package var name: String
         /// The object.
         package var target: ObjectID
+
+        /// A reference.
+        package init(name: String, target: ObjectID) {
+            self.name = name
+            self.target = target
+        }
     }
 
     /// Opens the bare repository at `path`.

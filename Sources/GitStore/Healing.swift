@@ -53,8 +53,6 @@ package struct Healing {
     }
 
     private let store: SnapshotStore
-    /// Fetching a large snapshot over a slow line takes its time; a line that hangs must end some day.
-    private static let limit = Duration.seconds(6 * 3600)
 
     /// A healing of a store.
     package init(_ store: SnapshotStore) {
@@ -69,7 +67,7 @@ package struct Healing {
         try await rebuildIndexes(&report)
         var wanted = try damaged(commits, reach)
         guard !wanted.isEmpty else { return report }
-        let remotes = try await remotes()
+        let remotes = try await Remotes(store).list()
         if remotes.isEmpty {
             report.problems.append(
                 "\(wanted.count) objects are damaged or missing, and the store has no git remote to fetch them from"
@@ -130,31 +128,6 @@ package struct Healing {
 
     // MARK: Fetching
 
-    private struct Remote {
-        var name: String
-        var url: String
-    }
-
-    private func remotes() async throws -> [Remote] {
-        let file = store.path.appending("config").string
-        let outcome = try await git([
-            "config", "--file", file, "--null", "--get-regexp", #"^remote\..*\.url$"#,
-        ])
-        // Status 1 says that nothing fits.
-        guard outcome.status == 0 else {
-            guard outcome.status == 1 else {
-                throw ProgramFailure("git config --file \(file): \(outcome.errorOutput)")
-            }
-            return []
-        }
-        // `remote.NAME.url`, a line break, the URL, a zero byte.
-        return outcome.output.split(separator: "\0").map { line in
-            let key = line.prefix { $0 != "\n" }
-            let name = key.dropFirst("remote.".count).dropLast(".url".count)
-            return Remote(name: String(name), url: String(line.dropFirst(key.count + 1)))
-        }
-    }
-
     /// Fetches what it can of what is wanted, and returns why it could not fetch the rest, when git says why.
     private func fetch(
         _ wanted: [ObjectID: ObjectKind], from remote: Remote, _ report: inout Report
@@ -172,7 +145,7 @@ package struct Healing {
             "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=tree:0", "origin", "--stdin",
         ]
         // What became of it is seen in what is there afterwards.
-        try await git(place + byName, input: Array(list.utf8))
+        _ = try await git(place + byName, input: Array(list.utf8))
         let missing = try write(wanted, from: repository, &report)
         guard !missing.isEmpty else { return [] }
         let all = [
@@ -262,13 +235,8 @@ package struct Healing {
         try Files.syncDirectory(store.path.appending("objects/pack"))
     }
 
-    @discardableResult
     private func git(_ arguments: [String], input: [UInt8] = []) async throws -> Program.Outcome {
-        // Nobody is there to be asked for a password.
-        let environment = ["GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"]
-        return try await Program(
-            "git", arguments, environment: environment, input: input, limit: Self.limit, outputLimit: 1 << 22
-        ).run()
+        try await RemoteGit.program(nil, arguments, input: input).run()
     }
 }
 

@@ -130,15 +130,22 @@ package struct SourceTransfer: Sendable {
             ["pack-objects", "--revs", "--quiet", "--non-empty", incoming.appending("pack").string],
             tips.sorted() + known.map { "^\($0)" }, alternates: objects
         ).runSuccessfully()
-        try await install(from: incoming, in: store.path.appending("objects").appending("pack"))
+        try await Self.install(
+            from: incoming, in: store.path.appending("objects").appending("pack"), using: store.path)
         try removeLeftovers()
     }
 
     /// Checks packs byte by byte and moves them to where git looks for them; the index last, because it makes them seen.
-    private func install(from directory: FilePath, in packs: FilePath) async throws {
+    ///
+    /// git is run in the repository of ours that is named last.
+    static func install(
+        from directory: FilePath, in packs: FilePath, using repository: FilePath
+    ) async throws {
         let names = try Files.names(directory).map { String(decoding: $0, as: UTF8.self) }
         for name in names where name.hasSuffix(".idx") {
-            try await git(["verify-pack", directory.appending(name).string]).runSuccessfully()
+            try await git(
+                ["verify-pack", directory.appending(name).string], [], in: repository, alternates: []
+            ).runSuccessfully()
             let base = name.dropLast(4)
             for kind in [".pack", ".rev", ".idx"] where names.contains(base + kind) {
                 try Files.rename(directory.appending(base + kind), to: packs.appending(base + kind))
@@ -241,7 +248,7 @@ package struct SourceTransfer: Sendable {
             try await git(
                 ["pack-objects", "--revs", "--quiet", "--non-empty", staging.appending("pack").string], tips
             ).runSuccessfully()
-            try await install(from: staging, in: packs)
+            try await Self.install(from: staging, in: packs, using: store.path)
             try Files.removeTree(staging)
         }
         let tags = try entries("tags")
@@ -288,7 +295,7 @@ package struct SourceTransfer: Sendable {
         Self.git(arguments, lines, in: store.path, alternates: alternates)
     }
 
-    private static func git(
+    static func git(
         _ arguments: [String], _ lines: [String], in repository: FilePath, alternates: [FilePath]
     ) -> Program {
         var environment = [

@@ -16,6 +16,8 @@ package struct StoreFailure: Error, Hashable, Sendable, CustomStringConvertible 
         case raced
         /// What was asked for would not be safe.
         case refused
+        /// Another repository cannot be reached, or did not do what it was asked.
+        case failed
     }
 
     /// What went wrong.

@@ -1,3 +1,4 @@
+internal import Glibc
 package import SystemPackage
 internal import Subprocess
 
@@ -41,6 +42,15 @@ package struct Program: Sendable {
     package static let usualEnvironment = [
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
     ]
+
+    /// Those variables of our own environment that are set, for a program that must find what its user set up.
+    package static func inherited(_ names: [String]) -> [String: String] {
+        var variables: [String: String] = [:]
+        for name in names {
+            if let value = unsafe getenv(name) { variables[name] = unsafe String(cString: value) }
+        }
+        return variables
+    }
 
     /// What came of a run that ended by itself.
     package struct Outcome: Sendable {

@@ -45,6 +45,8 @@ package struct RestorePlan: Sendable {
     package var contents: [String: StoredRoot] = [:]
     /// Who will own what is in each of these roots; not printed.
     package var owners: [String: OwnerMap] = [:]
+    /// Users and groups that are called otherwise on this host, by their names in the snapshot.
+    package var accounts: [String: String] = [:]
     /// What opens the components that are sealed, by name; not printed.
     package var openings: [String: SealedOpening] = [:]
 
@@ -74,12 +76,15 @@ package struct RestoreRequest: Sendable {
     package var allowsPartial: Bool
     /// Who asks: `Name <address>`.
     package var author: String
+    /// Users and groups that are called otherwise on this host, by their names in the snapshot.
+    package var accounts: [String: String]
 
     /// A request.
     package init(
         components: Set<String>, destination: FilePath?, starts: Bool, resumesWork: Bool, allowsPartial: Bool,
-        author: String
+        author: String, accounts: [String: String] = [:]
     ) {
+        self.accounts = accounts
         self.allowsPartial = allowsPartial
         self.components = components
         self.destination = destination

@@ -34,6 +34,7 @@ package struct RestorePlanner: Sendable {
             snapshot: stored.snapshot, components: components, roots: [], refusals: [], warnings: [],
             restarts: [])
         plan.openings = try openings(of: components, in: stored)
+        plan.accounts = request.accounts
         let capture = SystemCapture(system, store: store, identities: identities)
         for captured in components {
             guard let driver = system.driver(of: captured.name),
@@ -70,6 +71,7 @@ package struct RestorePlanner: Sendable {
                 plan.refusals += try await lifecycle.obstacles()
             }
         }
+        if request.destination == nil { checkAccounts(&plan) }
         try checkSpace(&plan)
         if request.destination == nil { try await addDependents(&plan) }
         return plan
@@ -224,7 +226,8 @@ package struct RestorePlanner: Sendable {
                 place.name, in: tree, digest: captured.manifests[place.name] ?? "none", with: reader)
             let survey = try stored.survey()
             plan.contents["\(captured.name)/\(place.name)"] = stored
-            plan.owners["\(captured.name)/\(place.name)"] = OwnerMap(survey)
+            plan.owners["\(captured.name)/\(place.name)"] = OwnerMap(
+                survey, calling: plan.accounts)
             root.bytes = survey.bytes
             if let difference, root.isThere {
                 let files = difference.files.filter { $0.root == place.name }
@@ -265,6 +268,28 @@ package struct RestorePlanner: Sendable {
                 Refusal(
                     "\(path) is a \(status.kind), and the snapshot holds a \(expected)",
                     hint: "move it away, or name the right path in the system file"))
+        }
+    }
+
+    /// Who owns files by name, and is not known here: a service would run as nobody, and numbers may be somebody else's.
+    private func checkAccounts(_ plan: inout RestorePlan) {
+        let users = plan.owners.values.reduce(into: Set<String>()) { $0.formUnion($1.unknownUsers) }
+        let groups = plan.owners.values.reduce(into: Set<String>()) { $0.formUnion($1.unknownGroups) }
+        for name in users.sorted() {
+            plan.refusals.append(
+                Refusal(
+                    "files belong to the user '\(printable(name.utf8))', and this host has none of that name",
+                    hint:
+                        "install the package that makes it, or run: useradd --system --user-group \(printable(name.utf8))"
+                ))
+        }
+        for name in groups.subtracting(users).sorted() {
+            plan.refusals.append(
+                Refusal(
+                    "files belong to the group '\(printable(name.utf8))', and this host has none of that name",
+                    hint:
+                        "install the package that makes it, or run: groupadd --system \(printable(name.utf8))"
+                ))
         }
     }
 

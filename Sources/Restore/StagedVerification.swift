@@ -18,13 +18,15 @@ struct StagedVerification {
     private let reader: ObjectReader
     private let sealer: Sealer?
     private let scratch: FilePath
+    private let hasOtherOwners: Bool
 
     init(
         _ component: StagedComponent, driver: any Driver, system: DeliverySystem, store: SnapshotStore,
         stored: StoredSnapshot, written: [String: WrittenFiles], sealer: Sealer?, reader: ObjectReader,
-        scratch: FilePath
+        scratch: FilePath, hasOtherOwners: Bool
     ) {
         self.scratch = scratch
+        self.hasOtherOwners = hasOtherOwners
         self.sealer = sealer
         self.component = component
         self.driver = driver
@@ -82,7 +84,7 @@ struct StagedVerification {
     private func isExplained(_ file: FileChange) -> Bool {
         // Another class, or another version of the leak scanner, may seal what was in clear, or the other way round.
         var allowed: Set<FileChange.Aspect> = [.entryClass, .sealing]
-        if Accounts.ownNumbers.user != 0 { allowed.insert(.owner) }
+        if Accounts.ownNumbers.user != 0 || hasOtherOwners { allowed.insert(.owner) }
         return file.differsOnly(in: allowed)
     }
 }

@@ -105,7 +105,7 @@ struct Staging {
             try await StagedVerification(
                 component, driver: driver, system: system, store: store, stored: stored, written: written,
                 sealer: plan.openings[component.captured.name]?.sealer, reader: reader,
-                scratch: scratch.appending("staged")
+                scratch: scratch.appending("staged"), hasOtherOwners: !plan.accounts.isEmpty
             ).run(&notes)
         }
         return notes

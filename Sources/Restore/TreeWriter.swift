@@ -232,18 +232,25 @@ package struct OwnerMap: Sendable {
     private let users: [String: UInt32]
     private let groups: [String: UInt32]
 
-    /// The owners of a root's entries on this host.
-    package init(_ survey: StoredRoot.Survey) {
+    /// The names in the snapshot that this host does not know, of users and of groups; nobody but root asks for them.
+    package let unknownUsers: Set<String>
+    /// As above, groups.
+    package let unknownGroups: Set<String>
+
+    /// The owners of a root's entries on this host, where some are called otherwise.
+    package init(_ survey: StoredRoot.Survey, calling accounts: [String: String] = [:]) {
         (owner, group) = Accounts.ownNumbers
         isRoot = owner == 0
         var users: [String: UInt32] = [:]
         var groups: [String: UInt32] = [:]
         if isRoot {
-            for name in survey.users { users[name] = Accounts.userNumber(name) }
-            for name in survey.groups { groups[name] = Accounts.groupNumber(name) }
+            for name in survey.users { users[name] = Accounts.userNumber(accounts[name] ?? name) }
+            for name in survey.groups { groups[name] = Accounts.groupNumber(accounts[name] ?? name) }
         }
         self.users = users
         self.groups = groups
+        unknownUsers = isRoot ? survey.users.filter { !$0.isEmpty && users[$0] == nil } : []
+        unknownGroups = isRoot ? survey.groups.filter { !$0.isEmpty && groups[$0] == nil } : []
     }
 
     func metadata(of entry: Entry) -> FileMetadata {

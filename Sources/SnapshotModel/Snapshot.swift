@@ -1,5 +1,7 @@
 /// `snapshot.json`: what a snapshot says about itself.
 package struct Snapshot: Hashable, Codable, Sendable {
+    /// Where a snapshot keeps the policies, beside `understudy.yaml`.
+    package static let policiesName = "understudy.policies"
     /// The store format that this version writes, and the newest that it reads.
     package static let currentFormat = 2
 
@@ -21,6 +23,8 @@ package struct Snapshot: Hashable, Codable, Sendable {
     package var tool: String
     /// The name of the host it was taken on.
     package var host: String
+    /// Where the system file stood there, nil when it is not known; relative paths in the file start at its directory.
+    package var systemFile: String?
     /// When it began, ISO 8601 in UTC.
     package var started: String
     /// When the last byte had been read, ISO 8601 in UTC.
@@ -34,9 +38,10 @@ package struct Snapshot: Hashable, Codable, Sendable {
 
     /// A snapshot's description.
     package init(
-        id: SnapshotID, system: String, tool: String, host: String, started: String, finished: String,
-        components: [CapturedComponent]
+        id: SnapshotID, system: String, tool: String, host: String, systemFile: String? = nil,
+        started: String, finished: String, components: [CapturedComponent]
     ) {
+        self.systemFile = systemFile
         format = Self.currentFormat
         self.id = id
         self.system = system

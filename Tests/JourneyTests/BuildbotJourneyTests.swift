@@ -85,4 +85,31 @@ struct BuildbotJourneyTests {
             #expect(try await fixture.build("probe") == 0)
         }
     }
+
+    @Test func anEmptyMachineRunsItFromOneFileAtAnotherPlace() async throws {
+        try await BuildbotFixture.with { fixture in
+            try await fixture.start()
+            #expect(try await fixture.build("deploy") == 0)
+            let runner = try CommandLineRunner(fixture.directory)
+            try await start(runner, fixture)
+            try await runner.succeed("snapshot")
+            try await runner.succeed("export", "latest", "acme.tar.zst")
+            let deployments = try fixture.deploymentCount()
+            try await fixture.stop()
+            for name in ["master", "acme.git", "understudy.yaml", "unused.yaml", "policies"] {
+                try Files.removeTree(fixture.directory.appending(name))
+            }
+            for path in [fixture.workers[0], fixture.repository] { try Files.removeTree(path) }
+            let moved = fixture.directory.appending("elsewhere/master")
+            let report = try await runner.succeed(
+                "restore", "--from", "acme.tar.zst", "--store", "acme.git", "--map",
+                "\(fixture.master)=\(moved)")
+            #expect(report.contains("started and healthy: ci"), "\(report)")
+            #expect(try Files.exists(moved.appending("state.sqlite")) && !Files.exists(fixture.master))
+            // It runs, has its history, and what was deployed is not deployed again.
+            #expect(try await fixture.build("probe") == 0)
+            #expect(try fixture.deploymentCount() == deployments)
+            #expect(try await runner.succeed("status").contains("proven  yes"))
+        }
+    }
 }

@@ -111,6 +111,12 @@ package struct BuildbotDriver: Driver {
         return driver
     }
 
+    package func calling(roots names: [String]) -> BuildbotDriver {
+        var driver = self
+        driver.workers = zip(names.dropFirst(), workers).map { ($0, $1.path) }
+        return driver
+    }
+
     package func inventory(of source: any FileSource) throws -> Inventory {
         var items: [Inventory.Item] = []
         if let bytes = try source.lock(BuildbotInventory.name) { items += try BuildbotInventory(bytes).items }

@@ -64,6 +64,12 @@ package struct FilesDriver: Driver {
         return driver
     }
 
+    package func calling(roots names: [String]) -> FilesDriver {
+        var driver = self
+        driver.directories = zip(names, directories).map { ($0, $1.path) }
+        return driver
+    }
+
     private static let classes = Classification(
         [
             // A bare repository: what git made is one thing, HEAD, config and hooks are what people write.

@@ -38,6 +38,12 @@ package struct GitRepositoriesDriver: Driver {
         return driver
     }
 
+    package func calling(roots names: [String]) -> GitRepositoriesDriver {
+        var driver = self
+        driver.files = files.calling(roots: names)
+        return driver
+    }
+
     package func repositories() -> [SourceRepository] {
         places().flatMap { root in
             RepositorySearch.repositories(in: FilePath(root.path)).map {

@@ -1,0 +1,297 @@
+internal import Capture
+internal import Configuration
+internal import Drivers
+internal import FileTree
+internal import Git
+internal import GitStore
+internal import SnapshotModel
+internal import SystemPackage
+
+/// A delivery system that comes to this host from a copy of its store, with nothing here but that: `restore --from`.
+///
+/// Its store is brought to its place, and the system file is taken out of the snapshot, with everything that stands
+/// elsewhere here changed in it.
+struct Arrival {
+    /// What somebody said about it.
+    struct Request {
+        /// The copy: an address, a directory, or a file that 'export' wrote.
+        var source: String
+        /// The snapshot, in any spelling.
+        var id: String
+        /// Where the store shall be, nil for where the system file says.
+        var store: String?
+        /// Which system, nil when there is only one.
+        var name: String?
+        /// What stands elsewhere here, `old=new`.
+        var map: [String]
+        /// Where the system file shall be, nil for where it stood.
+        var systemFile: String?
+    }
+
+    /// What the engines work with.
+    let session: Session
+    /// The store, at its place.
+    let store: SnapshotStore
+    /// Its one writer.
+    let lock: WriterLock
+    /// The snapshot.
+    let reference: SnapshotReference
+    /// Users and groups that are called otherwise here.
+    let accounts: [String: String]
+    /// What the system file says otherwise than the snapshot's.
+    let mapped: [String]
+    /// Why the system cannot come here.
+    private(set) var refusals: [Refusal] = []
+    /// What people should know.
+    private(set) var notes: [String] = []
+
+    /// Brings the store, at least as far as the snapshot needs it.
+    init(_ request: Request, _ options: Options) async throws {
+        let output = Output(options)
+        var relocation = try Relocation(request.map)
+        let source = try Self.address(request.source)
+        output.progress("looking at \(request.source)")
+        let given = try request.store.map { try absolute(FilePath($0)) }
+        let place: FilePath
+        let system: String
+        if try Files.status(FilePath(source))?.kind == .file {
+            let head = try StoreFile.head(of: FilePath(source))
+            system = try Self.choose(request.name, among: [head.system], request.source)
+            place = try given ?? relocation.path(Self.place(in: head.text, system))
+            lock = try await ImportCommand.read(FilePath(source), system, into: place, output).lock
+            store = try SnapshotStore.open(at: place)
+        } else {
+            let peek = try RemotePeek(source)
+            system = try Self.choose(request.name, among: try await peek.systems(), request.source)
+            if let given {
+                place = given
+            } else {
+                place = relocation.path(try Self.place(in: try await peek.systemFile(of: system), system))
+            }
+            store = try Self.makeStore(at: place, system)
+            lock = try store.lock(purpose: "understudy restore --from")
+            if store.path.string != source {
+                notes += try await Self.pull(request.id, from: source, into: store, system, lock, output)
+            }
+        }
+        reference = try store.snapshot(request.id, of: system)
+        let reader = try store.reader()
+        let stored = try store.read(reference, with: reader)
+        let there = try Self.description(of: stored, reader)
+        let stood = stored.snapshot.systemFile.map { FilePath($0) }
+        try relocation.resolve(
+            for: there, file: stood, host: stored.snapshot.host,
+            accounts: try Self.accounts(of: stored, reader))
+        var here = relocation.applied(to: there)
+        here.store = place
+        mapped = relocation.changes(of: there)
+        accounts = relocation.accounts
+        if here == there {
+            here.text = there.text
+        } else {
+            here.text = try here.yaml()
+        }
+        let file =
+            try request.systemFile.map { try absolute(FilePath($0)) }
+            ?? stood.map { relocation.path($0) } ?? absolute("understudy.yaml")
+        let policies = try Self.policies(of: stored, reader)
+        let snapshot = reference.id
+        let names = here.components.map(\.name)
+        let policy = try policies.first { $0.name == SnapshotPolicy.fileName }.map {
+            try SnapshotPolicy.parse(
+                String(decoding: $0.contents, as: UTF8.self), path: FilePath("\(snapshot)/\($0.name)"),
+                components: names)
+        }
+        session = try Session(
+            file: file, description: here, policy: policy ?? SnapshotPolicy(), policies: policies,
+            names: try Self.rootNames(there), output: output)
+        if let bytes = try Files.readIfPresent(file), bytes != Array(here.text.utf8) {
+            refusals.append(
+                Refusal(
+                    "\(file) is there already and says something else than the snapshot's system file",
+                    hint: "move it away, or say where the snapshot's shall be: --system FILE"))
+        }
+    }
+
+    /// Writes the system file and the policies, where nothing stands yet; the notes say where.
+    func settle() throws -> [String] {
+        var notes: [String] = []
+        let directory = session.description.policies
+        for (name, contents) in session.system.policies {
+            guard let path = directory?.appending(name) else { continue }
+            guard let old = try Files.readIfPresent(path) else {
+                try Files.makeDirectories(path.removingLastComponent())
+                try Files.replace(path, with: contents)
+                notes.append("wrote \(path)")
+                continue
+            }
+            if old != contents { notes.append("\(path) is another than in the snapshot, and was left") }
+        }
+        // A system file whose directory of policies is missing would be refused.
+        if let directory { try Files.makeDirectories(directory) }
+        guard try !Files.exists(session.file) else { return notes }
+        try Files.makeDirectories(session.file.removingLastComponent())
+        try Files.replace(session.file, with: Array(session.description.text.utf8))
+        return notes + ["wrote \(session.file)"]
+    }
+
+    // MARK: - The store
+
+    /// What is there by its whole path, anything else as it stands.
+    private static func address(_ source: String) throws -> String {
+        guard try Files.exists(FilePath(source)) else { return source }
+        return try Files.resolved(FilePath(source)).string
+    }
+
+    private static func choose(_ name: String?, among systems: [String], _ source: String) throws -> String {
+        if let name, systems.contains(name) { return name }
+        guard name == nil, systems.count == 1, let only = systems.first else {
+            throw CommandFailure(
+                systems.isEmpty ? .noStore : .usage,
+                systems.isEmpty
+                    ? "there is no snapshot in \(source)"
+                    : "\(source) holds the systems \(systems.joined(separator: ", "))"
+                        + (name.map { ", and no '\($0)'" } ?? ""),
+                hint: systems.isEmpty
+                    ? "give a copy of a store, as 'understudy push' makes it"
+                    : "name one of them: --name NAME")
+        }
+        return only
+    }
+
+    /// Where the system file puts the store.
+    private static func place(in text: [UInt8], _ system: String) throws -> FilePath {
+        // A relative path starts where the file stood, which history does not say.
+        let nowhere: FilePath = "/understudy-does-not-know-where"
+        let store = try SystemFile.parse(
+            String(decoding: text, as: UTF8.self), path: "understudy.yaml", directory: nowhere
+        ).store
+        guard !store.starts(with: nowhere) else {
+            throw CommandFailure(
+                .usage, "the system file of '\(system)' says where its store is, but not from where",
+                hint: "say where it shall be here: --store DIR")
+        }
+        return store
+    }
+
+    /// Opens the store at a place, or makes one where nothing is.
+    static func makeStore(at place: FilePath, _ system: String) throws -> SnapshotStore {
+        let isEmpty = try !Files.exists(place) || (Files.isDirectory(place) && Files.names(place).isEmpty)
+        guard isEmpty else { return try SnapshotStore.open(at: place) }
+        do {
+            return try SnapshotStore.create(at: place, system: system)
+        } catch let error as FileFailure {
+            throw CommandFailure(
+                .refused, "the store cannot be made where it was: \(error)",
+                hint: "say where it shall be here: --store DIR", path: place.string)
+        }
+    }
+
+    /// Brings what the snapshot needs; the rest can come later.
+    private static func pull(
+        _ id: String, from source: String, into store: SnapshotStore, _ system: String, _ lock: WriterLock,
+        _ output: Output
+    ) async throws -> [String] {
+        let remotes = Remotes(store)
+        let known = try await remotes.list()
+        let remote = known.first { $0.url == source } ?? Remote(name: freeName(known), url: source)
+        if !known.contains(remote) { try await remotes.add(remote) }
+        let pull = Pull(store, system: system)
+        let plan = try await pull.plan(remote, now: Clock.now.seconds)
+        guard plan.conflicts.isEmpty else {
+            throw CommandFailure(
+                .refused, plan.conflicts.joined(separator: "\n       "),
+                hint:
+                    "the store \(store.path) is not a copy of the same: say where this one shall be, --store DIR"
+            )
+        }
+        let reader = { try store.reader() }
+        var brought: Set<SnapshotID> = []
+        // History and evidence come with the first.
+        var hasAsked = false
+        func bring(_ isWanted: (SnapshotID) -> Bool) async throws {
+            let part = pull.part(plan) { !brought.contains($0) && isWanted($0) }
+            guard !part.snapshots.isEmpty || !hasAsked else { return }
+            hasAsked = true
+            try await pull.run(part, holding: lock) { output.progress($0) }
+            brought.formUnion(part.snapshots)
+        }
+        if id == "latest" {
+            // The newest that is no safety snapshot, which only the snapshot itself says.
+            let there = plan.view.snapshots.keys.compactMap { SnapshotID($0) }.sorted()
+            for candidate in there.reversed() {
+                try await bring { $0 == candidate }
+                let found = try store.snapshots(of: system).first { $0.id == candidate }
+                if let found, try !store.isSafety(found, with: reader()) { break }
+            }
+        } else if plan.snapshots.contains(where: { $0.description.hasPrefix(id) }) {
+            try await bring { $0.description.hasPrefix(id) }
+        } else {
+            try await bring { _ in true }
+        }
+        if plan.snapshots.isEmpty { try await bring { _ in true } }
+        let left = plan.snapshots.count - brought.count
+        return plan.lost.map { "\($0): it was there when this host looked last" }
+            + (left == 0
+                ? []
+                : [
+                    "\(left) other snapshots are still at \(remote.shownURL): 'understudy pull \(remote.name)' brings them"
+                ])
+    }
+
+    private static func freeName(_ known: [Remote]) -> String {
+        let names = ["source"] + (2...(known.count + 2)).map { "source-\($0)" }
+        return names.first { name in !known.contains { $0.name == name } } ?? "source"
+    }
+
+    // MARK: - The snapshot
+
+    private static func description(of stored: StoredSnapshot, _ reader: ObjectReader) throws
+        -> SystemDescription
+    {
+        guard let file = stored.blob("understudy.yaml") else {
+            throw CommandFailure(
+                .verification, "the snapshot \(stored.reference.id) has no system file",
+                hint: "restore another snapshot, or write a system file and restore without --from")
+        }
+        let directory = stored.snapshot.systemFile.map { FilePath($0).removingLastComponent() } ?? "/"
+        return try SystemFile.parse(
+            String(decoding: try reader.contents(file, .blob), as: UTF8.self),
+            path: FilePath("\(stored.reference.id)/understudy.yaml"), directory: directory)
+    }
+
+    private static func policies(
+        of stored: StoredSnapshot, _ reader: ObjectReader
+    ) throws -> [(name: String, contents: [UInt8])] {
+        guard let tree = stored.tree(of: Snapshot.policiesName) else { return [] }
+        return try reader.tree(tree).filter { $0.mode == .file }.compactMap { entry in
+            let name = String(decoding: entry.name, as: UTF8.self)
+            guard [SnapshotPolicy.fileName, RetentionPolicy.fileName].contains(name) else { return nil }
+            return (name, try reader.contents(entry.id, .blob))
+        }
+    }
+
+    /// What the snapshot calls the roots of each component.
+    private static func rootNames(_ description: SystemDescription) throws -> [String: [String]] {
+        var names: [String: [String]] = [:]
+        for component in description.components {
+            names[component.name] = try makeDriver(component).places().map(\.name)
+        }
+        return names
+    }
+
+    /// The users and groups that own anything in the snapshot.
+    private static func accounts(of stored: StoredSnapshot, _ reader: ObjectReader) throws -> Set<String> {
+        var accounts: Set<String> = []
+        for component in stored.snapshot.components {
+            guard let tree = stored.tree(of: component.name) else { continue }
+            for root in component.roots where root.kind != .rebuilt {
+                let survey = try StoredRoot(
+                    root.name, in: tree, digest: component.manifests[root.name] ?? "none", with: reader
+                ).survey()
+                accounts.formUnion(survey.users.union(survey.groups))
+            }
+        }
+        return accounts.filter { !$0.isEmpty }
+    }
+}

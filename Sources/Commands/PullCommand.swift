@@ -1,0 +1,85 @@
+internal import ArgumentParser
+internal import Capture
+internal import GitStore
+internal import SnapshotModel
+
+struct PullCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pull",
+        abstract: "Bring what a remote has and this store has not: history, snapshots, evidence.",
+        discussion: """
+            History only moves forward, and no snapshot that is here is replaced. Snapshots come oldest first: when the \
+            line is cut, what arrived stays and the next pull goes on.
+
+            EXAMPLE
+              understudy pull offsite
+
+            EXIT STATUS
+              0   everything that it has is here
+              1   the remote failed
+              7   refused: something there contradicts what is here, or there is no such remote
+              10  there is no store
+              11  another process writes to the store
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @Argument(help: "The remote; may be left out when there is only one.")
+    var remote: String?
+
+    @Flag(help: "Say what would come, and fetch nothing.")
+    var dryRun = false
+
+    @OptionGroup var options: Options
+
+    private struct Result: Encodable {
+        var name: String
+        var url: String
+        var snapshots: [String]
+        var isHistoryNew: Bool
+        var isEvidenceNew: Bool
+        var lost: [String]
+        var dryRun: Bool
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        let store = try session.store()
+        let chosen = try await Remotes(store).named(remote.map { [$0] } ?? [])
+        guard chosen.count == 1, let remote = chosen.first else {
+            throw CommandFailure(
+                .usage, "the store has \(chosen.count) remotes",
+                hint: "name one of \(chosen.map(\.name).joined(separator: ", "))")
+        }
+        let lock = dryRun ? nil : try store.lock(purpose: "understudy pull")
+        session.output.progress("looking at \(remote.name)")
+        let pull = Pull(store, system: session.system.name)
+        let plan = try await pull.plan(remote, now: Clock.now.seconds)
+        guard plan.conflicts.isEmpty else {
+            throw CommandFailure(
+                .refused, plan.conflicts.joined(separator: "\n       "),
+                hint:
+                    "somebody changed it there, or here: 'understudy verify --all' says whether this store is whole"
+            )
+        }
+        if let lock { try await pull.run(plan, holding: lock) { session.output.progress($0) } }
+        session.output.endProgress()
+        let result = Result(
+            name: remote.name, url: remote.shownURL, snapshots: plan.snapshots.map(\.description),
+            isHistoryNew: plan.bringsHistory, isEvidenceNew: !plan.evidence.isEmpty, lost: plan.lost,
+            dryRun: dryRun)
+        try session.output.result(result) { words(result) }
+    }
+
+    private func words(_ result: Result) -> String {
+        let parts =
+            ["\(result.snapshots.count) snapshots"] + (result.isHistoryNew ? ["history"] : [])
+            + (result.isEvidenceNew ? ["evidence"] : [])
+        let isNothing = result.snapshots.isEmpty && !result.isHistoryNew && !result.isEvidenceNew
+        let line =
+            isNothing
+            ? "everything that \(result.name) has is here"
+            : "\(dryRun ? "would get" : "got") \(parts.joined(separator: ", ")) from \(result.name)"
+        return ([line] + result.lost.map { "NOTE: \($0): it was there when this host looked last" })
+            .joined(separator: "\n")
+    }
+}

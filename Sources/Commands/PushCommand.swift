@@ -1,0 +1,144 @@
+internal import ArgumentParser
+internal import Capture
+internal import Configuration
+internal import FileTree
+internal import GitStore
+internal import SnapshotModel
+internal import SystemPackage
+
+struct PushCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "push",
+        abstract: "Bring history, snapshots and evidence to the store's remotes.",
+        discussion: """
+            Only what a remote lacks is sent, snapshots oldest first: when the line is cut, what arrived stays and the \
+            next push goes on. Nothing there is ever replaced or removed. One remote that fails does not stop the others.
+
+            EXAMPLE
+              understudy push
+              understudy push offsite --dry-run
+
+            EXIT STATUS
+              0   every remote has everything
+              1   a remote failed; the others have everything
+              7   refused: secrets are in clear, there is no such remote, or something there is not ours
+              10  there is no store
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @Argument(help: "The remotes; all when left out.")
+    var remotes: [String] = []
+
+    @Flag(help: "Say what each remote lacks, and send nothing.")
+    var dryRun = false
+
+    @OptionGroup var options: Options
+
+    private struct Result: Encodable {
+        var remotes: [PushResult]
+        var dryRun: Bool
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        try Self.refuseWithoutRecipients(session)
+        let store = try session.store()
+        let chosen = try await Remotes(store).named(remotes)
+        let results = await withTaskGroup(of: PushResult.self) { group in
+            for remote in chosen {
+                group.addTask { await push(to: remote, store, session) }
+            }
+            return await group.reduce(into: []) { $0.append($1) }.sorted { $0.name < $1.name }
+        }
+        session.output.endProgress()
+        let result = Result(remotes: results, dryRun: dryRun)
+        try session.output.result(result) { results.map { $0.words(dryRun: dryRun) }.joined(separator: "\n") }
+        guard let worst = results.compactMap(\.error?.status).max() else { return }
+        throw ExitCode(worst)
+    }
+
+    /// A store whose system file names nobody holds every secret in clear: promise 5 of docs/design.md.
+    static func refuseWithoutRecipients(_ session: Session) throws {
+        guard session.description.recipients.isEmpty else { return }
+        throw CommandFailure(
+            .refused,
+            "the system file names no recipients, so the store holds secrets in clear: it must not leave this host",
+            hint:
+                "'understudy key add --generate FILE' makes a key; begin a new store with it: what is in this one stays in clear"
+        )
+    }
+
+    private func push(to remote: Remote, _ store: SnapshotStore, _ session: Session) async -> PushResult {
+        var result = PushResult(name: remote.name, url: remote.shownURL)
+        do {
+            session.output.progress("looking at \(remote.name)")
+            let push = Push(store, system: session.system.name)
+            let plan = try await push.plan(remote, now: Clock.now.seconds)
+            result.onlyThere = plan.onlyThere.map(\.description)
+            result.lost = plan.lost
+            guard plan.conflicts.isEmpty else {
+                throw CommandFailure(
+                    .refused, plan.conflicts.joined(separator: "\n       "),
+                    hint:
+                        "another store was pushed there, or somebody changed it: look at it, and give this store a remote of its own"
+                )
+            }
+            try push.refuseWhatIsInClear(plan, isSealing: Self.isSealing)
+            result.lacked = plan.snapshots.map(\.id.description)
+            result.isHistoryNew = plan.history != nil
+            result.isEvidenceNew = !plan.evidence.isEmpty
+            if !dryRun { try await push.run(plan) { session.output.progress($0) } }
+        } catch {
+            let failure = CommandFailure(error)
+            result.error = .init(
+                status: failure.status.rawValue, message: failure.message, hint: failure.hint)
+        }
+        return result
+    }
+
+    /// Whether the text of a system file names somebody to seal to; one that cannot be read names nobody.
+    static func isSealing(_ text: [UInt8]) -> Bool {
+        let text = String(decoding: text, as: UTF8.self)
+        // What is wrong with a file of long ago is not the question here.
+        let description = try? SystemFile.parse(text, path: "understudy.yaml", directory: "/")
+        return description?.recipients.isEmpty == false
+    }
+}
+
+/// What came of a push to one remote.
+private struct PushResult: Encodable, Sendable {
+    struct Failure: Encodable, Sendable {
+        var status: Int32
+        var message: String
+        var hint: String
+    }
+
+    var name: String
+    var url: String
+    /// The snapshots that it lacked, oldest first.
+    var lacked: [String] = []
+    var isHistoryNew = false
+    var isEvidenceNew = false
+    /// Snapshots that are there and not here.
+    var onlyThere: [String] = []
+    /// What was there when it was looked at before, and was not there now.
+    var lost: [String] = []
+    var error: Failure?
+
+    func words(dryRun: Bool) -> String {
+        var lines: [String] = []
+        if let error {
+            lines.append("\(name)  FAILED: \(error.message)\n  hint: \(error.hint)")
+        } else if lacked.isEmpty, !isHistoryNew, !isEvidenceNew {
+            lines.append("\(name)  has everything")
+        } else {
+            let parts =
+                ["\(lacked.count) snapshots"] + (isHistoryNew ? ["history"] : [])
+                + (isEvidenceNew ? ["evidence"] : [])
+            lines.append("\(name)  \(dryRun ? "lacks" : "got") \(parts.joined(separator: ", "))")
+        }
+        lines += lost.map { "  NOTE: \($0): it was there when this host looked last" }
+        if !onlyThere.isEmpty { lines.append("  \(onlyThere.count) snapshots are there and not here") }
+        return lines.joined(separator: "\n")
+    }
+}

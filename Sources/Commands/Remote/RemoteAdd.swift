@@ -1,0 +1,39 @@
+internal import ArgumentParser
+internal import GitStore
+
+struct RemoteAdd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add",
+        abstract: "Add a place for a copy of the store.",
+        discussion: """
+            The repository must be there before the first push; it should be bare, empty, and nobody else's. Give no \
+            password in the address: git's credential helpers and ssh keys are used as they are set up.
+
+            EXAMPLE
+              understudy remote add offsite ssh://backup@vault/srv/acme.git
+              understudy remote add disk /mnt/backup/acme.git
+
+            EXIT STATUS
+              0   it was added
+              7   refused: one of that name is there, or the address cannot be one
+              10  there is no store
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @Argument(help: "A name for it.")
+    var name: String
+
+    @Argument(help: "Where it is: an address of a git repository, or the path of a directory.")
+    var url: String
+
+    @OptionGroup var options: Options
+
+    func run() async throws {
+        let session = try Session(options)
+        let remote = Remote(name: name, url: url)
+        try await Remotes(session.store()).add(remote)
+        try session.output.result(RemoteList.Row(remote)) {
+            "added \(name); 'understudy push \(name)' brings it what there is"
+        }
+    }
+}

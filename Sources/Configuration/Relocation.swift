@@ -1,0 +1,242 @@
+internal import SnapshotModel
+package import SystemPackage
+
+/// What stands elsewhere, or is called otherwise, on the host that a system comes to: the `--map` options of a restore.
+///
+/// It changes what the system file says: paths, addresses and the commands that start and stop. What is inside captured
+/// files is for the drivers, and for people.
+package struct Relocation: Hashable, Sendable {
+    /// What a rule is about.
+    package enum Kind: String, CaseIterable, Sendable {
+        /// A directory, and everything below it.
+        case path
+        /// A host's name.
+        case host
+        /// A port's number.
+        case port
+        /// A user or group who owns files.
+        case user
+    }
+
+    /// One thing that is another here.
+    package struct Rule: Hashable, Sendable {
+        /// What it is about; nil for a name of which it is not known yet whether a host or a user is called so.
+        package var kind: Kind?
+        /// What it was.
+        package var old: String
+        /// What it is here.
+        package var new: String
+    }
+
+    /// The rules.
+    package private(set) var rules: [Rule] = []
+
+    /// Reads `old=new` and `kind:old=new`; what they are about is checked by ``resolve(for:file:host:accounts:)``.
+    package init(_ texts: [String]) throws(RelocationFailure) {
+        for text in texts {
+            guard let equals = text.firstIndex(of: "=") else {
+                throw RelocationFailure(
+                    "'\(text)' is no OLD=NEW", hint: "write --map OLD=NEW, as --map /srv/ci=/data/ci")
+            }
+            var old = String(text[..<equals])
+            let new = String(text[text.index(after: equals)...])
+            var kind = Kind.allCases.first { old.hasPrefix("\($0.rawValue):") }
+            if let kind { old.removeFirst(kind.rawValue.count + 1) }
+            if kind == nil, old.hasPrefix("/") { kind = .path }
+            if kind == nil, UInt16(old) != nil { kind = .port }
+            guard Self.isValid(old, kind), Self.isValid(new, kind),
+                !rules.contains(where: { $0.old == old && $0.kind == kind })
+            else {
+                throw RelocationFailure(
+                    "'\(text)' cannot be: both sides must be absolute paths, ports, or names of hosts or users, and each old one is given once",
+                    hint: "write --map OLD=NEW, as --map /srv/ci=/data/ci or --map 8010=8011")
+            }
+            rules.append(Rule(kind: kind, old: old, new: new))
+        }
+    }
+
+    private static func isValid(_ text: String, _ kind: Kind?) -> Bool {
+        switch kind {
+        case .path:
+            let path = FilePath(text)
+            return path.isAbsolute && path.lexicallyNormalized() == path && path.lastComponent != nil
+        case .port: return UInt16(text).map { $0 > 0 } ?? false
+        case .host, .user, nil:
+            return !text.isEmpty && !text.hasPrefix("-")
+                && text.utf8.allSatisfy { isNameByte($0) && $0 != 0x2f }
+        }
+    }
+
+    /// Finds out what each rule is about, and refuses one that is about nothing.
+    ///
+    /// `accounts` are the users and groups of the snapshot, `host` the one it was taken on, `file` where the system file stood.
+    package mutating func resolve(
+        for description: SystemDescription, file: FilePath?, host: String, accounts: Set<String>
+    ) throws(RelocationFailure) {
+        // A word of a command may be anything: that a host is called so is said by addresses alone.
+        var withoutCommands = description
+        for index in withoutCommands.components.indices {
+            withoutCommands.components[index].settings["service"] = nil
+        }
+        for index in rules.indices {
+            let rule = rules[index]
+            let kinds = rule.kind.map { [$0] } ?? [.host, .user]
+            let fitting = kinds.filter { kind in
+                var alone = self
+                alone.rules = [Rule(kind: kind, old: rule.old, new: rule.new)]
+                switch kind {
+                case .user where accounts.contains(rule.old): return true
+                case .host where rule.old == host: return true
+                case .path where file.map({ alone.path($0) != $0 }) ?? false: return true
+                case .host: return alone.applied(to: withoutCommands) != withoutCommands
+                case .path, .port: return alone.applied(to: description) != description
+                case .user: return false
+                }
+            }
+            guard let kind = fitting.first, fitting.count == 1 else {
+                let isBoth = fitting.count > 1
+                throw RelocationFailure(
+                    isBoth
+                        ? "'\(rule.old)' is a host and a user of this system"
+                        : "the system has nothing that is \(rule.kind.map { "the \($0.rawValue) " } ?? "")'\(rule.old)', so it cannot be another",
+                    hint: isBoth
+                        ? "write --map host:\(rule.old)=… or --map user:\(rule.old)=…"
+                        : "'understudy show ID understudy.yaml' prints its paths, addresses and ports; --map takes these, the host's name, and owners of files"
+                )
+            }
+            rules[index].kind = kind
+        }
+    }
+
+    /// Where a path is here.
+    package func path(_ path: FilePath) -> FilePath {
+        let rule = rules.filter { $0.kind == .path && path.starts(with: FilePath($0.old)) }
+            .max { $0.old.utf8.count < $1.old.utf8.count }
+        guard let rule else { return path }
+        var rest = path
+        _ = rest.removePrefix(FilePath(rule.old))
+        return FilePath(rule.new).pushing(rest)
+    }
+
+    /// Users and groups by what they are called here.
+    package var accounts: [String: String] {
+        Dictionary(rules.filter { $0.kind == .user }.map { ($0.old, $0.new) }) { first, _ in first }
+    }
+
+    /// The description with everything at its place here; its text is that of before.
+    package func applied(to description: SystemDescription) -> SystemDescription {
+        var description = description
+        description.store = path(description.store)
+        description.policies = description.policies.map { path($0) }
+        for index in description.components.indices {
+            for (key, value) in description.components[index].settings {
+                description.components[index].settings[key] = applied(to: value)
+            }
+        }
+        return description
+    }
+
+    /// What the system file says otherwise, a line each: `ci.url: http://a:80/ → http://a:81/`.
+    package func changes(of description: SystemDescription) -> [String] {
+        let new = applied(to: description)
+        var lines: [String] = []
+        func add(_ name: String, _ old: String, _ new: String) {
+            if old != new { lines.append("\(name): \(old) → \(new)") }
+        }
+        add("store", description.store.string, new.store.string)
+        if let old = description.policies, let new = new.policies { add("policies", old.string, new.string) }
+        for (component, moved) in zip(description.components, new.components) {
+            for (key, value) in component.settings.sorted(by: { $0.key < $1.key }) {
+                let others = moved.settings[key].map(Self.texts) ?? []
+                for (old, new) in zip(Self.texts(value), others) { add("\(component.name).\(key)", old, new) }
+            }
+        }
+        return lines + accounts.sorted { $0.key < $1.key }.map { "owner: \($0.key) → \($0.value)" }
+    }
+
+    // MARK: -
+
+    private static func texts(_ value: SettingValue) -> [String] {
+        switch value {
+        case .text(let text): [text]
+        case .list(let texts): texts
+        case .map(let texts): texts.sorted { $0.key < $1.key }.map(\.value)
+        }
+    }
+
+    private func applied(to value: SettingValue) -> SettingValue {
+        switch value {
+        case .text(let text): .text(applied(toText: text))
+        case .list(let texts): .list(texts.map { applied(toText: $0) })
+        case .map(let texts):
+            // The name of a unit is none of what can be mapped.
+            .map(
+                Dictionary(
+                    uniqueKeysWithValues: texts.map { ($0, $0 == "systemd" ? $1 : applied(toCommand: $1)) }))
+        }
+    }
+
+    private func applied(toText text: String) -> String {
+        if text.hasPrefix("/") { return path(FilePath(text)).string }
+        guard let scheme = text.firstRange(of: "://") else { return text }
+        let rest = text[scheme.upperBound...]
+        let authority = rest.prefix { !"/?#".contains($0) }
+        let colon = authority.lastIndex(of: ":")
+        var host = String(colon.map { authority[..<$0] } ?? authority)
+        var port = colon.map { String(authority[authority.index(after: $0)...]) }
+        if let rule = rules.first(where: { $0.kind == .host && $0.old == host }) { host = rule.new }
+        if let rule = rules.first(where: { $0.kind == .port && $0.old == port }) { port = rule.new }
+        return text[..<scheme.upperBound] + host + (port.map { ":\($0)" } ?? "") + rest[authority.endIndex...]
+    }
+
+    /// A command: whole words, numbers and paths in it.
+    private func applied(toCommand text: String) -> String {
+        var bytes = Array(text.utf8)
+        for rule in rules.sorted(by: { $0.old.utf8.count > $1.old.utf8.count }) where rule.kind != nil {
+            bytes = Self.replacing(
+                Array(rule.old.utf8), with: Array(rule.new.utf8), in: bytes, isPath: rule.kind == .path)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func replacing(_ old: [UInt8], with new: [UInt8], in bytes: [UInt8], isPath: Bool)
+        -> [UInt8]
+    {
+        var result: [UInt8] = []
+        var index = 0
+        while index < bytes.count {
+            let end = index + old.count
+            let fits =
+                end <= bytes.count && bytes[index..<end].elementsEqual(old)
+                && (index == 0 || !isNameByte(bytes[index - 1]))
+                && (end == bytes.count || !isNameByte(bytes[end]) || (isPath && bytes[end] == 0x2f))
+            result += fits ? new : [bytes[index]]
+            index += fits ? old.count : 1
+        }
+        return result
+    }
+}
+
+/// Whether a byte can be inside a name or a path, so that what ends before it is only a part of one.
+private func isNameByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"),
+        UInt8(ascii: "/"):
+        true
+    default: byte >= 0x80
+    }
+}
+
+/// What was given as `--map` is not possible.
+package struct RelocationFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Which rule, and why.
+    package var description: String
+    /// What to do.
+    package var hint: String
+
+    init(_ description: String, hint: String) {
+        self.description = description
+        self.hint = hint
+    }
+}

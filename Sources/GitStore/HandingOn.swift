@@ -1,0 +1,53 @@
+package import Git
+internal import SnapshotModel
+
+/// What is looked at before anything leaves this host.
+extension SnapshotStore {
+    /// The commits from a tip along first parents, newest first, down to one that is left out; nil for all of them.
+    package func chain(_ tip: ObjectID?, downTo end: ObjectID?) throws -> [ObjectID] {
+        let reader = try reader()
+        var commits: [ObjectID] = []
+        var next = tip
+        while let id = next, id != end {
+            commits.append(id)
+            next = try commit(id, with: reader).parents.first
+        }
+        return commits
+    }
+
+    /// Refuses snapshots that hold secrets in clear, and names the first.
+    package func refuseWhatIsInClear(_ snapshots: [SnapshotReference], purpose: String) throws {
+        let reader = try reader()
+        for reference in snapshots {
+            let components = try read(reference, with: reader).snapshot.components
+            guard let open = components.first(where: { $0.sealing == nil }) else { continue }
+            throw StoreFailure(
+                .refused,
+                "the snapshot \(reference.id) holds '\(open.name)' in clear, with every secret in it: it must not be \(purpose)",
+                hint: Self.clearHint)
+        }
+    }
+
+    /// Refuses a history of which a part was written when nothing was sealed, and names the first such commit.
+    package func refuseHistoryInClear(
+        _ tip: ObjectID, downTo end: ObjectID?, purpose: String, isSealing: ([UInt8]) -> Bool
+    ) throws {
+        let reader = try reader()
+        var known: [ObjectID: Bool] = [:]
+        for id in try chain(tip, downTo: end) {
+            let tree = try reader.tree(commit(id, with: reader).tree)
+            guard let file = tree.first(where: { $0.name == Array("understudy.yaml".utf8) }) else { continue }
+            let isFine = try known[file.id] ?? isSealing(reader.contents(file.id, .blob))
+            known[file.id] = isFine
+            guard !isFine else { continue }
+            throw StoreFailure(
+                .refused,
+                "the history commit \(id) is of a time when the system file named no recipients, so that secrets can be in it "
+                    + "in clear: it must not be \(purpose)", hint: Self.clearHint)
+        }
+    }
+
+    private static let clearHint =
+        "name a recipient ('understudy key add --generate FILE') and begin a new store: change 'store' in the system "
+        + "file, and keep the old one on this host"
+}

@@ -1,0 +1,48 @@
+internal import Programs
+internal import SnapshotModel
+internal import SystemPackage
+
+/// The stock `git` program, where it speaks to other repositories: with its user's configuration, so that ssh, credential
+/// helpers and proxies work as they do by hand; and asking nobody, since nobody is there at night.
+enum RemoteGit {
+    /// What git, ssh and credential helpers find their user's settings by.
+    private static let inherited = [
+        "HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS",
+        "SSH_AUTH_SOCK",
+        "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM",
+        "GIT_SSL_CAINFO", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY", "no_proxy", "NO_PROXY",
+    ]
+
+    /// Fetching a large snapshot over a slow line takes its time; a line that hangs must end some day.
+    private static let limit = Duration.seconds(6 * 3600)
+
+    /// A run in a repository, or nowhere.
+    static func program(_ repository: FilePath?, _ arguments: [String], input: [UInt8] = []) -> Program {
+        var environment = Program.inherited(inherited)
+        environment["GIT_TERMINAL_PROMPT"] = "0"
+        // ssh asks this for passphrases and unknown hosts, and git for passwords that no helper knows: it says no.
+        environment["SSH_ASKPASS"] = "/bin/false"
+        environment["SSH_ASKPASS_REQUIRE"] = "force"
+        let place = repository.map { ["--git-dir=\($0)"] } ?? []
+        let settings = [
+            "core.fsync=all", "transfer.unpackLimit=1", "maintenance.auto=false", "push.followTags=false",
+            "push.recurseSubmodules=no", "fetch.recurseSubmodules=no", "fetch.prune=false",
+        ]
+        return Program(
+            "git", place + settings.flatMap { ["-c", $0] } + arguments, environment: environment,
+            input: input,
+            limit: limit, outputLimit: 1 << 26)
+    }
+
+    /// What a run that failed comes to, in git's own last words.
+    static func failure(_ operation: String, _ remote: Remote, _ outcome: Program.Outcome) -> StoreFailure {
+        let lines = outcome.errorOutput.split(separator: "\n").map { printable($0.utf8) }
+        let words = lines.filter { $0.hasPrefix("fatal:") || $0.hasPrefix("error:") || $0.contains("[re") }
+        let reason = (words.isEmpty ? Array(lines.suffix(2)) : words).joined(separator: "; ")
+        return StoreFailure(
+            .failed, "cannot \(operation) \(remote.name) (\(remote.shownURL)): \(reason)",
+            hint: "'git ls-remote \(remote.shownURL)' by hand shows whether it can be reached")
+    }
+}

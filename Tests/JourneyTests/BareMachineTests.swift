@@ -1,0 +1,152 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A machine with nothing on it but the binary: the system comes back from a copy of its store and the recovery key.
+@Suite struct BareMachineTests {
+    private func shell(_ script: String, in directory: FilePath) async throws -> String {
+        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
+    }
+
+    /// A system in `srv` with its system file and policies in `etc`, two snapshots, and a copy in `offsite.git`; then all
+    /// is lost but the copy, the key and a reference of what there was.
+    private func start(_ directory: FilePath) async throws -> CommandLineRunner {
+        _ = try await shell(
+            "mkdir -p srv/tree/sub srv/other etc; seq 100 >srv/tree/a; echo s3cret >srv/tree/b.key; ln -s a srv/tree/link; echo x >srv/other/x",
+            in: directory)
+        let runner = try CommandLineRunner(directory)
+        try await runner.initialize(
+            "srv/tree", "srv/other", "--name", "acme", "--store", "var/acme.git", "--output", "etc/acme.yaml")
+        _ = try await shell("echo 'keep: {last: 30}' >etc/policies/retention.yaml", in: directory)
+        let system = ["--system", "etc/acme.yaml"]
+        for text in ["one", "two"] {
+            try Files.replace(directory.appending("srv/tree/c"), with: Array("\(text)\n".utf8))
+            let outcome = try await runner.run(under: ["env"], ["snapshot"] + system)
+            #expect(outcome.status == 0, "\(outcome.errorOutput)")
+        }
+        _ = try await shell(
+            "git clone --quiet --mirror --no-hardlinks var/acme.git offsite.git; mkdir lost; cp -a srv etc lost; rm -rf srv var etc",
+            in: directory)
+        return runner
+    }
+
+    @Test func theCopyAndTheKeyAreEnough() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let plan = try await runner.succeed("restore", "--from", "offsite.git", "--dry-run")
+            #expect(plan.contains("would restore") && plan.contains("srv/tree"))
+            #expect(try !Files.exists(directory.appending("srv/tree")))
+            #expect(try !Files.exists(directory.appending("etc")))
+            let report = try await runner.succeed("restore", "--from", "offsite.git")
+            #expect(
+                report.contains("proven") && report.contains("wrote \(directory)/etc/acme.yaml"), "\(report)")
+            for name in ["srv/tree", "srv/other", "etc"] {
+                let found = try await runner.differences(
+                    directory.appending("lost/\(name)"), directory.appending(name))
+                #expect(
+                    found.split(separator: "\n").allSatisfy {
+                        $0.hasPrefix(".d..t") || $0.hasPrefix(".f..t")
+                    }, "\(found)")
+            }
+            // The system goes on as it did, and a second run of the same command does no harm.
+            #expect(try await runner.succeed("snapshot", "--system", "etc/acme.yaml").contains("no change"))
+            try await runner.succeed("restore", "--from", "offsite.git")
+            // Only what the snapshot needed was brought, and says so.
+            #expect(report.contains("1 other snapshots are still at"), "\(report)")
+            #expect(try await runner.succeed("pull", "--system", "etc/acme.yaml").contains("got 1 snapshots"))
+            try await runner.succeed("verify", "--all", "--system", "etc/acme.yaml")
+        }
+    }
+
+    @Test func whatStandsElsewhereIsMappedAndPrinted() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let old = directory.appending("srv/tree")
+            let map = [
+                "--map", "\(old)=\(directory)/data/moved", "--map", "\(directory)/etc=\(directory)/opt",
+            ]
+            let command = ["restore", "--from", "offsite.git", "--store", "stores/new.git"] + map
+            let plan = try await runner.run(under: ["env"], command + ["--dry-run"])
+            #expect(
+                plan.status == 0
+                    && plan.output.contains("another here: tree.paths: \(old) → \(directory)/data/moved"))
+            let outcome = try await runner.run(under: ["env"], command)
+            #expect(outcome.status == 0, "\(outcome.errorOutput)")
+            #expect(outcome.output.contains("it has the snapshot's own tree"), "\(outcome.output)")
+            let found = try await runner.differences(
+                directory.appending("lost/srv/tree"), directory.appending("data/moved"))
+            #expect(found == "")
+            #expect(try !Files.exists(old) && Files.exists(directory.appending("srv/other/x")))
+            // The written system file describes the new places.
+            let snapshot = try await runner.succeed("snapshot", "--system", "opt/acme.yaml")
+            #expect(snapshot.contains("complete"))
+            #expect(
+                try await shell("cat opt/acme.yaml", in: directory).contains("\(directory)/stores/new.git"))
+            try await runner.succeed("restore", "--system", "opt/acme.yaml")
+        }
+    }
+
+    @Test func whatCannotBeIsRefusedBeforeAnythingIsTouched() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            func refused(_ arguments: [String], _ status: Int32, _ words: String) async throws {
+                let outcome = try await runner.run(under: ["env"], ["restore", "--from"] + arguments)
+                #expect(outcome.status == status, "\(arguments): \(outcome.output)\(outcome.errorOutput)")
+                #expect(outcome.errorOutput.contains(words), "\(arguments): \(outcome.errorOutput)")
+                #expect(try !Files.exists(directory.appending("srv")))
+            }
+            try await refused(["nowhere.git"], 1, "cannot read source (nowhere.git)")
+            try await refused(["lost"], 1, "does not appear to be a git repository")
+            try await refused(["https://me:hunter2@vault/x.git"], 7, "holds a password")
+            try await refused(
+                ["offsite.git", "--map", "/not/there=/x"], 64, "nothing that is the path '/not/there'")
+            try await refused(
+                ["offsite.git", "--name", "other"], 64, "holds the systems acme, and no 'other'")
+            try await refused(["offsite.git", "--store", "/proc/x.git"], 7, "--store DIR")
+            _ = try await shell("mkdir etc; echo 'system: other' >etc/acme.yaml", in: directory)
+            try await refused(["offsite.git"], 7, "acme.yaml is there already")
+            _ = try await shell(
+                "rm -r etc; mv recovery.key kept.key; age-keygen -o wrong.key 2>/dev/null", in: directory)
+            try await refused(["offsite.git"], 12, "--identity FILE")
+            try await refused(["offsite.git", "--identity", "wrong.key"], 12, "none of the identities")
+            let outcome = try await runner.run("restore", "--store", "x")
+            #expect(outcome.status == 64 && outcome.errorOutput.contains("belong to --from"))
+        }
+    }
+
+    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "only root gives files to others"))
+    func everyOwnerThatIsMissingHereIsSaidAtOnceAndCanBeMapped() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell(
+                """
+                mkdir -p srv/tree; echo a >srv/tree/a; echo b >srv/tree/b; chown games:games srv/tree/a; chgrp staff srv/tree/b
+                grep -v games /etc/passwd >passwd; grep -Ev 'games|staff' /etc/group >group
+                """, in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("srv/tree")
+            try await runner.succeed("snapshot")
+            _ = try await shell("mv tree.git copy.git; rm -r srv understudy.yaml policies", in: directory)
+            // The same host without these accounts, and without a network.
+            let bare = [
+                "bwrap", "--dev-bind", "/", "/", "--unshare-net", "--ro-bind", "passwd", "/etc/passwd",
+                "--ro-bind",
+                "group", "/etc/group",
+            ]
+            let command = ["restore", "--from", "copy.git", "--store", "tree.git"]
+            let refused = try await runner.run(under: bare, command)
+            #expect(refused.status == 7, "\(refused.output)\(refused.errorOutput)")
+            #expect(
+                refused.errorOutput.contains("the user 'games'")
+                    && refused.errorOutput.contains("the group 'staff'"))
+            #expect(refused.errorOutput.contains("useradd --system --user-group games"))
+            #expect(try !Files.exists(directory.appending("srv")))
+            let mapped = try await runner.run(
+                under: bare, command + ["--map", "games=daemon", "--map", "user:staff=daemon"])
+            #expect(mapped.status == 0, "\(mapped.output)\(mapped.errorOutput)")
+            let owners = try await shell("stat -c '%U:%G %n' srv/tree/*", in: directory)
+            #expect(owners == "daemon:daemon srv/tree/a\nroot:daemon srv/tree/b\n")
+        }
+    }
+}

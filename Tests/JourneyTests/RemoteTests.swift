@@ -1,0 +1,211 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Copies of the store on git remotes: what arrives, in which order, and what is never replaced there.
+@Suite struct RemoteTests {
+    private func shell(_ script: String, in directory: FilePath) async throws -> String {
+        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
+    }
+
+    /// A store with three snapshots, and an empty bare repository `offsite.git` as its remote.
+    private func start(_ directory: FilePath) async throws -> CommandLineRunner {
+        _ = try await shell("mkdir tree; seq 100 >tree/a; echo s3cret >tree/b.key", in: directory)
+        let runner = try CommandLineRunner(directory)
+        try await runner.initialize("tree")
+        for text in ["one", "two", "three"] {
+            try Files.replace(directory.appending("tree/c"), with: Array("\(text)\n".utf8))
+            try await runner.succeed("snapshot")
+        }
+        _ = try await shell("git init --quiet --bare offsite.git", in: directory)
+        try await runner.succeed("remote", "add", "offsite", directory.appending("offsite.git").string)
+        return runner
+    }
+
+    private func references(_ repository: String, in directory: FilePath) async throws -> String {
+        try await shell(
+            "git -C \(repository) for-each-ref --format='%(objectname) %(refname)'", in: directory)
+    }
+
+    @Test func aPushBringsEverythingOnceAndStatusSaysWhatIsLacking() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            #expect(try await runner.succeed("status").contains("offsite: never pushed to"))
+            #expect(
+                try await runner.succeed("push", "--dry-run").contains("offsite  lacks 3 snapshots, history"))
+            #expect(try await references("offsite.git", in: directory) == "")
+            #expect(try await runner.succeed("push").contains("offsite  got 3 snapshots, history"))
+            #expect(
+                try await references("offsite.git", in: directory) == references("tree.git", in: directory))
+            #expect(try await runner.succeed("push").contains("offsite  has everything"))
+            #expect(try await runner.succeed("status").contains("offsite: has all snapshots"))
+            _ = try await shell("rm tree/a", in: directory)
+            try await runner.succeed("restore")
+            #expect(try await runner.succeed("status").contains("offsite: LACKS 1 snapshots"))
+            #expect(
+                try await runner.succeed("push", "offsite").contains("got 1 snapshots, history, evidence"))
+            #expect(
+                try await references("offsite.git", in: directory) == references("tree.git", in: directory))
+            try await runner.checkStore(directory.appending("offsite.git"))
+            // The copy is a store, and heals the original.
+            _ = try await shell("rm -f tree.git/objects/pack/*", in: directory)
+            try await runner.succeed("verify", "--all", "--heal")
+        }
+    }
+
+    @Test func sshIsSpokenAsItsUserSetItUp() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            // Takes the place of ssh: the command that git would run over there is its last argument.
+            _ = try await shell(
+                """
+                printf '#!/bin/sh\\necho "$@" >>asked; for last; do :; done; exec sh -c "$last"\\n' >ssh; chmod +x ssh
+                """, in: directory)
+            try await runner.succeed(
+                "remote", "add", "vault", "backup@vault.invalid:\(directory.appending("offsite.git"))")
+            let ssh = ["env", "GIT_SSH_COMMAND=\(directory.appending("ssh"))", "GIT_SSH_VARIANT=ssh"]
+            let outcome = try await runner.run(under: ssh, ["push", "vault"])
+            #expect(outcome.output.contains("vault  got 3 snapshots"), "\(outcome.output)")
+            #expect(
+                try await shell("cat asked", in: directory).contains("backup@vault.invalid git-receive-pack"))
+            #expect(
+                try await references("offsite.git", in: directory) == references("tree.git", in: directory))
+            let helped = try await runner.run(under: ssh, ["pull", "vault"])
+            #expect(helped.status == 0, "\(helped.errorOutput)")
+        }
+    }
+
+    @Test func oneRemoteThatFailsDoesNotStopTheOthers() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("remote", "add", "away", "/nowhere/at/all.git")
+            let outcome = try await runner.run("push")
+            #expect(outcome.status == 1)
+            #expect(outcome.output.contains("away  FAILED: cannot read the remote away"), "\(outcome.output)")
+            #expect(outcome.output.contains("offsite  got 3 snapshots"))
+            let looked = try await runner.succeed("status", "--look")
+            #expect(looked.contains("away: cannot be told") && looked.contains("offsite: has all snapshots"))
+            try await runner.succeed("remote", "remove", "away")
+            #expect(try await runner.succeed("push").contains("has everything"))
+            #expect(try await runner.run("push", "away").status == 7)
+        }
+    }
+
+    @Test func whatSomebodyElsePutThereIsNamedAndStays() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("push")
+            // The newest snapshot is replaced by an older one, as somebody would who wants an old state restored.
+            let names = try await shell(
+                """
+                cd offsite.git; set -- $(git for-each-ref --format='%(refname)' refs/snapshots)
+                git update-ref $3 $1; echo $3
+                """, in: directory)
+            let before = try await references("offsite.git", in: directory)
+            let id = String(names.split(separator: "/").last?.dropLast() ?? "")
+            for arguments in [["push"], ["push", "--dry-run"], ["pull"]] {
+                let outcome = try await runner.run(under: ["env"], arguments)
+                #expect(outcome.status == 7, "\(arguments)")
+                #expect(
+                    (outcome.output + outcome.errorOutput).contains("the snapshot \(id) is"), "\(arguments)")
+            }
+            #expect(try await references("offsite.git", in: directory) == before)
+            // History that is not ours is not pushed over either.
+            _ = try await shell(
+                """
+                cd offsite.git; git update-ref -d refs/snapshots/tree/\(id)
+                git update-ref refs/heads/tree $(git -c user.name=x -c user.email=x commit-tree -m x $(git mktree </dev/null))
+                """, in: directory)
+            let outcome = try await runner.run("push")
+            #expect(
+                outcome.status == 7 && outcome.output.contains("the history refs/heads/tree goes on there"))
+            let pulled = try await runner.run("pull")
+            #expect(pulled.status == 7, "\(pulled.errorOutput)")
+        }
+    }
+
+    @Test func whatWasDroppedThereIsSaidAndBroughtAgain() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("push")
+            _ = try await shell(
+                """
+                cd offsite.git; set -- $(git for-each-ref --format='%(refname)' refs/snapshots); git update-ref -d $3
+                git update-ref refs/heads/tree $2^
+                """, in: directory)
+            let outcome = try await runner.succeed("push")
+            #expect(outcome.contains("is not there any more: it was there when this host looked last"))
+            #expect(
+                try await references("offsite.git", in: directory) == references("tree.git", in: directory))
+        }
+    }
+
+    @Test func aCutPushGoesOnWhereItEndedAndPullBringsItBack() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            // The second time that objects come, the other side breaks down.
+            _ = try await shell(
+                """
+                printf '#!/bin/sh\\nwhile read -r old new name; do case $name in refs/snapshots/*) echo >>count; test $(wc -l <count) -lt 2 || exit 1;; esac; done\\n' >offsite.git/hooks/pre-receive
+                chmod +x offsite.git/hooks/pre-receive
+                """, in: directory)
+            #expect(try await runner.run("push").status == 1)
+            let arrived = try await references("offsite.git", in: directory)
+            #expect(arrived.contains("refs/heads/tree") && arrived.split(separator: "\n").count == 2)
+            #expect(try await runner.succeed("status").contains("offsite: LACKS 2 snapshots"))
+            _ = try await shell("rm offsite.git/hooks/pre-receive", in: directory)
+            #expect(try await runner.succeed("push").contains("got 2 snapshots"))
+            let all = try await references("tree.git", in: directory)
+            // An empty store gets everything back.
+            _ = try await shell(
+                "rm -rf tree.git; git init --quiet --bare tree.git; git -C tree.git config understudy.format 2",
+                in: directory)
+            try await runner.succeed("remote", "add", "offsite", directory.appending("offsite.git").string)
+            let pulled = try await runner.succeed("pull")
+            #expect(pulled.contains("got 3 snapshots, history"), "\(pulled)")
+            #expect(try await references("tree.git", in: directory) == all)
+            #expect(
+                try await runner.succeed("pull", "offsite").contains("everything that offsite has is here"))
+            try await runner.succeed("verify", "--all")
+        }
+    }
+
+    @Test func aStoreWithSecretsInClearStaysHere() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let key = try runner.recipient()
+            _ = try await shell(
+                "cp understudy.yaml sealed.yaml; sed -i '/recipients/,/age1/d' understudy.yaml", in: directory
+            )
+            let open = try await runner.run("push")
+            #expect(open.status == 7 && open.errorOutput.contains("names no recipients"))
+            try await runner.succeed("snapshot")
+            _ = try await shell("cp sealed.yaml understudy.yaml; echo four >tree/c", in: directory)
+            try await runner.succeed("snapshot")
+            let mixed = try await runner.run("push")
+            #expect(
+                mixed.status == 7 && mixed.output.contains("in clear, with every secret"),
+                "\(key) \(mixed.output)")
+            // Without that snapshot its history still is of that time.
+            _ = try await shell(
+                "git -C tree.git update-ref -d $(git -C tree.git for-each-ref --format='%(refname)' refs/snapshots | sed -n 4p)",
+                in: directory)
+            let history = try await runner.run("push")
+            #expect(history.status == 7 && history.output.contains("the history commit"), "\(history.output)")
+            #expect(try await references("offsite.git", in: directory) == "")
+        }
+    }
+
+    @Test(arguments: ["https://me:hunter2@host/x.git", "-oProxyCommand=x", "ext::sh -c x", ""])
+    func anAddressThatCannotBeOneIsRefusedWithoutRepeatingAPassword(_ url: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let outcome = try await runner.run("remote", "add", "other", "--", url)
+            #expect(outcome.status == 7 && !outcome.errorOutput.contains("hunter2"))
+            #expect(try await runner.run("remote", "add", "../x", "/y").status == 7)
+            #expect(try await runner.run("remote", "add", "offsite", "/y").status == 7)
+        }
+    }
+}
