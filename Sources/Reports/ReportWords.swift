@@ -66,7 +66,7 @@ struct ReportWords {
                     "not ruled out at 95 % each: failure rates from \(Figure.percent(least)) to \(Figure.percent(most))"
                 )
             }
-            if measure.look > 0 { lines.append("decided at look \(measure.look)") }
+            if measure.look > 0 { lines.append("judged at look \(measure.look)") }
         }
         guard let ratio = measure.ratio else { return lines }
         lines.append(
@@ -93,7 +93,7 @@ struct ReportWords {
             tail += "; worse by \(Figure.text(most, unit: measure.quantity.unit)) at most"
         }
         if let noise = ratio.noise { tail += "; noise of the baseline \(Figure.percent(noise))" }
-        return lines + [tail, "decided at look \(measure.look)"]
+        return lines + [tail, "judged at look \(measure.look)"]
     }
 
     /// What nobody looked at, or so few runs cannot show: the last section of every report.
