@@ -38,16 +38,25 @@ package struct CanaryRecord: Codable, Sendable {
         }
     }
 
-    /// The canary of an id, or of a beginning of one that no other has; `latest` is the newest.
+    /// The canary of an id, with its change, or of a beginning of one that no other has; `latest` is the newest.
     ///
     /// Throws a ``CanaryFailure`` when there is none, or several.
     package static func find(
         _ text: String, in store: SnapshotStore, of system: String, with reader: ObjectReader
-    ) throws -> (record: CanaryRecord, commit: ObjectID) {
+    ) throws -> (record: CanaryRecord, contents: ChangeContents) {
         let all = try store.reports(kind, of: system, with: reader).map { record, report in
             (record: try JSONDecoder().decode(CanaryRecord.self, from: Data(report)), commit: record.commit)
         }
-        if text == "latest", let newest = all.first { return newest }
+        func opened(_ one: (record: CanaryRecord, commit: ObjectID)) throws -> (
+            record: CanaryRecord, contents: ChangeContents
+        ) {
+            guard let tree = ObjectID(hex: one.record.verdict.tree.utf8) else {
+                throw CanaryFailure(
+                    .failed, "the verdict \(one.record.verdict.id) names no change", hint: "run a new canary")
+            }
+            return (one.record, try ChangeContents(tree, with: reader))
+        }
+        if text == "latest", let newest = all.first { return try opened(newest) }
         let found = all.filter { $0.record.verdict.id.hasPrefix(text) }
         guard let one = found.first, found.count == 1 else {
             throw CanaryFailure(
@@ -59,6 +68,6 @@ package struct CanaryRecord: Codable, Sendable {
                     ? "'understudy canary' makes one"
                     : "the newest are \(all.prefix(3).map(\.record.verdict.id).joined(separator: ", "))")
         }
-        return one
+        return try opened(one)
     }
 }

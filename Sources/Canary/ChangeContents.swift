@@ -1,6 +1,7 @@
 package import Drivers
 internal import FoundationEssentials
 package import Git
+internal import GitStore
 
 /// A change with all that it brings: files with their new contents, and archives.
 package struct ChangeContents: Sendable {
@@ -44,6 +45,27 @@ package struct ChangeContents: Sendable {
         part.change.packages = packages
         part.change.files = files
         return part
+    }
+
+    /// Reads it back from a tree that ``write(to:)`` made.
+    ///
+    /// Throws a ``CanaryFailure`` when the tree is none.
+    package init(_ tree: ObjectID, with reader: ObjectReader) throws {
+        guard let entry = try reader.entry("change.json", of: tree) else {
+            throw CanaryFailure(
+                .failed, "the tree \(tree) is no change: it has no change.json",
+                hint: "'understudy verify --all' says what is whole")
+        }
+        change = try JSONDecoder().decode(
+            ComponentChange.self, from: Data(try reader.contents(entry.id, .blob)))
+        for (name, isFile) in [("files", true), ("archives", false)] {
+            guard let directory = try reader.entry(name, of: tree) else { continue }
+            for entry in try reader.tree(directory.id) {
+                let contents = try reader.contents(entry.id, .blob)
+                let name = String(decoding: entry.name, as: UTF8.self)
+                if isFile { blobs[name] = contents } else { archives[name] = contents }
+            }
+        }
     }
 
     /// Writes it as a tree: `change.json`, the files, the archives; two equal changes are one tree.

@@ -45,6 +45,16 @@ package protocol ShadowDriver: Sendable {
     func observe(in room: any ShadowRoom, isServing: Bool) async throws -> (
         observations: [Observation], capabilities: [ObjectName]
     )
+    /// Which form the data of a copy have: one server reads only that of its own version.
+    func dataVersion(_ copy: ShadowCopy) throws -> String?
+    /// Files of production that ``migrate()`` changes in place.
+    func migrated() throws -> [(root: String, path: FilePath)]
+    /// Brings the data of production to the version of what is installed now; the server does not run.
+    func migrate() async throws
+    /// What production complains of in its log, after so many bytes of it.
+    func complaints(after offset: Int64) throws -> [Observation]
+    /// How long production's log is.
+    func logLength() throws -> Int64
     /// What a server of the snapshot must have when it serves; nil when the snapshot cannot say.
     func expected(_ captured: CapturedComponent, in source: any FileSource) throws -> Set<ObjectName>?
     /// How many of each kind of thing a copy remembers: history that a migration must not lose.

@@ -50,7 +50,8 @@ extension SnapshotStore {
                 let commit = try commit(id, with: reader)
                 records.append(
                     EvidenceRecord(
-                        kind: String(reference.name.dropFirst("refs/evidence/\(system)/".count)), commit: id, subject: commit.subject, time: commit.time,
+                        kind: String(reference.name.dropFirst("refs/evidence/\(system)/".count)), commit: id,
+                        subject: commit.subject, time: commit.time,
                         proves: commit.trailer("Proves").flatMap { SnapshotID($0) },
                         about: commit.trailer("About").flatMap { SnapshotID($0) }))
                 next = commit.parents.first

@@ -27,8 +27,11 @@ package struct Journal: Codable, Sendable {
         package var live: String
         /// The path beside it that holds the other tree.
         package var other: String
-        /// The inode of the restored tree: it is where this inode is.
+        /// The inode of the restored tree: it is where this inode is; ``nothing`` where the place goes away.
         package var inode: UInt64
+
+        /// The inode of what is not there.
+        static let nothing: UInt64 = 0
     }
 
     /// What a driver puts in place itself.
@@ -78,7 +81,7 @@ package struct Journal: Codable, Sendable {
 
     /// Whether the restored tree of a place stands in production.
     package static func isExchanged(_ place: Place) throws -> Bool {
-        try Files.status(FilePath(place.live))?.inode == place.inode
+        try Files.status(FilePath(place.live))?.inode ?? Place.nothing == place.inode
     }
 
     /// Puts the restored tree of a place into production, or the old one back; does nothing when it is there already.

@@ -193,7 +193,31 @@ package struct Shadows {
         for fix in made where !fixes.contains(fix) { fixes.append(fix) }
         try masking.search(copy)
         if let user { try await workspace.give(to: user) }
-        return Room(
+        return room(arm, copy)
+    }
+
+    /// A shadow that runs with what is made from packages as it was restored, on the data and files of another one; `files`
+    /// are as in `original`.
+    package func goingBack(
+        from room: Room, files: [ComponentChange.File], original: Room
+    ) async throws -> Room {
+        var staged = room.copy.staged
+        for (index, root) in staged.roots.enumerated() where root.root.kind != .directory {
+            if let own = restored.root(root.root.name) { staged.roots[index].staged = own.staged }
+        }
+        for file in files {
+            guard let place = staged.root(file.root)?.staged.appending(file.path),
+                let before = original.copy.staged.root(file.root)?.staged.appending(file.path)
+            else { continue }
+            try Files.remove(place)
+            if try Files.exists(before) { try await workspace.copy(before, to: place) }
+        }
+        let copy = ShadowCopy(staged: staged, socketDirectory: room.copy.socketDirectory)
+        return self.room(.control, copy)
+    }
+
+    private func room(_ arm: Arm, _ copy: ShadowCopy) -> Room {
+        Room(
             arm, copy, driver: driver, logs: logs, packages: packages, hostPlaces: hostPlaces,
             neighbours: neighbours,
             launcher: source.launcher, hostName: source.stored.snapshot.host, user: user)

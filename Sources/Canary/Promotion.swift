@@ -1,0 +1,382 @@
+package import Capture
+internal import Drivers
+internal import FileTree
+internal import FoundationEssentials
+package import Git
+package import GitStore
+package import Judge
+internal import Programs
+internal import Restore
+package import Sealing
+internal import Shadow
+internal import SnapshotModel
+package import SystemPackage
+
+/// Applies a change that has passed to production: bound to the verdict, rehearsed backwards, exchanged in one step, watched,
+/// and taken back by itself.
+package final class Promotion {
+    /// What it takes.
+    package struct Request: Sendable {
+        /// The canary.
+        package var record: CanaryRecord
+        /// Its change.
+        package var contents: ChangeContents
+        /// The policy of today.
+        package var policy: CanaryPolicy
+        /// Who approved.
+        package var approvals: [String]
+        /// Who promotes: `Name <address>`.
+        package var author: String
+        /// The binary of Understudy.
+        package var launcher: FilePath
+        /// The directory in which the shadows' directory is made; its path is short.
+        package var parent: FilePath
+
+        /// A request.
+        package init(
+            record: CanaryRecord, contents: ChangeContents, policy: CanaryPolicy, approvals: [String],
+            author: String, launcher: FilePath, parent: FilePath
+        ) {
+            self.record = record
+            self.contents = contents
+            self.policy = policy
+            self.approvals = approvals
+            self.author = author
+            self.launcher = launcher
+            self.parent = parent
+        }
+    }
+
+    /// The kind of evidence.
+    package static let kind = "promotions"
+    /// How long a boot in a shadow may take.
+    private static let bootLimit = Duration.seconds(180)
+
+    private let system: DeliverySystem
+    private let store: SnapshotStore
+    private let reader: ObjectReader
+    private let identities: [Identity]?
+    private let request: Request
+    private let driver: any Driver
+    private let shadow: any ShadowDriver
+    private let progress: @Sendable (String) -> Void
+
+    private var change: ComponentChange { request.contents.change }
+    private var verdict: Verdict { request.record.verdict }
+    private var rules: CanaryPolicy.Rules? { request.policy.classes[verdict.riskClass] }
+
+    /// A promotion.
+    ///
+    /// Throws a ``CanaryFailure`` when the system has no such component any more.
+    package init(
+        _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, identities: [Identity]?,
+        request: Request, progress: @escaping @Sendable (String) -> Void
+    ) throws {
+        let component = request.contents.change.component
+        guard let driver = system.driver(of: component), let shadow = driver.shadow else {
+            throw CanaryFailure(
+                .refused, "the system file does not describe the component '\(component)' of the verdict",
+                hint: "describe it as it was, or run a new canary")
+        }
+        self.system = system
+        self.store = store
+        self.reader = reader
+        self.identities = identities
+        self.request = request
+        self.driver = driver
+        self.shadow = shadow
+        self.progress = progress
+    }
+
+    // MARK: - The plan
+
+    /// What would be done, and what stands against it; touches nothing.
+    package func plan(now: Int64) async throws -> PromotionPlan {
+        var plan = PromotionPlan(
+            verdict: verdict.id, change: verdict.change, parts: request.record.evidence.change.parts,
+            paths: places.map(\.live.string), bake: rules?.bake ?? 0, refusals: [])
+        plan.refusals = try verdictRefusals(now: now)
+        if plan.refusals.isEmpty {
+            progress("comparing production with the snapshot of the verdict")
+            plan.refusals = try await driftRefusals()
+        }
+        return plan
+    }
+
+    private func verdictRefusals(now: Int64) throws -> [String] {
+        guard verdict.result == .pass else {
+            return ["the verdict is \(verdict.result.rawValue): only a pass is promoted"]
+        }
+        guard let rules else {
+            return ["the policy has no rules for the class \(verdict.riskClass.rawValue)"]
+        }
+        var refusals: [String] = []
+        if verdict.policy != request.policy.digest {
+            refusals.append("the policy was changed since the verdict: judge it again with a new canary")
+        }
+        let made = SnapshotID(request.record.evidence.id)?.seconds ?? 0
+        if now - made > rules.expiry {
+            refusals.append(
+                "the verdict is \((now - made) / 3600) h old, and holds for \(rules.expiry / 3600) h")
+        }
+        if Set(request.approvals).count < rules.approvals {
+            refusals.append(
+                "the policy asks for the approval of \(rules.approvals) people, and there is that of \(Set(request.approvals).count): --approved-by NAME"
+            )
+        }
+        for (record, report) in try store.reports(Self.kind, of: system.name, with: reader) {
+            let past = try JSONDecoder().decode(PromotionReport.self, from: Data(report))
+            guard past.plan.verdict == verdict.id else { continue }
+            refusals.append(
+                past.result == .promoted
+                    ? "it is promoted already (\(record.subject))"
+                    : "it was promoted and rolled back: \(past.breach ?? ""); run a new canary")
+        }
+        return refusals
+    }
+
+    /// Production must still be what was rehearsed, in everything that a person configures.
+    private func driftRefusals() async throws -> [String] {
+        let reference = try store.snapshot(verdict.snapshot.description, of: system.name)
+        guard reference.commit.description == verdict.commit else {
+            return ["the snapshot \(verdict.snapshot) is not the one of the verdict any more"]
+        }
+        let drift = try await SystemCapture(system, store: store, identities: identities)
+            .drift(
+                since: try store.read(reference, with: reader), component: change.component, reader: reader)
+        // A directory in which a server works has another time each day.
+        var differs = drift.files.filter {
+            [.config, .secret, .plugin].contains($0.entryClass) && !$0.differsOnly(in: [.time])
+        }.map {
+            "\($0.root)/\($0.path) (\($0.change.rawValue))"
+        }
+        differs += drift.changes.filter { $0.kind == "package" }.map {
+            "package \($0.name) (\($0.change.rawValue))"
+        }
+        guard let first = differs.first else { return [] }
+        return [
+            "production drifted from the snapshot of the verdict: \(first)\(differs.count > 1 ? " and \(differs.count - 1) more" : "");"
+                + " take a snapshot and run a new canary"
+        ]
+    }
+
+    /// What is exchanged, without the data.
+    private var places: [(root: String, live: FilePath, file: ComponentChange.File?)] {
+        let roots = driver.places()
+        var places: [(root: String, live: FilePath, file: ComponentChange.File?)] = []
+        if !change.packages.isEmpty {
+            places = roots.filter { $0.kind == .rebuilt }.map { ($0.name, FilePath($0.path), nil) }
+        }
+        for file in change.files {
+            guard let root = roots.first(where: { $0.name == file.root }) else { continue }
+            places.append((file.root, FilePath(root.path).appending(file.path), file))
+        }
+        return places
+    }
+
+    // MARK: - The promotion
+
+    /// Promotes by a plan without refusals.
+    ///
+    /// A breach of the watch is a result; throws before anything is touched when the rehearsal fails.
+    package func run(_ plan: PromotionPlan, holding lock: WriterLock) async throws -> PromotionReport {
+        precondition(plan.refusals.isEmpty, "a refused plan is not run")
+        let clock = ContinuousClock()
+        let began = clock.now
+        progress("taking a snapshot of before")
+        let taken = try await SystemCapture(system, store: store, identities: identities).take(
+            .init(message: "before promoting \(verdict.id)", components: [], author: request.author),
+            holding: lock, progress: { _ in })
+        let before = try store.snapshot(taken.snapshot.id.description, of: system.name)
+        let reader = try store.reader()
+        let workspace = try Workspace(store, in: request.parent)
+        var report = PromotionReport(
+            plan: plan, result: .promoted, breach: nil, before: before.id, migrates: false, rollback: "",
+            approvals: request.approvals, started: CivilTime(seconds: Clock.now.seconds).iso8601, seconds: 0)
+        do {
+            let room = try await rehearse(try store.read(before, with: reader), reader, workspace, &report)
+            let replacement = try await Replacement(
+                system, store: store, component: change.component, snapshot: before.id, holding: lock,
+                progress: progress)
+            try await replace(replacement, from: room, &report)
+        } catch {
+            try workspace.remove()
+            throw error
+        }
+        try workspace.remove()
+        report.seconds = seconds(clock.now - began)
+        try record(report, holding: lock)
+        return report
+    }
+
+    /// Makes the candidate once more from production as it is now, boots it, and then boots what a rollback would leave.
+    private func rehearse(
+        _ stored: StoredSnapshot, _ reader: ObjectReader, _ workspace: Workspace,
+        _ report: inout PromotionReport
+    ) async throws -> Room {
+        var shadows = try await Shadows(
+            .init(
+                system: system, store: store, reader: reader, stored: stored, identities: identities,
+                component: change.component, launcher: request.launcher, progress: progress),
+            in: workspace)
+        _ = try await shadows.provide(request.contents.archives, for: change, from: .none)
+        let original = try await shadows.make(
+            .baseline, name: "a", files: [], blobs: [:], changesPackages: false)
+        let room = try await shadows.make(
+            .candidate, name: "b", files: change.files, blobs: request.contents.blobs,
+            changesPackages: !change.packages.isEmpty)
+        let applied = try await shadow.apply(change, in: room)
+        let expected = request.record.evidence.change.parts.filter { $0.object.kind != "file" }
+        guard applied.findings.isEmpty, Set(applied.parts) == Set(expected) else {
+            throw CanaryFailure(
+                .refused,
+                "made again, the change comes out other than in the canary: "
+                    + (applied.findings.first?.message
+                        ?? applied.parts.map { "\($0.object) \($0.detail)" }.joined(separator: ", ")),
+                hint: "run a new canary")
+        }
+        let data = try shadow.dataVersion(room.copy)
+        progress("booting the candidate once more in isolation")
+        try await boot(room, "the candidate does not boot any more")
+        report.migrates = try shadow.dataVersion(room.copy) != data
+        progress("rehearsing the rollback in isolation")
+        let back = try await shadows.goingBack(from: room, files: change.files, original: original)
+        let boot = try await back.boot(1, limit: Self.bootLimit)
+        await back.stop()
+        if boot.succeeded {
+            report.rollback = "what was there before boots again on the data that the change has written"
+        } else if report.migrates {
+            report.rollback =
+                "what was there before does not boot on the migrated data, so going back takes the data of before with it: "
+                + "builds made since are lost"
+        } else {
+            throw CanaryFailure(
+                .refused, "the rollback does not boot: \(boot.failure ?? "")",
+                hint: "the change cannot be taken back, so it is not promoted; nothing was touched")
+        }
+        return room
+    }
+
+    private func boot(_ room: Room, _ words: String) async throws {
+        let boot = try await room.boot(1, limit: Self.bootLimit)
+        await room.stop()
+        guard boot.succeeded else {
+            throw CanaryFailure(
+                .refused, "\(words): \(boot.failure ?? "")", hint: "nothing was touched; run a new canary")
+        }
+    }
+
+    private func replace(_ replacement: Replacement, from room: Room, _ report: inout PromotionReport)
+        async throws
+    {
+        let staged: [(root: String, live: FilePath, staged: FilePath)]
+        do {
+            staged = try await stage(replacement, from: room)
+        } catch {
+            try await replacement.abandon()
+            throw error
+        }
+        let known = Set(
+            try shadow.complaints(after: 0).map(\.detail)
+                + request.record.evidence.boots.flatMap(\.observations).map(\.detail))
+        let length = try shadow.logLength()
+        let migrates = report.migrates
+        do {
+            try await replacement.run(
+                staged,
+                prepare: {
+                    guard migrates else { return [] }
+                    var data: [(root: String, live: FilePath, staged: FilePath)] = []
+                    for (root, path) in try shadow.migrated() {
+                        let place = try replacement.staging(for: path)
+                        try await copy(path, to: place)
+                        data.append((root, path, place))
+                    }
+                    return data
+                },
+                beforeStart: { if migrates { try await shadow.migrate() } },
+                watch: { try await watch(known, since: length) })
+        } catch let failure as RestoreFailure {
+            report.result = .rolledBack
+            report.breach = failure.description
+        }
+    }
+
+    /// Makes everything beside production.
+    private func stage(
+        _ replacement: Replacement, from room: Room
+    ) async throws -> [(root: String, live: FilePath, staged: FilePath)] {
+        var staged: [(root: String, live: FilePath, staged: FilePath)] = []
+        for place in places {
+            progress("making \(place.live) beside production")
+            let beside = try replacement.staging(for: place.live)
+            staged.append((place.root, place.live, beside))
+            guard let file = place.file else {
+                guard let made = room.copy.staged.root(place.root)?.staged,
+                    let live = try Files.status(place.live)
+                else { continue }
+                try await copy(made, to: beside)
+                guard Accounts.ownNumbers.user == 0 else { continue }
+                try await Program(
+                    "chown", ["-hR", "\(live.owner):\(live.group)", beside.string], limit: .seconds(600)
+                ).runSuccessfully()
+                continue
+            }
+            guard let blob = file.blob, let contents = request.contents.blobs[blob] else { continue }
+            let like = try Files.status(place.live) ?? Files.status(place.live.removingLastComponent())
+            let mode = try Files.status(place.live)?.mode ?? 0o644
+            try Files.replace(beside, with: contents, mode: mode)
+            if Accounts.ownNumbers.user == 0, let like {
+                try Files.setOwner(beside, owner: like.owner, group: like.group)
+                try Files.setMode(beside, mode)
+            }
+        }
+        return staged
+    }
+
+    private func copy(_ source: FilePath, to target: FilePath) async throws {
+        try await Program(
+            "cp", ["--archive", "--reflink=auto", source.string, target.string], limit: .seconds(1800)
+        ).runSuccessfully()
+    }
+
+    /// Looks at production until the policy's time is over; throws at the first thing that was not seen in the canary.
+    private func watch(_ known: Set<String>, since length: Int64) async throws {
+        guard let lifecycle = driver.lifecycle, try await lifecycle.isRunning() else { return }
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(rules?.bake ?? 0)
+        repeat {
+            let problems = try await lifecycle.problems()
+            if let first = problems.first {
+                // What connects again a moment later is no breach.
+                try await Task.sleep(for: .seconds(2))
+                if try await lifecycle.problems().contains(first) {
+                    throw RestoreFailure(.failed, "the watch found: \(first)", hint: "")
+                }
+            }
+            let new = try shadow.complaints(after: length).first {
+                $0.kind != "log-warning" && !known.contains($0.detail)
+            }
+            if let new {
+                throw RestoreFailure(
+                    .failed, "the watch found something new in the log: \(new.detail)", hint: "")
+            }
+            let left = end - clock.now
+            if left > .zero {
+                progress("watching, \(left.components.seconds) s left")
+                try await Task.sleep(for: min(left, .seconds(2)))
+            }
+        } while clock.now < end
+    }
+
+    private func record(_ report: PromotionReport, holding lock: WriterLock) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try store.addEvidence(
+            Self.kind, system: system.name,
+            subject: "promotion of \(verdict.id): \(report.result.rawValue): \(verdict.change)",
+            report: Array(try encoder.encode(report)) + [UInt8(ascii: "\n")], about: report.before,
+            isProof: false,
+            author: request.author, time: Clock.now.seconds, holding: lock)
+    }
+}

@@ -1,0 +1,48 @@
+package import Judge
+package import SnapshotModel
+
+/// What a promotion would do, before it does anything: a value that can be printed.
+package struct PromotionPlan: Codable, Hashable, Sendable {
+    /// The verdict.
+    package var verdict: String
+    /// The change, one line.
+    package var change: String
+    /// What it does.
+    package var parts: [ChangeSummary.Part]
+    /// The paths of production that are exchanged.
+    package var paths: [String]
+    /// How long it is watched, in seconds.
+    package var bake: Int64
+    /// Reasons not to go on; empty when there are none.
+    package var refusals: [String]
+}
+
+/// What a promotion did.
+package struct PromotionReport: Codable, Hashable, Sendable {
+    /// How it ended.
+    package enum Result: String, Codable, Hashable, Sendable {
+        /// It is in production, and the watch was quiet.
+        case promoted
+        /// It was in production and was taken back.
+        case rolledBack = "rolled-back"
+    }
+
+    /// The plan.
+    package var plan: PromotionPlan
+    /// How it ended.
+    package var result: Result
+    /// Why it was taken back; nil when it was not.
+    package var breach: String?
+    /// The snapshot of just before.
+    package var before: SnapshotID
+    /// Whether the data had to be brought to another version, so that going back means the data of before.
+    package var migrates: Bool
+    /// What the rehearsal of going back showed.
+    package var rollback: String
+    /// Who approved.
+    package var approvals: [String]
+    /// When it began, ISO 8601 in UTC.
+    package var started: String
+    /// How long all of it took, in seconds.
+    package var seconds: Double
+}

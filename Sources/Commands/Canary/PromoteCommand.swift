@@ -1,0 +1,101 @@
+internal import ArgumentParser
+internal import Canary
+internal import Capture
+internal import Configuration
+internal import FileTree
+internal import GitStore
+internal import Judge
+internal import SystemPackage
+
+struct PromoteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "promote",
+        abstract:
+            "Apply a change that has passed its canary, watch it, and take it back by itself if need be.",
+        discussion: """
+            Refuses when the verdict is no pass, is too old, was made under another policy, lacks approvals, or when \
+            production drifted from the snapshot of the verdict. Takes a snapshot, makes the candidate once more, rehearses \
+            the way back in isolation, makes everything beside production, stops, exchanges in one step, starts, and watches \
+            for the policy's time. The first thing that the canary had not seen brings everything back. 'understudy undo' \
+            takes it back at any later time.
+
+            EXAMPLE
+              understudy promote --dry-run latest
+              understudy promote 20261126T0224 --approved-by kim
+
+            EXIT STATUS
+              0   it is in production, and the watch was quiet
+              1   it failed and was rolled back; production is as it was
+              7   refused before anything was touched; the reasons are printed
+              10  there is no store
+              11  another process writes to the store, or another canary runs
+              12  no identity, or none that opens the snapshot
+              64  wrong usage, or a mistake in the system file or a policy
+            """)
+
+    @Argument(help: "The verdict: its id, a beginning of it, or latest.")
+    var verdict: String
+
+    @Option(
+        name: .customLong("approved-by"), help: "Who approved; may be given again.")
+    var approvals: [String] = []
+
+    @Flag(help: "Say what would be done and do nothing.")
+    var dryRun = false
+
+    @OptionGroup var identity: IdentityOption
+
+    @OptionGroup var options: Options
+
+    func run() async throws {
+        let session = try Session(options)
+        let policy = try CanaryPolicyFile.read(for: session.description)
+        let store = try session.store()
+        let identities = try identity.read()
+        let lock = dryRun ? nil : try store.lock(purpose: "promote")
+        if lock != nil { try await session.recover(store) }
+        let reader = try store.reader()
+        let (record, contents) = try CanaryRecord.find(
+            verdict, in: store, of: session.system.name, with: reader)
+        let promotion = try Promotion(
+            session.system, store: store, reader: reader, identities: identities,
+            request: .init(
+                record: record, contents: contents, policy: policy, approvals: approvals,
+                author: session.author, launcher: Files.resolved("/proc/self/exe"), parent: "/var/tmp"),
+            progress: { session.output.progress($0) })
+        let plan = try await promotion.plan(now: Clock.now.seconds)
+        session.output.endProgress()
+        guard let lock, plan.refusals.isEmpty else {
+            try session.output.result(plan) { words(plan) }
+            if !plan.refusals.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
+            return
+        }
+        let report = try await promotion.run(plan, holding: lock)
+        session.output.endProgress()
+        try session.output.result(report) { words(report) }
+        if report.result == .rolledBack { throw ExitCode(ExitStatus.failed.rawValue) }
+    }
+
+    private func words(_ plan: PromotionPlan) -> String {
+        var lines = ["would promote \(plan.verdict): \(plan.change)"]
+        lines += plan.parts.map { "  \($0.object): \($0.detail)" }
+        lines += plan.paths.map { "  exchanges \($0)" }
+        lines.append("  watches for \(shown(seconds: Double(plan.bake)))")
+        lines += plan.refusals.map { "  REFUSED: \($0)" }
+        return lines.joined(separator: "\n")
+    }
+
+    private func words(_ report: PromotionReport) -> String {
+        let took = shown(seconds: report.seconds)
+        var lines = [
+            report.result == .promoted
+                ? "promoted \(report.plan.verdict) in \(took): \(report.plan.change)"
+                : "ROLLED BACK \(report.plan.verdict) after \(took): \(report.breach ?? "")"
+        ]
+        lines += report.plan.parts.map { "  \($0.object): \($0.detail)" }
+        lines.append("  the way back: \(report.rollback)")
+        lines.append("  what was there before is snapshot \(report.before)")
+        if report.result == .promoted { lines.append("  'understudy undo' takes it back") }
+        return lines.joined(separator: "\n")
+    }
+}

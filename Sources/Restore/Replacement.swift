@@ -1,0 +1,141 @@
+package import Capture
+internal import Drivers
+internal import FileTree
+package import GitStore
+package import SnapshotModel
+package import SystemPackage
+
+/// Replaces single places of one component of production, and puts them back when what follows goes wrong.
+///
+/// It writes the same journal as a restore, so that after a kill the next command puts the old places back, and `undo` takes
+/// it back later.
+package final class Replacement {
+    private let system: DeliverySystem
+    private let store: SnapshotStore
+    private let component: String
+    private let progress: @Sendable (String) -> Void
+    private var journal: Journal
+
+    /// How long the component may take until it serves.
+    private static let readyLimit = Duration.seconds(180)
+
+    /// A replacement in a component; `snapshot` holds the state of before.
+    ///
+    /// Gives up what the last restore kept for `undo`.
+    package init(
+        _ system: DeliverySystem, store: SnapshotStore, component: String, snapshot: SnapshotID,
+        holding lock: WriterLock, progress: @escaping @Sendable (String) -> Void
+    ) async throws {
+        self.system = system
+        self.store = store
+        self.component = component
+        self.progress = progress
+        if var last = try Journal.read(store.localDirectory) {
+            last.phase = .undone
+            try last.write(store.localDirectory)
+            _ = try await last.removeStaging(in: system)
+        }
+        journal = Journal(
+            snapshot: snapshot.description, phase: .staging, places: [], stagingDirectories: [], running: [],
+            started: CivilTime(seconds: Clock.now.seconds).iso8601)
+        try journal.write(store.localDirectory)
+    }
+
+    /// A path beside a place of production, on the same file system, in which its replacement is to be made.
+    package func staging(for live: FilePath) throws -> FilePath {
+        let directory = live.removingLastComponent().appending(
+            ".understudy-\(journal.snapshot)-\(journal.stagingDirectories.count)")
+        journal.stagingDirectories.append(directory.string)
+        try journal.write(store.localDirectory)
+        try Files.removeTree(directory)
+        try Files.makeDirectory(directory, mode: 0o700)
+        return directory.appending(live.lastComponent?.string ?? "place")
+    }
+
+    /// Stops the component, lets `prepare` finish what can only be made now, exchanges, starts, and lets `watch` look.
+    ///
+    /// `places` are roots and paths with what was made for them; nothing made means that the place goes away. Whatever fails
+    /// brings the old places back and starts what was running; then a ``RestoreFailure`` says so.
+    package func run(
+        _ places: [(root: String, live: FilePath, staged: FilePath)],
+        prepare: () async throws -> [(root: String, live: FilePath, staged: FilePath)],
+        beforeStart: () async throws -> Void, watch: () async throws -> Void
+    ) async throws {
+        do {
+            try await stop()
+            for place in try await places + prepare() {
+                // A place that goes away has nothing that would come to it.
+                let inode = try Files.status(place.staged)?.inode ?? Journal.Place.nothing
+                journal.places.append(
+                    .init(
+                        component: component, root: place.root, live: place.live.string,
+                        other: place.staged.string, inode: inode))
+            }
+            for directory in journal.stagingDirectories { try Files.syncFileSystem(FilePath(directory)) }
+            journal.phase = .exchanging
+            try journal.write(store.localDirectory)
+            progress("exchanging")
+            for place in journal.places { try Journal.exchange(place, restored: true) }
+            try await beforeStart()
+            if let lifecycle = system.driver(of: component)?.lifecycle, !journal.running.isEmpty {
+                progress("starting \(component)")
+                try await lifecycle.start()
+                try await lifecycle.waitUntilReady(limit: Self.readyLimit)
+            }
+            try await watch()
+            journal.phase = .done
+            try journal.write(store.localDirectory)
+        } catch {
+            throw await putBack(error)
+        }
+    }
+
+    private func stop() async throws {
+        guard let lifecycle = system.driver(of: component)?.lifecycle, try await lifecycle.isRunning() else {
+            return
+        }
+        progress("stopping \(component)")
+        journal.running = [component]
+        try journal.write(store.localDirectory)
+        try await lifecycle.stop()
+    }
+
+    /// Takes back what was staged before anything was stopped.
+    package func abandon() async throws {
+        journal.phase = .undone
+        try journal.write(store.localDirectory)
+        _ = try await journal.removeStaging(in: system)
+    }
+
+    private func putBack(_ failure: any Error) async -> any Error {
+        progress("failed; putting the old places back")
+        do {
+            let lifecycle = system.driver(of: component)?.lifecycle
+            if let lifecycle, try await lifecycle.isRunning() { try await lifecycle.stop() }
+            for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
+            journal.phase = .undone
+            try journal.write(store.localDirectory)
+            _ = try await journal.removeStaging(in: system)
+            if let lifecycle, !journal.running.isEmpty {
+                try await lifecycle.start()
+                try await lifecycle.waitUntilReady(limit: Self.readyLimit)
+                let problems = try await lifecycle.problems()
+                guard problems.isEmpty else {
+                    return RestoreFailure(
+                        .failed,
+                        "\(failure); the old places are back, and \(component) is not well: \(problems.joined(separator: "; "))",
+                        hint: "look at its logs; 'understudy restore \(journal.snapshot)' puts all of it back"
+                    )
+                }
+            }
+        } catch {
+            return RestoreFailure(
+                .failed, "\(failure); and the old places could not be put back: \(error)",
+                hint: "run 'understudy undo': it finds the journal and puts the old places back first")
+        }
+        return RestoreFailure(
+            .failed,
+            "\(failure) (rolled back: \(component) is as it was\(journal.running.isEmpty ? "" : ", and healthy"))",
+            hint: "look at the cause; the same verdict is not promoted again by itself")
+    }
+}
