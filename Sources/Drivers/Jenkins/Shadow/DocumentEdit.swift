@@ -8,8 +8,8 @@ struct DocumentEdit {
     let outline: XMLOutline
     private(set) var splices: [NeutralisationPlan.Splice] = []
     private(set) var notes: [NeutralisationPlan.Note] = []
-    /// Parts that are as they are to be.
-    private var settled: [Range<Int>] = []
+    /// Parts that are decided, exchanged or as they are to be: sorted, and none overlaps another.
+    private var decided: [Range<Int>] = []
 
     /// Throws an `XMLError` for what cannot be looked into.
     init(_ path: EntryPath, _ bytes: [UInt8]) throws {
@@ -23,16 +23,30 @@ struct DocumentEdit {
         outline.children(of: outline.root, named: name)
     }
 
-    /// Exchanges a part, unless it is that already or a larger part that holds it is exchanged.
+    /// Exchanges a part, unless it is that already or overlaps with what is decided.
     mutating func replace(_ range: Range<Int>, by text: String, _ note: NeutralisationPlan.Note) {
-        guard !isReplaced(range) else { return }
-        guard !bytes[range].elementsEqual(text.utf8) else { return settled.append(range) }
+        let place = place(of: range)
+        guard !overlaps(range, at: place) else { return }
+        decided.insert(range, at: place)
+        guard !bytes[range].elementsEqual(text.utf8) else { return }
         splices.append(.init(range: range, replacement: Array(text.utf8)))
         if !notes.contains(note) { notes.append(note) }
     }
 
-    private func isReplaced(_ range: Range<Int>) -> Bool {
-        splices.contains { $0.range.overlaps(range) } || settled.contains { $0.overlaps(range) }
+    /// How many of the decided parts begin before a range does.
+    private func place(of range: Range<Int>) -> Int {
+        var low = 0
+        var high = decided.count
+        while low < high {
+            let middle = (low + high) / 2
+            if decided[middle].lowerBound < range.lowerBound { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    private func overlaps(_ range: Range<Int>, at place: Int) -> Bool {
+        (place > 0 && decided[place - 1].overlaps(range))
+            || (place < decided.count && decided[place].overlaps(range))
     }
 
     /// Takes everything out of an element.
@@ -99,7 +113,7 @@ struct DocumentEdit {
             replace(element.content, by: value, note)
         }
         for splice in SecretText(bytes, keys: keys, place: path.description).splices()
-        where !isReplaced(splice.range) {
+        where !overlaps(splice.range, at: place(of: splice.range)) {
             splices.append(splice)
             if !notes.contains(note) { notes.append(note) }
         }

@@ -172,7 +172,7 @@ extension Neutraliser {
         if names.count == 1, let (hazard, what) = topLevel[names[0]] {
             return .init(hazard: hazard, what: what)
         }
-        if found.status.kind == .directory, isBuilds(names) {
+        if found.isBuilds {
             return .init(hazard: .pipelines, what: "builds; the next number stays")
         }
         switch found.entryClass {
@@ -199,19 +199,4 @@ extension Neutraliser {
             .configurationAsCode, "names files that would be applied"
         ),
     ]
-
-    /// Whether a path is `builds` of an item: of `jobs/NAME`, nested as items nest, not of a job that is called so.
-    private static func isBuilds(_ names: [String]) -> Bool {
-        guard names.last == "builds", names.first == "jobs" else { return false }
-        var index = 0
-        while index < names.count - 1 {
-            switch names[index] {
-            case "jobs", "branches", "promotions", "modules": index += 2
-            // The axes of a matrix are directories in directories.
-            case "configurations": return index + 1 < names.count - 1
-            default: return false
-            }
-        }
-        return index == names.count - 1
-    }
 }

@@ -87,6 +87,8 @@ struct SecretText {
         ("dop_v1_", 64), ("AGE-SECRET-KEY-1", 50),
     ]
 
+    private static let partLimit = 1 << 12
+
     private func token(_ start: Int) -> (Range<Int>, [UInt8])? {
         guard start == 0 || !Self.isWord(bytes[start - 1]) else { return nil }
         let isPart = { (byte: UInt8) in Self.isWord(byte) || byte == UInt8(ascii: "-") }
@@ -95,12 +97,12 @@ struct SecretText {
             if length >= count { return (start..<(start + prefix.utf8.count + length), Self.blank) }
         }
         guard starts("eyJ", start) else { return nil }
-        // Three parts of base 64, the first two of which are JSON.
-        let second = start + run(start, isPart) + 1
+        // Three parts of base 64, the first two of which are JSON. A text of beginnings alone must not take for ever.
+        let second = start + run(start, limit: Self.partLimit, isPart) + 1
         guard second < bytes.count, bytes[second - 1] == UInt8(ascii: "."), starts("eyJ", second) else {
             return nil
         }
-        let third = second + run(second, isPart) + 1
+        let third = second + run(second, limit: Self.partLimit, isPart) + 1
         guard third < bytes.count, bytes[third - 1] == UInt8(ascii: ".") else { return nil }
         let length = run(third, isPart)
         return length < 20 ? nil : (start..<(third + length), Self.blank)
@@ -108,9 +110,9 @@ struct SecretText {
 
     private func starts(_ text: String, _ start: Int) -> Bool { bytes[start...].starts(with: text.utf8) }
 
-    private func run(_ start: Int, _ condition: (UInt8) -> Bool) -> Int {
+    private func run(_ start: Int, limit: Int = Int.max, _ condition: (UInt8) -> Bool) -> Int {
         var end = start
-        while end < bytes.count, condition(bytes[end]) { end += 1 }
+        while end < bytes.count, end - start < limit, condition(bytes[end]) { end += 1 }
         return end - start
     }
 
