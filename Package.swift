@@ -97,8 +97,8 @@ let package = Package(
         .testTarget(
             name: "DriversTests",
             dependencies: [
-                "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "Sealing", "SnapshotModel",
-                "SQLite", "TestSupport", "XML", systemPackage,
+                "Archive", "Cryptography", "Drivers", "FileTree", "Judge", "Programs", "Sealing",
+                "SnapshotModel", "SQLite", "TestSupport", "XML", systemPackage,
             ]),
         // What tests share: temporary directories, real services to try things on.
         .target(
