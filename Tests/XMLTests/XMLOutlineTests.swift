@@ -53,4 +53,31 @@ import Testing
         #expect(outline.elements.map(\.children) == [[1, 3], [2], [], []])
         #expect(outline.elements.map(\.parent) == [nil, 0, 1, 0])
     }
+
+    @Test func damagedDocumentsAreErrorsOrStandWhereTheySay() throws {
+        let document = Array(
+            "<?xml version='1.1'?><a x='>'><b>&#x1b;t</b><!-- <c> --><c/><![CDATA[<d>]]></a>\n".utf8)
+        var read = 0
+        for place in document.indices {
+            for byte in "<>/&'\"!-?] aé\0".utf8 {
+                var damaged = document
+                damaged[place] = byte
+                do {
+                    let outline = try XMLOutline(document: damaged)
+                    read += 1
+                    for element in outline.elements {
+                        #expect(damaged[element.whole].starts(with: "<\(element.name)".utf8))
+                        #expect(
+                            element.isEmptyTag
+                                || damaged[element.content.upperBound...].starts(
+                                    with: "</\(element.name)".utf8)
+                        )
+                    }
+                } catch is XMLError {
+                    continue
+                }
+            }
+        }
+        #expect(read > 100, "some of them are still documents")
+    }
 }

@@ -68,6 +68,9 @@ struct DocumentRules {
 
     // MARK: - Items
 
+    /// Roots of what is built, where older files do not say whether it is switched off; folders are not built.
+    private static let buildable = ["project", "flow-definition", "maven2-moduleset", "matrix-project"]
+
     private func item(_ document: inout DocumentEdit) {
         for element in document.outline.elements where element.name == "triggers" {
             let kinds = element.children.map { document.outline.elements[$0].name }
@@ -75,8 +78,9 @@ struct DocumentRules {
                 element,
                 Note(hazard: .triggers, what: "\(kinds.count) taken out (\(kinds.joined(separator: ", ")))"))
         }
-        // Folders have no such field, and none is built.
-        guard disablesJobs, !document.children("disabled").isEmpty else { return }
+        guard disablesJobs,
+            Self.buildable.contains(document.outline.root.name) || !document.children("disabled").isEmpty
+        else { return }
         document.setChild(
             "disabled", written: "<disabled>true</disabled>", Note(hazard: .jobs, what: "switched off"))
     }

@@ -262,7 +262,8 @@ import XML
         try makeHome()
         try neutralise(disablesJobs: true)
         #expect(try read("jobs/timed/config.xml").contains("<disabled>true</disabled>"))
-        #expect(try read("jobs/service/config.xml").contains("disabled") == false)
+        #expect(try read("jobs/team/jobs/piped/config.xml").contains("<disabled>true</disabled>"))
+        #expect(try !read("jobs/service/config.xml").contains("disabled"))
     }
 
     @Test func whatIsNoXMLIsMadeUnreadableForCertain() throws {
