@@ -40,7 +40,7 @@ let package = Package(
         .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"]),
         // Files as Linux has them: descriptor-anchored, names as bytes, all metadata, atomic exchange.
         .target(name: "FileTree", dependencies: ["Cfiles", systemPackage]),
-        // Zip manifests, deterministic zip files, tar.zst out and in: the only importer of Clibarchive.
+        // Zip archives entry by entry, deterministic zip files, tar.zst out and in: the only importer of Clibarchive.
         .target(name: "Archive", dependencies: ["Clibarchive", systemPackage]),
         .testTarget(
             name: "ArchiveTests",
@@ -97,8 +97,8 @@ let package = Package(
         .testTarget(
             name: "DriversTests",
             dependencies: [
-                "Archive", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel", "SQLite",
-                "TestSupport", "XML", systemPackage,
+                "Archive", "Cryptography", "Drivers", "FileTree", "Judge", "Programs", "Sealing",
+                "SnapshotModel", "SQLite", "TestSupport", "XML", systemPackage,
             ]),
         // What tests share: temporary directories, real services to try things on.
         .target(

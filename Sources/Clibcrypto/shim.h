@@ -3,6 +3,7 @@
 /* The one-shot SHA1() and SHA256() of OpenSSL 3 look the algorithm up at every call, which costs more than hashing a
    small file. The older interface is deprecated but is the only one without that cost; its use is kept in this file. */
 #define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

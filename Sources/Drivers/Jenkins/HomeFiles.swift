@@ -46,4 +46,20 @@ extension HomeFiles.Found {
         status.kind == .file && entryClass == .config && path.bytes.suffix(4).elementsEqual(".xml".utf8)
             && !path.isAtOrBelow(EntryPath("userContent"))
     }
+
+    /// Whether it is the directory `builds` of an item: of `jobs/NAME`, nested as items nest, not of a job that is called so.
+    var isBuilds: Bool {
+        let names = path.components.map { String(decoding: $0, as: UTF8.self) }
+        guard status.kind == .directory, names.last == "builds", names.first == "jobs" else { return false }
+        var index = 0
+        while index < names.count - 1 {
+            switch names[index] {
+            case "jobs", "branches", "promotions", "modules": index += 2
+            // The axes of a matrix are directories in directories.
+            case "configurations": return index + 1 < names.count - 1
+            default: return false
+            }
+        }
+        return index == names.count - 1
+    }
 }

@@ -68,6 +68,23 @@ enum KeyChain {
         return Array(plain.dropLast(magic.count))
     }
 
+    /// A file of `secrets/` that holds a payload.
+    static func wrapped(_ payload: [UInt8], _ key: [UInt8]) -> [UInt8] {
+        guard let bytes = AES128.encrypted(payload + magic, key: key, mode: .electronicCodebook) else {
+            preconditionFailure("a key of Jenkins has 16 bytes")
+        }
+        return bytes
+    }
+
+    /// A value encrypted under a key, as it stands between `{` and `}` in base 64.
+    static func closed(_ plain: [UInt8], _ key: [UInt8], vector: [UInt8]) -> [UInt8] {
+        guard let data = AES128.encrypted(plain, key: key, mode: .cipherBlockChaining(vector: vector)) else {
+            preconditionFailure("key and vector of Jenkins have 16 bytes")
+        }
+        let length = (0..<4).reversed().map { UInt8(truncatingIfNeeded: data.count >> ($0 * 8)) }
+        return [1, 0, 0, 0, 16] + length + vector + data
+    }
+
     /// Whether a key decrypts a value: version 1, length of the vector, length of the data, both, big-endian.
     static func opens(_ value: [UInt8], _ key: [UInt8]) -> Bool {
         guard value.count > 25, value[0] == 1, number(value[1..<5]) == 16 else { return false }

@@ -41,7 +41,7 @@ package struct DataPrediction: Hashable, Sendable {
         var unreadable: [EntryPath: String] = [:]
         try HomeFiles(home: home).walk { found in
             guard found.isConfiguration else {
-                return found.entryClass != .derived && found.entryClass != .bulk
+                return !found.isBuilds && found.entryClass != .derived && found.entryClass != .bulk
             }
             do {
                 let reader = Mentions()

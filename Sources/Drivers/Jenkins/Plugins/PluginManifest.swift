@@ -11,56 +11,64 @@ package struct PluginManifest: Hashable, Sendable {
 
     /// Reads the main section: `Name: value`, a line that begins with a space goes on with the one before.
     package init(_ bytes: [UInt8]) {
-        var key: String?
-        var isMainSection = true
-        var isSectionStart = false
+        var section = Section.main
+        var open: (name: ArraySlice<UInt8>, value: [UInt8])?
         var rest = bytes[...]
         var number = 0
         while let (line, remainder) = Self.line(rest) {
             let length = rest.count - remainder.count
             rest = remainder
             number += 1
-            guard length <= 512 else {
+            // Java looks at the next byte, and takes a value in when it sees its end: one that goes on in a line without end is lost.
+            let goesOn = rest.first == UInt8(ascii: " ")
+            if length > 512 {
                 refuse("line \(number) is too long")
-                continue
-            }
-            if line.isEmpty {
-                isMainSection = false
-                isSectionStart = true
-                key = nil
-                continue
-            }
-            if isSectionStart {
-                // Java reads the sections about single files too, and refuses all of it for a fault there.
-                if !line.starts(with: "Name: ".utf8) && !line.starts(with: "name: ".utf8) {
-                    refuse("line \(number) does not begin a section with Name")
-                }
-                isSectionStart = false
-                key = ""
-                continue
-            }
-            if line.first == UInt8(ascii: " ") {
-                guard let key else {
+            } else if line.isEmpty {
+                section = .beginning
+                open = nil
+            } else if line.first == UInt8(ascii: " "), section != .beginning {
+                guard var value = open else {
                     refuse("line \(number) goes on with a line that is not there")
                     continue
                 }
-                values[key]? += String(decoding: line.dropFirst(), as: UTF8.self)
-                continue
-            }
-            guard let colon = line.firstIndex(of: UInt8(ascii: ":")), Self.isName(line[..<colon]),
+                value.value += line.dropFirst()
+                open = value
+                if !goesOn { take(&open, section, number) }
+            } else if section == .beginning {
+                // The sections about single files are read too, and a fault there is one of the whole.
+                if !line.starts(with: "Name: ".utf8) && !line.starts(with: "name: ".utf8) {
+                    refuse("line \(number) does not begin a section with Name")
+                }
+                section = .other
+                open = goesOn ? (line.prefix(4), []) : nil
+            } else if let colon = line.firstIndex(of: UInt8(ascii: ":")),
                 line[(colon + 1)...].first == UInt8(ascii: " ")
-            else {
+            {
+                open = (line[..<colon], Array(line[(colon + 2)...]))
+                if !goesOn { take(&open, section, number) }
+            } else {
                 refuse("line \(number) is no 'Name: value'")
-                continue
             }
-            guard isMainSection else {
-                key = ""
-                continue
-            }
-            let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
-            // The last of several counts.
-            values[name] = String(decoding: line[(colon + 2)...], as: UTF8.self)
-            key = name
+        }
+    }
+
+    private enum Section {
+        case main
+        /// Behind a blank line.
+        case beginning
+        case other
+    }
+
+    /// Takes in a value that has come to its end; the last of several counts.
+    private mutating func take(
+        _ open: inout (name: ArraySlice<UInt8>, value: [UInt8])?, _ section: Section, _ number: Int
+    ) {
+        guard let (name, value) = open else { return }
+        open = nil
+        guard Self.isName(name) else { return refuse("line \(number) is of a name that cannot be one") }
+        if section == .main {
+            values[String(decoding: name, as: UTF8.self).lowercased()] = String(
+                decoding: value, as: UTF8.self)
         }
     }
 

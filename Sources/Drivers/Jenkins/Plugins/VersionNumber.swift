@@ -76,19 +76,18 @@ package struct VersionNumber: Hashable, Sendable {
     private struct Parser {
         private var lists: [[Item]] = [[]]
         private var token = ""
+        /// Whether the last character that was no mark was a digit.
         private var isDigits = false
 
         mutating func parse(_ text: String) -> [Item] {
             let characters = Array(text)
-            var isPastStar = false
             for (index, character) in characters.enumerated() {
                 switch character {
                 case ".":
-                    close(isStar: &isPastStar)
+                    close()
                 case "-":
-                    let wasDigit = isDigits && !token.isEmpty
-                    close(isStar: &isPastStar)
-                    guard wasDigit || lastIsNumber else { continue }
+                    close()
+                    guard isDigits else { continue }
                     dropNulls()
                     if index + 1 < characters.count, VersionNumber.isDigit(characters[index + 1]) {
                         lists.append([])
@@ -96,11 +95,12 @@ package struct VersionNumber: Hashable, Sendable {
                 case "*":
                     token = ""
                     lists[lists.count - 1].append(.wildcard)
-                    isPastStar = true
                 default:
                     let digit = VersionNumber.isDigit(character)
-                    if character.isWhitespace, !token.isEmpty { closeToken(isFollowedByDigit: false) }
-                    if !token.isEmpty, digit != isDigits { closeToken(isFollowedByDigit: digit) }
+                    // A blank begins a token, and counts for a digit to the one before.
+                    if !token.isEmpty, digit != isDigits || character.isWhitespace {
+                        closeToken(isFollowedByDigit: digit || character.isWhitespace)
+                    }
                     isDigits = digit
                     token.append(character)
                 }
@@ -115,18 +115,12 @@ package struct VersionNumber: Hashable, Sendable {
             return lists[0]
         }
 
-        private var lastIsNumber: Bool {
-            if case .number? = lists[lists.count - 1].last { return true }
-            return false
-        }
-
-        private mutating func close(isStar: inout Bool) {
+        private mutating func close() {
             if token.isEmpty {
-                if !isStar { lists[lists.count - 1].append(.number("0")) }
+                lists[lists.count - 1].append(.number("0"))
             } else {
                 closeToken(isFollowedByDigit: false)
             }
-            isStar = false
         }
 
         private mutating func closeToken(isFollowedByDigit: Bool) {

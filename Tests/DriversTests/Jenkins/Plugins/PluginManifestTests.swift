@@ -29,6 +29,9 @@ import Testing
         let manifest = read("Short-Name: a\nPlugin-Version: 1")
         #expect(manifest.shortName == "a")
         #expect(manifest.version == "???")
+        // It takes the value with it that it would go on with.
+        let lost = read("Short-Name: a\nPlugin-Version: 1\n 2")
+        #expect(lost.shortName == "a" && lost.version == "???" && lost.fault == nil)
     }
 
     @Test func theLastOfSeveralValuesCounts() {
