@@ -109,7 +109,7 @@ package struct Shadows {
         let copy = ShadowCopy(staged: staged, socketDirectory: workspace.directory)
         if !verifies {
             source.progress("making its environment")
-            try await driver.rebuild(copy)
+            try await KeptEnvironments(source.store).rebuild(copy, by: driver)
         }
         hostPlaces = try await driver.hostPlaces(copy)
         try Files.makeDirectory(workspace.directory.appending("packages"), mode: 0o755)
