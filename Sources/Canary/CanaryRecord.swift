@@ -38,26 +38,37 @@ package struct CanaryRecord: Codable, Sendable {
         }
     }
 
+    /// The canaries that the store keeps, the newest first.
+    package static func all(
+        in store: SnapshotStore, of system: String, with reader: ObjectReader
+    ) throws -> [CanaryRecord] {
+        try store.reports(kind, of: system, with: reader).map { record, report in
+            do {
+                return try JSONDecoder().decode(CanaryRecord.self, from: Data(report))
+            } catch let error as DecodingError {
+                throw StoreFailure(
+                    .damaged, "the record \(record.commit) of a canary cannot be read: \(error)",
+                    hint: "'understudy verify --all' says what is whole; a newer version may have written it")
+            }
+        }
+    }
+
     /// The canary of an id, with its change, or of a beginning of one that no other has; `latest` is the newest.
     ///
     /// Throws a ``CanaryFailure`` when there is none, or several.
     package static func find(
         _ text: String, in store: SnapshotStore, of system: String, with reader: ObjectReader
     ) throws -> (record: CanaryRecord, contents: ChangeContents) {
-        let all = try store.reports(kind, of: system, with: reader).map { record, report in
-            (record: try JSONDecoder().decode(CanaryRecord.self, from: Data(report)), commit: record.commit)
-        }
-        func opened(_ one: (record: CanaryRecord, commit: ObjectID)) throws -> (
-            record: CanaryRecord, contents: ChangeContents
-        ) {
-            guard let tree = ObjectID(hex: one.record.verdict.tree.utf8) else {
+        let all = try all(in: store, of: system, with: reader)
+        func opened(_ record: CanaryRecord) throws -> (record: CanaryRecord, contents: ChangeContents) {
+            guard let tree = ObjectID(hex: record.verdict.tree.utf8) else {
                 throw CanaryFailure(
-                    .failed, "the verdict \(one.record.verdict.id) names no change", hint: "run a new canary")
+                    .failed, "the verdict \(record.verdict.id) names no change", hint: "run a new canary")
             }
-            return (one.record, try ChangeContents(tree, with: reader))
+            return (record, try ChangeContents(tree, with: reader))
         }
         if text == "latest", let newest = all.first { return try opened(newest) }
-        let found = all.filter { $0.record.verdict.id.hasPrefix(text) }
+        let found = all.filter { $0.verdict.id.hasPrefix(text) }
         guard let one = found.first, found.count == 1 else {
             throw CanaryFailure(
                 .refused,
@@ -66,7 +77,7 @@ package struct CanaryRecord: Codable, Sendable {
                     : "'\(text)' is the beginning of \(found.count) canaries",
                 hint: all.isEmpty
                     ? "'understudy canary' makes one"
-                    : "the newest are \(all.prefix(3).map(\.record.verdict.id).joined(separator: ", "))")
+                    : "the newest are \(all.prefix(3).map(\.verdict.id).joined(separator: ", "))")
         }
         return try opened(one)
     }

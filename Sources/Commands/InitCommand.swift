@@ -108,17 +108,14 @@ struct InitCommand: AsyncParsableCommand {
         }
         _ = try SnapshotStore.create(at: storePath, system: name)
         try Files.makeDirectories(policies)
-        let policy = policies.appending(SnapshotPolicy.fileName)
-        if try !Files.exists(policy) {
-            try Files.replace(policy, with: Array(SnapshotPolicy.builtInText.utf8))
-        }
-        let retention = policies.appending(RetentionPolicy.fileName)
-        if try !Files.exists(retention) {
-            try Files.replace(retention, with: Array(RetentionPolicy.builtInText.utf8))
-        }
-        let notify = policies.appending(NotifyPolicy.fileName)
-        if try !Files.exists(notify) {
-            try Files.replace(notify, with: Array(NotifyPolicy.builtInText.utf8))
+        let shipped = [
+            (SnapshotPolicy.fileName, SnapshotPolicy.builtInText),
+            (RetentionPolicy.fileName, RetentionPolicy.builtInText),
+            (NotifyPolicy.fileName, NotifyPolicy.builtInText),
+            (CanaryPolicyFile.fileName, CanaryPolicyFile.builtInText),
+        ]
+        for (name, text) in shipped where try !Files.exists(policies.appending(name)) {
+            try Files.replace(policies.appending(name), with: Array(text.utf8))
         }
         try Files.replace(file, with: Array(text.utf8))
         let result = Result(
@@ -139,7 +136,7 @@ struct InitCommand: AsyncParsableCommand {
         return """
             system \(result.system)
             \(found)
-            wrote \(result.file), policies/snapshot.yaml, retention.yaml and notify.yaml
+            wrote \(result.file), policies/snapshot.yaml, retention.yaml, notify.yaml and canary.yaml
             made the store \(result.store)\(notes)
 
             \(keyWords(result))

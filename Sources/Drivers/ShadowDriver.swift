@@ -13,6 +13,8 @@ package protocol ShadowDriver: Sendable {
     func hostPlaces(_ copy: ShadowCopy) async throws -> [FilePath]
     /// Makes what is rebuilt, in the copy of the unchanged arm; it will stand at its own place.
     func rebuild(_ copy: ShadowCopy) async throws
+    /// All that the outcome of ``rebuild(_:)`` depends on; nil when nothing is rebuilt.
+    func recipe(_ copy: ShadowCopy) async throws -> [UInt8]?
     /// Changes a copy so that it can do no harm, the same in every arm; each change is said.
     func neutralise(_ copy: ShadowCopy) async throws -> [Fix]
     /// The package that an archive is of.

@@ -156,9 +156,9 @@ package struct ChangeSummary: Codable, Hashable, Sendable {
 package struct HostSummary: Codable, Hashable, Sendable {
     /// The host's name.
     package var name: String
-    /// Processors that each arm may use.
+    /// Processors that the arms share.
     package var processors: Int
-    /// Bytes of memory that each arm may use.
+    /// Bytes of address space that each process of an arm may use.
     package var memory: Int64
 
     /// A host.

@@ -109,8 +109,9 @@ struct ReportWords {
         if !evidence.boots.isEmpty {
             lines.append("whatever needs the network or a secret of production: a shadow has neither")
             lines.append(
-                "the load that production bears: each shadow had \(evidence.host.processors) processors and "
-                    + "\(evidence.host.memory >> 20) MiB")
+                "the load that production bears: each shadow shared \(evidence.host.processors) processors "
+                    + "with the others, and none of its processes had more than \(evidence.host.memory >> 20) MiB"
+            )
         }
         return lines.isEmpty ? ["everything: there is no evidence of anything"] : lines
     }

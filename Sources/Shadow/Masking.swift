@@ -1,7 +1,6 @@
 internal import Cryptography
 internal import Drivers
 internal import FileTree
-internal import Glibc
 internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
@@ -13,8 +12,8 @@ internal import SystemPackage
 struct Masking {
     /// The classes of the paths below each root.
     private let classifications: [String: Classification]
-    /// What was taken out: contents without blanks around them.
-    private(set) var secrets: Set<[UInt8]> = []
+    /// What was taken out, contents without blanks around them, with every form in which it is looked for.
+    private(set) var secrets: [[UInt8]: SecretForms] = [:]
     /// How many files were looked through when all were searched last.
     private(set) var searched = 0
 
@@ -49,7 +48,32 @@ struct Masking {
                 }
             }
         }
+        // A word may stand anywhere and mean something else there: it is left, found again, and told. The longest come
+        // first, so that one that is part of another comes out the same in every arm.
+        let known = secrets.filter { !Self.isWord($0.key[...]) }.sorted {
+            ($1.key.count, hex($0.key)) < ($0.key.count, hex($1.key))
+        }
+        for root in copy.staged.roots where root.root.kind == .directory {
+            try walk(root.staged, EntryPath.root) { path, file in
+                let contents = try Files.read(file, limit: 1 << 30)
+                guard contents.count <= Self.largest, !contents.contains(0) else { return }
+                let subject = "\(root.root.name)/\(path)"
+                var text = contents
+                for (_, forms) in known { forms.replace(in: &text, with: Self.mask(subject)) }
+                guard text != contents else { return }
+                try replace(file, with: text)
+                fixes.append(Fix(subject, "secrets that other files hold: masked"))
+            }
+        }
         return fixes
+    }
+
+    /// Remembers what looks like a secret in places that stay out of every copy: it may be written down in one too.
+    mutating func learn(from directory: FilePath) throws {
+        try walk(directory, EntryPath.root) { _, file in
+            let contents = try Files.read(file, limit: 1 << 30)
+            if contents.count <= Self.largest { _ = maskText(contents, "") }
+        }
     }
 
     /// Throws a ``ShadowFailure`` that names the file in which something that was taken out can still be found.
@@ -60,7 +84,7 @@ struct Masking {
             try walk(root.staged, EntryPath.root) { path, file in
                 let contents = try Files.read(file, limit: 1 << 30)
                 searched += 1
-                for secret in secrets where Self.contains(contents, secret) {
+                for forms in secrets.values where forms.stand(in: contents) {
                     throw ShadowFailure(
                         "\(root.root.name)/\(path) of the shadow still holds a secret of production, so nothing was booted",
                         hint:
@@ -82,7 +106,7 @@ struct Masking {
             let value = Array(words[..<end])
             // The first and the last line of a key are in every program that reads keys.
             if value.count >= Self.shortest, !value.starts(with: Array("-----".utf8)) {
-                secrets.insert(value)
+                secrets[value] = SecretForms(value)
             }
         }
     }
@@ -131,23 +155,6 @@ struct Masking {
             case .directory: try walk(file, below.appending(name), body)
             case .file: try body(below.appending(name), file)
             default: break
-            }
-        }
-    }
-
-    private static func contains(_ contents: [UInt8], _ pattern: [UInt8]) -> Bool {
-        unsafe contents.withUnsafeBytes { contents in
-            unsafe pattern.withUnsafeBytes { pattern in
-                guard let base = contents.baseAddress, let wanted = pattern.baseAddress else { return false }
-                var start = 0
-                while start + pattern.count <= contents.count,
-                    let found = unsafe memchr(
-                        base + start, CInt(pattern[0]), contents.count - start - pattern.count + 1)
-                {
-                    if unsafe memcmp(found, wanted, pattern.count) == 0 { return true }
-                    start = unsafe UnsafeRawPointer(found) - base + 1
-                }
-                return false
             }
         }
     }

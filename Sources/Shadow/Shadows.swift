@@ -97,6 +97,7 @@ package struct Shadows {
             source.component, of: source.stored, to: workspace.directory.appending("snapshot"),
             verifies: verifies,
             progress: { _ in })
+        let outside = staged.roots.filter { !driver.roots.contains($0.root.name) }
         staged.roots.removeAll { !driver.roots.contains($0.root.name) }
         restored = staged
         // What runs in a shadow is nobody's business but production's own user's.
@@ -109,7 +110,7 @@ package struct Shadows {
         let copy = ShadowCopy(staged: staged, socketDirectory: workspace.directory)
         if !verifies {
             source.progress("making its environment")
-            try await driver.rebuild(copy)
+            try await KeptEnvironments(source.store).rebuild(copy, by: driver)
         }
         hostPlaces = try await driver.hostPlaces(copy)
         try Files.makeDirectory(workspace.directory.appending("packages"), mode: 0o755)
@@ -121,6 +122,7 @@ package struct Shadows {
             try Files.rename(wheels, to: workspace.directory.appending("packages/snapshot"))
         }
         masking = Masking(source.classifications(of: source.component, staged.roots, described))
+        for root in outside where root.root.kind == .directory { try masking.learn(from: root.staged) }
         try await addNeighbours()
     }
 

@@ -1,99 +1,19 @@
 internal import ArgumentParser
-internal import Canary
-internal import Capture
-internal import Configuration
-internal import Drivers
-internal import FileTree
-internal import GitStore
-internal import Judge
-internal import SnapshotModel
-internal import SystemPackage
 
 struct CanaryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "canary",
         abstract: "Rehearse a change on two isolated shadows, and judge it.",
         discussion: """
-            Makes two copies of a snapshot, takes every secret and every way out of them, isolates them in the kernel, \
-            puts the change into one, and runs both through the stages of the policy: static checks, boots, history, the \
-            site's own builds. Production is not touched. The verdict and all that it rests on are kept in the store. \
-            Without a change the two arms are alike, which shows what this host's noise alone can do.
+            Without a subcommand it is 'canary run'.
 
             EXAMPLE
               understudy canary --plugin buildbot-grid-view@4.3.1
-              understudy canary --files new/ --removes builder:nightly
+              understudy canary show latest --report pages/
 
             EXIT STATUS
-              0   pass: the change may be promoted
-              1   the experiment broke; the verdict is error
-              4   fail: the change would break something; the report says what
-              5   inconclusive: the report says the cheapest way to a decision
-              6   the snapshot is damaged
-              7   refused: nothing that can be rehearsed
-              10  there is no store
-              11  another canary runs, or another process writes to the store
-              12  no identity, or none that opens the snapshot
-              64  wrong usage, or a mistake in the system file or a policy
-            """)
-
-    @OptionGroup var change: ChangeOptions
-
-    @Option(help: "The snapshot that is changed; the latest when left out.")
-    var snapshot = "latest"
-
-    @Option(help: "What the order of the probes is drawn from; by chance when left out.")
-    var seed: UInt64?
-
-    @Option(
-        name: [.customShort("m"), .long], help: "One line that says what the change is for.")
-    var message: String?
-
-    @Option(help: "A directory that the reports are written to: HTML, JSON, JUnit.", completion: .directory)
-    var report: String?
-
-    @OptionGroup var identity: IdentityOption
-
-    @OptionGroup var options: Options
-
-    func run() async throws {
-        let session = try Session(options)
-        let policy = try CanaryPolicyFile.read(for: session.description)
-        let store = try session.store()
-        let reader = try store.reader()
-        let identities = try identity.read()
-        let reference = try store.snapshot(snapshot, of: session.system.name)
-        let stored = try store.read(reference, with: reader)
-        let component = try change.changed(session)
-        let contents = try change.contents(component, session, store, stored, reader, identities)
-        let id = SnapshotID(seconds: Clock.now.seconds, random: .random(in: 0...UInt16.max))
-        let run = try CanaryRun(
-            session.system, store: store, reader: reader, snapshot: stored, identities: identities,
-            policy: policy, launcher: Files.resolved("/proc/self/exe"), id: id.description,
-            request: .init(
-                contents: contents, index: change.source,
-                description: message ?? words(contents), removals: change.declaredRemovals,
-                seed: seed ?? .random(in: .min ... .max), parent: "/var/tmp"),
-            progress: { session.output.progress($0) })
-        let evidence = try await run.run()
-        session.output.endProgress()
-        let verdict = judge(evidence, under: policy)
-        let reports = CanaryReports(evidence, verdict)
-        let lock = try store.lock(purpose: "canary")
-        try CanaryRecord(evidence: evidence, verdict: verdict).save(
-            in: store, contents: run.contents, pages: try reports.pages, author: session.author,
-            time: Clock.now.seconds, holding: lock)
-        if let report { try reports.write(to: FilePath(report)) }
-        try session.output.result(reports.document) { reports.text }
-        try reports.end()
-    }
-
-    private func words(_ contents: ChangeContents) -> String {
-        let change = contents.change
-        var parts = change.packages.map { package in
-            package.version.map { "\(package.name) \($0)" } ?? "without \(package.name)"
-        }
-        parts += change.files.prefix(3).map { "\($0.root)/\($0.path)" }
-        if change.files.count > 3 { parts.append("\(change.files.count - 3) more files") }
-        return parts.isEmpty ? "no change" : parts.joined(separator: ", ")
-    }
+              that of the subcommand
+            """,
+        subcommands: [CanaryRunCommand.self, CanaryList.self, CanaryShow.self, CanaryRejudge.self],
+        defaultSubcommand: CanaryRunCommand.self)
 }

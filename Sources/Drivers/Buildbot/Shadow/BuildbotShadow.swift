@@ -31,6 +31,16 @@ struct BuildbotShadow: ShadowDriver {
         try await driver.rebuild(copy.staged)
     }
 
+    func recipe(_ copy: ShadowCopy) async throws -> [UInt8]? {
+        guard let lock = try lock(copy), let root = copy.staged.root("environment"),
+            root.root.kind == .rebuilt
+        else { return nil }
+        // The interpreter's own patches come with the host; where it stands decides whether its links lead anywhere.
+        let interpreter = try Files.resolved(try await Interpreter.find(for: lock).path)
+        let captured = copy.staged.captured.roots.first { $0.name == root.root.name }?.path ?? ""
+        return Array([lock.text, root.root.path, captured, interpreter.string].joined(separator: "\0").utf8)
+    }
+
     // MARK: - Harmless
 
     func neutralise(_ copy: ShadowCopy) async throws -> [Fix] {

@@ -1,0 +1,99 @@
+internal import Drivers
+internal import Judge
+internal import Shadow
+
+/// The search for the smallest part of a change that fails.
+extension CanaryRun {
+    /// One thing that a change does.
+    private enum Piece: Hashable {
+        case package(ComponentChange.Package)
+        case file(ComponentChange.File)
+
+        var object: ObjectName {
+            switch self {
+            case .package(let package): ObjectName("package", package.name)
+            case .file(let file): ObjectName("file", "\(file.root)/\(file.path)")
+            }
+        }
+    }
+
+    /// Tries parts of a change that has failed, each in an arm of its own, until the smallest that fails is known.
+    func bisect(_ arms: inout Shadows) async throws {
+        let change = request.contents.change
+        let pieces = change.packages.map { Piece.package($0) } + change.files.map { Piece.file($0) }
+        let probes = failingProbes
+        guard pieces.count > 1, !evidence.stages.contains(where: { $0.state == .broken }),
+            evidence.runs.isEmpty || !probes.isEmpty
+        else { return }
+        var made = arms
+        let trialRun = { [self] (part: [Piece]) async throws -> Bool in
+            let number = evidence.trials.count + 1
+            progress(
+                "looking for the culprit, trial \(number): \(part.map(\.object.name).joined(separator: ", "))"
+            )
+            let failed = try await fails(part, number, probes, &made)
+            evidence.trials.append(Trial(part.map(\.object), failed: failed))
+            return failed
+        }
+        let culprit = try await Bisection<Piece>().smallest(pieces, fails: trialRun)
+        arms = made
+        if culprit.count < pieces.count,
+            !evidence.trials.contains(where: { Set($0.objects) == Set(culprit.map(\.object)) && $0.failed })
+        {
+            evidence.trials.append(Trial(culprit.map(\.object), failed: true))
+        }
+    }
+
+    /// Probes of which every run of the candidate failed: whether part of the change fails so too takes one run to see.
+    private var failingProbes: [Probe] {
+        evidence.probes.filter { probe in
+            let runs = evidence.runs.filter { $0.probe == probe.name && $0.arm == .candidate }
+            return !runs.isEmpty && runs.allSatisfy { $0.outcome != .passed }
+        }
+    }
+
+    private func fails(
+        _ part: [Piece], _ number: Int, _ probes: [Probe], _ arms: inout Shadows
+    ) async throws -> Bool {
+        var change = request.contents.change
+        change.packages = part.compactMap { if case .package(let package) = $0 { package } else { nil } }
+        change.files = part.compactMap { if case .file(let file) = $0 { file } else { nil } }
+        let room = try await arms.make(
+            .candidate, name: "t\(number)", files: change.files, blobs: request.contents.blobs,
+            changesPackages: !change.packages.isEmpty)
+        if try await driver.apply(change, in: room).findings.contains(where: { $0.severity >= rules.blocks })
+        {
+            return true
+        }
+        let known = Set(evidence.findings.filter { $0.stage == .static }.map { [$0.kind, $0.message] })
+        if !known.isEmpty {
+            return try await driver.check(in: room).observations.contains {
+                known.contains([$0.kind, $0.detail])
+            }
+        }
+        do {
+            let failed = try await bootFails(room, probes)
+            await room.stop()
+            return failed
+        } catch {
+            await room.stop()
+            throw error
+        }
+    }
+
+    /// Whether a part of the change fails as the whole has: to come up, to keep what works, or in a build.
+    private func bootFails(_ room: Room, _ probes: [Probe]) async throws -> Bool {
+        let boot = try await room.boot(1, limit: Self.bootLimit)
+        var hasFailed = !boot.succeeded
+        let expected = Set(evidence.boots.filter { $0.arm == .baseline }.flatMap(\.capabilities))
+        let declared = Set(request.removals)
+        if probes.isEmpty, !expected.subtracting(declared).isSubset(of: boot.capabilities) {
+            hasFailed = true
+        }
+        for probe in probes where !hasFailed {
+            hasFailed =
+                try await driver.run(probe.object, in: room, limit: Self.probeLimit).outcome != .passed
+        }
+        return hasFailed
+    }
+}

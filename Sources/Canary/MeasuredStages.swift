@@ -1,0 +1,93 @@
+internal import Drivers
+internal import Judge
+internal import Shadow
+internal import SnapshotModel
+
+/// The stages that measure: the site's own builds, one by one and many at once.
+extension CanaryRun {
+    func probe(_ baseline: Room, _ candidate: Room) async throws -> StageRun {
+        let jobs = try await driver.jobs(in: baseline)
+        let probes = ProbeSelection(rules.probes).choose(jobs)
+        evidence.probes = probes
+        evidence.notCovered += jobs.filter { job in !probes.contains { $0.object == job } }.map {
+            NotCovered($0, reason: "not among the probes that the policy chooses")
+        }
+        evidence.notCovered.sort()
+        for probe in probes {
+            for room in [baseline, candidate] + (control.map { [$0] } ?? []) {
+                progress("S3: warming up \(probe.name), \(room.arm.rawValue)")
+                try await record(probe, room, pair: 0, look: 1, isWarmUp: true)
+            }
+        }
+        while true {
+            let demand = demand(of: evidence, under: policy)
+            guard !demand.pairs.isEmpty else { break }
+            for pairs in demand.pairs {
+                guard let probe = probes.first(where: { $0.name == pairs.probe }) else { continue }
+                let done =
+                    evidence.runs.filter { $0.probe == probe.name && !$0.isWarmUp }.map(\.pair).max() ?? 0
+                for number in done + 1...done + pairs.count {
+                    progress("S3: \(probe.name), pair \(number) of look \(demand.look)")
+                    for room in shuffled(baseline, candidate) {
+                        try await record(probe, room, pair: number, look: demand.look, isWarmUp: false)
+                    }
+                }
+            }
+        }
+        return StageRun(.probes, checks: probes.map { "\($0.object): \($0.reason)" })
+    }
+
+    /// The arms in an order drawn for each pair: what drifts with time hits all alike.
+    private func shuffled(_ baseline: Room, _ candidate: Room) -> [Room] {
+        let arms = random.next() & 1 == 1 ? [candidate, baseline] : [baseline, candidate]
+        return arms + (control.map { [$0] } ?? [])
+    }
+
+    private func record(_ probe: Probe, _ room: Room, pair: Int, look: Int, isWarmUp: Bool) async throws {
+        let run = try await driver.run(probe.object, in: room, limit: Self.probeLimit)
+        evidence.runs.append(
+            ProbeRun(
+                probe: probe.name, arm: room.arm, pair: pair, look: look, outcome: run.outcome,
+                seconds: run.seconds, signature: run.signature, isWarmUp: isWarmUp))
+    }
+
+    func load(_ baseline: Room, _ candidate: Room) async throws -> StageRun {
+        guard let job = evidence.probes.first?.object else {
+            return StageRun(.load, state: .skipped, reason: "there is no probe to make bursts of")
+        }
+        for room in [baseline, candidate] + (control.map { [$0] } ?? []) {
+            progress("S4: warming up, \(room.arm.rawValue)")
+            try await burst(job, room, pair: 0, look: 1, isWarmUp: true)
+        }
+        while true {
+            let demand = demand(of: evidence, under: policy)
+            guard demand.bursts > 0 else { break }
+            let done = evidence.bursts.filter { !$0.isWarmUp }.map(\.pair).max() ?? 0
+            for number in done + 1...done + demand.bursts {
+                progress("S4: burst \(number) of look \(demand.look)")
+                for room in shuffled(baseline, candidate) {
+                    try await burst(job, room, pair: number, look: demand.look, isWarmUp: false)
+                }
+            }
+        }
+        return StageRun(.load, checks: ["bursts of \(rules.load.builds) builds of \(job.name)"])
+    }
+
+    /// Asks for many builds at once and waits for all of them.
+    private func burst(_ job: ObjectName, _ room: Room, pair: Int, look: Int, isWarmUp: Bool) async throws {
+        let clock = ContinuousClock()
+        let began = clock.now
+        let driver = driver
+        let runs = try await withThrowingTaskGroup(of: JobRun.self) { group in
+            for _ in 0..<rules.load.builds {
+                group.addTask { try await driver.run(job, in: room, limit: Self.probeLimit) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        evidence.bursts.append(
+            LoadBurst(
+                arm: room.arm, pair: pair, look: look, builds: runs.count,
+                failed: runs.count { $0.outcome != .passed }, queueWaits: runs.compactMap(\.wait),
+                seconds: seconds(clock.now - began), isWarmUp: isWarmUp))
+    }
+}

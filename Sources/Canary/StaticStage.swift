@@ -1,0 +1,71 @@
+internal import Cryptography
+internal import Drivers
+internal import Judge
+internal import Shadow
+internal import SnapshotModel
+
+/// What is done before anything boots.
+extension CanaryRun {
+    /// Makes the packages of the change part of the candidate, whichever stages the policy asks for.
+    ///
+    /// Throws when that fails and no stage is there to say so: an arm without the change would be judged for it.
+    func apply(in candidate: Room) async throws -> AppliedChange {
+        progress("S0: applying the change to a copy")
+        let applied = try await driver.apply(request.contents.change, in: candidate)
+        if !rules.stages.contains(.static), let first = applied.findings.first {
+            throw CanaryFailure(
+                .failed,
+                "the change cannot be made, and the policy has no static stage that would judge that: "
+                    + first.message, hint: first.advice)
+        }
+        evidence.change.parts =
+            applied.parts
+            + request.contents.change.files.map {
+                .init(
+                    ObjectName("file", "\($0.root)/\($0.path)"),
+                    detail: $0.blob == nil ? "removed" : "changed")
+            }
+        evidence.digests = request.contents.archives.mapValues { hex(SHA256.digest($0)) }
+        return applied
+    }
+
+    /// The static stage: what can be told without a boot.
+    func check(
+        _ applied: AppliedChange, _ baseline: Room, _ candidate: Room
+    ) async throws -> StageRun {
+        evidence.findings += applied.findings
+        var run = StageRun(.static, checks: ["every package of the change resolved and installed, offline"])
+        guard applied.findings.allSatisfy({ $0.severity < .critical }) else { return run }
+        progress("S0: checking both arms")
+        let driver = driver
+        async let left = driver.check(in: baseline)
+        async let right = driver.check(in: candidate)
+        let (before, after) = try await (left, right)
+        run.checks += after.checks
+        if let own = before.observations.first(where: { $0.kind == "configuration" }) {
+            run.state = .broken
+            run.reason = "production's own configuration does not load in a shadow: \(own.detail)"
+            return run
+        }
+        let known = Set(before.observations.map { [$0.kind, $0.object.description, $0.detail] })
+        for complaint in after.observations
+        where !known.contains([complaint.kind, complaint.object.description, complaint.detail]) {
+            evidence.findings.append(
+                Finding(
+                    stage: .static, kind: complaint.kind,
+                    severity: complaint.kind == "configuration" ? .critical : .major,
+                    object: complaint.object, message: complaint.detail, evidence: complaint.lines,
+                    advice: advice(complaint.kind)))
+        }
+        return run
+    }
+
+    private func advice(_ kind: String) -> String {
+        switch kind {
+        case "configuration":
+            "production would not start with this: mend the configuration, or choose another version"
+        case "requirement": "change the other package too, or choose a version that fits it"
+        default: "choose another version, or ask its makers"
+        }
+    }
+}

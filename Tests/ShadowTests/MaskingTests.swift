@@ -1,0 +1,116 @@
+import Drivers
+import FileTree
+import Foundation
+import SnapshotModel
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Shadow
+
+@Suite struct SecretFormsTests {
+    private let secret = Array("t0ken/of+production?9".utf8)
+
+    @Test func aSecretIsFoundInEveryForm() {
+        let forms = SecretForms(secret)
+        for text in [
+            "key = t0ken/of+production?9\n", "74306b656e2f6f662b70726f64756374696f6e3f39",
+            "74306B656E2F6F662B70726F64756374696F6E3F39", "?token=t0ken%2Fof%2Bproduction%3F9&x",
+            "?token=t0ken%2fof%2bproduction%3f9&x",
+        ] {
+            #expect(forms.stand(in: Array(text.utf8)), "\(text)")
+        }
+        for user in ["", "a", "ab", "abc", "somebody:"] {
+            let encoded = Data(Array(user.utf8) + secret + Array("!".utf8)).base64EncodedString()
+            #expect(forms.stand(in: Array("Basic \(encoded)".utf8)), "\(encoded)")
+        }
+        #expect(!forms.stand(in: Array("t0ken/of+production?8".utf8)))
+        #expect(!forms.stand(in: []))
+    }
+
+    @Test func whatIsPutInItsPlaceHoldsNoForm() {
+        let forms = SecretForms(secret)
+        var text = Array("a t0ken/of+production?9t0ken/of+production?9 t0ken%2Fof%2Bproduction%3F9".utf8)
+        forms.replace(in: &text, with: Array("masked".utf8))
+        #expect(String(decoding: text, as: UTF8.self) == "a maskedmasked masked")
+    }
+}
+
+@Suite struct MaskingTests {
+    private func copy(_ directory: FilePath) -> ShadowCopy {
+        let root = Root(name: "master", path: "/srv/ci/master")
+        return ShadowCopy(
+            staged: StagedComponent(
+                captured: CapturedComponent(name: "ci", driver: "buildbot", version: nil, roots: []),
+                roots: [.init(root: root, staged: directory, live: nil)], artifacts: nil, resumesWork: false,
+                capturedHost: "ci"),
+            socketDirectory: directory)
+    }
+
+    private func masking() -> Masking {
+        Masking(["master": Classification([.init("secrets/*", .secret)], defaultClass: .config)])
+    }
+
+    @Test func aSecretIsTakenOutOfEveryFileThatHoldsIt() throws {
+        try withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("secrets"))
+            try Files.replace(directory.appending("secrets/token"), with: Array("k7Jq2mPzX9\n".utf8))
+            try Files.replace(
+                directory.appending("master.cfg"),
+                with: Array(
+                    "greeting = 'hello'\nuse('k7Jq2mPzX9')\nor('\(Data("k7Jq2mPzX9".utf8).base64EncodedString())')\n"
+                        .utf8))
+            var masking = masking()
+            let fixes = try masking.mask(copy(directory))
+            try masking.search(copy(directory))
+            #expect(Set(fixes.map(\.subject)) == ["master/secrets/token", "master/master.cfg"])
+            let text = String(decoding: try Files.read(directory.appending("master.cfg")), as: UTF8.self)
+            #expect(text.hasPrefix("greeting = 'hello'\nuse('shadow-masked-"))
+            #expect(!text.contains("k7Jq2mPzX9"))
+            try #expect(!Files.read(directory.appending("secrets/token")).starts(with: Array("k7".utf8)))
+            #expect(masking.searched == 2)
+        }
+    }
+
+    @Test func whatIsMaskedTwiceStaysAsItIs() throws {
+        try withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("secrets"))
+            try Files.replace(directory.appending("secrets/token"), with: Array("k7Jq2mPzX9\n".utf8))
+            var masking = masking()
+            _ = try masking.mask(copy(directory))
+            #expect(try masking.mask(copy(directory)).isEmpty)
+        }
+    }
+
+    @Test func aWordThatIsASecretIsToldAndNotReplacedWhereItMeansSomethingElse() throws {
+        try withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("secrets"))
+            try Files.replace(directory.appending("secrets/password"), with: Array("builders\n".utf8))
+            try Files.replace(directory.appending("master.cfg"), with: Array("c['builders'] = []\n".utf8))
+            var masking = masking()
+            _ = try masking.mask(copy(directory))
+            let failure = #expect(throws: ShadowFailure.self) { try masking.search(copy(directory)) }
+            #expect(failure?.description.contains("master/master.cfg") == true)
+            try #expect(Files.read(directory.appending("master.cfg")) == Array("c['builders'] = []\n".utf8))
+        }
+    }
+
+    @Test func secretsOfPlacesThatStayOutAreLookedForToo() throws {
+        try withTemporaryDirectory { directory in
+            let (worker, master) = (directory.appending("w1"), directory.appending("master"))
+            try Files.makeDirectory(worker)
+            try Files.makeDirectory(master)
+            try Files.replace(
+                worker.appending("buildbot.tac"), with: Array("basedir = '.'\npasswd = 'Vq83nTz0pLw'\n".utf8))
+            try Files.replace(
+                master.appending("master.cfg"),
+                with: Array("Worker('w1', 'Vq83nTz0pLw', basedir = '.')\n".utf8))
+            var masking = masking()
+            try masking.learn(from: worker)
+            _ = try masking.mask(copy(master))
+            let text = String(decoding: try Files.read(master.appending("master.cfg")), as: UTF8.self)
+            #expect(!text.contains("Vq83nTz0pLw"))
+            #expect(text.contains("basedir = '.'"))
+        }
+    }
+}
