@@ -153,6 +153,19 @@ package struct Remotes: Sendable {
         }
     }
 
+    /// The snapshots that any remote held when it was last looked at.
+    func snapshots() throws -> Set<SnapshotID> {
+        let directory = store.localDirectory.appending("remotes")
+        guard try Files.isDirectory(directory) else { return [] }
+        var found: Set<SnapshotID> = []
+        for name in try Files.names(directory) where name.suffix(5).elementsEqual(".json".utf8) {
+            // The file is named like the remote, or like what can stand for its name.
+            guard let view = try view(String(decoding: name.dropLast(5), as: UTF8.self)) else { continue }
+            found.formUnion(view.snapshots.keys.compactMap { SnapshotID($0) })
+        }
+        return found
+    }
+
     /// Keeps what a remote was seen to hold.
     func keep(_ view: RemoteView, of name: String) throws {
         let encoder = JSONEncoder()
