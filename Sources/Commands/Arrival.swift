@@ -271,7 +271,7 @@ struct Arrival {
         guard let tree = stored.tree(of: Snapshot.policiesName) else { return [] }
         return try reader.tree(tree).filter { $0.mode == .file }.compactMap { entry in
             let name = String(decoding: entry.name, as: UTF8.self)
-            guard [SnapshotPolicy.fileName, RetentionPolicy.fileName].contains(name) else { return nil }
+            guard Session.carriedPolicies.contains(name) else { return nil }
             return (name, try reader.contents(entry.id, .blob))
         }
     }

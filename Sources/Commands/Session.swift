@@ -27,12 +27,17 @@ struct Session: Sendable {
             policies: try Self.policies(description), output: Output(options))
     }
 
+    /// The policies that a snapshot carries, sorted: not `notify.yaml`, whose addresses can be as good as a password.
+    static let carriedPolicies = [
+        CanaryPolicyFile.fileName, RetentionPolicy.fileName, SnapshotPolicy.fileName,
+    ]
+
     /// The files of the policies, which a snapshot carries.
     private static func policies(_ description: SystemDescription) throws -> [(
         name: String, contents: [UInt8]
     )] {
         guard let directory = description.policies else { return [] }
-        return try [RetentionPolicy.fileName, SnapshotPolicy.fileName].sorted().compactMap { name in
+        return try Self.carriedPolicies.compactMap { name in
             try Files.readIfPresent(directory.appending(name), limit: 1 << 20).map { (name, $0) }
         }
     }
