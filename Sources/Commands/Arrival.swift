@@ -61,7 +61,8 @@ struct Arrival {
             lock = try await ImportCommand.read(FilePath(source), system, into: place, output).lock
         } else {
             let peek = try RemotePeek(source)
-            system = try Self.choose(request.name, among: try await peek.systems(), request.source)
+            system = try Self.choose(
+                request.name, among: try await peek.systems().filter(isName), request.source)
             if let given {
                 place = given
             } else {

@@ -100,6 +100,14 @@ package struct SignatureVerification: Sendable {
         guard verified.status != 0 else { return nil }
         let anybody = try await run(["-Y", "check-novalidate"] + common, payload)
         guard anybody.status == 0 else {
+            // Anything else than a bad signature, a host without accounts say, is no word about the snapshot.
+            guard anybody.errorOutput.contains("ignature") else {
+                let words = anybody.errorOutput.split(separator: "\n").last.map { printable($0.utf8) } ?? ""
+                throw StoreFailure(
+                    .failed,
+                    "signatures cannot be checked: ssh-keygen ended with status \(anybody.status): \(words)",
+                    hint: "see that 'ssh-keygen -Y check-novalidate' works on this host")
+            }
             return "was changed after it was signed: its signature does not fit it"
         }
         let who = anybody.output.split(separator: " ").first { $0.hasPrefix("SHA256:") }

@@ -41,11 +41,15 @@ extension SnapshotStore {
         return signs
     }
 
-    /// Notes that what snapshots followed was not in the file that they came from, which is no loss.
-    func keepAbsent(before snapshots: [SnapshotReference]) throws {
+    /// Notes that what snapshots of a file followed is neither in it nor here, which is no loss.
+    func keepAbsent(before snapshots: [SnapshotReference], of system: String) throws {
         let reader = try reader()
-        let absent = try absentSnapshots().union(snapshots.compactMap { try previous(of: $0, reader) })
-        let text = absent.sorted().map { "\($0)\n" }.joined()
+        let present = Set(try self.snapshots(of: system).map(\.id) + snapshots.map(\.id))
+        let before = try snapshots.compactMap { try previous(of: $0, reader) }.filter {
+            !present.contains($0)
+        }
+        guard !before.isEmpty else { return }
+        let text = try absentSnapshots().union(before).sorted().map { "\($0)\n" }.joined()
         try Files.replace(absentFile, with: Array(text.utf8), mode: 0o600)
     }
 

@@ -191,7 +191,7 @@ extension StoreFile {
                 SnapshotID(String(snapshot.name.dropFirst(prefix.count))).map {
                     SnapshotReference(id: $0, commit: snapshot.target)
                 }
-            })
+            }, of: system)
         var brought: [SnapshotID] = []
         for snapshot in snapshots where try store.reference(snapshot.name) == nil {
             try store.setReference(snapshot.name, to: snapshot.target, expecting: nil)
