@@ -1,5 +1,6 @@
 internal import Capture
 internal import ArgumentParser
+internal import Configuration
 internal import Drivers
 internal import FileTree
 internal import GitStore
@@ -29,7 +30,7 @@ struct RestoreCommand: AsyncParsableCommand {
             EXIT STATUS
               0   the system is restored
               1   it failed; the old system is there again
-              6   the snapshot is damaged; nothing was changed
+              6   the snapshot is damaged, or not signed by whom it should be; nothing was changed
               7   refused before anything was touched; the reasons are printed
               10  there is no store
               11  another process writes to the store
@@ -74,6 +75,12 @@ struct RestoreCommand: AsyncParsableCommand {
 
     @Option(help: "With --from: OLD=NEW, what is another here; may be given again.")
     var map: [String] = []
+
+    @Option(
+        help:
+            "Take only what this key signed, instead of those that the system file names: 'ssh-ed25519 AAAA…' or a .pub file; may be given again."
+    )
+    var signer: [String] = []
 
     @OptionGroup var identity: IdentityOption
 
@@ -123,10 +130,12 @@ struct RestoreCommand: AsyncParsableCommand {
         let identities = try identity.read()
         if dryRun {
             let reference = try store.snapshot(id, of: session.system.name)
-            let plan = try await plan(reference, request, identities, store, session, arrival)
+            let notes = try await checkSignature(reference, store, session, arrival)
+            var plan = try await plan(reference, request, identities, store, session, arrival)
+            plan.warnings += notes
             session.output.endProgress()
-            let shown = encodable(plan, arrival)
-            try session.output.result(shown) { words(plan, arrival) }
+            let planned = plan
+            try session.output.result(encodable(planned, arrival)) { words(planned, arrival) }
             if !plan.refusals.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
             return
         }
@@ -139,6 +148,7 @@ struct RestoreCommand: AsyncParsableCommand {
         let report = try await session.healing(
             store, { [reference.commit] }, .contents, holding: lock
         ) { healed in
+            let notes = try await checkSignature(reference, store, session, arrival) + notes
             try checkIdentities(identities, reference, store, session)
             try await session.recover(store)
             var plan = try await plan(reference, request, identities, store, session, arrival)
@@ -199,6 +209,21 @@ struct RestoreCommand: AsyncParsableCommand {
         plan.warnings += arrival?.notes ?? []
         plan.refusals += arrival?.refusals ?? []
         return plan
+    }
+
+    /// Refuses a snapshot that was not signed by whom it should be, and returns what there is to say besides.
+    private func checkSignature(
+        _ reference: SnapshotReference, _ store: SnapshotStore, _ session: Session, _ arrival: Arrival?
+    ) async throws -> [String] {
+        let given = try signer.map { try signerKey($0) }
+        let signers = given.isEmpty ? session.description.signers : given
+        try await session.checkSignature(reference, signers, store)
+        let losses = try store.signsOfLoss(of: session.system.name)
+        guard arrival != nil, given.isEmpty, !signers.isEmpty else { return losses }
+        let names = signers.map(\.fingerprint).joined(separator: " or ")
+        return losses + [
+            "it is signed by whom its own system file names, \(names): whether that is yours, only you can tell (--signer KEY)"
+        ]
     }
 
     /// The system that comes from elsewhere, nil without `--from`.

@@ -72,12 +72,12 @@ package final class RestoreEngine {
             try await replaceProduction(holding: lock)
         }
         let isProven = request.destination == nil && (request.starts || !runsAnything) && unproven.isEmpty
-        let report = RestoreReport(
+        var report = RestoreReport(
             snapshot: stored.reference.id, safety: safety,
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
             steps: steps, fixes: fixes, started: started, proven: isProven, notes: notes,
             seconds: seconds(clock.now - began))
-        try record(report, holding: lock)
+        report.notes += try await record(report, holding: lock)
         return report
     }
 
@@ -336,12 +336,14 @@ package final class RestoreEngine {
         try journal.write(store.localDirectory)
     }
 
-    private func record(_ report: RestoreReport, holding lock: WriterLock) throws {
-        guard request.destination == nil else { return }
-        try store.addEvidence(
+    /// Keeps the report as evidence, and says why it could not be signed, where it should be.
+    private func record(_ report: RestoreReport, holding lock: WriterLock) async throws -> [String] {
+        guard request.destination == nil else { return [] }
+        let reason = try await store.addEvidence(
             "restores", system: system.name, subject: "restored \(stored.reference.id)",
             report: try ReportJSON.encode(report), about: stored.reference.id, isProof: report.proven,
             author: request.author, time: Clock.now.seconds, holding: lock)
+        return reason.map { ["the record of this restore is not signed: \($0)"] } ?? []
     }
 
     private func step(_ name: String, _ body: () async throws -> Void) async throws {
