@@ -26,6 +26,7 @@ struct RestoreCommand: AsyncParsableCommand {
               understudy restore latest
               understudy restore --from ssh://backup@vault/srv/acme.git --identity recovery.key
               understudy restore --from acme.tar.zst --identity recovery.key --map /srv/ci=/data/ci --map 8010=8011
+              understudy restore 20261123 --only job:team/deploy
 
             EXIT STATUS
               0   the system is restored
@@ -43,6 +44,10 @@ struct RestoreCommand: AsyncParsableCommand {
 
     @Option(help: "Restore only this component; may be given again.")
     var component: [String] = []
+
+    @Option(
+        help: "Restore only file:PATH, repository:NAME or job:NAME into the live system; may be given again.")
+    var only: [String] = []
 
     @Option(
         name: .customLong("to"), help: "Restore into this directory and leave production alone.",
@@ -113,6 +118,13 @@ struct RestoreCommand: AsyncParsableCommand {
         guard from != nil || (store == nil && name == nil && map.isEmpty) else {
             throw ValidationError("--store, --name and --map belong to --from.")
         }
+        for text in only where RestoreItem(text) == nil {
+            throw ValidationError("'\(text)' is no item: write file:/PATH, repository:NAME or job:NAME.")
+        }
+        guard only.isEmpty || component.isEmpty && destination == nil && from == nil else {
+            throw ValidationError(
+                "--only restores items into the live system: leave --component, --to and --from out.")
+        }
     }
 
     func run() async throws {
@@ -120,13 +132,14 @@ struct RestoreCommand: AsyncParsableCommand {
         let session = try arrival?.session ?? Session(options)
         try checkComponents(component, session)
         let store = try arrival?.store ?? session.store()
-        let request = RestoreRequest(
+        var request = RestoreRequest(
             components: Set(component),
             destination: try destination.map {
                 try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized()
             },
             starts: !noStart, resumesWork: resumeWork, allowsPartial: partial, author: session.author,
             accounts: arrival?.accounts ?? [:])
+        request.items = only.compactMap { RestoreItem($0) }
         let identities = try identity.read()
         if dryRun {
             let reference = try store.snapshot(id, of: session.system.name)
@@ -203,6 +216,10 @@ struct RestoreCommand: AsyncParsableCommand {
         session.output.progress("planning")
         let reader = try store.reader()
         let stored = try store.read(reference, with: reader)
+        guard request.items.isEmpty else {
+            return try await ItemPlanner(session.system, store: store, reader: reader, identities: identities)
+                .plan(stored, request)
+        }
         var plan = try await RestorePlanner(
             session.system, store: store, reader: reader, identities: identities
         ).plan(stored, request)
@@ -240,7 +257,7 @@ struct RestoreCommand: AsyncParsableCommand {
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
             paths: plan.roots.map {
                 .init(
-                    component: $0.component, path: $0.root.path, create: $0.create, replace: $0.replace,
+                    component: $0.component, path: $0.target.string, create: $0.create, replace: $0.replace,
                     delete: $0.delete, keep: $0.keep, bytes: $0.bytes)
             },
             applied: plan.applications.flatMap { part in part.words.map { "\(part.component): \($0)" } },
@@ -261,7 +278,7 @@ struct RestoreCommand: AsyncParsableCommand {
                             ]
                         }
                         return [
-                            "  \(root.component)", root.root.path, "\(root.create)", "\(root.replace)",
+                            "  \(root.component)", root.target.string, "\(root.create)", "\(root.replace)",
                             "\(root.delete)",
                             "\(root.keep)", shown(bytes: root.bytes),
                         ]
@@ -288,7 +305,9 @@ struct RestoreCommand: AsyncParsableCommand {
         lines.append(
             report.proven
                 ? "  proven: read back, it equals the snapshot\(report.fixes.isEmpty ? "" : ", but for the fixes above")\(healthy)"
-                : "  not proven: equal to the snapshot, and not started")
+                : only.isEmpty
+                    ? "  not proven: equal to the snapshot, and not started"
+                    : "  each file was compared with the snapshot while it was written\(healthy)")
         if destination == nil { lines.append("  'understudy undo' takes it back") }
         return lines.joined(separator: "\n")
     }
