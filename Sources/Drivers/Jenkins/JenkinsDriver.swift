@@ -151,7 +151,7 @@ package struct JenkinsDriver: Driver {
     }
 
     /// The version of the core that ran last, nil when the home does not say.
-    private static func coreVersion(_ home: FilePath) throws -> String? {
+    static func coreVersion(_ home: FilePath) throws -> String? {
         if let bytes = try Files.readIfPresent(home.appending("jenkins.install.InstallUtil.lastExecVersion"))
         {
             let text = printable(bytes.filter { $0 > 0x20 })

@@ -3,11 +3,10 @@ internal import FileTree
 package import Judge
 internal import SnapshotModel
 package import SystemPackage
-internal import XML
 
 /// Everything that can be told of a home and a core without booting them.
 ///
-/// Made of a home before it is neutralised: afterwards its realm and rights are not production's.
+/// What the configurations say is read before a home is neutralised; the plugins are those that are there now.
 package struct StaticPrediction: Sendable {
     /// Which plugins load, and what the core adds: part of the change.
     package var plugins: LoadPrediction
@@ -21,14 +20,14 @@ package struct StaticPrediction: Sendable {
         Set(plugins.loaded.keys.map { ObjectName("plugin", $0) })
     }
 
-    /// Looks at a home; `java` is the version that is to run it, nil when nobody knows.
-    package init(home: FilePath, core: JenkinsCore, java: Int? = nil) throws {
+    /// Looks at the plugins of a home; `java` is the version that is to run it, nil when nobody knows.
+    package init(_ reading: HomeReading, home: FilePath, core: JenkinsCore, java: Int? = nil) throws {
         let directory = home.appending("plugins")
         let lastCore = try Files.readIfPresent(
             home.appending("jenkins.install.InstallUtil.lastExecVersion"), limit: 1 << 10
         ).map { printable($0.filter { $0 > 0x20 }) }
         plugins = LoadPrediction(try PluginFile.files(in: directory), core: core, lastCore: lastCore)
-        data = try DataPrediction(home: home, loaded: plugins.loaded)
+        data = DataPrediction(reading, loaded: plugins.loaded)
         check = StaticCheck(
             checks: [
                 "every plugin: what it needs of core \(core.version) and of other plugins",
@@ -39,7 +38,7 @@ package struct StaticPrediction: Sendable {
         check.observations += data.unreadable.sorted { $0.key < $1.key }.map { path, reason in
             Observation(kind: "unreadable-xml", object: ObjectName("file", path.description), detail: reason)
         }
-        check.observations += try Self.login(home, plugins.loaded)
+        check.observations += Self.logins(reading, plugins.loaded)
         if let java { try addJava(java, directory) }
     }
 
@@ -78,20 +77,13 @@ package struct StaticPrediction: Sendable {
     }
 
     /// A realm or rights whose plugin does not load: Jenkins does not start at all then.
-    private static func login(_ home: FilePath, _ loaded: [String: String]) throws -> [Observation] {
-        guard let bytes = try Files.readIfPresent(home.appending("config.xml"), limit: 64 << 20),
-            // One that is no XML is among the unreadable.
-            let root = NormalXML.read(bytes).element
-        else { return [] }
-        return ["authorizationStrategy", "securityRealm"].compactMap { name in
-            guard let element = root.child(name),
-                let plugin = element.attribute("plugin")?.split(separator: "@").first.map(String.init),
-                loaded[plugin] == nil
-            else { return nil }
-            let kind = element.attribute("class") ?? name
-            return Observation(
+    private static func logins(_ reading: HomeReading, _ loaded: [String: String]) -> [Observation] {
+        reading.logins.filter { loaded[$0.plugin] == nil }.map { login in
+            Observation(
                 kind: "configuration", object: ObjectName("file", "config.xml"),
-                detail: "Jenkins does not start: \(name) is \(kind), and plugin \(plugin) does not load")
+                detail:
+                    "Jenkins does not start: \(login.element) is \(login.kind), and plugin \(login.plugin) does not load"
+            )
         }
     }
 

@@ -21,7 +21,7 @@ import Testing
     }
 
     private func predict(core: String = "2.462.3", java: Int? = nil) throws -> StaticPrediction {
-        try StaticPrediction(home: home, core: JenkinsCore(core), java: java)
+        try StaticPrediction(try HomeReading(home: home), home: home, core: JenkinsCore(core), java: java)
     }
 
     private func seen(_ prediction: StaticPrediction) -> Set<String> {
