@@ -55,6 +55,9 @@ package protocol ShadowDriver: Sendable {
     )
     /// Which form the data of a copy have: one server reads only that of its own version.
     func dataVersion(_ copy: ShadowCopy) throws -> String?
+    /// What of production the packages of a change are: roots, and what below them is exchanged as a whole, nil for the root
+    /// itself.
+    func packagePlaces(_ change: ComponentChange, of roots: [Root]) -> [(root: Root, below: String?)]
     /// Files of production that ``migrate()`` changes in place.
     func migrated() throws -> [(root: String, path: FilePath)]
     /// Brings the data of production to the version of what is installed now; the server does not run.
@@ -80,6 +83,12 @@ package protocol ShadowDriver: Sendable {
 extension ShadowDriver {
     /// Nothing is in the way.
     package func obstacle(_ copy: ShadowCopy) async throws -> String? { nil }
+    /// Packages are the roots that are made from them.
+    package func packagePlaces(
+        _ change: ComponentChange, of roots: [Root]
+    ) -> [(root: Root, below: String?)] {
+        change.packages.isEmpty ? [] : roots.filter { $0.kind == .rebuilt }.map { ($0, nil) }
+    }
     /// It may always serve yet.
     package func bootFailure(in room: any ShadowRoom) throws -> String? { nil }
     /// Its configurations are written by people alone.

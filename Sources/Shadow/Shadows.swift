@@ -205,20 +205,22 @@ package struct Shadows {
         return room(arm, copy)
     }
 
-    /// A shadow that runs with what is made from packages as it was restored, on the data and files of another one; `files`
-    /// are as in `original`.
+    /// A shadow that runs with what is made from packages as it was restored, on the data and files of another one; `packages`
+    /// and `files` are as in `original`.
     package func goingBack(
-        from room: Room, files: [ComponentChange.File], original: Room
+        from room: Room, packages: [(root: String, below: String?)], files: [ComponentChange.File],
+        original: Room
     ) async throws -> Room {
         var staged = room.copy.staged
         for (index, root) in staged.roots.enumerated() where root.root.kind != .directory {
             if let own = restored.root(root.root.name) { staged.roots[index].staged = own.staged }
         }
-        for file in files {
-            guard let place = staged.root(file.root)?.staged.appending(file.path),
-                let before = original.copy.staged.root(file.root)?.staged.appending(file.path)
+        let parts = packages.compactMap { part in part.below.map { (root: part.root, path: $0) } }
+        for (root, path) in parts + files.map({ (root: $0.root, path: $0.path) }) {
+            guard let place = staged.root(root)?.staged.appending(path),
+                let before = original.copy.staged.root(root)?.staged.appending(path)
             else { continue }
-            try Files.remove(place)
+            try Files.removeTree(place)
             if try Files.exists(before) { try await workspace.copy(before, to: place) }
         }
         let copy = ShadowCopy(

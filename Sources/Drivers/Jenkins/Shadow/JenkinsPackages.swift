@@ -299,7 +299,7 @@ extension PluginPlan {
         return Finding(
             stage: .static, kind: kind, severity: severity,
             object: advice.id.map { ObjectName("plugin", $0) } ?? ObjectName("core", PluginsLock.core),
-            message: advice.message,
+            message: "\(advice.id ?? "the core"): \(advice.message)",
             advice: advice.kind == .weaknessAdded ? "choose a version that is not affected" : "")
     }
 }

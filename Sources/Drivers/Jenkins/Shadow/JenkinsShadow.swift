@@ -138,6 +138,14 @@ struct JenkinsShadow: ShadowDriver {
     /// A home's data have the version of the core that ran on them last.
     func dataVersion(_ copy: ShadowCopy) throws -> String? { try JenkinsDriver.coreVersion(home(copy)) }
 
+    /// All plugins at once, since the core may add some; and the war where the core is changed.
+    func packagePlaces(_ change: ComponentChange, of roots: [Root]) -> [(root: Root, below: String?)] {
+        guard !change.packages.isEmpty else { return [] }
+        let changesCore = change.packages.contains { $0.name == PluginsLock.core }
+        return roots.filter { $0.name == "home" }.map { ($0, "plugins") }
+            + (changesCore ? roots.filter { $0.name == "war" }.map { ($0, nil) } : [])
+    }
+
     func expected(_ captured: CapturedComponent, in source: any FileSource) throws -> Set<ObjectName>? {
         let kinds = ["job", "node", "view", "plugin"]
         return Set(

@@ -49,11 +49,13 @@ package struct StaticPrediction: Sendable {
         case .loads, .disabled: return []
         case .fails(let reasons):
             return reasons.map {
-                Observation(kind: "plugin-failed", object: object, detail: "\($0)", lines: lines)
+                Observation(kind: "plugin-failed", object: object, detail: "\(plugin.id) \($0)", lines: lines)
             }
         case .cyclic, .vanishes:
             return [
-                Observation(kind: "plugin-failed", object: object, detail: "\(plugin.outcome)", lines: lines)
+                Observation(
+                    kind: "plugin-failed", object: object, detail: "\(plugin.id) \(plugin.outcome)",
+                    lines: lines)
             ]
         case .ignored(let winner):
             return [
@@ -69,8 +71,8 @@ package struct StaticPrediction: Sendable {
         }
         let detail =
             loss.kind == .missing
-            ? "its settings are passed over, and gone with the next save"
-            : "settings of a newer version may not be understood"
+            ? "settings of \(loss.plugin) are passed over, and gone with the next save"
+            : "settings of a newer \(loss.plugin) may not be understood"
         return Observation(
             kind: loss.kind == .missing ? "unreadable-data" : "newer-data",
             object: ObjectName("plugin", loss.plugin), detail: detail, lines: places)
@@ -102,7 +104,8 @@ package struct StaticPrediction: Sendable {
                 check.observations.append(
                     Observation(
                         kind: "class-files", object: object,
-                        detail: "it has classes for Java \(needed), and Java \(java) is to run them",
+                        detail:
+                            "\(plugin.id) has classes for Java \(needed), and Java \(java) is to run them",
                         lines: [level.place]))
             }
             check.observations += level.unreadable.map {

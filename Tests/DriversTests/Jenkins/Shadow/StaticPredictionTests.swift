@@ -44,8 +44,8 @@ import Testing
         #expect(Set(try predict().check.observations) == before)
         let after = Set(try predict(core: "2.300").check.observations)
         #expect(
-            Set(after.subtracting(before).map { "\($0.object): \($0.detail)" })
-                == Set([0, 2, 3, 4, 5].map { "plugin plugin-\($0): needs Jenkins 2.426.3 or newer" }))
+            Set(after.subtracting(before).map(\.detail))
+                == Set([0, 2, 3, 4, 5].map { "plugin-\($0) needs Jenkins 2.426.3 or newer" }))
     }
 
     @Test func aRealmWhosePluginFailsKeepsJenkinsFromStarting() throws {
