@@ -147,6 +147,23 @@ import Testing
         }
     }
 
+    /// The name of the one file of a root, and the lock that names it, must not depend on where it is staged.
+    @Test func aWarIsRestoredAndDrilled() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory, war: true)
+            let war = directory.appending("jenkins.war")
+            let before = try Files.read(war)
+            try Files.remove(war)
+            try await production.runner.succeed("restore")
+            #expect(try Files.read(war) == before)
+            try await production.runner.succeed("restore", "--to", "beside")
+            #expect(try Files.read(directory.pushing("beside/jenkins/war/jenkins.war")) == before)
+            let drill = try await production.runner.run("drill")
+            #expect(drill.output.contains("captured again they are the snapshot's own"))
+            #expect(drill.status != 0, "it is no server")
+        }
+    }
+
     @Test func aVersionThatWasCapturedOnceNeedsNoArchive() async throws {
         try await withTemporaryDirectory { directory in
             let production = try await Production(directory)
