@@ -16,7 +16,7 @@ BINARY := .build/release/understudy
 # What the binary may ask the system for. Foundation is not among it: it is linked in, or not used at all.
 LIBRARIES := libarchive|libc|libcrypto|libdeflate|libexpat|libgcc_s|libgit2|libm|libsqlite3|libstdc\+\+|ld-linux-[a-z0-9-]+
 
-.PHONY: help setup build debug demo test crash sanitize check bench install clean
+.PHONY: help setup build debug demo test crash sanitize check bench dist install clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -67,6 +67,18 @@ check: ## Check format, imports, and what the release binary is linked to.
 bench: build ## Measure against the peers that are installed, and write docs/benchmarks.md.
 	$(SWIFT) build $(RELEASE) --product microbenchmarks
 	Benchmarks/run
+
+# Owners, order and times as they would be anywhere: the archive depends on nothing but what is in it.
+DIST = understudy-$(shell $(BINARY) --version)-linux-$(shell uname -m)
+
+dist: build ## Pack the release binary, its pages and completions into .build/dist, with a SHA-256.
+	rm -rf .build/dist
+	$(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/.build/dist/tree PREFIX=/
+	install -D -m 644 -t .build/dist/tree/share/doc/understudy docs/*.md README.md CHANGELOG.md LICENSE SECURITY.md
+	tar --create --file - --directory .build/dist --transform 's,^tree,$(DIST),' --sort=name --owner=0 --group=0 \
+	    --numeric-owner --mtime=@$$(git log -1 --format=%ct) tree | zstd -q -19 -o .build/dist/$(DIST).tar.zst
+	rm -rf .build/dist/tree
+	cd .build/dist && sha256sum $(DIST).tar.zst | tee SHA256SUMS
 
 install: build ## Install the binary and shell completions below PREFIX.
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/understudy

@@ -57,7 +57,7 @@ let package = Package(
         .target(name: "SQLite", dependencies: ["Csqlite3", systemPackage]),
         .testTarget(name: "SQLiteTests", dependencies: ["FileTree", "SQLite", "TestSupport", systemPackage]),
         // Runs other programs with limits on time and output.
-        .target(name: "Programs", dependencies: [subprocess, systemPackage]),
+        .target(name: "Programs", dependencies: ["Cfiles", subprocess, systemPackage]),
         // Work for several threads.
         .target(name: "Workers"),
         // Values only, no input or output.

@@ -24,10 +24,10 @@ package struct CanaryRecord: Codable, Sendable {
     package func save(
         in store: SnapshotStore, contents: ChangeContents, pages: [String: [UInt8]], author: String,
         time: Int64, holding lock: WriterLock
-    ) throws {
+    ) async throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try store.addEvidence(
+        try await store.addEvidence(
             Self.kind, system: evidence.system,
             subject: "canary \(verdict.id): \(verdict.result.rawValue): \(evidence.change.description)",
             report: Array(try encoder.encode(self)) + [UInt8(ascii: "\n")], about: evidence.snapshot.id,

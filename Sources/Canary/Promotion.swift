@@ -219,7 +219,7 @@ package final class Promotion {
         }
         try workspace.remove()
         report.seconds = seconds(clock.now - began)
-        try record(report, holding: lock)
+        try await record(report, holding: lock)
         return report
     }
 
@@ -386,10 +386,10 @@ package final class Promotion {
         } while clock.now < end
     }
 
-    private func record(_ report: PromotionReport, holding lock: WriterLock) throws {
+    private func record(_ report: PromotionReport, holding lock: WriterLock) async throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try store.addEvidence(
+        try await store.addEvidence(
             Self.kind, system: system.name,
             subject: "promotion of \(verdict.id): \(report.result.rawValue): \(verdict.change)",
             report: Array(try encoder.encode(report)) + [UInt8(ascii: "\n")], about: report.before,

@@ -122,6 +122,8 @@ package struct SystemCapture: Sendable {
     package func take(
         _ request: Request, holding lock: WriterLock, progress: @escaping @Sendable (String) -> Void
     ) async throws -> TakenSnapshot {
+        // An hour of reading must not end with a key that is not there.
+        try await store.signer?.check()
         let reader = try store.reader()
         let previous = try lastSnapshot(reader)
         let known = try store.localSealingKey()
@@ -131,7 +133,9 @@ package struct SystemCapture: Sendable {
             let drafted = try await draft(request, into: pack, sealer, reader, previous, progress)
             var result = drafted.taken
             if let key = sealer?.key, key.id != known?.id { try store.keep(key, holding: lock) }
-            result.commit = try store.commit(drafted.draft, to: pack, reader: reader, holding: lock).commit
+            result.commit = try await store.commit(
+                drafted.draft, to: pack, reader: reader, holding: lock
+            ).commit
             for cache in drafted.caches { try cache.wait() }
             return result
         } catch {

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,6 +26,8 @@ int cfiles_syncfs(int descriptor) { return syncfs(descriptor); }
 int cfiles_start_writeback(int descriptor, long offset, long count) {
     return sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
 }
+
+int cfiles_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
 int cfiles_lock(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
 

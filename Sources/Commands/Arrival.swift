@@ -59,24 +59,25 @@ struct Arrival {
             system = try Self.choose(request.name, among: [head.system], request.source)
             place = try given ?? relocation.path(Self.place(in: head.text, system))
             lock = try await ImportCommand.read(FilePath(source), system, into: place, output).lock
-            store = try SnapshotStore.open(at: place)
         } else {
             let peek = try RemotePeek(source)
-            system = try Self.choose(request.name, among: try await peek.systems(), request.source)
+            system = try Self.choose(
+                request.name, among: try await peek.systems().filter(isName), request.source)
             if let given {
                 place = given
             } else {
                 place = relocation.path(try Self.place(in: try await peek.systemFile(of: system), system))
             }
-            store = try Self.makeStore(at: place, system)
+            let store = try Self.makeStore(at: place, system)
             lock = try store.lock(purpose: "understudy restore --from")
             if store.path.string != source {
                 notes += try await Self.pull(request.id, from: source, into: store, system, lock, output)
             }
         }
-        reference = try store.snapshot(request.id, of: system)
-        let reader = try store.reader()
-        let stored = try store.read(reference, with: reader)
+        let unsigned = try SnapshotStore.open(at: place)
+        reference = try unsigned.snapshot(request.id, of: system)
+        let reader = try unsigned.reader()
+        let stored = try unsigned.read(reference, with: reader)
         let there = try Self.description(of: stored, reader)
         let stood = stored.snapshot.systemFile.map { FilePath($0) }
         try relocation.resolve(
@@ -84,6 +85,11 @@ struct Arrival {
             accounts: try Self.accounts(of: stored, reader))
         var here = relocation.applied(to: there)
         here.store = place
+        let signer = try here.signingKey.flatMap { try Files.exists($0) ? CommitSigner(key: $0) : nil }
+        if let key = here.signingKey, signer == nil {
+            notes.append("nothing is signed here: the signing key \(key) is not on this host")
+        }
+        store = try SnapshotStore.open(at: place, signer: signer)
         mapped = relocation.changes(of: there)
         accounts = relocation.accounts
         if here == there {
@@ -216,9 +222,9 @@ struct Arrival {
             try await pull.run(part, holding: lock) { output.progress($0) }
             brought.formUnion(part.snapshots)
         }
+        let there = plan.view.snapshots.keys.compactMap { SnapshotID($0) }.sorted()
         if id == "latest" {
             // The newest that is no safety snapshot, which only the snapshot itself says.
-            let there = plan.view.snapshots.keys.compactMap { SnapshotID($0) }.sorted()
             for candidate in there.reversed() {
                 try await bring { $0 == candidate }
                 let found = try store.snapshots(of: system).first { $0.id == candidate }
@@ -266,7 +272,7 @@ struct Arrival {
         guard let tree = stored.tree(of: Snapshot.policiesName) else { return [] }
         return try reader.tree(tree).filter { $0.mode == .file }.compactMap { entry in
             let name = String(decoding: entry.name, as: UTF8.self)
-            guard [SnapshotPolicy.fileName, RetentionPolicy.fileName].contains(name) else { return nil }
+            guard Session.carriedPolicies.contains(name) else { return nil }
             return (name, try reader.contents(entry.id, .blob))
         }
     }

@@ -49,6 +49,8 @@ struct CommandFailure: Error {
             self = error
         case let error as StoreFailure:
             self.init(Self.status(error.code), error.description, hint: error.hint)
+        case let error as SignatureFailure:
+            self.init(.verification, error.description, hint: error.hint)
         case let error as RestoreFailure:
             self.init(Self.status(error.code), error.description, hint: error.hint)
         case let error as SealingFailure:

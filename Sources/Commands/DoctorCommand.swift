@@ -1,6 +1,7 @@
 internal import SnapshotModel
 internal import Capture
 internal import ArgumentParser
+internal import Configuration
 internal import Sealing
 internal import Drivers
 internal import FileTree
@@ -35,6 +36,7 @@ struct DoctorCommand: AsyncParsableCommand {
         var findings = [Finding(subject: "system file", ok: true, words: session.file.string)]
         findings.append(store(session))
         findings.append(sealing(session))
+        if let signing = await signing(session) { findings.append(signing) }
         for (component, driver) in session.system.components {
             do {
                 let roots = try driver.roots()
@@ -95,6 +97,22 @@ struct DoctorCommand: AsyncParsableCommand {
         return Finding(
             subject: "recipients", ok: true,
             words: session.system.recipients.map(\.description).joined(separator: ", "))
+    }
+
+    /// Whether snapshots can be signed and signatures checked, nil when nobody wants that.
+    private func signing(_ session: Session) async -> Finding? {
+        guard let key = session.description.signingKey else {
+            guard !session.description.signers.isEmpty else { return nil }
+            return Finding(
+                subject: "signing key", ok: false,
+                words: "the system file names signers, and no signing-key: its snapshots are not signed")
+        }
+        do {
+            try await CommitSigner(key: key).check()
+            return Finding(subject: "signing key", ok: true, words: "\(key) signs")
+        } catch {
+            return Finding(subject: "signing key", ok: false, words: words(error))
+        }
     }
 
     private func look(for program: String, _ use: String) async -> Finding {

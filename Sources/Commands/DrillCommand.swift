@@ -69,7 +69,7 @@ struct DrillCommand: AsyncParsableCommand {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let lock = try store.lock(purpose: "drill")
-        try store.addEvidence(
+        try await store.addEvidence(
             "drills", system: session.system.name,
             subject: "drill of \(reference.id): \(report.isGreen ? "green" : "red")",
             report: Array(try encoder.encode(report)) + [UInt8(ascii: "\n")], about: reference.id,

@@ -22,6 +22,7 @@ struct InitCommand: AsyncParsableCommand {
             EXAMPLE
               understudy init /var/lib/jenkins /etc/nginx --name acme
               understudy init /var/lib/jenkins --recovery-key /media/usb/recovery.key
+              understudy init /var/lib/jenkins --signing-key /etc/understudy/signing-key
 
             EXIT STATUS
               0   the system file and the store were made
@@ -49,6 +50,12 @@ struct InitCommand: AsyncParsableCommand {
             "Write the new recovery key to this file instead of showing it: on a medium that leaves this host.",
         completion: .file())
     var recoveryKey: String?
+
+    @Option(
+        help:
+            "Sign snapshots with the Ed25519 key in this file; it is made when it is not there. Needs ssh-keygen.",
+        completion: .file())
+    var signingKey: String?
 
     @OptionGroup var options: Options
 
@@ -96,8 +103,12 @@ struct InitCommand: AsyncParsableCommand {
         let policies = directory.appending("policies")
         let identity = recipient.isEmpty ? Identity() : nil
         let recipients = try identity.map { [$0.recipient] } ?? recipient.map { try Commands.recipient($0) }
+        let signing = signingKey.map { here.pushing(FilePath($0)).lexicallyNormalized() }
+        var signers: [SignerKey] = []
+        if let signing { signers.append(try await Commands.signingKey(at: signing)) }
         let description = SystemDescription(
-            name: name, store: storePath, recipients: recipients, components: discovery.components,
+            name: name, store: storePath, recipients: recipients, signers: signers, signingKey: signing,
+            components: discovery.components,
             policies: policies)
         let text = try description.yaml()
         if let identity, let recoveryKey {

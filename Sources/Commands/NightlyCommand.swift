@@ -13,10 +13,10 @@ internal import SystemPackage
 struct NightlyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nightly",
-        abstract: "Snapshot, prune and report: what a schedule runs every night.",
+        abstract: "Snapshot, push, prune and report: what a schedule runs every night.",
         discussion: """
-            Takes a snapshot, looks whether anything vanished all at once, prunes when nothing is wrong, and tells whom \
-            policies/notify.yaml names. Each step is a process of its own: one that dies is told as well.
+            Takes a snapshot, looks whether anything vanished all at once, pushes to the store's remotes, prunes when \
+            nothing is wrong, and tells whom policies/notify.yaml names. Each step is a process of its own: one that dies is told as well.
 
             EXAMPLE
               understudy nightly
@@ -54,6 +54,17 @@ struct NightlyCommand: AsyncParsableCommand {
         var components: [Part]
     }
 
+    /// What of a push's JSON is looked at.
+    private struct Pushed: Decodable {
+        struct Part: Decodable {
+            var name: String
+            var lost: [String]
+            var error: Failed.Words?
+        }
+
+        var remotes: [Part]
+    }
+
     private struct Pruned: Decodable {
         var forgotten: [String]
     }
@@ -68,8 +79,9 @@ struct NightlyCommand: AsyncParsableCommand {
             baseline: last?.baseline ?? [:])
         let incomplete = await snapshot(&report, session)
         compare(&report, incomplete, policy, session)
+        if report.snapshot != nil { await push(&report, session) }
         if report.problems.isEmpty { await prune(&report, session) }
-        look(&report, policy, session)
+        await look(&report, policy, session)
         report.finished = Clock.now.seconds
         report = await Notifier(policy).send(report, hadProblems: last.map { !$0.problems.isEmpty } ?? false)
         try report.write(local)
@@ -159,17 +171,42 @@ struct NightlyCommand: AsyncParsableCommand {
             .merging(kept) { new, _ in new }
     }
 
+    /// Brings what is new to the store's remotes, where it has any.
+    private func push(_ report: inout NightReport, _ session: Session) async {
+        do {
+            guard try await !Remotes(session.store()).list().isEmpty else { return }
+        } catch {
+            let failure = CommandFailure(error)
+            report.problems.append(
+                .init("push", "the remotes cannot be told: \(failure.message)", hint: failure.hint))
+            return
+        }
+        guard let pushed: Pushed = await step(["push"], mayEnd: [0, 1, 7], "push", &report, session) else {
+            return
+        }
+        for remote in pushed.remotes {
+            if let error = remote.error {
+                report.problems.append(.init("push", "\(remote.name): \(error.message)", hint: error.hint))
+            }
+            if let lost = remote.lost.first {
+                report.problems.append(
+                    .init(
+                        "push", "\(remote.name): \(lost), and it was when this host looked last",
+                        hint: "somebody dropped or replaced it there: look at the remote before you need it"))
+            }
+        }
+    }
+
     private func prune(_ report: inout NightReport, _ session: Session) async {
         let pruned: Pruned? = await step(["prune"], mayEnd: [0], "prune", &report, session)
         report.forgotten = pruned?.forgotten.count
     }
 
     /// Looks at how old and how proven everything is, and whether a restore was interrupted.
-    private func look(_ report: inout NightReport, _ policy: NotifyPolicy, _ session: Session) {
+    private func look(_ report: inout NightReport, _ policy: NotifyPolicy, _ session: Session) async {
         do {
-            let check = try StatusCheck(session, policy)
-            report.lastComplete = check.lastComplete
-            report.lastProven = check.lastProven
+            let check = try await StatusCheck(session, policy)
+            report.last = check.last
             report.problems += check.problems
         } catch {
             let failure = CommandFailure(error)
@@ -204,7 +241,7 @@ struct NightlyCommand: AsyncParsableCommand {
                 environment: environment("HOME").map { ["HOME": $0] } ?? [:], limit: .seconds(12 * 3600),
                 outputLimit: 1 << 28
             ).run()
-            if statuses.contains(outcome.status) {
+            if statuses.contains(outcome.status), !outcome.output.isEmpty {
                 return try JSONDecoder().decode(Result.self, from: Data(outcome.output.utf8))
             }
             if let failed = try? JSONDecoder().decode(Failed.self, from: Data(outcome.errorOutput.utf8)) {

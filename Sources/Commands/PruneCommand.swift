@@ -12,7 +12,8 @@ struct PruneCommand: AsyncParsableCommand {
         commandName: "prune",
         abstract: "Forget the snapshots that the retention policy does not keep, and free their room.",
         discussion: """
-            The policy is policies/retention.yaml. History, evidence and foreign references are never touched. Can be \
+            The policy is policies/retention.yaml. History, evidence and foreign references are never touched; a record says \
+            what was forgotten. Can be \
             killed at any moment; the next prune goes on. The next snapshot reads every file once.
 
             EXAMPLE
@@ -63,7 +64,8 @@ struct PruneCommand: AsyncParsableCommand {
         if let lock {
             session.output.progress("pruning")
             do {
-                try store.prune(plan, holding: lock)
+                try await store.prune(
+                    plan, author: session.author, time: Clock.now.seconds, holding: lock)
             } catch let error as FileFailure
                 where error.reason == .noSpace || error.reason == .diskQuotaExceeded
             {

@@ -1,5 +1,6 @@
 internal import Capture
 internal import ArgumentParser
+internal import Configuration
 internal import Drivers
 internal import FileTree
 internal import GitStore
@@ -25,11 +26,12 @@ struct RestoreCommand: AsyncParsableCommand {
               understudy restore latest
               understudy restore --from ssh://backup@vault/srv/acme.git --identity recovery.key
               understudy restore --from acme.tar.zst --identity recovery.key --map /srv/ci=/data/ci --map 8010=8011
+              understudy restore 20261123 --only job:team/deploy
 
             EXIT STATUS
               0   the system is restored
               1   it failed; the old system is there again
-              6   the snapshot is damaged; nothing was changed
+              6   the snapshot is damaged, or not signed by whom it should be; nothing was changed
               7   refused before anything was touched; the reasons are printed
               10  there is no store
               11  another process writes to the store
@@ -42,6 +44,10 @@ struct RestoreCommand: AsyncParsableCommand {
 
     @Option(help: "Restore only this component; may be given again.")
     var component: [String] = []
+
+    @Option(
+        help: "Restore only file:PATH, repository:NAME or job:NAME into the live system; may be given again.")
+    var only: [String] = []
 
     @Option(
         name: .customLong("to"), help: "Restore into this directory and leave production alone.",
@@ -75,6 +81,12 @@ struct RestoreCommand: AsyncParsableCommand {
     @Option(help: "With --from: OLD=NEW, what is another here; may be given again.")
     var map: [String] = []
 
+    @Option(
+        help:
+            "Take only what this key signed, instead of those that the system file names: 'ssh-ed25519 AAAA…' or a .pub file; may be given again."
+    )
+    var signer: [String] = []
+
     @OptionGroup var identity: IdentityOption
 
     @OptionGroup var options: Options
@@ -106,6 +118,13 @@ struct RestoreCommand: AsyncParsableCommand {
         guard from != nil || (store == nil && name == nil && map.isEmpty) else {
             throw ValidationError("--store, --name and --map belong to --from.")
         }
+        for text in only where RestoreItem(text) == nil {
+            throw ValidationError("'\(text)' is no item: write file:/PATH, repository:NAME or job:NAME.")
+        }
+        guard only.isEmpty || component.isEmpty && destination == nil && from == nil else {
+            throw ValidationError(
+                "--only restores items into the live system: leave --component, --to and --from out.")
+        }
     }
 
     func run() async throws {
@@ -113,20 +132,23 @@ struct RestoreCommand: AsyncParsableCommand {
         let session = try arrival?.session ?? Session(options)
         try checkComponents(component, session)
         let store = try arrival?.store ?? session.store()
-        let request = RestoreRequest(
+        var request = RestoreRequest(
             components: Set(component),
             destination: try destination.map {
                 try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized()
             },
             starts: !noStart, resumesWork: resumeWork, allowsPartial: partial, author: session.author,
             accounts: arrival?.accounts ?? [:])
+        request.items = only.compactMap { RestoreItem($0) }
         let identities = try identity.read()
         if dryRun {
             let reference = try store.snapshot(id, of: session.system.name)
-            let plan = try await plan(reference, request, identities, store, session, arrival)
+            let notes = try await checkSignature(reference, store, session, arrival)
+            var plan = try await plan(reference, request, identities, store, session, arrival)
+            plan.warnings += notes
             session.output.endProgress()
-            let shown = encodable(plan, arrival)
-            try session.output.result(shown) { words(plan, arrival) }
+            let planned = plan
+            try session.output.result(encodable(planned, arrival)) { words(planned, arrival) }
             if !plan.refusals.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
             return
         }
@@ -139,6 +161,7 @@ struct RestoreCommand: AsyncParsableCommand {
         let report = try await session.healing(
             store, { [reference.commit] }, .contents, holding: lock
         ) { healed in
+            let notes = try await checkSignature(reference, store, session, arrival) + notes
             try checkIdentities(identities, reference, store, session)
             try await session.recover(store)
             var plan = try await plan(reference, request, identities, store, session, arrival)
@@ -193,12 +216,31 @@ struct RestoreCommand: AsyncParsableCommand {
         session.output.progress("planning")
         let reader = try store.reader()
         let stored = try store.read(reference, with: reader)
+        guard request.items.isEmpty else {
+            return try await ItemPlanner(session.system, store: store, reader: reader, identities: identities)
+                .plan(stored, request)
+        }
         var plan = try await RestorePlanner(
             session.system, store: store, reader: reader, identities: identities
         ).plan(stored, request)
         plan.warnings += arrival?.notes ?? []
         plan.refusals += arrival?.refusals ?? []
         return plan
+    }
+
+    /// Refuses a snapshot that was not signed by whom it should be, and returns what there is to say besides.
+    private func checkSignature(
+        _ reference: SnapshotReference, _ store: SnapshotStore, _ session: Session, _ arrival: Arrival?
+    ) async throws -> [String] {
+        let given = try signer.map { try signerKey($0) }
+        let signers = given.isEmpty ? session.description.signers : given
+        try await session.checkSignature(reference, signers, store)
+        let losses = try store.signsOfLoss(of: session.system.name)
+        guard arrival != nil, given.isEmpty, !signers.isEmpty else { return losses }
+        let names = signers.map(\.fingerprint).joined(separator: " or ")
+        return losses + [
+            "it is signed by whom its own system file names, \(names): whether that is yours, only you can tell (--signer KEY)"
+        ]
     }
 
     /// The system that comes from elsewhere, nil without `--from`.
@@ -215,7 +257,7 @@ struct RestoreCommand: AsyncParsableCommand {
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
             paths: plan.roots.map {
                 .init(
-                    component: $0.component, path: $0.root.path, create: $0.create, replace: $0.replace,
+                    component: $0.component, path: $0.target.string, create: $0.create, replace: $0.replace,
                     delete: $0.delete, keep: $0.keep, bytes: $0.bytes)
             },
             applied: plan.applications.flatMap { part in part.words.map { "\(part.component): \($0)" } },
@@ -236,7 +278,7 @@ struct RestoreCommand: AsyncParsableCommand {
                             ]
                         }
                         return [
-                            "  \(root.component)", root.root.path, "\(root.create)", "\(root.replace)",
+                            "  \(root.component)", root.target.string, "\(root.create)", "\(root.replace)",
                             "\(root.delete)",
                             "\(root.keep)", shown(bytes: root.bytes),
                         ]
@@ -263,7 +305,9 @@ struct RestoreCommand: AsyncParsableCommand {
         lines.append(
             report.proven
                 ? "  proven: read back, it equals the snapshot\(report.fixes.isEmpty ? "" : ", but for the fixes above")\(healthy)"
-                : "  not proven: equal to the snapshot, and not started")
+                : only.isEmpty
+                    ? "  not proven: equal to the snapshot, and not started"
+                    : "  each file was compared with the snapshot while it was written\(healthy)")
         if destination == nil { lines.append("  'understudy undo' takes it back") }
         return lines.joined(separator: "\n")
     }

@@ -6,6 +6,7 @@ internal import Git
 internal import GitStore
 internal import Glibc
 internal import Restore
+internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -26,12 +27,17 @@ struct Session: Sendable {
             policies: try Self.policies(description), output: Output(options))
     }
 
+    /// The policies that a snapshot carries, sorted: not `notify.yaml`, whose addresses can be as good as a password.
+    static let carriedPolicies = [
+        CanaryPolicyFile.fileName, RetentionPolicy.fileName, SnapshotPolicy.fileName,
+    ]
+
     /// The files of the policies, which a snapshot carries.
     private static func policies(_ description: SystemDescription) throws -> [(
         name: String, contents: [UInt8]
     )] {
         guard let directory = description.policies else { return [] }
-        return try [RetentionPolicy.fileName, SnapshotPolicy.fileName].sorted().compactMap { name in
+        return try Self.carriedPolicies.compactMap { name in
             try Files.readIfPresent(directory.appending(name), limit: 1 << 20).map { (name, $0) }
         }
     }
@@ -88,7 +94,8 @@ struct Session: Sendable {
 
     /// Opens the store.
     func store() throws -> SnapshotStore {
-        try SnapshotStore.open(at: description.store)
+        try SnapshotStore.open(
+            at: description.store, signer: description.signingKey.map { CommitSigner(key: $0) })
     }
 
     /// Who runs the command: the real person behind sudo, `name <name@host>`.
@@ -111,6 +118,8 @@ struct Session: Sendable {
         do {
             return try await body([])
         } catch {
+            // A snapshot of somebody else is not damaged: a copy of it would be no better.
+            guard !(error is SignatureFailure) else { throw error }
             failure = CommandFailure(error)
             guard failure.status == .verification else { throw error }
         }
@@ -123,6 +132,19 @@ struct Session: Sendable {
         }
         for line in report.words { output.progress(line) }
         return try await body(report.words)
+    }
+
+    /// Refuses a snapshot that nobody of `signers` signed, or that is another than it is called; whoever is asked for none
+    /// takes what comes.
+    func checkSignature(
+        _ reference: SnapshotReference, _ signers: [SignerKey], _ store: SnapshotStore
+    ) async throws {
+        guard !signers.isEmpty else { return }
+        let verification = try SignatureVerification(store, system: system.name, signers: signers)
+        let problems = try await verification.problems(of: reference)
+        guard problems.isEmpty else {
+            throw SignatureFailure(problems.joined(separator: "\n       "))
+        }
     }
 
     /// Says what an interrupted restore left, and puts the old trees back.

@@ -41,7 +41,7 @@ struct SnapshotsCommand: AsyncParsableCommand {
             return Row(
                 id: reference.id.description, time: reference.id.time,
                 status: stored.snapshot.status.rawValue,
-                proven: proven.contains(reference.id), signed: false,
+                proven: proven.contains(reference.id), signed: stored.commit.signature != nil,
                 tags: stored.commit.tags, message: stored.commit.subject)
         }
         try session.output.result(rows) {

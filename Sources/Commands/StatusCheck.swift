@@ -8,29 +8,36 @@ internal import SnapshotModel
 
 /// What a monitor asks: is anything older than the policy allows, or in a state that somebody must look at.
 struct StatusCheck: Encodable {
-    /// When the last complete snapshot was taken, seconds since 1970; nil when there is none.
-    var lastComplete: Int64?
-    /// When the last proven snapshot was taken, seconds since 1970; nil when there is none.
-    var lastProven: Int64?
+    /// When the last snapshot of each kind was taken.
+    var last = Freshness.Times()
     /// What is wrong.
     var problems: [NightReport.Problem] = []
 
-    /// Looks at the store, and at nothing of the live system.
-    init(_ session: Session, _ policy: NotifyPolicy) throws {
+    /// Looks at the store and at what its remotes were last seen to hold, and at nothing of the live system.
+    init(_ session: Session, _ policy: NotifyPolicy) async throws {
         let store = try session.store()
         let reader = try store.reader()
         let proven = try store.provenSnapshots(of: session.system.name, with: reader)
+        let remotes = Remotes(store)
+        let views = try await remotes.list().map { try remotes.view($0.name) }
         for reference in try store.snapshots(of: session.system.name).reversed() {
-            guard lastComplete == nil || lastProven == nil else { break }
+            guard last.complete == nil || last.proven == nil || last.pushed == nil else { break }
             guard try !store.isSafety(reference, with: reader) else { continue }
             let stored = try store.read(reference, with: reader)
-            if lastComplete == nil, stored.snapshot.status == .complete { lastComplete = stored.commit.time }
-            if lastProven == nil, proven.contains(reference.id) { lastProven = stored.commit.time }
+            let isComplete = stored.snapshot.status == .complete
+            if last.complete == nil, isComplete { last.complete = stored.commit.time }
+            if last.proven == nil, proven.contains(reference.id) { last.proven = stored.commit.time }
+            let isEverywhere = views.allSatisfy { $0?.lacks(of: [reference]).isEmpty ?? false }
+            if last.pushed == nil, isComplete, isEverywhere, !views.isEmpty {
+                last.pushed = stored.commit.time
+            }
         }
         problems = Freshness.problems(
-            lastComplete: lastComplete, lastProven: lastProven,
-            maxComplete: policy.maxCompleteAge ?? session.policy.warnAfter.components.seconds,
-            maxProven: policy.maxProvenAge, now: Clock.now.seconds)
+            last,
+            limits: .init(
+                complete: policy.maxCompleteAge ?? session.policy.warnAfter.components.seconds,
+                pushed: policy.maxPushedAge, proven: policy.maxProvenAge),
+            now: Clock.now.seconds)
         if let words = try Recovery.look(store.localDirectory) {
             problems.append(
                 .init("restore", words, hint: "'understudy restore' puts the old trees back and goes on"))

@@ -70,7 +70,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        guard !check else { return try runCheck(session) }
+        guard !check else { return try await runCheck(session) }
         let store = try session.store()
         let reader = try store.reader()
         let capture = SystemCapture(session.system, store: store)
@@ -119,8 +119,8 @@ struct StatusCommand: AsyncParsableCommand {
         try session.output.result(shown) { words(shown) }
     }
 
-    private func runCheck(_ session: Session) throws {
-        var result = try StatusCheck(session, try NotifyPolicy.read(for: session.description))
+    private func runCheck(_ session: Session) async throws {
+        var result = try await StatusCheck(session, try NotifyPolicy.read(for: session.description))
         try result.addLastNight(session)
         let shown = result
         try session.output.result(shown) { shown.words }

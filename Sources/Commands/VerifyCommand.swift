@@ -1,5 +1,6 @@
 internal import Capture
 internal import ArgumentParser
+internal import Configuration
 internal import Git
 internal import GitStore
 internal import SnapshotModel
@@ -19,7 +20,7 @@ struct VerifyCommand: AsyncParsableCommand {
             EXIT STATUS
               0   all is well
               1   there is no such snapshot
-              6   something is damaged; the paths are named
+              6   something is damaged, not signed by whom the system file names, or was dropped; it is named
               10  there is no store
               11  another process writes to the store (with --heal)
               12  an identity was given, and does not open the snapshot
@@ -73,16 +74,26 @@ struct VerifyCommand: AsyncParsableCommand {
             ? try store.snapshots(of: system)
             : try (ids.isEmpty ? ["latest"] : ids).map { try store.snapshot($0, of: system) }
         let verification = try Verification(store, identities: try identity.read())
+        let signers = session.description.signers
+        let signatures =
+            signers.isEmpty ? nil : try SignatureVerification(store, system: system, signers: signers)
         var verdicts: [SnapshotVerdict] = []
         for reference in references {
             session.output.progress("verifying \(reference.id)")
             var verdict = verification.verify(reference)
             // One that cannot even be read says so already.
+            if verdict.isOK, let signatures {
+                verdict.problems = try await signatures.problems(of: reference)
+            }
             if verdict.isOK { verdict.problems = try await verification.verifySources(reference) }
             verdicts.append(verdict)
         }
         if all { session.output.progress("verifying packs and history") }
-        let problems = all ? try verification.verifyStore() : []
+        var problems = all ? try verification.verifyStore() : []
+        if all {
+            problems += try await signatures?.problemsOfEvidence() ?? []
+            problems += try store.signsOfLoss(of: system)
+        }
         session.output.endProgress()
         let result = Result(
             ok: verdicts.allSatisfy(\.isOK) && problems.isEmpty,

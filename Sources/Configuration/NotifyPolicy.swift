@@ -9,7 +9,7 @@ package struct NotifyPolicy: Hashable, Sendable {
     }
 
     /// The keys of `maxAge`.
-    package enum AgeKey: String, CaseIterable, Sendable { case complete, proven }
+    package enum AgeKey: String, CaseIterable, Sendable { case complete, pushed, proven }
     /// The keys of `shrink`.
     package enum ShrinkKey: String, CaseIterable, Sendable { case entries, bytes, items }
     /// The keys of `webhook`.
@@ -64,6 +64,8 @@ package struct NotifyPolicy: Hashable, Sendable {
     package var maxCompleteAge: Int64?
     /// Seconds that the last proven snapshot may be old; nil when that does not matter.
     package var maxProvenAge: Int64?
+    /// Seconds that the last snapshot on every remote may be old; nil when that does not matter.
+    package var maxPushedAge: Int64?
     /// How many per cent of a component's entries may vanish from one night to the next.
     package var maxEntriesLost = 30
     /// How many per cent of a component's bytes may.
@@ -118,9 +120,9 @@ package struct NotifyPolicy: Hashable, Sendable {
         # built-in policy. Schema: notify.schema.json.
 
         # 'understudy status --check' ends with 7, and every night says so, when the last one is older: a number with m, h or d.
-        # `complete` left out is `warnAfter` of snapshot.yaml, `proven` left out may be any age.
+        # `complete` left out is `warnAfter` of snapshot.yaml; `pushed` (to every remote) and `proven` left out may be any age.
         #
-        #   maxAge: {complete: 26h, proven: 35d}
+        #   maxAge: {complete: 26h, pushed: 50h, proven: 35d}
         maxAge: {}
 
         # A night that lost more than so many per cent of a component's files, bytes or things (jobs, plugins, builders, tables)

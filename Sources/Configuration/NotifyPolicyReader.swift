@@ -32,6 +32,7 @@ struct NotifyPolicyReader {
             guard let age = fields[key.rawValue].flatMap({ document.seconds($0.value) }) else { continue }
             switch key {
             case .complete: policy.maxCompleteAge = age
+            case .pushed: policy.maxPushedAge = age
             case .proven: policy.maxProvenAge = age
             }
         }

@@ -128,6 +128,7 @@ package struct Relocation: Hashable, Sendable {
         var description = description
         description.store = path(description.store)
         description.policies = description.policies.map { path($0) }
+        description.signingKey = description.signingKey.map { path($0) }
         for index in description.components.indices {
             for (key, value) in description.components[index].settings {
                 description.components[index].settings[key] = applied(to: value)
@@ -145,6 +146,9 @@ package struct Relocation: Hashable, Sendable {
         }
         add("store", description.store.string, new.store.string)
         if let old = description.policies, let new = new.policies { add("policies", old.string, new.string) }
+        if let old = description.signingKey, let new = new.signingKey {
+            add("signing-key", old.string, new.string)
+        }
         for (component, moved) in zip(description.components, new.components) {
             for (key, value) in component.settings.sorted(by: { $0.key < $1.key }) {
                 let others = moved.settings[key].map(Self.texts) ?? []

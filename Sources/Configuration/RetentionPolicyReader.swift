@@ -69,11 +69,11 @@ struct RetentionPolicyReader {
 }
 
 extension DocumentReader {
-    /// A length of time in seconds: a number with m, h or d.
+    /// A length of time in seconds: a number with s, m, h or d.
     mutating func seconds(_ node: DocumentNode) -> Int64? {
-        let expected = "a time such as 90m, 26h or 2d"
+        let expected = "a time such as 90s, 90m, 26h or 2d"
         guard let text = text(node, expected: expected, isQuoted: true) else { return nil }
-        let units: [Character: Int64] = ["m": 60, "h": 3600, "d": 86400]
+        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
         let digits = text.dropLast()
         guard let unit = text.last, let factor = units[unit], digits.count <= 5, digits.first != "0",
             digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),

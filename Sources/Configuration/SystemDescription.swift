@@ -10,6 +10,10 @@ package struct SystemDescription: Hashable, Sendable {
     package var store: FilePath
     /// Who can open what is sealed, in the order of the file; nobody, and secrets are captured in clear.
     package var recipients: [Recipient]
+    /// Who may sign snapshots, in the order of the file; nobody, and signatures are not asked for.
+    package var signers: [SignerKey]
+    /// The key that signs snapshots on this host, absolute after reading; nil when they are not signed.
+    package var signingKey: FilePath?
     /// The components, in the order of the file.
     package var components: [Component]
     /// The directory of the policies, absolute after reading; nil for the built-in ones.
@@ -19,12 +23,15 @@ package struct SystemDescription: Hashable, Sendable {
 
     /// A description.
     package init(
-        name: String, store: FilePath, recipients: [Recipient] = [], components: [Component],
+        name: String, store: FilePath, recipients: [Recipient] = [], signers: [SignerKey] = [],
+        signingKey: FilePath? = nil, components: [Component],
         policies: FilePath? = nil, text: String = ""
     ) {
         self.name = name
         self.store = store
         self.recipients = recipients
+        self.signers = signers
+        self.signingKey = signingKey
         self.components = components
         self.policies = policies
         self.text = text

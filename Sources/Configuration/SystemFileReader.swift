@@ -12,7 +12,9 @@ struct SystemFileReader {
     /// What was found wrong so far.
     var document = DocumentReader()
 
-    private static let keys = ["system", "store", "recipients", "components", "policies"]
+    private static let keys = [
+        "system", "store", "recipients", "signers", "signing-key", "components", "policies",
+    ]
     private static let componentKeys = ["driver", "after"]
     private static let nameRule = "a name of a-z, 0-9, '.', '_' and '-' that begins with a letter or digit"
 
@@ -30,14 +32,18 @@ struct SystemFileReader {
         let name = fields["system"].flatMap { readName($0.value, of: "the system") }
         let store = fields["store"].flatMap { readPath($0.value, expected: "the path of the store") }
         let recipients = fields["recipients"].map { readRecipients($0.value) } ?? []
+        let signers = fields["signers"].map { readSigners($0.value) } ?? []
+        let signingKey = fields["signing-key"].flatMap {
+            readPath($0.value, expected: "the path of the key that signs snapshots")
+        }
         let components = fields["components"].flatMap { readComponents($0.value) }
         let policies = fields["policies"].flatMap {
             readPath($0.value, expected: "the directory of the policies")
         }
         guard let name, let store, let components else { return nil }
         return SystemDescription(
-            name: name, store: store, recipients: recipients, components: components, policies: policies,
-            text: text)
+            name: name, store: store, recipients: recipients, signers: signers, signingKey: signingKey,
+            components: components, policies: policies, text: text)
     }
 
     private mutating func readName(_ node: DocumentNode, of what: String) -> String? {
@@ -78,6 +84,25 @@ struct SystemFileReader {
                 return nil
             }
             return recipient
+        }
+    }
+
+    private mutating func readSigners(_ node: DocumentNode) -> [SignerKey] {
+        let expected = "a public key that may sign snapshots, ssh-ed25519 AAAA…"
+        let items = document.list(node, expected: "a list of keys, [ssh-ed25519 AAAA…]") ?? []
+        var seen: Set<SignerKey> = []
+        return items.compactMap { item in
+            guard let text = document.text(item, expected: expected) else { return nil }
+            guard let key = SignerKey(text) else {
+                document.refuse(item, expected: expected)
+                return nil
+            }
+            guard seen.insert(key).inserted else {
+                document.refuse(
+                    "found the key \(key.fingerprint) twice, expected each once", at: item.position)
+                return nil
+            }
+            return key
         }
     }
 

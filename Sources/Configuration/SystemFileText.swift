@@ -22,6 +22,19 @@ extension SystemDescription {
             lines.append(Self.recipientsComment)
             lines += Self.recipientLines(recipients)
         }
+        if !signers.isEmpty {
+            lines.append("")
+            lines.append(
+                "# Who may sign snapshots: 'verify' and 'restore' refuse what nobody of these signed.")
+            lines.append("signers:")
+            lines += signers.map { "  - \(scalar($0.description))" }
+        }
+        if let signingKey {
+            lines.append("")
+            lines.append(
+                "# The key that signs snapshots here; or the public half of one that an ssh-agent holds.")
+            lines.append("signing-key: \(scalar(try pathText(signingKey, as: "the signing key")))")
+        }
         if let policies {
             lines.append("")
             lines.append("# A directory with snapshot.yaml: what is captured in which class.")

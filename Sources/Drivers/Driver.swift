@@ -233,9 +233,12 @@ package struct StagedComponent: Sendable {
         package var staged: FilePath
         /// What stands at the final path now, nil when nothing does.
         package var live: FilePath?
+        /// The path below it that is staged alone, with the directories above it; nil for all of the root.
+        package var only: EntryPath?
 
         /// A staged root.
-        package init(root: Root, staged: FilePath, live: FilePath?) {
+        package init(root: Root, staged: FilePath, live: FilePath?, only: EntryPath? = nil) {
+            self.only = only
             self.root = root
             self.staged = staged
             self.live = live

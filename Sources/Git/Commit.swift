@@ -10,6 +10,8 @@ package struct Commit: Hashable, Sendable {
     package var time: Int64
     /// The message; its first line is for people, trailers are at its end.
     package var message: String
+    /// A signature over everything else, as git keeps it in the header `gpgsig`; nil for none.
+    package var signature: String?
 
     /// A commit.
     package init(tree: ObjectID, parents: [ObjectID], author: String, time: Int64, message: String) {
@@ -25,7 +27,12 @@ package struct Commit: Hashable, Sendable {
         var text = "tree \(tree)\n"
         for parent in parents { text += "parent \(parent)\n" }
         let person = "\(Self.plain(author)) \(time) +0000"
-        text += "author \(person)\ncommitter \(person)\n\n\(message.replacing("\0", with: ""))"
+        text += "author \(person)\ncommitter \(person)\n"
+        if let signature {
+            let lines = signature.split(separator: "\n")
+            text += "gpgsig " + lines.joined(separator: "\n ") + "\n"
+        }
+        text += "\n\(message.replacing("\0", with: ""))"
         if !text.hasSuffix("\n") { text += "\n" }
         return Array(text.utf8)
     }
@@ -50,6 +57,8 @@ package struct Commit: Hashable, Sendable {
             case "parent":
                 guard let parent = ObjectID(hex: rest.utf8) else { throw damaged }
                 parents.append(parent)
+            case "gpgsig": signature = String(rest)
+            case "": signature?.append("\n\(rest)")
             case "author":
                 let words = rest.split(separator: " ")
                 guard words.count >= 2, let seconds = Int64(words[words.count - 2]) else { throw damaged }
@@ -60,6 +69,23 @@ package struct Commit: Hashable, Sendable {
         }
         guard let tree else { throw damaged }
         self.tree = tree
+    }
+
+    /// What a commit's signature was made over, and the signature; nil when it has none, or not one of one kind.
+    package static func signed(_ contents: [UInt8]) -> (payload: [UInt8], signature: [UInt8])? {
+        let lines = contents.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        guard let end = lines.firstIndex(where: \.isEmpty) else { return nil }
+        let heads = lines[..<end].indices.filter { lines[$0].starts(with: "gpgsig".utf8) }
+        guard let start = heads.first, heads.count == 1, lines[start].starts(with: "gpgsig ".utf8) else {
+            return nil
+        }
+        let rest = lines[(start + 1)..<end].prefix { $0.first == UInt8(ascii: " ") }
+        let signature = [lines[start].dropFirst("gpgsig ".utf8.count)] + rest.map { $0.dropFirst() }
+        let payload = lines[..<start] + lines[rest.endIndex...]
+        let newline: [UInt8] = [UInt8(ascii: "\n")]
+        return (
+            Array(payload.joined(separator: newline)), Array(signature.joined(separator: newline)) + newline
+        )
     }
 
     /// The tree and the parents of any commit, whoever made it.

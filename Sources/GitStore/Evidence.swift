@@ -19,11 +19,14 @@ package struct EvidenceRecord: Hashable, Sendable {
 
 extension SnapshotStore {
     /// Adds a record to the chain of a kind (`restores`), durably: `report.json`, and what `more` writes beside it.
+    ///
+    /// What happened is recorded even when it cannot be signed: then the reason comes back.
+    @discardableResult
     package func addEvidence(
         _ kind: String, system: String, subject: String, report: [UInt8], about: SnapshotID, isProof: Bool,
         author: String, time: Int64, holding lock: WriterLock,
         more: (any ObjectLane) throws -> [TreeEntry] = { _ in [] }
-    ) throws {
+    ) async throws -> String? {
         let name = "refs/evidence/\(system)/\(kind)"
         let head = try reference(name)
         let pack = try PackWriter(reader())
@@ -35,10 +38,49 @@ extension SnapshotStore {
         let message = "\(subject)\n\nAbout: \(about)\n" + (isProof ? "Proves: \(about)\n" : "")
         let commit = Commit(
             tree: tree, parents: head.map { [$0] } ?? [], author: author, time: time, message: message)
-        let id = try lane.add(.commit, commit.contents)
+        let (signed, reason) = await signedIfPossible(commit)
+        let id = try lane.add(.commit, signed.contents)
         try lane.flush()
         _ = try pack.finish()
         try setReference(name, to: id, expecting: head)
+        return reason
+    }
+
+    static let prunes = "prunes"
+    static let forgotTrailer = "Forgot"
+
+    /// Records which snapshots are about to be forgotten, so that none of them is taken for one that somebody dropped.
+    ///
+    /// All of it is written anew: a prune may take away what lies there unused. Returns the commit.
+    func recordForgotten(
+        _ snapshots: [SnapshotID], of system: String, author: String, time: Int64, holding lock: WriterLock
+    ) async throws -> ObjectID {
+        let name = "refs/evidence/\(system)/\(Self.prunes)"
+        let head = try reference(name)
+        let pack = try PackWriter(reader(), rewrites: true)
+        let lane = pack.lane()
+        let list = snapshots.map { "\"\($0)\"" }.joined(separator: ", ")
+        let report = try lane.add(.blob, Array("{\"forgotten\": [\(list)]}\n".utf8))
+        let tree = try lane.add(.tree, Tree.contents([TreeEntry("report.json", .file, report)]))
+        let message =
+            "forgot \(snapshots.count) snapshots\n\n"
+            + snapshots.map { "\(Self.forgotTrailer): \($0)\n" }.joined()
+        let commit = Commit(
+            tree: tree, parents: head.map { [$0] } ?? [], author: author, time: time, message: message)
+        let id = try lane.add(.commit, await signedIfPossible(commit).commit.contents)
+        try lane.flush()
+        _ = try pack.finish()
+        try setReference(name, to: id, expecting: head)
+        return id
+    }
+
+    private func signedIfPossible(_ commit: Commit) async -> (commit: Commit, reason: String?) {
+        guard let signer else { return (commit, nil) }
+        do {
+            return (try await signer.sign(commit), nil)
+        } catch {
+            return (commit, "\(error)")
+        }
     }
 
     /// The records of a system, newest first within each kind.

@@ -67,15 +67,22 @@ extension SnapshotStore {
     /// Carries a plan out, in the order of docs/design.md section 4.
     ///
     /// A kill at any instant loses nothing that is kept, and the next prune goes on.
-    package func prune(_ plan: PrunePlan, holding lock: WriterLock) throws {
+    package func prune(
+        _ plan: PrunePlan, author: String, time: Int64, holding lock: WriterLock
+    ) async throws {
         try Repack.removeOrphans(in: path)
+        var record: ObjectID?
+        if !plan.forgotten.isEmpty {
+            record = try await recordForgotten(
+                plan.forgotten.map(\.id), of: plan.system, author: author, time: time, holding: lock)
+        }
         for reference in plan.forgotten {
             try removeReference(name(of: reference, plan.system), expecting: reference.commit)
         }
         try syncReferences(of: plan.system)
         guard plan.repack.packs > 0 else { return }
         try plan.repack.copy()
-        for tip in try tips() where !plan.live.contains(tip.target) {
+        for tip in try tips() where !plan.live.contains(tip.target) && tip.target != record {
             throw StoreFailure(
                 .raced, "somebody else moved \(tip.name) meanwhile, so no object was removed",
                 hint: "run the command again when nobody pushes to the store")

@@ -53,7 +53,7 @@ package struct Pull: Sendable {
             snapshots: view.snapshots.keys.filter { own[$0] == nil }.compactMap { SnapshotID($0) }.sorted(),
             evidence: try view.evidence.keys.sorted().filter {
                 try isNew(view.evidence[$0], "refs/evidence/\(system)/\($0)")
-            }, conflicts: conflicts, lost: try remotes.view(remote.name).map { view.lost(since: $0) } ?? [])
+            }, conflicts: conflicts, lost: try remotes.lost(view, of: remote.name))
     }
 
     /// The plan for a part of the snapshots; history and evidence come with it.

@@ -46,12 +46,11 @@ package struct Push: Sendable {
     package func plan(_ remote: Remote, now: Int64) async throws -> PushPlan {
         let remotes = Remotes(store)
         let view = try await remotes.look(at: remote, system: system, now: now)
-        let before = try remotes.view(remote.name)
         let own = try store.snapshots(of: system)
         var plan = PushPlan(
             remote: remote, view: view, history: nil, snapshots: [], evidence: [], conflicts: [],
             onlyThere: [],
-            lost: before.map { view.lost(since: $0) } ?? [])
+            lost: try remotes.lost(view, of: remote.name))
         for snapshot in own {
             switch view.snapshots[snapshot.id.description] {
             case nil: plan.snapshots.append(snapshot)
@@ -110,7 +109,11 @@ package struct Push: Sendable {
     ) async throws {
         let remote = plan.remote
         // Where in history each commit stands, newest first: it only ever moves forward there.
-        let line = plan.history == nil ? [] : try chain(plan.history, downTo: view.history)
+        let line =
+            plan.history == nil
+            ? []
+            : try store.chain(
+                plan.history, downTo: view.history.flatMap { ObjectID(hex: $0.utf8) })
         func moveHistory(to commit: ObjectID) async throws {
             guard let new = line.firstIndex(of: commit) else { return }
             let current =
@@ -171,19 +174,16 @@ package struct Push: Sendable {
     ) throws -> ObjectID? {
         guard let own, theirs != own.description else { return nil }
         guard let theirs else { return own }
-        if try chain(own, downTo: theirs).count < chain(own, downTo: nil).count { return own }
+        guard try !store.chain(own, downTo: nil).contains(where: { $0.description == theirs }) else {
+            return own
+        }
         if let id = ObjectID(hex: theirs.utf8), try store.reader().contains(id),
-            try chain(id, downTo: own.description).count < chain(id, downTo: nil).count
+            try store.chain(id, downTo: nil).contains(own)
         {
             // It is ahead of us, and we have seen it: nothing to bring.
             return nil
         }
         plan.conflicts.append("\(what) goes on there with \(theirs), which is no part of what is here")
         return nil
-    }
-
-    /// The commits from a tip down to one that is left out, along first parents, newest first.
-    private func chain(_ tip: ObjectID?, downTo end: String?) throws -> [ObjectID] {
-        try store.chain(tip, downTo: end.flatMap { ObjectID(hex: $0.utf8) })
     }
 }

@@ -45,17 +45,6 @@ package struct RemoteView: Codable, Hashable, Sendable {
     package func lacks(of snapshots: [SnapshotReference]) -> [SnapshotID] {
         snapshots.map(\.id).filter { self.snapshots[$0.description] == nil }
     }
-
-    /// What it held when it was looked at before and does not hold now, as words.
-    package func lost(since before: RemoteView) -> [String] {
-        before.snapshots.keys.sorted().compactMap { id in
-            guard let commit = snapshots[id] else { return "the snapshot \(id) is not there any more" }
-            return commit == before.snapshots[id] ? nil : "the snapshot \(id) is another than it was"
-        } + (before.history != nil && history == nil ? ["the history is not there any more"] : [])
-            + before.evidence.keys.sorted().filter { evidence[$0] == nil }.map {
-                "the evidence of \($0) is not there any more"
-            }
-    }
 }
 
 /// The git remotes of a store: their names and addresses are in the store's own configuration, as git keeps them.
@@ -151,6 +140,39 @@ package struct Remotes: Sendable {
                 .damaged, "\(viewFile(name)) cannot be read: \(error)",
                 hint: "remove it: the next push or pull writes it anew")
         }
+    }
+
+    /// What a remote held when it was looked at before and does not hold in `view`, as words.
+    func lost(_ view: RemoteView, of name: String) throws -> [String] {
+        guard let before = try self.view(name) else { return [] }
+        var lost = before.snapshots.sorted { $0.key < $1.key }.compactMap { id, commit -> String? in
+            guard let now = view.snapshots[id] else { return "the snapshot \(id) is not there any more" }
+            return commit == now ? nil : "the snapshot \(id) is another than it was"
+        }
+        if let old = before.history.flatMap({ ObjectID(hex: $0.utf8) }), view.history != before.history {
+            let isKnown = try store.reader().contains(old)
+            let older = isKnown ? try store.chain(old, downTo: nil).map(\.description) : []
+            if view.history.map({ older.contains($0) }) ?? true {
+                lost.append("the history does not go to \(old) any more")
+            }
+        }
+        for kind in before.evidence.keys.sorted() where view.evidence[kind] == nil {
+            lost.append("the evidence of \(kind) is not there any more")
+        }
+        return lost
+    }
+
+    /// The snapshots that any remote held when it was last looked at.
+    func snapshots() throws -> Set<SnapshotID> {
+        let directory = store.localDirectory.appending("remotes")
+        guard try Files.isDirectory(directory) else { return [] }
+        var found: Set<SnapshotID> = []
+        for name in try Files.names(directory) where name.suffix(5).elementsEqual(".json".utf8) {
+            // The file is named like the remote, or like what can stand for its name.
+            guard let view = try view(String(decoding: name.dropLast(5), as: UTF8.self)) else { continue }
+            found.formUnion(view.snapshots.keys.compactMap { SnapshotID($0) })
+        }
+        return found
     }
 
     /// Keeps what a remote was seen to hold.

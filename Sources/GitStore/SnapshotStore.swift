@@ -11,8 +11,11 @@ package final class SnapshotStore: Sendable {
     /// Where the store is.
     package let path: FilePath
     private let repository: Mutex<Repository>
+    /// What signs snapshots and evidence, nil when nothing does.
+    package let signer: CommitSigner?
 
-    private init(_ path: FilePath, _ repository: consuming sending Repository) {
+    private init(_ path: FilePath, _ repository: consuming sending Repository, signer: CommitSigner? = nil) {
+        self.signer = signer
         self.path = path
         self.repository = Mutex(repository)
     }
@@ -70,7 +73,7 @@ package final class SnapshotStore: Sendable {
     /// Opens the store at `path`.
     ///
     /// Throws a ``StoreFailure`` with code `noStore` when there is none, `newerFormat` when this version is too old.
-    package static func open(at path: FilePath) throws -> SnapshotStore {
+    package static func open(at path: FilePath, signer: CommitSigner? = nil) throws -> SnapshotStore {
         guard try Files.isDirectory(path) else {
             throw StoreFailure(
                 .noStore, "there is no store at \(path)",
@@ -88,7 +91,7 @@ package final class SnapshotStore: Sendable {
             // 'git clone --mirror' copies references and objects, and no configuration: each snapshot says its own format,
             // and the first writer sets the rest.
             guard try repository.references("refs/snapshots/").isEmpty else {
-                return SnapshotStore(path, repository)
+                return SnapshotStore(path, repository, signer: signer)
             }
             throw StoreFailure(
                 .noStore,
@@ -101,7 +104,7 @@ package final class SnapshotStore: Sendable {
                 "the store \(path) has format \(format), and this version reads formats up to \(Snapshot.currentFormat)",
                 hint: "use the version of Understudy that made it, or a newer one")
         }
-        return SnapshotStore(path, repository)
+        return SnapshotStore(path, repository, signer: signer)
     }
 
     /// Reads objects as they are now.

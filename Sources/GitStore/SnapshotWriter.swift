@@ -50,7 +50,7 @@ extension SnapshotStore {
     /// of them moves; history moves first, so that a snapshot's parent is always part of it.
     package func commit(
         _ draft: SnapshotDraft, to pack: PackWriter, reader: ObjectReader, holding lock: WriterLock
-    ) throws -> SnapshotReference {
+    ) async throws -> SnapshotReference {
         let system = draft.snapshot.system
         let lane = pack.lane()
         let json = try SnapshotJSON.encode(draft.snapshot)
@@ -61,12 +61,11 @@ extension SnapshotStore {
         let head = try reference(historyName)
         let parent = try historyCommit(draft, head, reader, lane)
         let sources = try keepAlive(draft.keepAlives, lane)
-        let commit = try lane.add(
-            .commit,
-            Commit(
-                tree: tree, parents: [parent] + sources, author: draft.author, time: draft.time,
-                message: message(draft, json: json)
-            ).contents)
+        var value = Commit(
+            tree: tree, parents: [parent] + sources, author: draft.author, time: draft.time,
+            message: message(draft, json: json, previous: try snapshots(of: system).last?.id))
+        if let signer { value = try await signer.sign(value) }
+        let commit = try lane.add(.commit, value.contents)
         try lane.flush()
         _ = try pack.finish()
         if parent != head { try setReference(historyName, to: parent, expecting: head) }
@@ -101,14 +100,16 @@ extension SnapshotStore {
     static let purposeTrailer = "Purpose"
     static let safety = "safety"
     static let tagTrailer = "Tag"
+    static let previousTrailer = "Previous"
 
     /// One line for people, then trailers that bind every byte by SHA-256: the description names the digest of each
     /// manifest and lock, and the manifests name the digest of each file.
-    private func message(_ draft: SnapshotDraft, json: [UInt8]) -> String {
+    private func message(_ draft: SnapshotDraft, json: [UInt8], previous: SnapshotID?) -> String {
         var text = draft.subject + "\n\n"
         if !draft.body.isEmpty { text += draft.body + "\n\n" }
         text += "Snapshot: \(draft.snapshot.id)\nStatus: \(draft.snapshot.status.rawValue)\n"
         if draft.isSafety { text += "\(Self.purposeTrailer): \(Self.safety)\n" }
+        if let previous { text += "\(Self.previousTrailer): \(previous)\n" }
         for tag in draft.tags { text += "\(Self.tagTrailer): \(tag)\n" }
         text += "Snapshot-SHA256: \(hex(SHA256.digest(json)))\n"
         for component in draft.snapshot.components {

@@ -186,6 +186,12 @@ extension StoreFile {
             }
             if !isOurs { try store.setReference(history.name, to: history.target, expecting: own) }
         }
+        try store.keepAbsent(
+            before: snapshots.compactMap { snapshot in
+                SnapshotID(String(snapshot.name.dropFirst(prefix.count))).map {
+                    SnapshotReference(id: $0, commit: snapshot.target)
+                }
+            }, of: system)
         var brought: [SnapshotID] = []
         for snapshot in snapshots where try store.reference(snapshot.name) == nil {
             try store.setReference(snapshot.name, to: snapshot.target, expecting: nil)

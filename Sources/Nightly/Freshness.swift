@@ -1,20 +1,40 @@
-/// Says when silence is a failure: the last complete or proven snapshot is older than it may be.
+/// Says when silence is a failure: the last complete, pushed or proven snapshot is older than it may be.
 package enum Freshness {
-    /// What is too old at `now`, all in seconds since 1970; `maxProven` nil for any age.
+    /// When the last snapshot of each kind was taken, in seconds since 1970; nil when there is none.
+    package struct Times: Codable, Hashable, Sendable {
+        /// The last complete one.
+        package var complete: Int64?
+        /// The last complete one that every remote was seen to hold.
+        package var pushed: Int64?
+        /// The last proven one.
+        package var proven: Int64?
+
+        /// No snapshot.
+        package init(complete: Int64? = nil, pushed: Int64? = nil, proven: Int64? = nil) {
+            self.complete = complete
+            self.pushed = pushed
+            self.proven = proven
+        }
+    }
+
+    /// What is too old at `now`; `limits` are the ages that each may have, nil for any.
     package static func problems(
-        lastComplete: Int64?, lastProven: Int64?, maxComplete: Int64, maxProven: Int64?, now: Int64
+        _ last: Times, limits: Times, now: Int64
     ) -> [NightReport.Problem] {
         var problems: [NightReport.Problem] = []
-        if let words = words("complete", lastComplete, maxComplete, now) {
+        if let limit = limits.complete, let words = words("complete", last.complete, limit, now) {
             problems.append(
                 .init(
                     "age", words,
                     hint: "run 'understudy nightly' and read what it says; see that it is scheduled"))
         }
-        if let maxProven, let words = words("proven", lastProven, maxProven, now) {
+        if let limit = limits.pushed, let words = words("pushed", last.pushed, limit, now) {
             problems.append(
-                .init("proof", words, hint: "restore one, beside production or into it, and see that it runs")
-            )
+                .init("age", words, hint: "run 'understudy push'; 'understudy remote add' names where to"))
+        }
+        if let limit = limits.proven, let words = words("proven", last.proven, limit, now) {
+            problems.append(
+                .init("proof", words, hint: "run 'understudy drill', which restores one into isolation"))
         }
         return problems
     }

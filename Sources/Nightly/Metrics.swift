@@ -13,10 +13,14 @@ extension NightReport {
         add("last_run_problems", "What the last nightly run found wrong.", [(labels, Int64(problems.count))])
         add(
             "last_complete_timestamp_seconds", "When the last complete snapshot was taken, 0 when none was.",
-            time(lastComplete))
+            time(last.complete))
         add(
             "last_proven_timestamp_seconds", "When the last proven snapshot was taken, 0 when none was.",
-            time(lastProven))
+            time(last.proven))
+        add(
+            "last_pushed_timestamp_seconds",
+            "When the last snapshot that every remote holds was taken, 0 when there is none.",
+            time(last.pushed))
         let parts = components.sorted { $0.key < $1.key }
         func each(_ value: (ComponentSize) -> Int64) -> [(String, Int64)] {
             parts.map { ("\(labels),component=\"\(Self.label($0.key))\"", value($0.value)) }

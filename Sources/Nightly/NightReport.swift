@@ -6,7 +6,7 @@ package import SystemPackage
 package struct NightReport: Codable, Hashable, Sendable {
     /// Something that somebody has to look at.
     package struct Problem: Codable, Hashable, Sendable {
-        /// What it is, for machines: `snapshot`, `partial`, `shrink`, `prune`, `age`, `proof`, `restore`, `notify`.
+        /// What it is, for machines: `snapshot`, `partial`, `push`, `shrink`, `prune`, `age`, `proof`, `restore`, `notify`.
         package var kind: String
         /// What is wrong, for people.
         package var message: String
@@ -31,10 +31,8 @@ package struct NightReport: Codable, Hashable, Sendable {
     package var finished: Int64
     /// The snapshot that was taken, nil when none was.
     package var snapshot: String?
-    /// When the last complete snapshot was taken, seconds since 1970; nil when there is none.
-    package var lastComplete: Int64?
-    /// When the last proven snapshot was taken, seconds since 1970; nil when there is none.
-    package var lastProven: Int64?
+    /// When the last snapshot of each kind was taken.
+    package var last: Freshness.Times
     /// What there was of each component.
     package var components: [String: ComponentSize]
     /// The sizes that later nights are compared with: those of the last night that did not shrink, or that were accepted.
@@ -50,6 +48,7 @@ package struct NightReport: Codable, Hashable, Sendable {
         self.host = host
         self.started = started
         finished = started
+        last = .init()
         components = [:]
         self.baseline = baseline
         problems = []

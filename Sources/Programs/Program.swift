@@ -1,3 +1,4 @@
+internal import Cfiles
 internal import Glibc
 package import SystemPackage
 internal import Subprocess
@@ -171,13 +172,21 @@ package struct Program: Sendable {
     }
 
     @concurrent private func execute() async throws -> Outcome {
+        // From a file in memory, and not through a pipe: a program may end before it has read everything, or anything.
+        let file = FileDescriptor(rawValue: unsafe cfiles_memory_file("input"))
+        guard file.rawValue >= 0 else {
+            throw ProgramFailure("cannot run \(name): \(Errno(rawValue: errno))")
+        }
+        defer { try? file.close() }
         do {
+            try file.writeAll(input)
+            try file.seek(offset: 0, from: .start)
             let result = try await Subprocess.run(
                 command.executable, arguments: command.arguments,
                 environment: variables,
                 workingDirectory: directory,
                 platformOptions: options,
-                input: .array(input),
+                input: .fileDescriptor(file, closeAfterSpawningProcess: false),
                 output: .string(limit: outputLimit),
                 error: .string(limit: outputLimit))
             return Outcome(
@@ -185,6 +194,8 @@ package struct Program: Sendable {
                 errorOutput: result.standardError)
         } catch let error as SubprocessError {
             throw ProgramFailure("cannot run \(name): \(error)")
+        } catch let error as Errno {
+            throw ProgramFailure("cannot run \(name): its input cannot be kept: \(error)")
         }
     }
 

@@ -63,7 +63,7 @@ package final class RestoreEngine {
         let began = clock.now
         do {
             try await step("stage") { try await stage() }
-            try await step("verify") { notes += try await staging.verify() }
+            try await step("verify") { notes += try await verify() }
         } catch {
             try await removeStaged()
             throw error
@@ -71,13 +71,15 @@ package final class RestoreEngine {
         if request.destination == nil {
             try await replaceProduction(holding: lock)
         }
-        let isProven = request.destination == nil && (request.starts || !runsAnything) && unproven.isEmpty
-        let report = RestoreReport(
+        let isProven =
+            request.destination == nil && (request.starts || !runsAnything) && unproven.isEmpty
+            && request.items.isEmpty
+        var report = RestoreReport(
             snapshot: stored.reference.id, safety: safety,
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
             steps: steps, fixes: fixes, started: started, proven: isProven, notes: notes,
             seconds: seconds(clock.now - began))
-        try record(report, holding: lock)
+        report.notes += try await record(report, holding: lock)
         return report
     }
 
@@ -86,6 +88,16 @@ package final class RestoreEngine {
     }
 
     // MARK: Before production is touched
+
+    private func verify() async throws -> [String] {
+        guard request.items.isEmpty else {
+            // A driver reads whole components; each file was compared with the manifest while it was written.
+            return [
+                "\(request.items.map(\.description).joined(separator: ", ")): every byte is the snapshot's"
+            ]
+        }
+        return try await staging.verify()
+    }
 
     private func stage() async throws {
         let isProduction = request.destination == nil
@@ -108,7 +120,7 @@ package final class RestoreEngine {
                 roots.append(
                     .init(
                         root: root.root, staged: isProduction ? beside.appending(name) : live,
-                        live: root.isThere ? live : nil))
+                        live: root.isThere ? live : nil, only: root.only))
                 guard isProduction else { continue }
                 journal.stagingDirectories.append(beside.string)
                 try journal.write(store.localDirectory)
@@ -120,7 +132,7 @@ package final class RestoreEngine {
             let kept = application == nil ? nil : request.destination?.appending(captured.name)
             try await staging.write(captured, to: roots, artifacts: kept)
             try await staging.rebuild(keepsArtifacts: application != nil)
-            if isProduction, let application, let component = staging.components.last {
+            if isProduction, request.items.isEmpty, let application, let component = staging.components.last {
                 try await stage(application, component)
             }
             if application != nil, kept == nil { try staging.removeArtifacts() }
@@ -160,15 +172,17 @@ package final class RestoreEngine {
             try await step("fix") { try await fix() }
             for component in staging.components {
                 for root in component.roots {
-                    guard let inode = try Files.status(root.staged)?.inode else {
+                    let target = FilePath(root.root.path).appending(root.only)
+                    let staged = root.staged.appending(root.only)
+                    guard let inode = try Files.status(staged)?.inode else {
                         throw RestoreFailure(
-                            .failed, "\(root.staged) went away before it was exchanged",
+                            .failed, "\(staged) went away before it was exchanged",
                             hint: "run the restore again")
                     }
                     journal.places.append(
                         .init(
-                            component: component.captured.name, root: root.root.name, live: root.root.path,
-                            other: root.staged.string, inode: inode))
+                            component: component.captured.name, root: root.root.name, live: target.string,
+                            other: staged.string, inode: inode))
                 }
             }
             try syncStaged()
@@ -236,6 +250,10 @@ package final class RestoreEngine {
     private func fix() async throws {
         for component in staging.components {
             guard let driver = system.driver(of: component.captured.name) else { continue }
+            // Of single items only a job has what a driver must look after: its build numbers.
+            guard request.items.isEmpty || request.items.contains(where: { $0.kind == .job }) else {
+                continue
+            }
             fixes += try await driver.afterRestore(component)
         }
     }
@@ -336,12 +354,14 @@ package final class RestoreEngine {
         try journal.write(store.localDirectory)
     }
 
-    private func record(_ report: RestoreReport, holding lock: WriterLock) throws {
-        guard request.destination == nil else { return }
-        try store.addEvidence(
+    /// Keeps the report as evidence, and says why it could not be signed, where it should be.
+    private func record(_ report: RestoreReport, holding lock: WriterLock) async throws -> [String] {
+        guard request.destination == nil else { return [] }
+        let reason = try await store.addEvidence(
             "restores", system: system.name, subject: "restored \(stored.reference.id)",
             report: try ReportJSON.encode(report), about: stored.reference.id, isProof: report.proven,
             author: request.author, time: Clock.now.seconds, holding: lock)
+        return reason.map { ["the record of this restore is not signed: \($0)"] } ?? []
     }
 
     private func step(_ name: String, _ body: () async throws -> Void) async throws {

@@ -1,4 +1,5 @@
 package import Drivers
+internal import FileTree
 package import GitStore
 package import SnapshotModel
 package import SystemPackage
@@ -23,6 +24,11 @@ package struct RestorePlan: Sendable {
         package var bytes: Int64
         /// Whether something stands at the path now.
         package var isThere: Bool
+        /// The path below the root that is restored alone; nil for all of the root.
+        package var only: EntryPath?
+
+        /// What is exchanged: the root, or what lies at ``only`` in it.
+        package var target: FilePath { FilePath(root.path).appending(only) }
     }
 
     /// The snapshot.
@@ -62,6 +68,13 @@ package struct RestorePlan: Sendable {
     package var bytes: Int64 { roots.reduce(0) { $0 + $1.bytes } }
 }
 
+extension FilePath {
+    /// The path of what is restored alone below this one; this one when all of it is.
+    func appending(_ only: EntryPath?) -> FilePath {
+        only.map { pushing(FilePath(bytes: $0.bytes)) } ?? self
+    }
+}
+
 /// What somebody asks of a restore.
 package struct RestoreRequest: Sendable {
     /// The components; empty for all.
@@ -78,6 +91,8 @@ package struct RestoreRequest: Sendable {
     package var author: String
     /// Users and groups that are called otherwise on this host, by their names in the snapshot.
     package var accounts: [String: String]
+    /// Single items that are restored, and nothing else; empty for whole components.
+    package var items: [RestoreItem] = []
 
     /// A request.
     package init(

@@ -28,7 +28,11 @@ struct SourceRestore {
         // Left by a restore that was killed.
         try Files.removeTree(scratch)
         for line in try SourcesLock(reader.contents(entry.id, .blob)).lines {
-            guard let root = roots.first(where: { $0.root.name == line.repository.root }),
+            let repository = line.repository
+            guard
+                let root = roots.first(where: {
+                    $0.root.name == repository.root && $0.only.map(repository.path.isAtOrBelow) ?? true
+                }),
                 let keepAlive = ObjectID(hex: line.keepAlive.utf8), keepAlive != .none
             else { continue }
             do {

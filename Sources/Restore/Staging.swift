@@ -55,7 +55,7 @@ struct Staging {
             }
             let writer = TreeWriter(
                 content, reader: reader, owners: owners,
-                opening: plan.openings[captured.name])
+                opening: plan.openings[captured.name], only: root.only)
             do {
                 written[name] = try writer.write(to: root.staged)
             } catch let error as FileFailure

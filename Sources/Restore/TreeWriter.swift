@@ -4,7 +4,7 @@ internal import FileTree
 package import Git
 package import GitStore
 package import Sealing
-internal import SnapshotModel
+package import SnapshotModel
 internal import Synchronization
 package import SystemPackage
 internal import Workers
@@ -37,9 +37,14 @@ internal import Workers
     private let reader: ObjectReader
     private let owners: OwnerMap
     private let opening: SealedOpening?
+    private let only: EntryPath?
     private let work = WorkStack<Work>(threads: usualThreads)
     private let written = Mutex(WrittenFiles())
-    private let hardLinks = Mutex<[(place: OpenDirectory, directory: Pending, entry: Entry)]>([])
+    private let hardLinks = Mutex<
+        [(place: OpenDirectory, directory: Pending, entry: Entry, first: EntryPath)]
+    >([])
+    /// First names that are not written, and the names that stand for them.
+    private let standIns = Mutex<[EntryPath: EntryPath]>([:])
 
     /// One thread's own.
     private final class Lane {
@@ -49,8 +54,13 @@ internal import Workers
         init(_ reader: ObjectReader) { lane = ReaderLane(reader) }
     }
 
-    /// A writer of one root; `opening` opens what is sealed of it.
-    package init(_ root: StoredRoot, reader: ObjectReader, owners: OwnerMap, opening: SealedOpening? = nil) {
+    /// A writer of one root; `opening` opens what is sealed of it, `only` is the path that is written with all below it and
+    /// the directories above it, nil for everything.
+    package init(
+        _ root: StoredRoot, reader: ObjectReader, owners: OwnerMap, opening: SealedOpening? = nil,
+        only: EntryPath? = nil
+    ) {
+        self.only = only
         self.opening = opening
         self.root = root
         self.reader = reader
@@ -73,7 +83,7 @@ internal import Workers
         try work.run(
             start: { _ in Lane(reader) }, body: { piece, lane in try write(piece, lane) },
             end: { lane in written.withLock { $0.merge(lane.written) } })
-        try root.checkAllWasMet()
+        if only == nil { try root.checkAllWasMet() }
         try writeHardLinks(top: place)
         return written.withLock { $0 }
     }
@@ -82,7 +92,7 @@ internal import Workers
         let pending = Pending(piece.directory.entry, piece.place, parent: piece.parent)
         let contents = try StoredRoot.contents(piece.directory, with: reader)
         var next: [Work] = []
-        for entry in piece.directory.children {
+        for entry in piece.directory.children where isWritten(entry.path) {
             let name = Array(entry.path.name)
             switch entry.kind {
             case .directory:
@@ -98,9 +108,9 @@ internal import Workers
                     name, target: target, owner: ids.owner, group: ids.group,
                     modified: (entry.modified.seconds, entry.modified.nanoseconds))
             case .file:
-                if entry.hardLink != nil {
+                if let first = firstName(of: entry) {
                     pending.open.add(1, ordering: .relaxed)
-                    hardLinks.withLock { $0.append((piece.place, pending, entry)) }
+                    hardLinks.withLock { $0.append((piece.place, pending, entry, first)) }
                 } else {
                     try writeFile(entry, name, in: piece.place, contents, lane)
                 }
@@ -110,6 +120,22 @@ internal import Workers
         pending.open.add(next.count + 1, ordering: .relaxed)
         work.push(next)
         try finish(pending)
+    }
+
+    /// The name that an entry is another name of; nil for a file whose contents are written here.
+    private func firstName(of entry: Entry) -> EntryPath? {
+        guard let first = entry.hardLink else { return nil }
+        guard let only, !first.isAtOrBelow(only) else { return first }
+        return standIns.withLock { known in
+            if let other = known[first] { return other }
+            known[first] = entry.path
+            return nil
+        }
+    }
+
+    private func isWritten(_ path: EntryPath) -> Bool {
+        guard let only else { return true }
+        return path.isAtOrBelow(only) || only.isAtOrBelow(path)
     }
 
     /// Counts one part of a directory as done, and sets its metadata when that was the last; then its parent's.
@@ -125,8 +151,7 @@ internal import Workers
 
     /// Gives files their further names, when all first names are there.
     private func writeHardLinks(top: OpenDirectory) throws {
-        for (place, directory, entry) in hardLinks.withLock({ $0 }) {
-            guard let first = entry.hardLink else { continue }
+        for (place, directory, entry, first) in hardLinks.withLock({ $0 }) {
             var holder = top
             for name in first.parent.components { holder = try holder.directory(Array(name)) }
             try place.createHardLink(Array(entry.path.name), to: Array(first.name), in: holder)

@@ -70,7 +70,7 @@ package final class Room: ShadowRoom {
             state.count += 1
             return state.count
         }
-        return logs.appending("\(arm.rawValue)-\(number)-\(name)")
+        return logs.appending("\(number)-\(name)")
     }
 
     /// Runs a program in isolation to its end.

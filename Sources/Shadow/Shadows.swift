@@ -202,7 +202,7 @@ package struct Shadows {
         for fix in made where !fixes.contains(fix) { fixes.append(fix) }
         try masking.search(copy)
         if let user { try await workspace.give(to: user) }
-        return room(arm, copy)
+        return try room(arm, copy, logs: name)
     }
 
     /// A shadow that runs with what is made from packages as it was restored, on the data and files of another one; `packages`
@@ -225,11 +225,13 @@ package struct Shadows {
         }
         let copy = ShadowCopy(
             staged: staged, socketDirectory: room.copy.socketDirectory, workspace: workspace.directory)
-        return self.room(.control, copy)
+        return try self.room(.control, copy, logs: "back")
     }
 
-    private func room(_ arm: Arm, _ copy: ShadowCopy) -> Room {
-        Room(
+    private func room(_ arm: Arm, _ copy: ShadowCopy, logs name: String) throws -> Room {
+        let logs = logs.appending(name)
+        try Files.makeDirectory(logs, mode: 0o700)
+        return Room(
             arm, copy, driver: driver, logs: logs, packages: packages, hostPlaces: hostPlaces,
             neighbours: neighbours,
             launcher: source.launcher, hostName: source.stored.snapshot.host, user: user)

@@ -48,15 +48,19 @@ package struct BuildbotFixture: Sendable {
     }
 
     /// Runs `body` with a new installation, not yet started, and ends every process in it afterwards.
+    ///
+    /// `database` is the address of its state, as SQLAlchemy spells it; else that is SQLite.
     package static func with<Result>(
-        workers: [String] = ["w1"], relocatable: Bool = true, _ body: (BuildbotFixture) async throws -> Result
+        workers: [String] = ["w1"], relocatable: Bool = true, database: String = "sqlite:///state.sqlite",
+        _ body: (BuildbotFixture) async throws -> Result
     ) async throws -> Result {
         // More of them at once than processors make each other time out.
         await places.enter()
         defer { Task { await places.leave() } }
         return try await withTemporaryDirectory { directory in
             do {
-                let fixture = try await BuildbotFixture(directory, workers: workers, relocatable: relocatable)
+                let fixture = try await BuildbotFixture(
+                    directory, workers: workers, relocatable: relocatable, database: database)
                 let result = try await body(fixture)
                 try await endProcesses(in: directory)
                 return result
@@ -67,7 +71,9 @@ package struct BuildbotFixture: Sendable {
         }
     }
 
-    private init(_ directory: FilePath, workers: [String], relocatable: Bool) async throws {
+    private init(
+        _ directory: FilePath, workers: [String], relocatable: Bool, database: String
+    ) async throws {
         guard let environment = Self.availableEnvironment else { throw FixtureFailure(Self.whySkipped) }
         self.directory = directory
         self.environment = environment
@@ -76,7 +82,7 @@ package struct BuildbotFixture: Sendable {
         port = ports[0]
         try await makeRepository()
         let flags = relocatable ? ["--relocatable", "--quiet"] : ["--quiet"]
-        try await run("buildbot", ["create-master"] + flags + [master.string])
+        try await run("buildbot", ["create-master", "--db=\(database)"] + flags + [master.string])
         try Files.makeDirectory(master.appending("secrets"), mode: 0o700)
         for (name, secret) in [("deploy-token", "hunter2")] + workers.map({ ("worker-\($0)", "pass-\($0)") })
         {
@@ -85,7 +91,7 @@ package struct BuildbotFixture: Sendable {
         let values = [
             "@PORT@": String(port), "@WORKER_PORT@": String(ports[1]),
             "@WORKERS@": workers.joined(separator: " "),
-            "@REPOSITORY@": repository.string, "@DEPLOYMENTS@": deployments.string,
+            "@DATABASE@": database, "@REPOSITORY@": repository.string, "@DEPLOYMENTS@": deployments.string,
         ]
         try Files.makeDirectory(master.appending("jobs"))
         let templates = Self.packageRoot.appending("Tests/Fixtures/buildbot")
@@ -173,6 +179,23 @@ package struct BuildbotFixture: Sendable {
     package func log() throws -> String {
         let bytes = try Files.readIfPresent(master.appending("twistd.log")) ?? []
         return String(decoding: bytes.suffix(3000), as: UTF8.self)
+    }
+
+    /// Waits until a build set that a change made has ended, after the set `last`, and gives its result: 0 is success.
+    package func resultOfChange(after last: Int) async throws -> Int {
+        for _ in 0..<600 {
+            let sets = try await rows("buildsets?bsid__gt=\(last)&complete=true", "buildsets")
+            if let set = sets.first(where: { $0.reason?.contains("'commits'") == true }) {
+                return set.results ?? -1
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw FixtureFailure("no change was built: \(try log())")
+    }
+
+    /// The number of the last build set.
+    package func lastBuildSet() async throws -> Int {
+        try await rows("buildsets?order=-bsid&limit=1", "buildsets").first?.bsid ?? 0
     }
 
     /// How many deployments were made.

@@ -120,7 +120,7 @@ import Testing
         ("classes: {core: {blocks: fatal}}", "p:1:26: found the unknown word 'fatal', expected note, minor"),
         (
             "classes: {core: {bake: 30}}",
-            "p:1:24: found 30, a number or truth value, expected a time such as 90m"
+            "p:1:24: found 30, a number or truth value, expected a time such as 90s"
         ),
         ("severities: {log-warning: bad}", "p:1:27: found the unknown word 'bad'"),
         ("severities: {Log Warning: note}", "p:1:14: found 'Log Warning' as a kind of finding"),

@@ -17,6 +17,7 @@ import Testing
             .map { $0.dropFirst(4) }.joined(separator: "\n")
         let policy = try NotifyPolicy.parse(examples, path: "p")
         #expect(policy.maxCompleteAge == 26 * 3600 && policy.maxProvenAge == 35 * 86400)
+        #expect(policy.maxPushedAge == 180_000)
         #expect(policy.webhook?.urlFile == "/etc/understudy/webhook" && policy.webhook?.when == .problems)
         #expect(policy.mail?.to == ["ops@example.org"])
         #expect(policy.textfile == "/var/lib/prometheus/node-exporter/understudy.prom")

@@ -52,7 +52,7 @@ import Testing
             ("skip: bulk", "p:1:7: found 'bulk', expected a list of classes"),
             (
                 "warnAfter: 26",
-                "p:1:12: found 26, a number or truth value, expected a time such as 90m, 26h or 2d"
+                "p:1:12: found 26, a number or truth value, expected a time such as 90s, 90m, 26h or 2d"
             ),
             ("warnAfter: 0h", "p:1:12: found '0h', expected a time"),
             ("warnAfter: h", "p:1:12: found 'h', expected a time"),

@@ -74,7 +74,7 @@ import Testing
                     + "'-' that begins with a letter or digit",
                 "u.yaml:2:7: found nothing, expected the path of the store",
                 "u.yaml:3:1: found the unknown key 'stroe' in the system file, expected system, store, "
-                    + "recipients, components or policies",
+                    + "recipients, signers, signing-key, components or policies",
                 "u.yaml:7:5: found the unknown key 'hme' in component 'jenkins', expected driver, after, home, "
                     + "label, url or service; did you mean 'home'?",
                 "u.yaml:8:10: found 'ftp://example', expected for 'url' an address, http://… or https://…",

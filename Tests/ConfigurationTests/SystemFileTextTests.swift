@@ -1,5 +1,6 @@
 import Configuration
 import FileTree
+import Sealing
 import SnapshotModel
 import SystemPackage
 import Testing
@@ -103,5 +104,22 @@ import Testing
         let failure = #expect(throws: TextFailure.self) { try description.yaml(kinds: stubKinds) }
         #expect(
             failure?.description == "the path of the store, /\\xff, is not UTF-8, and a system file is text")
+    }
+
+    @Test func signersAreWrittenAndReadBack() throws {
+        let key =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMHe50HjMqSqEmxUAG+MMeCI4NHSZXLNcJMHxedvrDFx ci@host: 1"
+        let description = SystemDescription(
+            name: "acme", store: "/srv/acme.git", signers: [try #require(SignerKey(key))],
+            signingKey: "/etc/key",
+            components: [Component(name: "a", driver: "files", settings: ["paths": .list(["/etc/a"])])])
+        var read = try SystemFile.parse(description.yaml(), path: "x", directory: "/")
+        read.text = ""
+        #expect(read == description && read.signers.first?.comment == "ci@host: 1")
+        for bad in ["signers: [ssh-rsa AAAA]", "signers: ssh-ed25519 AAAA", "signing-key: []"] {
+            #expect(throws: SystemFileFailure.self) {
+                try SystemFile.parse(description.yaml() + bad + "\n", path: "x", directory: "/")
+            }
+        }
     }
 }

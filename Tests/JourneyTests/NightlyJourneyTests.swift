@@ -95,6 +95,32 @@ import Testing
         }
     }
 
+    @Test func aNightIsPushedAndARemoteThatIsGoneReachesEveryone() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            let offsite = directory.appending("offsite.git")
+            try await Program("git", ["init", "-q", "--bare", offsite.string]).runSuccessfully()
+            try await world.runner.succeed("remote", "add", "offsite", offsite.string)
+            try world.policy("maxAge: {pushed: 1d}")
+            try await world.runner.succeed("snapshot")
+            let before = try await world.runner.run("status", "--check")
+            #expect(before.status == 7 && before.output.contains("there is no pushed snapshot"))
+            let night = try await world.runner.run("nightly")
+            #expect(night.status == 0, "\(night.output)")
+            let there = try await Program(
+                "git", ["-C", offsite.string, "for-each-ref", "refs/snapshots"]
+            ).runSuccessfully().output
+            #expect(there.split(separator: "\n").count == 2)
+            #expect(try await world.runner.run("status", "--check").status == 0)
+            try Files.removeTree(offsite)
+            let gone = try await world.runner.run("nightly")
+            #expect(gone.status == 1 && gone.output.contains("PROBLEM: offsite: "), "\(gone.output)")
+            #expect(!gone.output.contains("forgot"))
+            #expect(try world.metrics.contains("kind=\"push\"} 1\n"))
+            #expect(try await world.runner.run("status", "--check").status == 7)
+        }
+    }
+
     @Test func aStepThatFailsOrDiesIsToldWithWhatToDo() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)

@@ -57,6 +57,11 @@ import Testing
             try await runner.checkStore(directory.appending("new/acme.git"))
             #expect(try await runner.succeed("import", "acme.tar.zst", "new/acme.git").contains("already"))
             #expect(try await runner.succeed("import", "acme.tar.zst", "acme.git").contains("already"))
+            // What was left out of the file is no loss, and what goes away later is one.
+            try await runner.succeed("import", "acme.tar.zst", "kept.git")
+            _ = try await shell("mv acme.git old.git; mv kept.git acme.git", in: directory)
+            try await runner.succeed("verify", "--all")
+            _ = try await shell("mv acme.git kept.git; mv old.git acme.git", in: directory)
             #expect(try await shell("stat -c %a new/acme.git", in: directory) == "700\n")
             // A store that was changed meanwhile is not overwritten.
             _ = try await shell(

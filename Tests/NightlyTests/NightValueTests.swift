@@ -38,8 +38,8 @@ import Testing
     @Test func silenceIsAFailureFromTheSecondOn() {
         func problems(_ complete: Int64?, _ proven: Int64?, _ maxProven: Int64?) -> [String] {
             Freshness.problems(
-                lastComplete: complete, lastProven: proven, maxComplete: 26 * 3600, maxProven: maxProven,
-                now: 1_000_000
+                .init(complete: complete, proven: proven),
+                limits: .init(complete: 26 * 3600, proven: maxProven), now: 1_000_000
             ).map { "\($0.kind): \($0.message)" }
         }
         #expect(problems(1_000_000 - 26 * 3600, nil, nil) == [])
@@ -52,6 +52,9 @@ import Testing
                     "age: there is no complete snapshot",
                     "proof: the last proven snapshot is 11d old, and may be 3d",
                 ])
+        #expect(
+            Freshness.problems(.init(complete: 1), limits: .init(pushed: 60), now: 2).map(\.message)
+                == ["there is no pushed snapshot"])
         // A clock that went back makes nothing old.
         #expect(problems(2_000_000, 2_000_000, 60) == [])
     }
@@ -60,7 +63,7 @@ import Testing
         var report = NightReport(system: "ac\"me", host: "h", started: 10, baseline: [:])
         report.finished = 20
         report.snapshot = "20261126T020216Z-abcd"
-        report.lastComplete = 15
+        report.last = .init(complete: 15, pushed: 14)
         report.components = ["ci": size(3, 4)]
         report.problems = [
             .init("partial", "job \"x\"\\\n{{system}}\u{1b}[31m", hint: "look"),
@@ -103,6 +106,8 @@ import Testing
         #expect(report.metrics.contains("understudy_last_proven_timestamp_seconds{system=\"ac\\\"me\"} 0\n"))
         #expect(
             report.metrics.contains("understudy_component_bytes{system=\"ac\\\"me\",component=\"ci\"} 4\n"))
+        #expect(
+            report.metrics.contains("understudy_last_pushed_timestamp_seconds{system=\"ac\\\"me\"} 14\n"))
         #expect(report.metrics.hasSuffix("understudy_problem{system=\"ac\\\"me\",kind=\"partial\"} 1\n"))
     }
 

@@ -12,6 +12,25 @@ import Testing
         #expect(Recipient("\(identity.recipient)") == identity.recipient)
     }
 
+    @Test func aKeyThatSignsIsReadAndNamedAsOpenSSHNamesIt() throws {
+        let text =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMHe50HjMqSqEmxUAG+MMeCI4NCZXLNcJMHxedvrDFxR ci@host"
+        let key = try #require(SignerKey(text))
+        #expect("\(key)" == text && key.comment == "ci@host")
+        #expect(SignerKey(String(text.dropLast(8))) == key)
+        #expect(key.fingerprint == "SHA256:/A/m941Q5QkOCsNfvFhiv+rvTMkxUFXXnv3QtqlN/PM")
+    }
+
+    @Test(arguments: [
+        "", "ssh-ed25519", "ssh-ed25519 AAAA",
+        "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIMHe50HjMqSqEmxUAG+MMeCI4NCZXLNcJMHxedvrDFxR",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMHe50HjMqSqEmxUAG+MMeCI4NHSZXLNcJMHxedvrDF",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE4AAAAIMHe50HjMqSqEmxUAG+MMeCI4NHSZXLNcJMHxedvrDFx",
+        "command=\"x\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMHe50HjMqSqEmxUAG+MMeCI4NCZXLNcJMHxedvrDFxR",
+    ]) func whatCannotSignIsRefused(_ text: String) {
+        #expect(SignerKey(text) == nil)
+    }
+
     @Test func newKeysAreReadBackAndAreNotTheSame() throws {
         let one = Identity()
         #expect(Identity(secretText: one.secretText) == one)

@@ -10,6 +10,8 @@ int cfiles_duplicate(int descriptor);
 int cfiles_renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags);
 int cfiles_syncfs(int descriptor);
 int cfiles_start_writeback(int descriptor, long offset, long count);
+/* memfd_create: a file that is nowhere on a disk. */
+int cfiles_memory_file(const char *name);
 /* Exclusive flock without waiting. */
 int cfiles_lock(int descriptor);
 long cfiles_next_hole(int descriptor, long offset);

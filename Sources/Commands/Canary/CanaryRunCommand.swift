@@ -84,7 +84,7 @@ struct CanaryRunCommand: AsyncParsableCommand {
         let verdict = judge(evidence, under: policy)
         let reports = CanaryReports(evidence, verdict)
         let lock = try store.lock(purpose: "canary")
-        try CanaryRecord(evidence: evidence, verdict: verdict).save(
+        try await CanaryRecord(evidence: evidence, verdict: verdict).save(
             in: store, contents: run.contents, pages: try reports.pages, author: session.author,
             time: Clock.now.seconds, holding: lock)
         if let report { try reports.write(to: FilePath(report)) }

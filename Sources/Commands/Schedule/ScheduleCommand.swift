@@ -1,8 +1,10 @@
 internal import ArgumentParser
 internal import Capture
 internal import Configuration
+internal import Drivers
 internal import FileTree
 internal import Nightly
+internal import SnapshotModel
 internal import SystemPackage
 
 struct ScheduleCommand: AsyncParsableCommand {
@@ -65,9 +67,11 @@ struct ScheduleOptions: ParsableArguments {
         let policy = try NotifyPolicy.read(for: session.description)
         let program = try Files.linkTarget("/proc/self/exe")
         let hasSystemd = try Files.isDirectory("/run/systemd/system")
-        let written =
-            [session.description.store.string]
-            + (policy.textfile.map { [$0.removingLastComponent().string] } ?? [])
+        let textfile = policy.textfile.map { [$0.removingLastComponent().string] } ?? []
+        // Even to read a database SQLite writes beside it.
+        let masters = session.description.components.filter { $0.driver == BuildbotDriver.name }
+            .compactMap { $0.text("master") }
+        let written = [session.description.store.string] + textfile + masters
         let wish = Schedule.Wish(
             system: session.system.name, program: String(decoding: program, as: UTF8.self),
             systemFile: session.file.string, user: Accounts.userName(Accounts.ownNumbers.user),

@@ -8,6 +8,8 @@ internal import SystemPackage
 /// bears the name.
 struct DatabaseSwap: Application {
     let server: PostgreSQLServer
+    /// What is run in the restored database of the server's address, unless work goes on by itself.
+    var repair: String?
 
     /// One database of a record: its `name`, the name `beside` it, and the object id of the restored one.
     private enum Key {
@@ -114,6 +116,9 @@ struct DatabaseSwap: Application {
                     ? "database \(name): dumped again, it is the snapshot's own dump, \(scan.tables.count) tables with \(rowCount) rows"
                     : "database \(name): NOT PROVEN: dumped again, it differs from the snapshot's dump, as it does on another "
                         + "version of PostgreSQL; \(scan.tables.count) tables with \(rowCount) rows")
+            if let repair, name == server.address.database, !staged.resumesWork {
+                result.notes += try await server.run(repair, in: beside).map { $0.joined() }
+            }
             if !isSame { result.proof = .different }
         }
         return result

@@ -14,6 +14,9 @@ package struct PostgreSQLDriver: Driver {
             "runAs", .text, help: "the user of this host that the server lets in by peer authentication"),
         SettingKey("passwordFile", .path, help: "a password file of libpq, as ~/.pgpass"),
         SettingKey("programs", .path, help: "the directory of psql and pg_dump, if they are not on the PATH"),
+        SettingKey(
+            "holds", .text,
+            help: "the tool whose state the database of 'url' is, so that its work is held: buildbot"),
         SettingKey("roles", .text, help: "all, without-passwords or none"),
     ]
 
@@ -26,6 +29,8 @@ package struct PostgreSQLDriver: Driver {
     private let server: PostgreSQLServer
     private let databases: [String]
     private let roles: Roles
+    /// What is done to the restored database of `url`, so that a restored deployment does not deploy twice.
+    private let repair: String?
 
     private static let rolesFile = "\(DatabaseDump.directory)/roles.sql"
 
@@ -44,6 +49,14 @@ package struct PostgreSQLDriver: Driver {
                 hint: "write all, without-passwords or none")
         }
         self.roles = roles
+        switch component.text("holds") {
+        case nil: repair = nil
+        case "buildbot": repair = ServerStateRepair.sql
+        case let other?:
+            throw DriverFailure(
+                "component '\(component.name)': 'holds' is '\(other)'",
+                hint: "write buildbot, or leave it out for any other tool")
+        }
     }
 
     /// Finds nothing by itself: a server is no directory.
@@ -106,5 +119,5 @@ package struct PostgreSQLDriver: Driver {
         DatabaseInventory.inventory(try source.lock(DatabaseInventory.name) ?? [])
     }
 
-    package var application: (any Application)? { DatabaseSwap(server: server) }
+    package var application: (any Application)? { DatabaseSwap(server: server, repair: repair) }
 }

@@ -1,0 +1,68 @@
+internal import FileTree
+internal import Git
+internal import SnapshotModel
+internal import SystemPackage
+
+extension SnapshotStore {
+    /// What says that snapshots were dropped or rolled back: names of such that are neither here, nor on a remote when it was
+    /// last looked at, nor pruned.
+    ///
+    /// A snapshot names the one before it, evidence the one that it is about, and history ends with what the newest stands on.
+    /// What cannot be noticed is a store that was rolled back whole: only who remembers a newer snapshot can.
+    package func signsOfLoss(of system: String) throws -> [String] {
+        let reader = try reader()
+        let here = try snapshots(of: system)
+        let known = try Set(here.map(\.id)).union(Remotes(self).snapshots())
+        guard let newest = known.max() else { return [] }
+        let records = try evidence(of: system, with: reader)
+        var forgotten = try absentSnapshots()
+        for record in records where record.kind == Self.prunes {
+            let commit = try commit(record.commit, with: reader)
+            forgotten.formUnion(commit.trailers(Self.forgotTrailer).compactMap { SnapshotID($0) })
+        }
+        var signs: [String] = []
+        for reference in here {
+            guard let id = try previous(of: reference, reader), !known.contains(id), !forgotten.contains(id)
+            else { continue }
+            signs.append(
+                "the snapshot \(id), which \(reference.id) followed, is not there and was not pruned")
+        }
+        for record in records {
+            guard let about = record.about, about > newest, !forgotten.contains(about) else { continue }
+            signs.append(
+                "there is evidence of \(record.kind) about the snapshot \(about), which is not there")
+        }
+        if let last = here.first(where: { $0.id == newest }), !forgotten.contains(where: { $0 > newest }),
+            let tip = try reference("refs/heads/\(system)"),
+            try commit(last.commit, with: reader).parents.first != tip
+        {
+            signs.append("history goes on after the snapshot \(newest), so a newer one was there")
+        }
+        return signs
+    }
+
+    /// Notes that what snapshots of a file followed is neither in it nor here, which is no loss.
+    func keepAbsent(before snapshots: [SnapshotReference], of system: String) throws {
+        let reader = try reader()
+        let present = Set(try self.snapshots(of: system).map(\.id) + snapshots.map(\.id))
+        let before = try snapshots.compactMap { try previous(of: $0, reader) }.filter {
+            !present.contains($0)
+        }
+        guard !before.isEmpty else { return }
+        let text = try absentSnapshots().union(before).sorted().map { "\($0)\n" }.joined()
+        try Files.replace(absentFile, with: Array(text.utf8), mode: 0o600)
+    }
+
+    private var absentFile: FilePath { localDirectory.appending("absent-snapshots") }
+
+    private func absentSnapshots() throws -> Set<SnapshotID> {
+        guard let text = try Files.readIfPresent(absentFile, limit: 1 << 24) else { return [] }
+        return Set(
+            String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { SnapshotID(String($0)) }
+        )
+    }
+
+    private func previous(of snapshot: SnapshotReference, _ reader: ObjectReader) throws -> SnapshotID? {
+        try commit(snapshot.commit, with: reader).trailer(Self.previousTrailer).flatMap { SnapshotID($0) }
+    }
+}

@@ -1,0 +1,37 @@
+import Git
+import Testing
+
+/// Signatures in commits: what was signed, and what only looks so.
+@Suite struct CommitTests {
+    private static let head =
+        "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n"
+
+    private func signed(_ text: String) -> (payload: String, signature: String)? {
+        Commit.signed(Array(text.utf8)).map {
+            (String(decoding: $0.payload, as: UTF8.self), String(decoding: $0.signature, as: UTF8.self))
+        }
+    }
+
+    @Test func aSignatureIsWrittenReadAndTakenOffAgain() throws {
+        let tree = try #require(ObjectID(hex: "4b825dc642cb6eb9a060e54bf8d69288fbee4904".utf8))
+        var commit = Commit(
+            tree: tree, parents: [tree], author: "A <a@b>", time: 1, message: "m\n\nSnapshot: x\n")
+        let payload = commit.contents
+        commit.signature = "-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----"
+        let parts = try #require(Commit.signed(commit.contents))
+        #expect(parts.payload == payload)
+        #expect(String(decoding: parts.signature, as: UTF8.self) == "\(commit.signature ?? "")\n")
+        #expect(try Commit(contents: commit.contents, of: tree) == commit)
+        #expect(Commit.signed(payload) == nil)
+    }
+
+    @Test func onlyOneHeaderOfTheHeadIsASignature() {
+        #expect(signed(Self.head + "\nm\n\ngpgsig x\n") == nil)
+        #expect(signed(Self.head + "gpgsig x\ngpgsig y\n\nm\n") == nil)
+        #expect(signed(Self.head + "gpgsig-sha256 x\n\nm\n") == nil)
+        #expect(signed(Self.head + "gpgsig x") == nil)
+        let parts = signed(Self.head + "gpgsig x\n y\nencoding z\n\nm\n")
+        #expect(parts?.payload == Self.head + "encoding z\n\nm\n")
+        #expect(parts?.signature == "x\ny\n")
+    }
+}
