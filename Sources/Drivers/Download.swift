@@ -32,7 +32,8 @@ struct Download {
         guard outcome.status == 0 else {
             try Files.remove(beside)
             throw DriverFailure(
-                "\(address) cannot be fetched: \(trimmed(outcome.errorOutput[...]))",
+                // curl says it again with each try.
+                "\(address) cannot be fetched: \(outcome.errorOutput.split(separator: "\n").last ?? "curl status \(outcome.status)")",
                 hint: "give another address with --index, or what is needed with --archives and --offline")
         }
         let found = hex(SHA256.digest(try Files.read(beside, limit: limit)))
