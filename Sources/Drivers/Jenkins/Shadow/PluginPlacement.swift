@@ -54,8 +54,8 @@ struct PluginPlacement {
     }
 
     private func remove(_ file: PluginFile) throws {
-        for name in [file.name, file.name + ".disabled", file.plainName] {
-            try Files.removeTree(plugins.appending(name))
-        }
+        for name in [file.name, file.name + ".disabled"] { try Files.removeTree(plugins.appending(name)) }
+        // Of "..jpi" nothing is left but a dot.
+        if JenkinsShadow.isPlain(file.plainName) { try Files.removeTree(plugins.appending(file.plainName)) }
     }
 }

@@ -1,5 +1,6 @@
 import FileTree
 import Judge
+import Programs
 import SystemPackage
 import TestSupport
 import Testing
@@ -22,6 +23,40 @@ import Testing
         #expect(JenkinsShadow.address(ofJob: "é?") == "/job/%C3%A9%3F")
         #expect(JenkinsShadow.queueItem("http://shadow.invalid/queue/item/12/") == 12)
         #expect(JenkinsShadow.queueItem("http://shadow.invalid/job/x/") == nil)
+    }
+
+    /// A server that answers one request as Jenkins answers a request for a build.
+    private static let server = """
+        import http.server, os, socketserver, sys
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def address_string(self): return ''
+            def log_message(self, *words): pass
+            def do_POST(self):
+                self.rfile.read(int(self.headers['Content-Length']))
+                self.send_response(201)
+                self.send_header('Location', 'http://shadow.invalid/queue/item/12/')
+                self.end_headers()
+                self.wfile.write(self.headers['Authorization'].encode() + b' asked for ' + self.path.encode())
+        with socketserver.UnixStreamServer(sys.argv[1] + '.new', Handler) as server:
+            os.rename(sys.argv[1] + '.new', sys.argv[1])
+            server.handle_request()
+        """
+
+    @Test func whereABuildCanBeWatchedIsReadOffTheAnswer() async throws {
+        let directory = try ScratchDirectory()
+        let socket = directory.appending("s")
+        async let ended = Program(
+            "/usr/bin/python3", ["-c", Self.server, socket.string], limit: .seconds(60)
+        ).runSuccessfully()
+        for _ in 0..<2000 where try !Files.exists(socket) { try await Task.sleep(for: .milliseconds(10)) }
+        let probe = HTTPProbe(
+            "http://shadow.invalid", socket: socket, headers: ["Authorization: Basic eA=="],
+            limit: .seconds(30))
+        let (answer, location) = try await probe.begin("/job/x/build?delay=0sec")
+        #expect(answer.status == 201)
+        #expect(answer.body == "Basic eA== asked for /job/x/build?delay=0sec")
+        #expect(location.flatMap(JenkinsShadow.queueItem) == 12)
+        _ = try await ended
     }
 
     @Test func aFailedBuildIsKnownByItsError() {
