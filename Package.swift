@@ -202,8 +202,8 @@ let package = Package(
         .testTarget(
             name: "CanaryTests",
             dependencies: [
-                "Canary", "Drivers", "FileTree", "Git", "Judge", "Programs", "Shadow", "TestSupport",
-                "understudy", systemPackage,
+                "Canary", "Cryptography", "Drivers", "FileTree", "Git", "Judge", "Programs", "Shadow",
+                "TestSupport", "understudy", systemPackage,
             ]),
         // The binary, as its users run it.
         .testTarget(

@@ -7,6 +7,9 @@ internal import SnapshotModel
 extension CanaryRun {
     /// Boots both arms as often as the judge asks for, and leaves them serving after the last time.
     func boot(_ baseline: Room, _ candidate: Room, _ secrets: String) async throws -> StageRun {
+        if let obstacle = try await driver.obstacle(baseline.copy) {
+            return StageRun(.boot, state: .broken, reason: obstacle)
+        }
         let remembered = [
             (baseline, try driver.census(baseline.copy)), (candidate, try driver.census(candidate.copy)),
         ]
@@ -85,7 +88,10 @@ extension CanaryRun {
                 kind: "data-loss", object: ObjectName("history", kind),
                 detail: "\(count - left) of \(count) are gone after the boot")
         }
-        return RoundTrip(arm: room.arm, attempt: attempt, compared: before.count, losses: losses)
+        let rewritten = try driver.rewritten(in: room)
+        return RoundTrip(
+            arm: room.arm, attempt: attempt, compared: before.count + rewritten.compared,
+            losses: losses + rewritten.losses)
     }
 
     /// The stage that judges what was counted around each boot.

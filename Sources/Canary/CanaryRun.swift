@@ -74,7 +74,7 @@ package final class CanaryRun {
         guard let driver = system.driver(of: component)?.shadow else {
             throw CanaryFailure(
                 .refused, "the component '\(component)' cannot be rehearsed: its driver makes no shadows",
-                hint: "components of the driver buildbot can")
+                hint: "components of the drivers jenkins and buildbot can")
         }
         source = Shadows.Source(
             system: system, store: store, reader: reader, stored: snapshot, identities: identities,

@@ -160,16 +160,30 @@ package final class Promotion {
         ]
     }
 
+    /// One thing of production that is exchanged.
+    private struct Place {
+        var root: String
+        /// Its path below the root, nil for the root itself.
+        var below: String?
+        var live: FilePath
+        /// The file of the change, nil for what its packages are.
+        var file: ComponentChange.File?
+    }
+
     /// What is exchanged, without the data.
-    private var places: [(root: String, live: FilePath, file: ComponentChange.File?)] {
+    private var places: [Place] {
         let roots = driver.places()
-        var places: [(root: String, live: FilePath, file: ComponentChange.File?)] = []
-        if !change.packages.isEmpty {
-            places = roots.filter { $0.kind == .rebuilt }.map { ($0.name, FilePath($0.path), nil) }
+        var places = shadow.packagePlaces(change, of: roots).map { root, below in
+            Place(
+                root: root.name, below: below,
+                live: below.map { FilePath(root.path).appending($0) } ?? FilePath(root.path))
         }
         for file in change.files {
             guard let root = roots.first(where: { $0.name == file.root }) else { continue }
-            places.append((file.root, FilePath(root.path).appending(file.path), file))
+            places.append(
+                Place(
+                    root: file.root, below: file.path, live: FilePath(root.path).appending(file.path),
+                    file: file))
         }
         return places
     }
@@ -227,7 +241,8 @@ package final class Promotion {
             changesPackages: !change.packages.isEmpty)
         let applied = try await shadow.apply(change, in: room)
         let expected = request.record.evidence.change.parts.filter { $0.object.kind != "file" }
-        guard applied.findings.isEmpty, Set(applied.parts) == Set(expected) else {
+        guard applied.findings.allSatisfy({ $0.severity < .major }), Set(applied.parts) == Set(expected)
+        else {
             throw CanaryFailure(
                 .refused,
                 "made again, the change comes out other than in the canary: "
@@ -240,7 +255,9 @@ package final class Promotion {
         try await boot(room, "the candidate does not boot any more")
         report.migrates = try shadow.dataVersion(room.copy) != data
         progress("rehearsing the rollback in isolation")
-        let back = try await shadows.goingBack(from: room, files: change.files, original: original)
+        let back = try await shadows.goingBack(
+            from: room, packages: places.filter { $0.file == nil }.map { ($0.root, $0.below) },
+            files: change.files, original: original)
         let boot = try await back.boot(1, limit: Self.bootLimit)
         await back.stop()
         if boot.succeeded {
@@ -312,10 +329,10 @@ package final class Promotion {
             let beside = try replacement.staging(for: place.live)
             staged.append((place.root, place.live, beside))
             guard let file = place.file else {
-                guard let made = room.copy.staged.root(place.root)?.staged,
+                guard let root = room.copy.staged.root(place.root)?.staged,
                     let live = try Files.status(place.live)
                 else { continue }
-                try await copy(made, to: beside)
+                try await copy(place.below.map { root.appending($0) } ?? root, to: beside)
                 guard Accounts.ownNumbers.user == 0 else { continue }
                 try await Program(
                     "chown", ["-hR", "\(live.owner):\(live.group)", beside.string], limit: .seconds(600)

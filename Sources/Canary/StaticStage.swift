@@ -52,12 +52,20 @@ extension CanaryRun {
         where !known.contains([complaint.kind, complaint.object.description, complaint.detail]) {
             evidence.findings.append(
                 Finding(
-                    stage: .static, kind: complaint.kind,
-                    severity: complaint.kind == "configuration" ? .critical : .major,
+                    stage: .static, kind: complaint.kind, severity: severity(complaint.kind),
                     object: complaint.object, message: complaint.detail, evidence: complaint.lines,
                     advice: advice(complaint.kind)))
         }
         return run
+    }
+
+    private func severity(_ kind: String) -> Severity {
+        switch kind {
+        case "configuration": .critical
+        // A server may well read it: what it does read is seen in its round trip.
+        case "newer-data": .minor
+        default: .major
+        }
     }
 
     private func advice(_ kind: String) -> String {

@@ -189,6 +189,10 @@ package final class Drill {
         }
         guard var shadows = made, let driver = system.driver(of: captured.name) else { return }
         try await checkDatabases(captured, driver, shadows.restored)
+        try await inspect(captured, shadows)
+        if let obstacle = try await shadows.driver.obstacle(shadows.unchanged) {
+            return note(captured.name, "boot", .notCovered, obstacle)
+        }
         let room = try await shadows.make(
             .baseline, name: "d", files: [], blobs: [:], changesPackages: false)
         do {
@@ -198,6 +202,25 @@ package final class Drill {
             throw error
         }
         await room.stop()
+    }
+
+    /// What a restored component shows before it is booted, or where it cannot be.
+    private func inspect(_ captured: CapturedComponent, _ shadows: Shadows) async throws {
+        guard
+            let state = SystemCapture(system, store: store, identities: identities)
+                .state(captured.name, of: stored, reader)
+        else { return }
+        for inspection in try shadows.driver.inspect(shadows.unchanged, against: state.source) {
+            try await check(captured.name, inspection.name) {
+                guard inspection.problems.isEmpty else {
+                    let first = inspection.problems.prefix(3).joined(separator: "; ")
+                    let more =
+                        inspection.problems.count > 3 ? " and \(inspection.problems.count - 3) more" : ""
+                    throw Finding(first + more)
+                }
+                return inspection.detail
+            }
+        }
     }
 
     private func use(_ room: Room, _ captured: CapturedComponent, _ shadows: Shadows) async throws {
@@ -222,7 +245,7 @@ package final class Drill {
             guard missing.isEmpty else {
                 throw Finding("missing: \(missing.map(\.description).joined(separator: ", "))")
             }
-            return "\(expected.count) builders, schedulers and workers are there"
+            return "\(expected.count) things that were configured are there: \(kinds(expected))"
         }
         try await check(captured.name, "history") {
             guard !remembered.isEmpty else { throw NotCovered("the snapshot holds no history") }
@@ -233,6 +256,12 @@ package final class Drill {
                 separator: ", ")
         }
         try await probe(room, captured, shadow)
+    }
+
+    /// `2 builder, 1 worker`.
+    private func kinds(_ objects: Set<ObjectName>) -> String {
+        Dictionary(grouping: objects, by: \.kind).sorted { $0.key < $1.key }
+            .map { "\($0.value.count) \($0.key)" }.joined(separator: ", ")
     }
 
     private func probe(_ room: Room, _ captured: CapturedComponent, _ shadow: any ShadowDriver) async throws {

@@ -53,6 +53,18 @@ package struct HTTPProbe: Sendable {
             path, ["header = \(quoted("Content-Type: \(type)"))", "data-raw = \(quoted(body))"])
     }
 
+    /// Asks for something to be begun, once; with the answer comes the address at which it can be watched, nil when the
+    /// server does not say one.
+    package func begin(_ path: String) async throws -> (answer: Answer, location: String?) {
+        var answer = try await request(path, ["data-raw = \"\"", "dump-header = \"-\""])
+        guard let end = answer.body.firstRange(of: "\r\n\r\n") else { return (answer, nil) }
+        let name = "location:"
+        let header = answer.body[..<end.lowerBound].split(separator: "\r\n")
+            .first { $0.lowercased().hasPrefix(name) }
+        answer.body = String(answer.body[end.upperBound...])
+        return (answer, header.map { trimmed($0.dropFirst(name.count)) })
+    }
+
     private func request(_ path: String, _ options: [String]) async throws -> Answer {
         let seconds = limit.components
         let milliseconds = seconds.seconds * 1000 + seconds.attoseconds / 1_000_000_000_000_000
@@ -102,7 +114,7 @@ package struct HTTPFailure: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Text as a curl configuration spells it.
-private func quoted(_ text: String) -> String {
+func quoted(_ text: String) -> String {
     var quoted = "\""
     for scalar in text.unicodeScalars {
         switch scalar {

@@ -39,16 +39,25 @@ package protocol ShadowDriver: Sendable {
     func check(in room: any ShadowRoom) async throws -> StaticCheck
     /// What must be run before the server, in the order; a status other than 0 ends the boot.
     func preparations(_ copy: ShadowCopy) -> [Program]
+    /// Why nothing of a copy can be booted on this host, and what to do; nil when it can.
+    func obstacle(_ copy: ShadowCopy) async throws -> String?
     /// The server.
     func server(_ copy: ShadowCopy) -> Program
     /// Whether the server serves its users now.
     func isServing(in room: any ShadowRoom) async throws -> Bool
+    /// Why a server that runs will never serve, nil as long as it may.
+    func bootFailure(in room: any ShadowRoom) throws -> String?
+    /// What of its configurations a server that serves would write otherwise than it read it; how many it was asked for.
+    func rewritten(in room: any ShadowRoom) throws -> (compared: Int, losses: [Observation])
     /// What can be seen of a server that serves, and of one that does not come up.
     func observe(in room: any ShadowRoom, isServing: Bool) async throws -> (
         observations: [Observation], capabilities: [ObjectName]
     )
     /// Which form the data of a copy have: one server reads only that of its own version.
     func dataVersion(_ copy: ShadowCopy) throws -> String?
+    /// What of production the packages of a change are: roots, and what below them is exchanged as a whole, nil for the root
+    /// itself.
+    func packagePlaces(_ change: ComponentChange, of roots: [Root]) -> [(root: Root, below: String?)]
     /// Files of production that ``migrate()`` changes in place.
     func migrated() throws -> [(root: String, path: FilePath)]
     /// Brings the data of production to the version of what is installed now; the server does not run.
@@ -65,8 +74,46 @@ package protocol ShadowDriver: Sendable {
     func jobs(in room: any ShadowRoom) async throws -> [ObjectName]
     /// Runs a job to its end and says what came of it.
     func run(_ job: ObjectName, in room: any ShadowRoom, limit: Duration) async throws -> JobRun
+    /// What can be told of a restored copy that is not booted, nor made harmless, when `source` is its snapshot.
+    func inspect(_ copy: ShadowCopy, against source: any FileSource) throws -> [Inspection]
     /// What a shadow of this component cannot show, whatever is changed.
     func notCovered(in room: any ShadowRoom) throws -> [NotCovered]
+}
+
+extension ShadowDriver {
+    /// Nothing is in the way.
+    package func obstacle(_ copy: ShadowCopy) async throws -> String? { nil }
+    /// Packages are the roots that are made from them.
+    package func packagePlaces(
+        _ change: ComponentChange, of roots: [Root]
+    ) -> [(root: Root, below: String?)] {
+        change.packages.isEmpty ? [] : roots.filter { $0.kind == .rebuilt }.map { ($0, nil) }
+    }
+    /// It may always serve yet.
+    package func bootFailure(in room: any ShadowRoom) throws -> String? { nil }
+    /// Its configurations are written by people alone.
+    package func rewritten(in room: any ShadowRoom) throws -> (compared: Int, losses: [Observation]) {
+        (0, [])
+    }
+    /// Nothing but a boot tells.
+    package func inspect(_ copy: ShadowCopy, against source: any FileSource) throws -> [Inspection] { [] }
+}
+
+/// One thing that was looked at in restored files.
+package struct Inspection: Hashable, Sendable {
+    /// What was looked at, one or two words: `plugins`.
+    package var name: String
+    /// What is wrong, empty when nothing is.
+    package var problems: [String]
+    /// What was seen, for people.
+    package var detail: String
+
+    /// One thing that was looked at.
+    package init(_ name: String, problems: [String], detail: String) {
+        self.name = name
+        self.problems = problems
+        self.detail = detail
+    }
 }
 
 /// A copy of a component: each root in a directory of its own, to be mounted where production's stands.
@@ -76,15 +123,21 @@ package struct ShadowCopy: Sendable {
     /// A directory of the host through which the server is spoken to; its path is short.
     package var socketDirectory: FilePath
 
+    /// The directory of the host that all copies of one experiment share; of it only `packages` is seen inside.
+    package var workspace: FilePath
+    /// The directory of the host with the archives that come with the change.
+    package var changedPackages: FilePath { workspace.appending("packages/change") }
+
     /// Where the socket's directory stands inside.
     package static let socketPlace: FilePath = "/run/shadow"
     /// Where packages of the change stand inside.
     package static let packagePlace: FilePath = "/run/packages"
 
     /// A copy.
-    package init(staged: StagedComponent, socketDirectory: FilePath) {
+    package init(staged: StagedComponent, socketDirectory: FilePath, workspace: FilePath) {
         self.staged = staged
         self.socketDirectory = socketDirectory
+        self.workspace = workspace
     }
 }
 

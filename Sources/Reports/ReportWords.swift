@@ -123,6 +123,8 @@ struct ReportWords {
             ("system", "\(verdict.system), snapshot \(verdict.snapshot)"),
             ("verdict", "\(verdict.id): \(verdict.result.rawValue)"),
         ]
+        let parts = evidence.change.parts.map { "\($0.object): \($0.detail)" }
+        if !parts.isEmpty { rows.append(("parts", parts.joined(separator: "; "))) }
         if !verdict.culprit.isEmpty {
             rows.append(("culprit", verdict.culprit.map(\.description).joined(separator: ", ")))
         }

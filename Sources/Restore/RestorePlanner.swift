@@ -186,7 +186,9 @@ package struct RestorePlanner: Sendable {
         let today = driver.places()
         return captured.roots.map { root in
             if let destination {
-                let path = destination.appending(captured.name).appending(root.name)
+                var path = destination.appending(captured.name).appending(root.name)
+                // A root that is one file is captured under its own name, and verified under it.
+                if root.kind == .file, let name = FilePath(root.path).lastComponent { path.append(name) }
                 return Root(name: root.name, path: path.string, kind: root.kind)
             }
             let path = today.first { $0.name == root.name }?.path ?? root.path

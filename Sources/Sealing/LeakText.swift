@@ -224,6 +224,8 @@
         let first = byte(start)
         // Variables, templates, and what Jenkins keeps encrypted: {AQAAA…}.
         if "${<%*!".utf8.contains(first) || starts("#jbcrypt:", at: start) { return true }
+        // <useToken>true</useToken> says whether, and not what.
+        if end - start <= 5, ["true", "false"].contains(folded(start, end)) { return true }
         var isOneCharacter = true
         for index in start..<end {
             if byte(index) != first { isOneCharacter = false }

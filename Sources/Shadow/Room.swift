@@ -60,7 +60,7 @@ package final class Room: ShadowRoom {
             mounts.append(
                 .init(
                     root.staged, at: FilePath(root.root.path),
-                    isWritable: writesEverywhere || root.root.kind != .rebuilt))
+                    isWritable: writesEverywhere || root.root.kind == .directory))
         }
         return Sandbox(launcher: launcher, mounts: mounts, hostName: hostName, user: user)
     }
@@ -121,7 +121,9 @@ package final class Room: ShadowRoom {
             state.checks = server.checks
         }
         var isServing = false
-        while clock.now < began + limit, server.isRunning, !isServing {
+        var surrender: String?
+        while clock.now < began + limit, server.isRunning, !isServing, surrender == nil {
+            surrender = try driver.bootFailure(in: self)
             isServing = try await driver.isServing(in: self)
             if !isServing { try await Task.sleep(for: .milliseconds(50)) }
         }
@@ -130,8 +132,9 @@ package final class Room: ShadowRoom {
         var failure: String?
         if !isServing {
             failure =
-                server.isRunning
-                ? "it does not serve within \(limit)" : "it ended while starting: \(server.lastWords)"
+                surrender
+                ?? (server.isRunning
+                    ? "it does not serve within \(limit)" : "it ended while starting: \(server.lastWords)")
         }
         return Boot(
             arm: arm, attempt: attempt, succeeded: isServing, failure: failure, seconds: taken,

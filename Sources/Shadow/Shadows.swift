@@ -67,6 +67,11 @@ package struct Shadows {
     package let driver: any ShadowDriver
     /// What was restored, with what is made from packages, not yet harmless: nothing of it is ever run.
     package let restored: StagedComponent
+    /// ``restored`` as its driver takes it.
+    package var unchanged: ShadowCopy {
+        ShadowCopy(
+            staged: restored, socketDirectory: workspace.directory, workspace: workspace.directory)
+    }
     private let user: (owner: UInt32, group: UInt32)?
     private let hostPlaces: [FilePath]
     /// Where copies of other components' files are, which the component may read: repositories, host files.
@@ -87,7 +92,7 @@ package struct Shadows {
         guard let described = source.system.driver(of: source.component), let driver = described.shadow else {
             throw ShadowFailure(
                 "the component '\(source.component)' cannot be rehearsed: its driver makes no shadows",
-                hint: "components of the driver buildbot can")
+                hint: "components of the drivers jenkins and buildbot can")
         }
         self.driver = driver
         source.progress("writing \(source.stored.reference.id) into a shadow")
@@ -107,7 +112,8 @@ package struct Shadows {
         user =
             Accounts.ownNumbers.user == 0
             ? owner.flatMap { $0.owner == 0 ? nil : ($0.owner, $0.group) } : nil
-        let copy = ShadowCopy(staged: staged, socketDirectory: workspace.directory)
+        let copy = ShadowCopy(
+            staged: staged, socketDirectory: workspace.directory, workspace: workspace.directory)
         if !verifies {
             source.progress("making its environment")
             try await KeptEnvironments(source.store).rebuild(copy, by: driver)
@@ -137,7 +143,7 @@ package struct Shadows {
         guard index != .none else { return archives }
         source.progress("fetching packages")
         try await driver.fetch(
-            change, for: ShadowCopy(staged: restored, socketDirectory: workspace.directory), from: index,
+            change, for: unchanged, from: index,
             to: directory)
         var all = archives
         for name in try Files.names(directory).map({ String(decoding: $0, as: UTF8.self) })
@@ -159,7 +165,8 @@ package struct Shadows {
                 captured.name, of: source.stored, to: workspace.directory.appending("neighbours"),
                 verifies: false, progress: { _ in })
             var masking = Masking(source.classifications(of: captured.name, staged.roots, driver))
-            let copy = ShadowCopy(staged: staged, socketDirectory: workspace.directory)
+            let copy = ShadowCopy(
+                staged: staged, socketDirectory: workspace.directory, workspace: workspace.directory)
             fixes += try masking.mask(copy).map { Fix("\(captured.name): \($0.subject)", $0.action) }
             try masking.search(copy)
             neighbours += staged.roots
@@ -188,7 +195,7 @@ package struct Shadows {
         }
         let sockets = place.appending("s")
         try Files.makeDirectory(sockets, mode: 0o700)
-        let copy = ShadowCopy(staged: staged, socketDirectory: sockets)
+        let copy = ShadowCopy(staged: staged, socketDirectory: sockets, workspace: workspace.directory)
         for file in files { try apply(file, blobs, to: copy) }
         var made = try masking.mask(copy)
         made += try await driver.neutralise(copy)
@@ -198,23 +205,26 @@ package struct Shadows {
         return try room(arm, copy, logs: name)
     }
 
-    /// A shadow that runs with what is made from packages as it was restored, on the data and files of another one; `files`
-    /// are as in `original`.
+    /// A shadow that runs with what is made from packages as it was restored, on the data and files of another one; `packages`
+    /// and `files` are as in `original`.
     package func goingBack(
-        from room: Room, files: [ComponentChange.File], original: Room
+        from room: Room, packages: [(root: String, below: String?)], files: [ComponentChange.File],
+        original: Room
     ) async throws -> Room {
         var staged = room.copy.staged
         for (index, root) in staged.roots.enumerated() where root.root.kind != .directory {
             if let own = restored.root(root.root.name) { staged.roots[index].staged = own.staged }
         }
-        for file in files {
-            guard let place = staged.root(file.root)?.staged.appending(file.path),
-                let before = original.copy.staged.root(file.root)?.staged.appending(file.path)
+        let parts = packages.compactMap { part in part.below.map { (root: part.root, path: $0) } }
+        for (root, path) in parts + files.map({ (root: $0.root, path: $0.path) }) {
+            guard let place = staged.root(root)?.staged.appending(path),
+                let before = original.copy.staged.root(root)?.staged.appending(path)
             else { continue }
-            try Files.remove(place)
+            try Files.removeTree(place)
             if try Files.exists(before) { try await workspace.copy(before, to: place) }
         }
-        let copy = ShadowCopy(staged: staged, socketDirectory: room.copy.socketDirectory)
+        let copy = ShadowCopy(
+            staged: staged, socketDirectory: room.copy.socketDirectory, workspace: workspace.directory)
         return try self.room(.control, copy, logs: "back")
     }
 

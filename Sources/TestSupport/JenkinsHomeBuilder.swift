@@ -128,18 +128,42 @@ package struct JenkinsHomeBuilder: Sendable {
     }
 
     /// Puts a plugin archive of a version into the home, replacing one that is there.
-    package func makePlugin(_ name: String, version: String, file: String) throws {
-        let path = home.appending("plugins").appending(file)
+    package func makePlugin(_ name: String, version: String, file: String, needs: String? = nil) throws {
+        try Self.writePlugin(
+            name, version: version, to: home.appending("plugins").appending(file), needs: needs)
+    }
+
+    /// Writes a plugin archive; `needs` is what its manifest says of other plugins: `git:5.0;resolution:=optional`.
+    package static func writePlugin(
+        _ name: String, version: String, to path: FilePath, needs: String? = nil
+    ) throws {
         try Files.remove(path)
         var zip = try ZipWriter(path)
         let manifest =
             "Manifest-Version: 1.0\r\nShort-Name: \(name)\r\nLong-Name: A plugin with a name that is lo\r\n nger than a line\r\n"
-            + "Plugin-Version: \(version)\r\nJenkins-Version: 2.426.3\r\n\r\n"
+            + "Plugin-Version: \(version)\r\nJenkins-Version: 2.426.3\r\n"
+            + (needs.map { "Plugin-Dependencies: \($0)\r\n" } ?? "") + "\r\n"
         try zip.add(name: "META-INF/MANIFEST.MF", contents: Array(manifest.utf8))
         try zip.add(
             name: "WEB-INF/lib/\(name).jar",
             contents: Array(String(repeating: "\(name) \(version) ", count: 500).utf8))
         try zip.finish()
+    }
+
+    /// Writes what a prediction reads of a jenkins.war; no Java makes a server of it.
+    package static func writeWar(_ version: String, to path: FilePath) throws {
+        let inner = path.removingLastComponent().appending("inner.jar")
+        var jar = try ZipWriter(inner)
+        try jar.add(name: "jenkins/split-plugins.txt", contents: Array("# none\n".utf8))
+        try jar.add(name: "jenkins/split-plugin-cycles.txt", contents: Array("# none\n".utf8))
+        try jar.finish()
+        var war = try ZipWriter(path)
+        try war.add(
+            name: "META-INF/MANIFEST.MF",
+            contents: Array("Manifest-Version: 1.0\nJenkins-Version: \(version)\n\n".utf8))
+        try war.add(name: "WEB-INF/lib/jenkins-core-\(version).jar", contents: try Files.read(inner))
+        try war.finish()
+        try Files.remove(inner)
     }
 
     /// A freestyle job's configuration, as a Jenkins with this version of the git plugin writes it.

@@ -38,6 +38,33 @@ struct JenkinsWarTests {
             """, in: directory)
     }
 
+    /// Both arms boot in isolation, every configuration is written again, and the site's job runs in a drill.
+    @Test func aShadowBootsAndBuilds() async throws {
+        try await withTemporaryDirectory { directory in
+            let war = try #require(jenkinsWar)
+            let home = directory.appending("jenkins")
+            try Files.makeDirectories(home.appending("jobs/hello"))
+            let job =
+                "<project><builders><hudson.tasks.Shell><command>echo hello</command></hudson.tasks.Shell></builders></project>"
+            try Files.replace(home.appending("jobs/hello/config.xml"), with: Array(job.utf8))
+            #expect(try await boot(home, in: directory).hasPrefix("200"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("jenkins")
+            let file = directory.appending("understudy.yaml")
+            var text = String(decoding: try Files.read(file), as: UTF8.self)
+            text.replace("driver: jenkins\n", with: "driver: jenkins\n    war: \(war)\n")
+            try Files.replace(file, with: Array(text.utf8))
+            try await runner.succeed("snapshot")
+            let drill = try await runner.run(["drill", "--build", "hello"], limit: .seconds(600))
+            #expect(drill.status == 0, "\(drill.output)\(drill.errorOutput)")
+            let canary = try await runner.run(["canary", "--offline"], limit: .seconds(1800))
+            let stages = canary.output.split(separator: "\n").filter {
+                $0.hasPrefix("S1") || $0.hasPrefix("S2")
+            }
+            #expect(stages.count == 2 && stages.allSatisfy { $0.contains(" pass ") }, "\(canary.output)")
+        }
+    }
+
     @Test func aRestoredHomeBootsWithItsJobs() async throws {
         try await withTemporaryDirectory { directory in
             let home = directory.appending("jenkins")

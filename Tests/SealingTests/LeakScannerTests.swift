@@ -55,6 +55,7 @@ import Testing
         "tokenizer = 'abcdefgh'",
         "key = 'da39a3ee5e6b4b0d3255bfef95601890afd80709'", "monkey = 'banana-banana-banana-1234'",
         "<credentialsId>0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0</credentialsId>", "authorization: Bearer $TOKEN",
+        "<useToken>true</useToken>", "\"usePassword\": \"false\",",
         "<description>Token for the deploy job</description>", "AKIA", "eyJhbGciOiJIUzI1NiJ9",
         "password: null\n",
         "# password = ask the lead\n", "keys: [a, b]", "assert secret",

@@ -44,7 +44,7 @@ import Testing
                 captured: CapturedComponent(name: "ci", driver: "buildbot", version: nil, roots: []),
                 roots: [.init(root: root, staged: directory, live: nil)], artifacts: nil, resumesWork: false,
                 capturedHost: "ci"),
-            socketDirectory: directory)
+            socketDirectory: directory, workspace: directory)
     }
 
     private func masking() -> Masking {

@@ -21,7 +21,8 @@ struct ChangeOptions: ParsableArguments {
         name: .customLong("remove-plugin"), help: "A plugin or package to remove; may be given again.")
     var removedPlugins: [String] = []
 
-    @Option(help: "The CI tool itself in this version, with what is released together with it.")
+    @Option(
+        help: "The CI tool itself in this version, with what is released together with it; or a jenkins.war.")
     var core: String?
 
     @Option(
@@ -96,7 +97,7 @@ struct ChangeOptions: ParsableArguments {
                 able.isEmpty
                     ? "no component of the system can be rehearsed" : "several components can be rehearsed",
                 hint: able.isEmpty
-                    ? "components of the driver buildbot can"
+                    ? "components of the drivers jenkins and buildbot can"
                     : "choose one with --component: \(able.joined(separator: ", "))")
         }
         return only
@@ -110,7 +111,7 @@ struct ChangeOptions: ParsableArguments {
         guard let driver = session.system.driver(of: component), let shadow = driver.shadow else {
             throw CommandFailure(
                 .refused, "the component '\(component)' cannot be rehearsed: its driver makes no shadows",
-                hint: "components of the driver buildbot can")
+                hint: "components of the drivers jenkins and buildbot can")
         }
         let capture = SystemCapture(session.system, store: store, identities: identities)
         func source(_ stored: StoredSnapshot) -> (any FileSource)? {
@@ -122,7 +123,9 @@ struct ChangeOptions: ParsableArguments {
                 hint: "choose another with --snapshot")
         }
         var contents = ChangeContents(component: component)
-        if let core {
+        if let core, try core.contains("/") || Files.status(FilePath(core))?.kind == .file {
+            try add(core, shadow, to: &contents)
+        } else if let core {
             for package in try shadow.core(version: core, in: present) {
                 contents.set(package: package.name, version: package.version)
             }

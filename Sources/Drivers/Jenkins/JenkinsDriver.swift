@@ -107,7 +107,7 @@ package struct JenkinsDriver: Driver {
     package func locks(archives: [String: [Entry]], previous: [String: [UInt8]]) throws -> [Lock] {
         let known = PluginsLock(previous[PluginsLock.name] ?? [])
         var lock = try PluginsLock(plugins: archives["home"] ?? [], home: home, known: known)
-        if let core = archives["war"]?.first, let war { try lock.addCore(core, war) }
+        if let core = archives["war"]?.first, let war { try lock.addCore(core, war, known: known) }
         return [Lock(name: PluginsLock.name, contents: lock.contents)]
     }
 
@@ -151,7 +151,7 @@ package struct JenkinsDriver: Driver {
     }
 
     /// The version of the core that ran last, nil when the home does not say.
-    private static func coreVersion(_ home: FilePath) throws -> String? {
+    static func coreVersion(_ home: FilePath) throws -> String? {
         if let bytes = try Files.readIfPresent(home.appending("jenkins.install.InstallUtil.lastExecVersion"))
         {
             let text = printable(bytes.filter { $0 > 0x20 })

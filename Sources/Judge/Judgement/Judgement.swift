@@ -91,6 +91,8 @@ struct Judgement {
         } else if judgement.result != .fail, record?.state == .broken {
             judgement.result = .error
             judgement.reason = record?.reason ?? "the stage broke off"
+            // More of what broke off would break off again.
+            judgement.nextStep = nil
         } else if judgement.result == .pass, !isDone {
             judgement.result = .inconclusive
             judgement.reason = record?.reason.map { "skipped: \($0)" } ?? "it was not run to its end"

@@ -1,7 +1,4 @@
-internal import FileTree
 package import SnapshotModel
-package import SystemPackage
-internal import XML
 
 /// Which settings of a home the predicted plugins cannot read: what the first save of an object would lose for good.
 ///
@@ -35,24 +32,15 @@ package struct DataPrediction: Hashable, Sendable {
     /// Files that cannot be read as XML, and why: nothing is known of them.
     package var unreadable: [EntryPath: String]
 
-    /// Reads every configuration of a home; `loaded` are the plugins that will be there, with their versions.
-    package init(home: FilePath, loaded: [String: String]) throws {
+    /// Holds what was read of a home against the plugins that will be there, given with their versions.
+    package init(_ reading: HomeReading, loaded: [String: String]) {
         var written: [String: Loss] = [:]
-        var unreadable: [EntryPath: String] = [:]
-        try HomeFiles(home: home).walk { found in
-            guard found.isConfiguration else {
-                return !found.isBuilds && found.entryClass != .derived && found.entryClass != .bulk
-            }
-            do {
-                let reader = Mentions()
-                try XMLReader.read(try Files.read(found.place, limit: 64 << 20), handler: reader)
-                for mention in reader.mentions { Self.add(mention, found.path, to: &written) }
-            } catch let error as XMLError {
-                unreadable[found.path] = error.description
-            }
-            return false
+        for file in reading.files {
+            for mention in file.mentions { Self.add(mention, EntryPath(file.path), to: &written) }
         }
-        self.unreadable = unreadable
+        unreadable = Dictionary(
+            reading.files.compactMap { file in file.fault.map { (EntryPath(file.path), $0) } }
+        ) { first, _ in first }
         losses = written.values.compactMap { loss in
             guard let version = loaded[loss.plugin] else { return loss }
             guard VersionNumber(version).isOlder(than: VersionNumber(loss.version)) else { return nil }
@@ -63,8 +51,9 @@ package struct DataPrediction: Hashable, Sendable {
         }.sorted { $0.plugin < $1.plugin }
     }
 
-    private static func add(_ mention: Mentions.Mention, _ path: EntryPath, to written: inout [String: Loss])
-    {
+    private static func add(
+        _ mention: HomeReading.Mention, _ path: EntryPath, to written: inout [String: Loss]
+    ) {
         var loss =
             written[mention.plugin]
             ?? Loss(
@@ -93,35 +82,5 @@ extension DataPrediction: CustomStringConvertible {
         }
         let unread = unreadable.sorted { $0.key < $1.key }.map { "\($0.key) cannot be read: \($0.value)" }
         return (lost + unread).joined(separator: "\n")
-    }
-}
-
-/// The plugins that a document names.
-private final class Mentions: XMLHandler {
-    struct Mention {
-        var plugin: String
-        var version: String
-        var element: String
-    }
-
-    private(set) var mentions: [Mention] = []
-
-    func start(_ name: String, _ attributes: [XMLAttribute]) {
-        guard let value = attributes.first(where: { $0.name == "plugin" })?.value else { return }
-        // One @ between two texts; anything else is somebody else's attribute.
-        let parts = value.split(separator: "@", omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else { return }
-        let written = attributes.first { $0.name == "class" }?.value ?? name
-        mentions.append(
-            Mention(plugin: String(parts[0]), version: String(parts[1]), element: Self.className(written)))
-    }
-
-    func end(_ name: String) {}
-    func text(_ text: String) {}
-
-    /// The class that XStream writes with `_-` for `$` and `__` for `_`.
-    private static func className(_ text: String) -> String {
-        text.split(separator: "__", omittingEmptySubsequences: false)
-            .map { $0.replacing("_-", with: "$") }.joined(separator: "_")
     }
 }

@@ -72,14 +72,19 @@ struct PluginsLock {
             flags: file.fault == nil ? [] : ["unreadable"])
     }
 
-    /// Adds the core.
-    mutating func addCore(_ entry: Entry, _ war: FilePath) throws {
+    /// Adds the core, which `known` has already where it did not change.
+    ///
+    /// Its origin is the root and not the path: a restored war that is verified, or that goes elsewhere, is the same one.
+    mutating func addCore(_ entry: Entry, _ war: FilePath, known: PluginsLock) throws {
+        if let old = known.rows.first(where: { $0.name == Self.core && $0.digest == hex(entry.digest) }) {
+            return rows.append(old)
+        }
         let version = try ZipArchive.contents(of: PluginManifest.path, in: war).flatMap {
             PluginManifest($0).coreVersion
         }
         rows.append(
             Row(
-                name: Self.core, version: version ?? "???", digest: hex(entry.digest), origin: war.string,
+                name: Self.core, version: version ?? "???", digest: hex(entry.digest), origin: "war",
                 flags: []))
     }
 

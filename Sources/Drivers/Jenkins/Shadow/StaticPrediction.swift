@@ -3,11 +3,10 @@ internal import FileTree
 package import Judge
 internal import SnapshotModel
 package import SystemPackage
-internal import XML
 
 /// Everything that can be told of a home and a core without booting them.
 ///
-/// Made of a home before it is neutralised: afterwards its realm and rights are not production's.
+/// What the configurations say is read before a home is neutralised; the plugins are those that are there now.
 package struct StaticPrediction: Sendable {
     /// Which plugins load, and what the core adds: part of the change.
     package var plugins: LoadPrediction
@@ -21,14 +20,14 @@ package struct StaticPrediction: Sendable {
         Set(plugins.loaded.keys.map { ObjectName("plugin", $0) })
     }
 
-    /// Looks at a home; `java` is the version that is to run it, nil when nobody knows.
-    package init(home: FilePath, core: JenkinsCore, java: Int? = nil) throws {
+    /// Looks at the plugins of a home; `java` is the version that is to run it, nil when nobody knows.
+    package init(_ reading: HomeReading, home: FilePath, core: JenkinsCore, java: Int? = nil) throws {
         let directory = home.appending("plugins")
         let lastCore = try Files.readIfPresent(
             home.appending("jenkins.install.InstallUtil.lastExecVersion"), limit: 1 << 10
         ).map { printable($0.filter { $0 > 0x20 }) }
         plugins = LoadPrediction(try PluginFile.files(in: directory), core: core, lastCore: lastCore)
-        data = try DataPrediction(home: home, loaded: plugins.loaded)
+        data = DataPrediction(reading, loaded: plugins.loaded)
         check = StaticCheck(
             checks: [
                 "every plugin: what it needs of core \(core.version) and of other plugins",
@@ -39,7 +38,7 @@ package struct StaticPrediction: Sendable {
         check.observations += data.unreadable.sorted { $0.key < $1.key }.map { path, reason in
             Observation(kind: "unreadable-xml", object: ObjectName("file", path.description), detail: reason)
         }
-        check.observations += try Self.login(home, plugins.loaded)
+        check.observations += Self.logins(reading, plugins.loaded)
         if let java { try addJava(java, directory) }
     }
 
@@ -50,11 +49,13 @@ package struct StaticPrediction: Sendable {
         case .loads, .disabled: return []
         case .fails(let reasons):
             return reasons.map {
-                Observation(kind: "plugin-failed", object: object, detail: "\($0)", lines: lines)
+                Observation(kind: "plugin-failed", object: object, detail: "\(plugin.id) \($0)", lines: lines)
             }
         case .cyclic, .vanishes:
             return [
-                Observation(kind: "plugin-failed", object: object, detail: "\(plugin.outcome)", lines: lines)
+                Observation(
+                    kind: "plugin-failed", object: object, detail: "\(plugin.id) \(plugin.outcome)",
+                    lines: lines)
             ]
         case .ignored(let winner):
             return [
@@ -70,28 +71,21 @@ package struct StaticPrediction: Sendable {
         }
         let detail =
             loss.kind == .missing
-            ? "its settings are passed over, and gone with the next save"
-            : "settings of a newer version may not be understood"
+            ? "settings of \(loss.plugin) are passed over, and gone with the next save"
+            : "settings of a newer \(loss.plugin) may not be understood"
         return Observation(
             kind: loss.kind == .missing ? "unreadable-data" : "newer-data",
             object: ObjectName("plugin", loss.plugin), detail: detail, lines: places)
     }
 
     /// A realm or rights whose plugin does not load: Jenkins does not start at all then.
-    private static func login(_ home: FilePath, _ loaded: [String: String]) throws -> [Observation] {
-        guard let bytes = try Files.readIfPresent(home.appending("config.xml"), limit: 64 << 20),
-            // One that is no XML is among the unreadable.
-            let root = NormalXML.read(bytes).element
-        else { return [] }
-        return ["authorizationStrategy", "securityRealm"].compactMap { name in
-            guard let element = root.child(name),
-                let plugin = element.attribute("plugin")?.split(separator: "@").first.map(String.init),
-                loaded[plugin] == nil
-            else { return nil }
-            let kind = element.attribute("class") ?? name
-            return Observation(
+    private static func logins(_ reading: HomeReading, _ loaded: [String: String]) -> [Observation] {
+        reading.logins.filter { loaded[$0.plugin] == nil }.map { login in
+            Observation(
                 kind: "configuration", object: ObjectName("file", "config.xml"),
-                detail: "Jenkins does not start: \(name) is \(kind), and plugin \(plugin) does not load")
+                detail:
+                    "Jenkins does not start: \(login.element) is \(login.kind), and plugin \(login.plugin) does not load"
+            )
         }
     }
 
@@ -110,7 +104,8 @@ package struct StaticPrediction: Sendable {
                 check.observations.append(
                     Observation(
                         kind: "class-files", object: object,
-                        detail: "it has classes for Java \(needed), and Java \(java) is to run them",
+                        detail:
+                            "\(plugin.id) has classes for Java \(needed), and Java \(java) is to run them",
                         lines: [level.place]))
             }
             check.observations += level.unreadable.map {

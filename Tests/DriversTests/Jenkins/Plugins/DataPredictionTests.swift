@@ -18,10 +18,11 @@ import Testing
     @Test func settingsOfMissingAndOlderPluginsAreFound() throws {
         let home = directory.appending("home")
         try JenkinsHomeBuilder(home).make()
-        let all = try DataPrediction(home: home, loaded: ["git": "5.2.1", "workflow-job": "1400"])
+        let all = DataPrediction(
+            try HomeReading(home: home), loaded: ["git": "5.2.1", "workflow-job": "1400"])
         #expect(all.losses.isEmpty)
         #expect(all.unreadable.keys.map(\.description) == ["jobs/broken/config.xml"])
-        let some = try DataPrediction(home: home, loaded: ["git": "5.1"])
+        let some = DataPrediction(try HomeReading(home: home), loaded: ["git": "5.1"])
         #expect(some.losses.map(\.plugin) == ["git", "workflow-job"])
         #expect(some.losses.map(\.kind) == [.older, .missing])
         #expect(some.losses[0].version == "5.2.1" && some.losses[0].predicted == "5.1")
@@ -43,7 +44,7 @@ import Testing
                     .utf8))
         try Files.replace(
             home.appending("userContent/x.xml"), with: Array("<a plugin='other@1'/>".utf8))
-        let losses = try DataPrediction(home: home, loaded: [:]).losses
+        let losses = DataPrediction(try HomeReading(home: home), loaded: [:]).losses
         #expect(losses.map(\.plugin) == ["p"])
         #expect(losses.first?.version == "1.10")
         #expect(losses.first?.files == [EntryPath("users/a_1/config.xml"): ["x.Y$Z_a", "c.D"]])

@@ -21,7 +21,7 @@ import Testing
     }
 
     private func predict(core: String = "2.462.3", java: Int? = nil) throws -> StaticPrediction {
-        try StaticPrediction(home: home, core: JenkinsCore(core), java: java)
+        try StaticPrediction(try HomeReading(home: home), home: home, core: JenkinsCore(core), java: java)
     }
 
     private func seen(_ prediction: StaticPrediction) -> Set<String> {
@@ -44,8 +44,8 @@ import Testing
         #expect(Set(try predict().check.observations) == before)
         let after = Set(try predict(core: "2.300").check.observations)
         #expect(
-            Set(after.subtracting(before).map { "\($0.object): \($0.detail)" })
-                == Set([0, 2, 3, 4, 5].map { "plugin plugin-\($0): needs Jenkins 2.426.3 or newer" }))
+            Set(after.subtracting(before).map(\.detail))
+                == Set([0, 2, 3, 4, 5].map { "plugin-\($0) needs Jenkins 2.426.3 or newer" }))
     }
 
     @Test func aRealmWhosePluginFailsKeepsJenkinsFromStarting() throws {

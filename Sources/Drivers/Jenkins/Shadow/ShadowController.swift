@@ -1,0 +1,265 @@
+internal import FileTree
+internal import FoundationEssentials
+internal import Judge
+internal import Programs
+internal import SnapshotModel
+internal import SystemPackage
+
+/// A controller that runs in isolation, and what is asked of it.
+///
+/// No registry has a war of Jenkins, so that the tests of this project boot one only where
+/// `UNDERSTUDY_TEST_JENKINS_WAR` names it.
+extension JenkinsShadow {
+    /// The first Java that listens on a Unix socket.
+    private static let leastJava = 16
+
+    func obstacle(_ copy: ShadowCopy) async throws -> String? {
+        guard copy.staged.root("war") != nil else {
+            return
+                "nothing was booted: the snapshot has no war; name it in the system file as 'war' and take a snapshot"
+        }
+        guard let java = try JavaRuntime.find() else {
+            return "nothing was booted: this host has no Java; install one, such as openjdk-17-jre-headless"
+        }
+        let version = try await java.version()
+        guard version < Self.leastJava else { return nil }
+        return
+            "nothing was booted: Java \(version) cannot listen on a Unix socket; install \(Self.leastJava) or newer, "
+            + "such as openjdk-17-jre-headless"
+    }
+
+    func preparations(_ copy: ShadowCopy) -> [Program] { [] }
+
+    func server(_ copy: ShadowCopy) -> Program {
+        let home = copy.staged.root("home")?.root.path ?? "/"
+        let war = copy.staged.root("war")?.root.path ?? "jenkins.war"
+        // None of this is what isolates: it saves what would fail anyway, and the noise of that.
+        let properties = [
+            "java.awt.headless=true", "java.io.tmpdir=/tmp",
+            "jdk.net.hosts.file=\(home)/\(ShadowHooks.hosts)",
+            "jenkins.install.runSetupWizard=false", "jenkins.model.Jenkins.slaveAgentPort=-1",
+            "jenkins.model.Jenkins.slaveAgentPortEnforce=true",
+            "jenkins.model.Jenkins.automaticAgentLaunch=false", "hudson.model.UpdateCenter.never=true",
+            "hudson.model.DownloadService.never=true", "hudson.model.UsageStatistics.disabled=true",
+            "hudson.util.RobustReflectionConverter.recordFailuresForAllAuthentications=true",
+        ]
+        // One that cannot be found is looked for by its name inside, and the boot says that there is none.
+        let java = (try? JavaRuntime.find())?.path.string ?? "java"
+        return Program(
+            java,
+            ["-Xmx2g"] + properties.map { "-D\($0)" } + [
+                "-jar", war, "--httpPort=-1",
+                "--httpUnixDomainPath=\(ShadowCopy.socketPlace.appending(ShadowHooks.socket))",
+            ], environment: ["JENKINS_HOME": home], directory: FilePath(home), limit: .seconds(24 * 3600))
+    }
+
+    private func probe(_ room: any ShadowRoom) throws -> HTTPProbe {
+        let keys = try keys(room.copy)
+        let login = Data("\(keys.user):\(keys.token)".utf8).base64EncodedString()
+        // A login by token needs no crumb.
+        return HTTPProbe(
+            "http://shadow.invalid", socket: room.copy.socketDirectory.appending(ShadowHooks.socket),
+            headers: ["Authorization: Basic \(login)"], limit: .seconds(30))
+    }
+
+    private func answer<Value: Decodable>(_ path: String, in room: any ShadowRoom) async throws -> Value {
+        let answer = try await probe(room).get(path)
+        guard answer.status == 200 else {
+            throw DriverFailure(
+                "the shadow answers \(answer.status) to \(path)", hint: "look into the shadow's log")
+        }
+        return try JSONDecoder().decode(Value.self, from: Data(answer.body.utf8))
+    }
+
+    func isServing(in room: any ShadowRoom) async throws -> Bool {
+        guard try Files.exists(room.copy.socketDirectory.appending(ShadowHooks.socket)) else { return false }
+        do {
+            return try await probe(room).get("/login").status == 200
+        } catch is HTTPFailure {
+            // It does not answer yet; the caller counts the time.
+            return false
+        }
+    }
+
+    func bootFailure(in room: any ShadowRoom) throws -> String? {
+        try ShadowHooks.contents(room.copy.socketDirectory.appending(ShadowHooks.failure)).map {
+            "the boot failed: \(LogSignature.template(of: String(decoding: $0, as: UTF8.self)))"
+        }
+    }
+
+    // MARK: - What can be seen
+
+    func observe(
+        in room: any ShadowRoom, isServing: Bool
+    ) async throws -> (observations: [Observation], capabilities: [ObjectName]) {
+        struct Plugins: Decodable {
+            struct Plugin: Decodable {
+                var shortName: String
+                var active: Bool
+            }
+            var plugins: [Plugin]
+        }
+        var observations = JenkinsLog(try room.log()).complaints
+        guard isServing else { return (observations, []) }
+        guard let report = try ShadowHooks.report(in: room.copy.socketDirectory) else {
+            observations.append(
+                Observation(
+                    kind: "report", object: ObjectName("system", "jenkins"),
+                    detail: "the script at its start reported nothing"))
+            return (observations, [])
+        }
+        observations += report.failed.map {
+            Observation(
+                kind: "plugin-failed", object: ObjectName("plugin", $0.name),
+                detail: LogSignature.template(of: $0.reason))
+        }
+        observations += report.unreadable.map {
+            Observation(kind: "unreadable-data", object: ObjectName("object", $0.name), detail: $0.reason)
+        }
+        let plugins: Plugins = try await answer(
+            "/pluginManager/api/json?depth=1&tree=plugins[shortName,active]", in: room)
+        var capabilities = plugins.plugins.filter(\.active).map { ObjectName("plugin", $0.shortName) }
+        capabilities += report.jobs.map { ObjectName("job", $0.name) }
+        capabilities += report.nodes.map { ObjectName("node", $0) }
+        capabilities += report.views.map { ObjectName("view", $0) }
+        return (observations, capabilities)
+    }
+
+    func rewritten(in room: any ShadowRoom) throws -> (compared: Int, losses: [Observation]) {
+        guard let report = try ShadowHooks.report(in: room.copy.socketDirectory) else { return (0, []) }
+        let home = try home(room.copy)
+        var losses = report.errors.map {
+            Observation(
+                kind: "data-loss", object: ObjectName("file", $0.name),
+                detail: "it cannot be written again: \(LogSignature.template(of: $0.reason))")
+        }
+        for written in report.written {
+            let copy = room.copy.socketDirectory.appending(written.copy)
+            // What runs in a shadow may be hostile, and names no file of the host.
+            let names = written.file.split(separator: "/", omittingEmptySubsequences: false)
+            guard Self.isPlain(written.copy), !names.contains(where: { ["", ".", ".."].contains($0) }),
+                let before = try ShadowHooks.contents(home.appending(written.file)),
+                let after = try ShadowHooks.contents(copy)
+            else { continue }
+            guard let comparison = RewrittenConfiguration(file: before, written: after) else {
+                losses.append(
+                    Observation(
+                        kind: "data-loss", object: ObjectName("file", written.file),
+                        detail: "it cannot be compared: it is no XML"))
+                continue
+            }
+            if let loss = comparison.observation(of: written.file) { losses.append(loss) }
+        }
+        return (report.written.count + report.errors.count, losses)
+    }
+
+    // MARK: - Builds
+
+    func jobs(in room: any ShadowRoom) async throws -> [ObjectName] {
+        let jobs = try ShadowHooks.report(in: room.copy.socketDirectory)?.jobs ?? []
+        return jobs.filter(\.buildable).sorted { ($1.builds, $0.name) < ($0.builds, $1.name) }.map {
+            ObjectName("job", $0.name)
+        }
+    }
+
+    func run(_ job: ObjectName, in room: any ShadowRoom, limit: Duration) async throws -> JobRun {
+        let jobs = try ShadowHooks.report(in: room.copy.socketDirectory)?.jobs ?? []
+        guard let known = jobs.first(where: { $0.name == job.name && $0.buildable }) else {
+            return JobRun(outcome: .missing, seconds: nil, signature: "there is no such job")
+        }
+        let path = Self.address(ofJob: job.name)
+        let (answer, location) = try await probe(room).begin(
+            "\(path)/\(known.parameterized ? "buildWithParameters" : "build")?delay=0sec")
+        guard answer.status == 201, let item = location.flatMap(Self.queueItem) else {
+            return JobRun(
+                outcome: .missing, seconds: nil,
+                signature: "a build cannot be asked for: status \(answer.status)")
+        }
+        let clock = ContinuousClock()
+        let deadline = clock.now + limit
+        while clock.now < deadline {
+            if let run = try await ended(item, path, room) { return run }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        return JobRun(outcome: .errored, seconds: nil, signature: "it did not end within \(limit)")
+    }
+
+    /// The path of a job in folders: `/job/team/job/deploy`.
+    static func address(ofJob name: String) -> String {
+        name.split(separator: "/").map { part in
+            let bytes = part.utf8.map { byte -> String in
+                let isPlain =
+                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-._~".utf8.contains(byte)
+                return isPlain
+                    ? String(UnicodeScalar(byte))
+                    : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }
+            return "/job/" + bytes.joined()
+        }.joined()
+    }
+
+    /// The number of the queue's item in an address such as `http://shadow.invalid/queue/item/12/`.
+    static func queueItem(_ address: String) -> Int? {
+        guard let start = address.firstRange(of: "/queue/item/")?.upperBound else { return nil }
+        return Int(address[start...].prefix { $0 != "/" })
+    }
+
+    private struct QueueItem: Decodable {
+        struct Executable: Decodable { var number: Int }
+        var cancelled: Bool?
+        var inQueueSince: Double?
+        var executable: Executable?
+    }
+
+    private struct Build: Decodable {
+        var building: Bool
+        var result: String?
+        var duration: Double
+        var timestamp: Double
+    }
+
+    private func ended(_ item: Int, _ path: String, _ room: any ShadowRoom) async throws -> JobRun? {
+        let queued: QueueItem = try await answer(
+            "/queue/item/\(item)/api/json?tree=cancelled,inQueueSince,executable[number]", in: room)
+        if queued.cancelled == true {
+            return JobRun(outcome: .errored, seconds: nil, signature: "it was cancelled in the queue")
+        }
+        guard let number = queued.executable?.number else { return nil }
+        let build: Build = try await answer(
+            "\(path)/\(number)/api/json?tree=building,result,duration,timestamp", in: room)
+        guard !build.building, let result = build.result else { return nil }
+        let outcome: ProbeRun.Outcome =
+            switch result {
+            case "SUCCESS": .passed
+            case "UNSTABLE", "FAILURE": .failed
+            default: .errored
+            }
+        var signature: String?
+        if outcome != .passed {
+            let console = try await probe(room).get("\(path)/\(number)/consoleText")
+            signature = "\(result): \(Self.signature(ofConsole: console.body))"
+        }
+        return JobRun(
+            outcome: outcome, seconds: build.duration / 1000,
+            wait: queued.inQueueSince.map { max(0, build.timestamp - $0) / 1000 }, signature: signature)
+    }
+
+    /// What a failed build ends with, in words that are the same whenever it fails so again.
+    static func signature(ofConsole text: String) -> String {
+        let lines = text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("Finished: ") }
+        let line = lines.last { $0.hasPrefix("ERROR: ") || $0.contains("Exception: ") } ?? lines.last ?? ""
+        return LogSignature.template(of: String(line))
+    }
+
+    // MARK: - Production
+
+    /// A core changes data when it starts, and needs no program for it.
+    func migrated() throws -> [(root: String, path: FilePath)] { [] }
+    func migrate() async throws {}
+
+    /// Jenkins writes its log to wherever its service sends it, which the home does not say: production is watched by its
+    /// web interface alone.
+    func complaints(after offset: Int64) throws -> [Observation] { [] }
+    func logLength() throws -> Int64 { 0 }
+}

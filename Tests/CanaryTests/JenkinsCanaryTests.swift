@@ -1,0 +1,282 @@
+import Cryptography
+import FileTree
+import Foundation
+import Judge
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Changes of a Jenkins, as far as they can be judged where none can be booted: no registry has its war.
+@Suite struct JenkinsCanaryTests {
+    private struct Document: Decodable { var verdict: Verdict }
+
+    private struct Outcome {
+        var verdict: Verdict
+        var parts: String
+        var status: Int32
+
+        func result(_ stage: Stage) -> StageVerdict.Result? {
+            verdict.stages.first { $0.name == stage }?.result
+        }
+
+        func findings(_ kind: String) -> [String] {
+            verdict.stages.flatMap(\.findings).filter { $0.kind == kind }.map(\.object.name)
+        }
+    }
+
+    private struct Unjudged: Error { var words: String }
+
+    /// A controller with three plugins that depend on each other, and a job that uses one of them.
+    private struct Production {
+        var directory: FilePath
+        var runner: CommandLineRunner
+        var builder: JenkinsHomeBuilder
+        var home: FilePath { builder.home }
+        var archives: FilePath { directory.appending("archives") }
+
+        init(_ directory: FilePath, war: Bool = false) async throws {
+            var builder = JenkinsHomeBuilder(directory.appending("jenkins"))
+            (builder.jobs, builder.builds) = (1, 1)
+            try builder.make()
+            // What is broken in the builder's home on purpose, and pipelines without their plugin.
+            for path in [
+                "jobs/broken", "jobs/team", "jobs/service", "jobs/org", "plugins/ace-editor.jpi",
+                "plugins/plugin-0.hpi",
+            ] {
+                try Files.removeTree(builder.home.pushing(FilePath(path)))
+            }
+            try builder.makePlugin("git-client", version: "4.0", file: "git-client.jpi")
+            try builder.makePlugin("git", version: "5.2.1", file: "git.jpi", needs: "git-client:4.0")
+            try builder.makePlugin("viewer", version: "1.0", file: "viewer.jpi")
+            self.directory = directory
+            self.builder = builder
+            runner = try CommandLineRunner(directory)
+            try Files.makeDirectory(archives)
+            try await runner.initialize("jenkins", "--name", "acme")
+            if war {
+                try JenkinsHomeBuilder.writeWar("2.462.3", to: directory.appending("jenkins.war"))
+                let file = directory.appending("understudy.yaml")
+                var text = String(decoding: try Files.read(file), as: UTF8.self)
+                text.replace(
+                    "driver: jenkins\n", with: "driver: jenkins\n    war: \(directory)/jenkins.war\n")
+                try Files.replace(file, with: Array(text.utf8))
+            }
+            try await runner.succeed("snapshot")
+        }
+
+        func archive(_ name: String, _ version: String, needs: String? = nil) throws -> FilePath {
+            let path = archives.appending("\(name).hpi")
+            try JenkinsHomeBuilder.writePlugin(name, version: version, to: path, needs: needs)
+            return path
+        }
+
+        func canary(_ arguments: String...) async throws -> Outcome {
+            let outcome = try await runner.run(
+                [
+                    "--format", "json", "canary", "--seed", "7", "--archives", archives.string, "--report",
+                    "report",
+                ] + arguments, limit: .seconds(300))
+            guard let data = outcome.output.data(using: .utf8), !data.isEmpty else {
+                throw Unjudged(words: outcome.errorOutput)
+            }
+            return Outcome(
+                verdict: try JSONDecoder().decode(Document.self, from: data).verdict,
+                parts: String(
+                    decoding: try Files.read(directory.appending("report/report.html")), as: UTF8.self),
+                status: outcome.status)
+        }
+    }
+
+    @Test func whatWouldNotLoadIsStoppedBeforeABoot() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory)
+            _ = try production.archive("viewer", "2.0", needs: "git:9.0;resolution:=optional")
+            let old = try await production.canary("--offline", "--plugin", "viewer@2.0")
+            #expect(old.status == 4)
+            #expect(old.result(.static) == .fail)
+            #expect(old.result(.boot) == .skipped)
+            #expect(old.findings("plugin-failed") == ["viewer"])
+            let missing = try await production.canary("--offline", "--plugin", "viewer@9")
+            #expect(missing.status == 4)
+            #expect(missing.findings("resolution") == ["viewer"])
+        }
+    }
+
+    @Test func aPluginThatAJobUsesIsNotRemoved() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory)
+            let used = try await production.canary("--offline", "--remove-plugin", "git")
+            #expect(used.status == 4)
+            #expect(used.findings("unreadable-data") == ["git"])
+            let needed = try await production.canary("--offline", "--remove-plugin", "git-client")
+            #expect(needed.findings("plugin-failed") == ["git"])
+            let unused = try await production.canary("--offline", "--remove-plugin", "viewer")
+            #expect(unused.result(.static) == .pass)
+        }
+    }
+
+    @Test func whatWasNeverBootedDoesNotPass() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory)
+            let before = try Files.read(production.home.appending("plugins/git.jpi"))
+            _ = try production.archive("git", "5.3", needs: "git-client:4.5")
+            _ = try production.archive("git-client", "4.6")
+            let outcome = try await production.canary("--offline", "--plugin", "git@5.3")
+            #expect(outcome.status == 1)
+            #expect(outcome.verdict.result == .error)
+            #expect(outcome.result(.static) == .pass)
+            let boot = try #require(outcome.verdict.stages.first { $0.name == .boot })
+            #expect(boot.reason.contains("nothing was booted: the snapshot has no war"))
+            #expect(outcome.parts.contains("4.0 → 4.6") && outcome.parts.contains("5.2.1 → 5.3"))
+            #expect(try Files.read(production.home.appending("plugins/git.jpi")) == before)
+        }
+    }
+
+    @Test func aWarThatIsNoServerBreaksTheCanary() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory, war: true)
+            let next = directory.appending("next.war")
+            try JenkinsHomeBuilder.writeWar("2.479.1", to: next)
+            let outcome = try await production.canary("--offline", "--core", next.string)
+            #expect(outcome.status == 1)
+            #expect(outcome.verdict.riskClass == .core)
+            #expect(outcome.result(.static) == .pass)
+            #expect(outcome.result(.boot) == .error)
+            #expect(outcome.parts.contains("2.462.3 → 2.479.1"))
+        }
+    }
+
+    /// The name of the one file of a root, and the lock that names it, must not depend on where it is staged.
+    @Test func aWarIsRestoredAndDrilled() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory, war: true)
+            let war = directory.appending("jenkins.war")
+            let before = try Files.read(war)
+            try Files.remove(war)
+            try await production.runner.succeed("restore")
+            #expect(try Files.read(war) == before)
+            try await production.runner.succeed("restore", "--to", "beside")
+            #expect(try Files.read(directory.pushing("beside/jenkins/war/jenkins.war")) == before)
+            let drill = try await production.runner.run("drill")
+            #expect(drill.output.contains("captured again they are the snapshot's own"))
+            #expect(drill.status != 0, "it is no server")
+        }
+    }
+
+    @Test func aVersionThatWasCapturedOnceNeedsNoArchive() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory)
+            try production.builder.makePlugin(
+                "git", version: "5.3", file: "git.jpi", needs: "git-client:4.0")
+            try await production.runner.succeed("snapshot")
+            let outcome = try await production.canary("--offline", "--plugin", "git@5.2.1")
+            #expect(outcome.parts.contains("5.3 → 5.2.1"))
+            #expect(outcome.result(.static) == .pass)
+        }
+    }
+
+    // MARK: - Update centres
+
+    /// An update centre that has one version of git, with a warning about some versions of it.
+    private func index(_ archive: FilePath, address: String, version: String, warned: String) throws -> String
+    {
+        let digest = Data(SHA256.digest(try Files.read(archive))).base64EncodedString()
+        return """
+            updateCenter.post(
+            {"updateCenterVersion": 1, "plugins": {"git": {"version": "\(version)", "url": "\(address)",
+              "sha256": "\(digest)", "dependencies": [{"name": "git-client", "version": "4.0"}]}},
+             "warnings": [{"id": "SECURITY-1", "type": "plugin", "name": "git", "message": "It leaks",
+              "url": "https://x.invalid", "versions": [{"pattern": "\(warned)"}]}]}
+            );
+            """
+    }
+
+    @Test func aKnownWeaknessStopsAChangeAndAForgedArchiveToo() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory)
+            let archive = try production.archive("git", "5.3", needs: "git-client:4.0")
+            let file = directory.appending("update-center.json")
+            let text = try index(archive, address: "none", version: "5.3", warned: "5[.]3")
+            try Files.replace(file, with: Array(text.utf8))
+            let weak = try await production.canary("--index", file.string, "--plugin", "git@5.3")
+            #expect(weak.status == 4)
+            #expect(weak.findings("weakness") == ["git"])
+            _ = try production.archive("git", "5.3", needs: "git-client:4.0, viewer:1.0")
+            let forged = try await production.canary("--index", file.string, "--plugin", "git@5.3")
+            #expect(forged.status == 4)
+            #expect(forged.findings("forged") == ["git"])
+        }
+    }
+
+    @Test func whatIsMissingIsFetchedAndComparedWithItsDigest() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await Production(directory)
+            let web = directory.appending("web")
+            try Files.makeDirectory(web)
+            let archive = web.appending("git.hpi")
+            try JenkinsHomeBuilder.writePlugin("git", version: "5.3", to: archive, needs: "git-client:4.0")
+            let text = try index(
+                archive, address: "http://127.0.0.1:@PORT@/git.hpi", version: "5.3", warned: "1")
+            try Files.replace(web.appending("update-center.json"), with: Array(text.utf8))
+            let binary = try CommandLineRunner.builtBinary()
+            func canary() async throws -> String {
+                try await Program(
+                    "/bin/bash",
+                    [
+                        "-euc",
+                        """
+                        cd web
+                        /usr/bin/python3 -c '
+                        import functools, http.server, pathlib
+                        handler = functools.partial(http.server.SimpleHTTPRequestHandler)
+                        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+                        index = pathlib.Path("update-center.json")
+                        index.write_text(index.read_text().replace("@PORT@", str(server.server_port)))
+                        pathlib.Path("port.new").write_text(str(server.server_port))
+                        pathlib.Path("port.new").rename("port")
+                        server.serve_forever()' >/dev/null 2>&1 &
+                        trap "kill $! 2>/dev/null || true; wait $! 2>/dev/null || true" EXIT
+                        for _ in $(seq 200); do if [ -e port ]; then break; fi; sleep 0.05; done
+                        port=$(cat port)
+                        rm port
+                        cd ..
+                        set +e
+                        UNDERSTUDY_IDENTITY=recovery.key '\(binary)' canary --plugin git@5.3 \
+                            --index http://127.0.0.1:$port/update-center.json 2>&1
+                        """,
+                    ], directory: directory, limit: .seconds(120)
+                ).run().output
+            }
+            let good = try await canary()
+            #expect(good.contains("5.2.1 → 5.3"), "\(good)")
+            #expect(good.contains("nothing was booted"))
+            try Files.replace(web.appending("update-center.json"), with: Array(text.utf8))
+            try JenkinsHomeBuilder.writePlugin("git", version: "5.3", to: archive, needs: "viewer:1.0")
+            let bad = try await canary()
+            #expect(bad.contains("git.hpi is not what was published"), "\(bad)")
+        }
+    }
+
+    // MARK: - Drills
+
+    @Test func aDrillSaysWhatItCannotBootAndFindsWhatIsBroken() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory)
+            let green = try await production.runner.succeed("drill")
+            #expect(green.contains("nothing was booted") && green.contains("are predicted to load"))
+            try Files.remove(production.home.appending("plugins/git-client.jpi"))
+            try await production.runner.succeed("snapshot")
+            let missing = try await production.runner.run("drill")
+            #expect(missing.status != 0)
+            #expect(missing.output.contains("needs git-client 4.0, which is not there"))
+            try production.builder.makePlugin("git-client", version: "4.0", file: "git-client.jpi")
+            try Files.replace(
+                production.home.pushing("jobs/job-0/config.xml"), with: Array("<project><open>".utf8))
+            try await production.runner.succeed("snapshot")
+            let broken = try await production.runner.run("drill")
+            #expect(broken.status != 0)
+            #expect(broken.output.contains("jobs/job-0/config.xml: "))
+        }
+    }
+}
