@@ -70,7 +70,7 @@ struct DrillCommand: AsyncParsableCommand {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let lock = try store.lock(purpose: "drill")
         try await store.addEvidence(
-            "drills", system: session.system.name,
+            DrillHistory.kind, system: session.system.name,
             subject: "drill of \(reference.id): \(report.isGreen ? "green" : "red")",
             report: Array(try encoder.encode(report)) + [UInt8(ascii: "\n")], about: reference.id,
             isProof: report.isGreen, author: session.author, time: Clock.now.seconds, holding: lock)

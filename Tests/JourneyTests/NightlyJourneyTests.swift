@@ -135,6 +135,62 @@ import Testing
         }
     }
 
+    @Test func aNightHoldsADrillWhenOneIsDueAndARedOneStopsPruning() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try world.policy("drillEvery: 7d\ntargets: {rpo: 1d, rto: 1h}")
+            let first = try await world.runner.run("nightly")
+            #expect(first.status == 0 && first.output.contains("drill green"), "\(first.output)")
+            #expect(try world.metrics.contains("understudy_drill_green{system=\"tree\"} 1\n"))
+            let status = try await world.runner.run("status")
+            #expect(status.output.contains("target 1 h 0 min") && !status.output.contains("MISSED"))
+            #expect(status.output.contains("green, restored in"), "\(status.output)")
+            let second = try await world.runner.run("nightly")
+            #expect(second.status == 0 && !second.output.contains("drill"), "\(second.output)")
+
+            // A file of the snapshot is damaged in the store: no night sees that, a drill does.
+            let store = directory.appending("tree.git")
+            let damage = """
+                cd "$1" && f=$(ls objects/pack/*.pack | head -n 1) && chmod u+w "$f" \
+                  && printf XXXXXXXX | dd of="$f" bs=1 seek=60 conv=notrunc status=none
+                """
+            try await Program("/bin/sh", ["-c", damage, "sh", store.string]).runSuccessfully()
+            let red = try await world.runner.run("drill")
+            #expect(red.status == 6, "\(red.output) \(red.errorOutput)")
+            let check = try await world.runner.run("status", "--check")
+            #expect(check.status == 7 && check.output.contains("is red: verify: "), "\(check.output)")
+            let night = try await world.runner.run("nightly")
+            #expect(night.status != 0 && !night.output.contains("forgot"), "\(night.output)")
+            #expect(try world.metrics.contains("understudy_drill_green{system=\"tree\"} 0\n"))
+            #expect(try world.metrics.contains("kind=\"red\"} 1\n"))
+        }
+    }
+
+    @Test func aDrillThatHasNoKeySaysWhereToPutOne() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try CommandLineRunner(directory)
+            try Files.makeDirectory(directory.appending("tree"))
+            try Files.replace(directory.appending("tree/f"), with: Array("1\n".utf8))
+            try await runner.initialize("tree")
+            func policy(_ text: String) throws {
+                try Files.replace(directory.appending("policies/notify.yaml"), with: Array(text.utf8))
+            }
+            // Without the file, the runner sets no $UNDERSTUDY_IDENTITY.
+            let key = directory.appending("elsewhere.key")
+            try Files.rename(directory.appending(CommandLineRunner.recoveryKey), to: key)
+            try policy("drillEvery: 1d\n")
+            let night = try await runner.run("nightly")
+            #expect(night.status == 1 && night.output.contains("there is no recovery key"), "\(night.output)")
+            #expect(night.output.contains("'identityFile' in policies/notify.yaml"))
+            #expect(!night.output.contains("forgot"))
+            #expect(try await runner.run("status", "--check").status == 7)
+            try policy("drillEvery: 1d\nidentityFile: \(key)\n")
+            let proven = try await runner.run("nightly")
+            #expect(proven.status == 0 && proven.output.contains("drill green"), "\(proven.output)")
+            #expect(try await runner.run("status", "--check").status == 0)
+        }
+    }
+
     @Test func aScheduleIsShownWrittenOnceAndTakenAway() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)
