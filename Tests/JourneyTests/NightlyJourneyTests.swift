@@ -219,6 +219,8 @@ import Testing
                 plan.output.contains("OnCalendar=*-*-* 03:30:00") && plan.output.contains("nightly --quiet"))
             #expect(
                 plan.output.contains("ReadWritePaths=-\(directory)/tree.git\nReadWritePaths=-\(directory)\n"))
+            // A service begins at the root.
+            #expect(plan.output.contains("--system \(directory)/understudy.yaml\n"))
             #expect(try !Files.exists(directory.appending("units")))
             for _ in 0..<2 { #expect(try await schedule("install", ["--at", "03:30"]).status == 0) }
             #expect(try await schedule("show", ["--at", "03:30"]).status == 0)

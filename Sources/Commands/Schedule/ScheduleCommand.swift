@@ -74,7 +74,7 @@ struct ScheduleOptions: ParsableArguments {
         let written = [session.description.store.string] + textfile + masters
         let wish = Schedule.Wish(
             system: session.system.name, program: String(decoding: program, as: UTF8.self),
-            systemFile: session.file.string, user: Accounts.userName(Accounts.ownNumbers.user),
+            systemFile: try absolute(session.file).string, user: Accounts.userName(Accounts.ownNumbers.user),
             hour: time.hour,
             minute: time.minute, randomDelay: randomDelay, written: written,
             holdsDrills: policy.drillEvery != nil)
