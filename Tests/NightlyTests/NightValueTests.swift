@@ -301,7 +301,8 @@ import Testing
                 policy.mail = .init(to: ["ops@example.org"])
                 policy.textfile = directory.appending("gone/u.prom")
                 let notifier = Notifier(policy, sendmail: directory.appending("none").string)
-                for words in ["it answered 500", "curl ended with 7"] {
+                // The second time nobody listens any more, or the server goes away in the middle.
+                for words in ["it answered 500", "curl ended with "] {
                     let sent = await notifier.send(
                         report([.init("age", "old", hint: "run")]), hadProblems: false)
                     #expect(sent.problems.map(\.kind) == ["age", "notify", "notify", "notify"])
