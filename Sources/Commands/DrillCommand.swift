@@ -3,7 +3,9 @@ internal import Capture
 internal import Drill
 internal import FileTree
 internal import FoundationEssentials
+internal import Git
 internal import GitStore
+internal import Reports
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -20,6 +22,7 @@ struct DrillCommand: AsyncParsableCommand {
             EXAMPLE
               understudy drill
               understudy drill latest~7 --build nightly
+              understudy drill --report drill.html
 
             EXIT STATUS
               0   green: the snapshot is proven
@@ -39,6 +42,12 @@ struct DrillCommand: AsyncParsableCommand {
         help: "A job that must run green in isolation; may be given again. Else the most used one is tried.")
     var jobs: [String] = []
 
+    @Option(
+        name: .customLong("report"),
+        help: "Write a page about the drill there, green or red, for whoever asks for proof.",
+        completion: .file(extensions: ["html"]))
+    var page: String?
+
     @OptionGroup var identity: IdentityOption
 
     @OptionGroup var options: Options
@@ -52,10 +61,22 @@ struct DrillCommand: AsyncParsableCommand {
         var steps: [Step]
         var proven: Bool
         var seconds: Double
+        /// The commit of the record in the store.
+        var evidence: String
+        /// Why the record is not signed; nil when it is, or when the system file names no key.
+        var unsigned: String?
     }
 
     func run() async throws {
         let session = try Session(options)
+        // Not after an hour's drill.
+        let place = try page.map { try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized() }
+        if let directory = place?.removingLastComponent(), try !Files.isDirectory(directory) {
+            throw CommandFailure(
+                .usage, "there is no directory \(directory) for the report",
+                hint: "make it, or name another file"
+            )
+        }
         let store = try session.store()
         let reader = try store.reader()
         let reference = try store.snapshot(id, of: session.system.name)
@@ -69,20 +90,85 @@ struct DrillCommand: AsyncParsableCommand {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let lock = try store.lock(purpose: "drill")
-        try await store.addEvidence(
-            "drills", system: session.system.name,
+        let unsigned = try await store.addEvidence(
+            DrillHistory.kind, system: session.system.name,
             subject: "drill of \(reference.id): \(report.isGreen ? "green" : "red")",
             report: Array(try encoder.encode(report)) + [UInt8(ascii: "\n")], about: reference.id,
             isProof: report.isGreen, author: session.author, time: Clock.now.seconds, holding: lock)
+        let after = try store.reader()
+        // Nobody adds another one while the lock is held.
+        let record = try withExtendedLifetime(lock) {
+            try store.evidence(of: session.system.name, with: after).first { $0.kind == DrillHistory.kind }
+        }
+        guard let record else { preconditionFailure("it was added just now") }
+        if let place {
+            let isSigned = try store.commit(record.commit, with: after).signature != nil
+            let text = document(
+                of: report, stored, evidence: record.commit.description, isSigned: isSigned,
+                unsigned: unsigned,
+                session)
+            try Files.replace(place, with: Array(text.utf8))
+        }
         let result = Result(
             snapshot: reference.id.description,
             steps: report.checks.map {
                 .init(
                     component: $0.component, name: $0.name, result: $0.result.rawValue, detail: $0.detail,
                     seconds: $0.seconds)
-            }, proven: report.isGreen, seconds: report.seconds)
-        try session.output.result(result) { words(report) }
+            }, proven: report.isGreen, seconds: report.seconds, evidence: record.commit.description,
+            unsigned: unsigned)
+        try session.output.result(result) {
+            words(report) + (unsigned.map { "\n  the record is not signed: \($0)" } ?? "")
+        }
         if !report.isGreen { throw ExitCode(ExitStatus.verification.rawValue) }
+    }
+
+    private func document(
+        of report: DrillReport, _ stored: StoredSnapshot, evidence: String, isSigned: Bool, unsigned: String?,
+        _ session: Session
+    ) -> String {
+        let rest =
+            report.notStarted.isEmpty
+            ? "" : ", without the start of \(report.notStarted.joined(separator: ", "))"
+        let facts = [
+            ("system", session.system.name), ("snapshot", report.snapshot.description),
+            ("taken", "\(CivilTime(seconds: stored.commit.time).iso8601) on \(stored.snapshot.host)"),
+            ("status", stored.snapshot.status.rawValue), ("drill began", report.started),
+            ("restored on", report.host), ("by", "understudy \(report.tool)"),
+            ("from nothing to serving", "\(shown(seconds: report.restoreSeconds))\(rest)"),
+            ("the whole drill", shown(seconds: report.seconds)),
+            (
+                "checks",
+                "\(report.checks.count { $0.result == .passed }) passed, \(report.problems.count) failed, "
+                    + "\(report.checks.count { $0.result == .notCovered }) not covered"
+            ),
+        ]
+        let words =
+            isSigned
+            ? "yes: 'git verify-commit' checks it"
+            : "NO: \(unsigned ?? "the system file names no signing-key")"
+        let bindings = [
+            ("snapshot commit", stored.reference.commit.description),
+            ("snapshot signed", stored.commit.signature == nil ? "NO" : "yes: 'git verify-commit' checks it"),
+            ("evidence commit", evidence), ("evidence signed", words),
+            ("evidence in the store", "refs/evidence/\(session.system.name)/\(DrillHistory.kind)"),
+        ]
+        let steps = report.checks.map { check in
+            HTMLReport.DrillStep(
+                component: check.component, name: check.name,
+                result: mark(check.result), detail: check.detail, seconds: check.seconds)
+        }
+        return HTMLReport.drill(
+            of: report.snapshot.description, isGreen: report.isGreen, facts: facts, steps: steps,
+            bindings: bindings)
+    }
+
+    private func mark(_ result: DrillReport.Check.Result) -> HTMLReport.DrillStep.Result {
+        switch result {
+        case .passed: .passed
+        case .failed: .failed
+        case .notCovered: .notCovered
+        }
     }
 
     private func words(_ report: DrillReport) -> String {

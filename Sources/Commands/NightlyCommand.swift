@@ -13,10 +13,10 @@ internal import SystemPackage
 struct NightlyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nightly",
-        abstract: "Snapshot, push, prune and report: what a schedule runs every night.",
+        abstract: "Snapshot, push, drill, prune and report: what a schedule runs every night.",
         discussion: """
-            Takes a snapshot, looks whether anything vanished all at once, pushes to the store's remotes, prunes when \
-            nothing is wrong, and tells whom policies/notify.yaml names. Each step is a process of its own: one that dies is told as well.
+            Takes a snapshot, looks whether anything vanished all at once, pushes to the store's remotes, \
+            holds a drill when policies/notify.yaml says that one is due, prunes when nothing is wrong, and tells whom policies/notify.yaml names. Each step is a process of its own: one that dies is told as well.
 
             EXAMPLE
               understudy nightly
@@ -24,7 +24,7 @@ struct NightlyCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   all is well
-              1   a step failed, or somebody could not be told; what is wrong is printed
+              1   a step failed, the drill is red, or somebody could not be told; what is wrong is printed
               3   the snapshot is partial, and nothing else is wrong
               7   something is older or smaller than the policy allows
               64  wrong usage, or a mistake in the system file or a policy
@@ -65,6 +65,11 @@ struct NightlyCommand: AsyncParsableCommand {
         var remotes: [Part]
     }
 
+    /// What of a drill's JSON is looked at; its record in the store says the rest.
+    private struct Drilled: Decodable {
+        var proven: Bool
+    }
+
     private struct Pruned: Decodable {
         var forgotten: [String]
     }
@@ -80,7 +85,8 @@ struct NightlyCommand: AsyncParsableCommand {
         let incomplete = await snapshot(&report, session)
         compare(&report, incomplete, policy, session)
         if report.snapshot != nil { await push(&report, session) }
-        if report.problems.isEmpty { await prune(&report, session) }
+        let isRed = await drill(&report, policy, session)
+        if report.problems.isEmpty, !isRed { await prune(&report, session) }
         await look(&report, policy, session)
         report.finished = Clock.now.seconds
         report = await Notifier(policy).send(report, hadProblems: last.map { !$0.problems.isEmpty } ?? false)
@@ -97,7 +103,7 @@ struct NightlyCommand: AsyncParsableCommand {
         let kinds = Set(problems.map(\.kind))
         if kinds.isEmpty { return .done }
         if kinds == ["partial"] { return .partial }
-        return kinds.isSubset(of: ["partial", "shrink", "age", "proof"]) ? .refused : .failed
+        return kinds.isSubset(of: ["partial", "shrink", "age", "proof", "target"]) ? .refused : .failed
     }
 
     // MARK: Steps
@@ -197,6 +203,44 @@ struct NightlyCommand: AsyncParsableCommand {
         }
     }
 
+    /// Holds a drill of tonight's snapshot when one is due, and says whether the last drill of all is red.
+    ///
+    /// A partial snapshot would be red for what is told already; the drill stays due.
+    private func drill(
+        _ report: inout NightReport, _ policy: NotifyPolicy, _ session: Session
+    ) async -> Bool {
+        do {
+            let store = try session.store()
+            let last = try DrillHistory(store, system: session.system.name, with: store.reader()).last
+            let isRed = last.map { !$0.isGreen } ?? false
+            guard let every = policy.drillEvery, let id = report.snapshot,
+                !report.problems.contains(where: { $0.kind == "partial" }),
+                DrillRun.isDue(last: last, every: every, now: Clock.now.seconds)
+            else { return isRed }
+            let variable = environment("UNDERSTUDY_IDENTITY").flatMap { $0.isEmpty ? nil : $0 }
+            let identity = variable ?? policy.identityFile?.string
+            guard identity != nil || session.description.recipients.isEmpty else {
+                report.problems.append(
+                    .init(
+                        "drill", "a drill is due, and there is no recovery key to open \(id) with",
+                        hint:
+                            "name its file as 'identityFile' in policies/notify.yaml or in $UNDERSTUDY_IDENTITY of the "
+                            + "service, or take 'drillEvery' out and run 'understudy drill --identity FILE' by hand"
+                    ))
+                return isRed
+            }
+            let drilled: Drilled? = await step(
+                ["drill", id] + (identity.map { ["--identity", $0] } ?? []), mayEnd: [0, 6], "drill", &report,
+                session)
+            return drilled.map { !$0.proven } ?? isRed
+        } catch {
+            let failure = CommandFailure(error)
+            report.problems.append(
+                .init("drill", "what drills found cannot be told: \(failure.message)", hint: failure.hint))
+            return true
+        }
+    }
+
     private func prune(_ report: inout NightReport, _ session: Session) async {
         let pruned: Pruned? = await step(["prune"], mayEnd: [0], "prune", &report, session)
         report.forgotten = pruned?.forgotten.count
@@ -207,6 +251,8 @@ struct NightlyCommand: AsyncParsableCommand {
         do {
             let check = try await StatusCheck(session, policy)
             report.last = check.last
+            report.lastDrill = check.lastDrill
+            report.lastGreenDrill = check.lastGreenDrill
             report.problems += check.problems
         } catch {
             let failure = CommandFailure(error)
@@ -265,6 +311,9 @@ struct NightlyCommand: AsyncParsableCommand {
 
     private func words(_ report: NightReport) -> String {
         var lines = [report.summary]
+        if let drill = report.lastDrill, drill.isGreen, drill.time >= report.started {
+            lines.append("  drill green, \(shown(seconds: drill.restoreSeconds)) from nothing to serving")
+        }
         if let forgotten = report.forgotten { lines.append("  forgot \(forgotten) snapshots") }
         lines += report.problems.map { "  PROBLEM: \($0.message)\n           \($0.hint)" }
         return lines.joined(separator: "\n")

@@ -10,6 +10,10 @@ internal import SnapshotModel
 struct StatusCheck: Encodable {
     /// When the last snapshot of each kind was taken.
     var last = Freshness.Times()
+    /// The last drill, nil when none was held.
+    var lastDrill: DrillRun?
+    /// The last green drill.
+    var lastGreenDrill: DrillRun?
     /// What is wrong.
     var problems: [NightReport.Problem] = []
 
@@ -35,9 +39,14 @@ struct StatusCheck: Encodable {
         problems = Freshness.problems(
             last,
             limits: .init(
-                complete: policy.maxCompleteAge ?? session.policy.warnAfter.components.seconds,
+                complete: policy.maxCompleteAge ?? policy.targetRPO
+                    ?? session.policy.warnAfter.components.seconds,
                 pushed: policy.maxPushedAge, proven: policy.maxProvenAge),
             now: Clock.now.seconds)
+        let drills = try DrillHistory(store, system: session.system.name, with: reader)
+        lastDrill = drills.last
+        lastGreenDrill = drills.lastGreen
+        problems += DrillRun.problems(last: lastDrill, lastGreen: lastGreenDrill, target: policy.targetRTO)
         if let words = try Recovery.look(store.localDirectory) {
             problems.append(
                 .init("restore", words, hint: "'understudy restore' puts the old trees back and goes on"))
@@ -47,8 +56,8 @@ struct StatusCheck: Encodable {
     /// Adds what the last night found and nobody mended since.
     mutating func addLastNight(_ session: Session) throws {
         guard let night = try NightReport.read(try session.store().localDirectory) else { return }
-        // Ages and interrupted restores were looked at just now.
-        problems += night.problems.filter { !["age", "proof", "restore"].contains($0.kind) }
+        // Ages, drills and interrupted restores were looked at just now.
+        problems += night.problems.filter { !["age", "proof", "red", "target", "restore"].contains($0.kind) }
     }
 
     /// For people.

@@ -13,7 +13,10 @@ struct StatusCommand: AsyncParsableCommand {
         commandName: "status",
         abstract: "Say how fresh and how proven the snapshots are, and what changed since.",
         discussion: """
-            With --check it is short, looks at nothing of the live system, and is for a monitor: what is older than             policies/notify.yaml allows, what the last night found, whether a restore was interrupted.
+            With --check it is short, looks at nothing of the live system, and is for a monitor: what is older than \
+            policies/notify.yaml allows, what the last night and the last drill found, whether a restore was interrupted.
+
+            RPO is the age of the last complete snapshot, RTO the time from nothing to serving in the last green drill.
 
             EXAMPLE
               understudy status
@@ -56,6 +59,8 @@ struct StatusCommand: AsyncParsableCommand {
         var status: String?
         var proven: Bool
         var lastProven: String?
+        /// What a disaster would cost, as measured.
+        var readiness: Readiness
         var interrupted: String?
         /// Who can open what is sealed; nobody, and secrets are in clear.
         var recipients: [String]
@@ -81,6 +86,7 @@ struct StatusCommand: AsyncParsableCommand {
         var result = Result(
             system: session.system.name, store: store.path.string, snapshots: all.count, isLate: true,
             proven: false,
+            readiness: try Readiness(session, store, reader, now: Clock.now.seconds),
             interrupted: try Recovery.look(store.localDirectory),
             recipients: session.description.recipients.map(\.description), isKeyCheckDue: false, drift: [],
             driftFailures: [])
@@ -170,6 +176,7 @@ struct StatusCommand: AsyncParsableCommand {
                     ? "yes" : result.lastProven.map { "no; the last proven one is \($0)" } ?? "no, none is",
             ],
         ]
+        rows += result.readiness.rows
         if result.recipients.isEmpty {
             rows.append([
                 "sealed", "NO: the store holds secrets in clear ('understudy key add --generate FILE')",

@@ -5,13 +5,15 @@ package import SystemPackage
 package struct NotifyPolicy: Hashable, Sendable {
     /// The keys of the file; each may be left out.
     package enum Key: String, CaseIterable, Sendable {
-        case maxAge, shrink, webhook, mail, textfile
+        case maxAge, shrink, drillEvery, identityFile, targets, webhook, mail, textfile
     }
 
     /// The keys of `maxAge`.
     package enum AgeKey: String, CaseIterable, Sendable { case complete, pushed, proven }
     /// The keys of `shrink`.
     package enum ShrinkKey: String, CaseIterable, Sendable { case entries, bytes, items }
+    /// The keys of `targets`.
+    package enum TargetKey: String, CaseIterable, Sendable { case rpo, rto }
     /// The keys of `webhook`.
     package enum WebhookKey: String, CaseIterable, Sendable { case url, urlFile, when, template }
     /// The keys of `mail`.
@@ -72,6 +74,14 @@ package struct NotifyPolicy: Hashable, Sendable {
     package var maxBytesLost = 50
     /// How many per cent of a kind of things may: jobs, plugins, builders, tables.
     package var maxItemsLost = 20
+    /// Seconds after which a night holds a drill again; nil when nights hold none.
+    package var drillEvery: Int64?
+    /// The file with the recovery key that a night's drill opens snapshots with; nil for `$UNDERSTUDY_IDENTITY`.
+    package var identityFile: FilePath?
+    /// Seconds of work that may be lost, the recovery point objective; nil when there is no target.
+    package var targetRPO: Int64?
+    /// Seconds that a restore may take, the recovery time objective; nil when there is no target.
+    package var targetRTO: Int64?
     /// Where a document is sent.
     package var webhook: Webhook?
     /// Who gets a mail.
@@ -128,6 +138,19 @@ package struct NotifyPolicy: Hashable, Sendable {
         # A night that lost more than so many per cent of a component's files, bytes or things (jobs, plugins, builders, tables)
         # raises the alarm and prunes nothing, until 'understudy nightly --accept-shrink' says that it was meant.
         shrink: {entries: 30, bytes: 50, items: 20}
+
+        # A drill in the first night after so long a time, and every night after a red one: 'understudy drill' restores the
+        # night's snapshot into isolation. Left out, nights hold none. A sealed snapshot needs the recovery key, in a file that
+        # only the user of the night can read (else $UNDERSTUDY_IDENTITY): who has this host then has both. Run
+        # 'understudy schedule install' again after you changed this.
+        #
+        #   drillEvery: 7d
+        #   identityFile: /etc/understudy/recovery.key
+
+        # What was promised: how much work may be lost (the age of the last complete snapshot), and how long a restore may take
+        # (as the last green drill measured it). 'understudy status' compares; what is missed is a problem.
+        #
+        #   targets: {rpo: 26h, rto: 1h}
 
         # A JSON document by HTTP. The address may be in a file, because most are as good as a password. Without a template it is
         # the whole report; in one, {{summary}}, {{system}}, {{host}}, {{status}}, {{snapshot}} and {{problems}} are texts.

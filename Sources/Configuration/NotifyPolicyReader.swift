@@ -16,6 +16,11 @@ struct NotifyPolicyReader {
             switch key {
             case .maxAge: readAges(node, into: &policy)
             case .shrink: readShrink(node, into: &policy)
+            case .drillEvery: policy.drillEvery = document.seconds(node)
+            case .identityFile:
+                policy.identityFile = readPath(
+                    node, "the path of a file that holds the recovery key", ending: "")
+            case .targets: readTargets(node, into: &policy)
             case .webhook: policy.webhook = readWebhook(node)
             case .mail: policy.mail = readMail(node)
             case .textfile:
@@ -34,6 +39,18 @@ struct NotifyPolicyReader {
             case .complete: policy.maxCompleteAge = age
             case .pushed: policy.maxPushedAge = age
             case .proven: policy.maxProvenAge = age
+            }
+        }
+    }
+
+    private mutating func readTargets(_ node: DocumentNode, into policy: inout NotifyPolicy) {
+        let keys = NotifyPolicy.TargetKey.allCases
+        let fields = document.fields(of: node, what: "'targets'", allowed: keys.map(\.rawValue))?.known ?? [:]
+        for key in keys {
+            guard let time = fields[key.rawValue].flatMap({ document.seconds($0.value) }) else { continue }
+            switch key {
+            case .rpo: policy.targetRPO = time
+            case .rto: policy.targetRTO = time
             }
         }
     }

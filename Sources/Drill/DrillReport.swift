@@ -44,6 +44,16 @@ package struct DrillReport: Codable, Hashable, Sendable {
         checks.contains { $0.result == .passed } && !checks.contains { $0.result == .failed }
     }
 
+    /// Seconds from nothing to serving: the steps that a restore has too, without the checks after them.
+    package var restoreSeconds: Double {
+        checks.filter { ["verify", "restore", "boot"].contains($0.name) }.reduce(0) { $0 + $1.seconds }
+    }
+
+    /// The components that were restored and not started, so that their start is not in ``restoreSeconds``.
+    package var notStarted: [String] {
+        checks.filter { $0.name == "boot" && $0.result != .passed }.map(\.component)
+    }
+
     /// What is wrong, one line each.
     package var problems: [String] {
         checks.filter { $0.result == .failed }.map {

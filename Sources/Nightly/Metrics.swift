@@ -21,6 +21,15 @@ extension NightReport {
             "last_pushed_timestamp_seconds",
             "When the last snapshot that every remote holds was taken, 0 when there is none.",
             time(last.pushed))
+        if let drill = lastDrill {
+            add("last_drill_timestamp_seconds", "When the last drill was held.", time(drill.time))
+            add("drill_green", "Whether the last drill was green.", [(labels, drill.isGreen ? 1 : 0)])
+        }
+        if let green = lastGreenDrill {
+            add(
+                "restore_seconds", "From nothing to serving, as the last green drill measured it.",
+                [(labels, Int64(green.restoreSeconds.rounded(.up)))])
+        }
         let parts = components.sorted { $0.key < $1.key }
         func each(_ value: (ComponentSize) -> Int64) -> [(String, Int64)] {
             parts.map { ("\(labels),component=\"\(Self.label($0.key))\"", value($0.value)) }

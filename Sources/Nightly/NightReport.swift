@@ -6,7 +6,8 @@ package import SystemPackage
 package struct NightReport: Codable, Hashable, Sendable {
     /// Something that somebody has to look at.
     package struct Problem: Codable, Hashable, Sendable {
-        /// What it is, for machines: `snapshot`, `partial`, `push`, `shrink`, `prune`, `age`, `proof`, `restore`, `notify`.
+        /// What it is, for machines: `snapshot`, `partial`, `push`, `shrink`, `drill`,
+        /// `red`, `target`, `prune`, `age`, `proof`, `restore`, `notify`.
         package var kind: String
         /// What is wrong, for people.
         package var message: String
@@ -37,6 +38,10 @@ package struct NightReport: Codable, Hashable, Sendable {
     package var components: [String: ComponentSize]
     /// The sizes that later nights are compared with: those of the last night that did not shrink, or that were accepted.
     package var baseline: [String: ComponentSize]
+    /// The last drill, of whatever night, nil when none was ever held.
+    package var lastDrill: DrillRun?
+    /// The last green one.
+    package var lastGreenDrill: DrillRun?
     /// How many snapshots were forgotten, nil when nothing was pruned.
     package var forgotten: Int?
     /// What is wrong.

@@ -34,11 +34,13 @@ package struct Schedule: Hashable, Sendable {
         package var randomDelay: Int
         /// Directories that the night writes to.
         package var written: [String]
+        /// Whether nights hold drills, which need namespaces of their own.
+        package var holdsDrills: Bool
 
         /// A wish.
         package init(
             system: String, program: String, systemFile: String, user: String, hour: Int, minute: Int,
-            randomDelay: Int, written: [String]
+            randomDelay: Int, written: [String], holdsDrills: Bool = false
         ) {
             self.system = system
             self.program = program
@@ -48,6 +50,7 @@ package struct Schedule: Hashable, Sendable {
             self.minute = minute
             self.randomDelay = randomDelay
             self.written = written
+            self.holdsDrills = holdsDrills
         }
     }
 
@@ -91,7 +94,16 @@ package struct Schedule: Hashable, Sendable {
 
     private static func service(_ wish: Wish) -> String {
         let command = command(wish).map { unitWord($0) }.joined(separator: " ")
-        let written = wish.written.map { "ReadWritePaths=-\(unitWord($0))\n" }.joined()
+        // Where a drill restores to.
+        let places = wish.written + (wish.holdsDrills ? ["/var/tmp"] : [])
+        let written = places.map { "ReadWritePaths=-\(unitWord($0))\n" }.joined()
+        // The kernel gives a sandbox a /proc of its own only where nothing of the service's is covered, and a restore sets
+        // set-group-ID bits.
+        let withoutDrills =
+            wish.holdsDrills
+            ? "# Drills run in namespaces of their own: RestrictNamespaces, ProtectKernelTunables, ProtectKernelLogs and\n"
+                + "# RestrictSUIDSGID would not let them.\n"
+            : "ProtectKernelTunables=yes\nProtectKernelLogs=yes\nRestrictNamespaces=yes\nRestrictSUIDSGID=yes\n"
         return """
             [Unit]
             Description=Nightly snapshot of the delivery system \(wish.system)
@@ -110,19 +122,15 @@ package struct Schedule: Hashable, Sendable {
             # It reads everything and writes to few places. A command of the system file that needs more: systemctl edit.
             ProtectSystem=strict
             \(written)ProtectHome=read-only
-            ProtectKernelTunables=yes
             ProtectKernelModules=yes
-            ProtectKernelLogs=yes
             ProtectControlGroups=yes
             ProtectClock=yes
             PrivateDevices=yes
-            RestrictNamespaces=yes
             RestrictRealtime=yes
-            RestrictSUIDSGID=yes
             LockPersonality=yes
             SystemCallArchitectures=native
             RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-
+            \(withoutDrills)
             """
     }
 

@@ -5,15 +5,7 @@ package enum HTMLReport {
     /// The document; whatever names are in it, they are text.
     package static func render(_ evidence: Evidence, _ verdict: Verdict) -> String {
         let words = ReportWords(evidence: evidence, verdict: verdict)
-        var lines = [
-            "<!DOCTYPE html>", "<html lang=\"en\">", "<head>", "<meta charset=\"utf-8\">",
-            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
-            // Even if a name should slip through, nothing that it says is run or fetched.
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-            "<meta name=\"color-scheme\" content=\"light dark\">",
-            "<title>\(Markup.escaped("\(verdict.result.rawValue): \(verdict.change)"))</title>",
-            "<style>\n\(style)</style>", "</head>", "<body>", "<main>",
-        ]
+        var lines = head(title: "\(verdict.result.rawValue): \(verdict.change)")
         lines.append("<header class=\"\(verdict.result.rawValue)\">")
         lines.append("<p class=\"badge\">\(verdict.result.rawValue)</p>")
         lines.append("<h1>\(Markup.escaped(verdict.headline))</h1>")
@@ -25,11 +17,28 @@ package enum HTMLReport {
         lines += attestations(evidence) + ["</section>"]
         lines += ["<section id=\"not-tested\">", "<h2>What was not tested</h2>", "<ul>"]
         lines += words.notTested.map { "<li>\(Markup.escaped($0))</li>" }
-        lines += ["</ul>", "</section>", "</main>", "</body>", "</html>"]
-        return lines.map { $0 + "\n" }.joined()
+        return text(lines + ["</ul>", "</section>"])
     }
 
-    private static func list(_ rows: [(label: String, value: String)], isCode: Bool = false) -> String {
+    /// What every page begins with.
+    static func head(title: String) -> [String] {
+        [
+            "<!DOCTYPE html>", "<html lang=\"en\">", "<head>", "<meta charset=\"utf-8\">",
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
+            // Even if a name should slip through, nothing that it says is run or fetched.
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+            "<meta name=\"color-scheme\" content=\"light dark\">",
+            "<title>\(Markup.escaped(title))</title>",
+            "<style>\n\(style)</style>", "</head>", "<body>", "<main>",
+        ]
+    }
+
+    /// A page of these lines, with what every page ends with.
+    static func text(_ lines: [String]) -> String {
+        (lines + ["</main>", "</body>", "</html>"]).map { $0 + "\n" }.joined()
+    }
+
+    static func list(_ rows: [(label: String, value: String)], isCode: Bool = false) -> String {
         let items = rows.map { row in
             let value = Markup.escaped(row.value)
             return "<dt>\(Markup.escaped(row.label))</dt><dd>\(isCode ? "<code>\(value)</code>" : value)</dd>"

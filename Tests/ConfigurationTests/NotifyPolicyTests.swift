@@ -18,6 +18,8 @@ import Testing
         let policy = try NotifyPolicy.parse(examples, path: "p")
         #expect(policy.maxCompleteAge == 26 * 3600 && policy.maxProvenAge == 35 * 86400)
         #expect(policy.maxPushedAge == 180_000)
+        #expect(policy.drillEvery == 7 * 86400 && policy.identityFile == "/etc/understudy/recovery.key")
+        #expect(policy.targetRPO == 26 * 3600 && policy.targetRTO == 3600)
         #expect(policy.webhook?.urlFile == "/etc/understudy/webhook" && policy.webhook?.when == .problems)
         #expect(policy.mail?.to == ["ops@example.org"])
         #expect(policy.textfile == "/var/lib/prometheus/node-exporter/understudy.prom")
@@ -28,6 +30,12 @@ import Testing
             ("maxage: {}", "p:1:1: found the unknown key 'maxage'"),
             ("maxAge: {complete: 26}", "p:1:20: found 26, a number or truth value, expected a time"),
             ("shrink: {items: 0}", "p:1:17: found '0', expected a number without quotes, from 1 to 100"),
+            ("drillEvery: weekly", "p:1:13: found 'weekly', expected a time such as 90s"),
+            (
+                "identityFile: key",
+                "p:1:15: found 'key', expected the path of a file that holds the recovery key"
+            ),
+            ("targets: {rot: 1h}", "p:1:11: found the unknown key 'rot'"),
             ("webhook: {}", "p:1:10: found neither of 'url' and 'urlFile'"),
             ("webhook: {url: 'ftp://geheim'}", "p:1:16: found no address, expected an address"),
             (
@@ -54,6 +62,7 @@ import Testing
         #expect(keys() == NotifyPolicy.Key.allCases.map(\.rawValue).sorted())
         #expect(keys("maxAge") == NotifyPolicy.AgeKey.allCases.map(\.rawValue).sorted())
         #expect(keys("shrink") == NotifyPolicy.ShrinkKey.allCases.map(\.rawValue).sorted())
+        #expect(keys("targets") == NotifyPolicy.TargetKey.allCases.map(\.rawValue).sorted())
         #expect(keys("webhook") == NotifyPolicy.WebhookKey.allCases.map(\.rawValue).sorted())
         #expect(keys("mail") == NotifyPolicy.MailKey.allCases.map(\.rawValue).sorted())
     }

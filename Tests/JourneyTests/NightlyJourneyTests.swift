@@ -135,6 +135,76 @@ import Testing
         }
     }
 
+    @Test func aNightHoldsADrillWhenOneIsDueAndARedOneStopsPruning() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try world.policy("drillEvery: 7d\ntargets: {rpo: 1d, rto: 1h}")
+            let first = try await world.runner.run("nightly")
+            #expect(first.status == 0 && first.output.contains("drill green"), "\(first.output)")
+            #expect(try world.metrics.contains("understudy_drill_green{system=\"tree\"} 1\n"))
+            let status = try await world.runner.run("status")
+            #expect(status.output.contains("target 1 h 0 min") && !status.output.contains("MISSED"))
+            #expect(status.output.contains("green, restored in"), "\(status.output)")
+            let second = try await world.runner.run("nightly")
+            #expect(second.status == 0 && !second.output.contains("drill"), "\(second.output)")
+
+            // A file of the snapshot is damaged in the store: no night sees that, a drill does.
+            let store = directory.appending("tree.git")
+            let damage = """
+                cd "$1" && ref=$(git for-each-ref --format='%(refname)' refs/snapshots | tail -n 1)
+                id=$(git ls-tree -r "$ref" | sed -n 's,[0-9]* blob \\([0-9a-f]*\\).*/f7$,\\1,p')
+                for pack in objects/pack/*.pack; do
+                  at=$(git verify-pack -v "$pack" | awk -v id="$id" '$1 == id { print $5 }')
+                  test -z "$at" && continue
+                  chmod u+w "$pack" && printf XXX | dd of="$pack" bs=1 seek=$((at + 2)) conv=notrunc status=none && exit
+                done
+                exit 1
+                """
+            try await Program("/bin/sh", ["-c", damage, "sh", store.string]).runSuccessfully()
+            let red = try await world.runner.run("drill", "--report", "red.html")
+            let page = String(decoding: try Files.read(directory.appending("red.html")), as: UTF8.self)
+            #expect(page.contains("<p class=\"badge\">red</p>") && page.contains("<strong>FAILED</strong>"))
+            let evidence = try await Program(
+                "git", ["-C", store.string, "rev-parse", "refs/evidence/tree/drills"]
+            ).runSuccessfully().output.prefix(40)
+            #expect(page.contains("<dt>evidence commit</dt><dd><code>\(evidence)</code></dd>"))
+            #expect(page.contains("<dt>evidence signed</dt><dd><code>NO: "))
+            #expect(try await world.runner.run("drill", "--report", "nowhere/p.html").status == 64)
+            #expect(red.status == 6, "\(red.output) \(red.errorOutput)")
+            let check = try await world.runner.run("status", "--check")
+            #expect(check.status == 7 && check.output.contains("is red: verify: "), "\(check.output)")
+            let night = try await world.runner.run("nightly")
+            #expect(night.status != 0 && !night.output.contains("forgot"), "\(night.output)")
+            #expect(try world.metrics.contains("understudy_drill_green{system=\"tree\"} 0\n"))
+            #expect(try world.metrics.contains("kind=\"red\"} 1\n"))
+        }
+    }
+
+    @Test func aDrillThatHasNoKeySaysWhereToPutOne() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try CommandLineRunner(directory)
+            try Files.makeDirectory(directory.appending("tree"))
+            try Files.replace(directory.appending("tree/f"), with: Array("1\n".utf8))
+            try await runner.initialize("tree")
+            func policy(_ text: String) throws {
+                try Files.replace(directory.appending("policies/notify.yaml"), with: Array(text.utf8))
+            }
+            // Without the file, the runner sets no $UNDERSTUDY_IDENTITY.
+            let key = directory.appending("elsewhere.key")
+            try Files.rename(directory.appending(CommandLineRunner.recoveryKey), to: key)
+            try policy("drillEvery: 1d\n")
+            let night = try await runner.run("nightly")
+            #expect(night.status == 1 && night.output.contains("there is no recovery key"), "\(night.output)")
+            #expect(night.output.contains("'identityFile' in policies/notify.yaml"))
+            #expect(!night.output.contains("forgot"))
+            #expect(try await runner.run("status", "--check").status == 7)
+            try policy("drillEvery: 1d\nidentityFile: \(key)\n")
+            let proven = try await runner.run("nightly")
+            #expect(proven.status == 0 && proven.output.contains("drill green"), "\(proven.output)")
+            #expect(try await runner.run("status", "--check").status == 0)
+        }
+    }
+
     @Test func aScheduleIsShownWrittenOnceAndTakenAway() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)
@@ -149,6 +219,8 @@ import Testing
                 plan.output.contains("OnCalendar=*-*-* 03:30:00") && plan.output.contains("nightly --quiet"))
             #expect(
                 plan.output.contains("ReadWritePaths=-\(directory)/tree.git\nReadWritePaths=-\(directory)\n"))
+            // A service begins at the root.
+            #expect(plan.output.contains("--system \(directory)/understudy.yaml\n"))
             #expect(try !Files.exists(directory.appending("units")))
             for _ in 0..<2 { #expect(try await schedule("install", ["--at", "03:30"]).status == 0) }
             #expect(try await schedule("show", ["--at", "03:30"]).status == 0)

@@ -59,6 +59,39 @@ import Testing
         #expect(problems(2_000_000, 2_000_000, 60) == [])
     }
 
+    private func run(_ time: Int64, isGreen: Bool = true, seconds: Double = 40) -> DrillRun {
+        DrillRun(
+            time: time, snapshot: "20261126T020216Z-abcd", isGreen: isGreen, restoreSeconds: seconds,
+            notStarted: [], problems: isGreen ? [] : ["ci: boot: no", "ci: inventory: no"])
+    }
+
+    @Test func aDrillIsDueWhenTheLastIsRedOrOld() {
+        let now: Int64 = 1_000_000
+        let week: Int64 = 7 * 86400
+        func isDue(_ last: DrillRun?) -> Bool { DrillRun.isDue(last: last, every: week, now: now) }
+        #expect(isDue(nil) && !isDue(run(now)))
+        #expect(isDue(run(now - week)) && !isDue(run(now - 6 * 86400)))
+        // Tonight began half an hour earlier than a week ago.
+        #expect(isDue(run(now - week + 1800)))
+        // A red one is held again each night; one of the future is none.
+        #expect(isDue(run(now - 60, isGreen: false)) && isDue(run(now + 1)))
+    }
+
+    @Test func aRedDrillAndASlowOneAreProblems() {
+        func problems(_ last: DrillRun?, _ green: DrillRun?, _ target: Int64?) -> [String] {
+            DrillRun.problems(last: last, lastGreen: green, target: target).map {
+                "\($0.kind): \($0.message)"
+            }
+        }
+        #expect(problems(nil, nil, 60) == [])
+        #expect(problems(run(9), run(9), 40) == [])
+        #expect(
+            problems(run(9, isGreen: false), run(8, seconds: 7300), 3600) == [
+                "red: the drill of 20261126T020216Z-abcd is red: ci: boot: no, and 1 more",
+                "target: the last green drill took 2h to restore, and the target is 60m",
+            ])
+    }
+
     private var report: NightReport {
         var report = NightReport(system: "ac\"me", host: "h", started: 10, baseline: [:])
         report.finished = 20
@@ -108,6 +141,13 @@ import Testing
             report.metrics.contains("understudy_component_bytes{system=\"ac\\\"me\",component=\"ci\"} 4\n"))
         #expect(
             report.metrics.contains("understudy_last_pushed_timestamp_seconds{system=\"ac\\\"me\"} 14\n"))
+        #expect(!report.metrics.contains("drill") && !report.metrics.contains("restore_seconds"))
+        var drilled = report
+        drilled.lastDrill = run(17, isGreen: false)
+        drilled.lastGreenDrill = run(16, seconds: 40.2)
+        #expect(drilled.metrics.contains("understudy_last_drill_timestamp_seconds{system=\"ac\\\"me\"} 17\n"))
+        #expect(drilled.metrics.contains("understudy_drill_green{system=\"ac\\\"me\"} 0\n"))
+        #expect(drilled.metrics.contains("understudy_restore_seconds{system=\"ac\\\"me\"} 41\n"))
         #expect(report.metrics.hasSuffix("understudy_problem{system=\"ac\\\"me\",kind=\"partial\"} 1\n"))
     }
 
@@ -149,6 +189,18 @@ import Testing
             let about = outcome.errorOutput.split(separator: "\n").filter { $0.contains("understudy-acme") }
             #expect(about == [], "\(outcome.errorOutput)")
         }
+    }
+
+    @Test func aServiceThatHoldsDrillsMayMakeNamespaces() {
+        let narrow = Schedule(wish, kind: .systemd).files[0].text
+        #expect(narrow.contains("\nRestrictNamespaces=yes\n") && !narrow.contains("/var/tmp"))
+        var wish = wish
+        wish.holdsDrills = true
+        let wide = Schedule(wish, kind: .systemd).files[0].text
+        #expect(wide.contains("\nReadWritePaths=-/var/tmp\n"))
+        for setting in [
+            "RestrictNamespaces", "ProtectKernelTunables", "ProtectKernelLogs", "RestrictSUIDSGID",
+        ] { #expect(!wide.contains("\(setting)=") && narrow.contains("\n\(setting)=yes\n")) }
     }
 
     @Test func aCrontabIsReadByShAsTheCommandThatWasMeant() async throws {
@@ -249,7 +301,8 @@ import Testing
                 policy.mail = .init(to: ["ops@example.org"])
                 policy.textfile = directory.appending("gone/u.prom")
                 let notifier = Notifier(policy, sendmail: directory.appending("none").string)
-                for words in ["it answered 500", "curl ended with 7"] {
+                // The second time nobody listens any more, or the server goes away in the middle.
+                for words in ["it answered 500", "curl ended with "] {
                     let sent = await notifier.send(
                         report([.init("age", "old", hint: "run")]), hadProblems: false)
                     #expect(sent.problems.map(\.kind) == ["age", "notify", "notify", "notify"])

@@ -74,9 +74,10 @@ struct ScheduleOptions: ParsableArguments {
         let written = [session.description.store.string] + textfile + masters
         let wish = Schedule.Wish(
             system: session.system.name, program: String(decoding: program, as: UTF8.self),
-            systemFile: session.file.string, user: Accounts.userName(Accounts.ownNumbers.user),
+            systemFile: try absolute(session.file).string, user: Accounts.userName(Accounts.ownNumbers.user),
             hour: time.hour,
-            minute: time.minute, randomDelay: randomDelay, written: written)
+            minute: time.minute, randomDelay: randomDelay, written: written,
+            holdsDrills: policy.drillEvery != nil)
         let place = try directory.map { try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized() }
         return Schedule(
             wish, kind: cron || !hasSystemd && directory == nil ? .cron : .systemd, directory: place)
