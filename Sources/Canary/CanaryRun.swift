@@ -151,7 +151,10 @@ package final class CanaryRun {
     // MARK: - Stages
 
     private func stages(_ baseline: Room, _ candidate: Room, _ arms: inout Shadows) async throws {
+        let clock = ContinuousClock()
+        let start = clock.now
         let applied = try await apply(in: candidate)
+        let applying = seconds(clock.now - start)
         let steps: [(Stage, () async throws -> StageRun)] = [
             (.static, { try await self.check(applied, baseline, candidate) }),
             (
@@ -169,10 +172,9 @@ package final class CanaryRun {
                 evidence.stages.append(StageRun(stage, state: .skipped, reason: reason))
                 continue
             }
-            let clock = ContinuousClock()
             let began = clock.now
             var run = try await step()
-            run.seconds = seconds(clock.now - began)
+            run.seconds = seconds(clock.now - began) + (stage == .static ? applying : 0)
             evidence.stages.append(run)
             if run.state == .broken {
                 reason = "\(stage.title) broke"

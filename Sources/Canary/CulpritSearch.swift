@@ -21,6 +21,11 @@ extension CanaryRun {
     func bisect(_ arms: inout Shadows) async throws {
         let change = request.contents.change
         let pieces = change.packages.map { Piece.package($0) } + change.files.map { Piece.file($0) }
+        if let only = pieces.first, pieces.count == 1 {
+            // It may have brought others along, which nobody asked for by themselves.
+            evidence.trials.append(Trial([only.object], failed: true))
+            return
+        }
         let probes = failingProbes
         guard pieces.count > 1, !evidence.stages.contains(where: { $0.state == .broken }),
             evidence.runs.isEmpty || !probes.isEmpty

@@ -7,6 +7,7 @@ internal import Drivers
 internal import FileTree
 internal import GitStore
 internal import Programs
+internal import Shadow
 internal import SystemPackage
 
 struct DoctorCommand: AsyncParsableCommand {
@@ -59,6 +60,9 @@ struct DoctorCommand: AsyncParsableCommand {
             }
         }
         for (program, use) in Self.programs { findings.append(await look(for: program, use)) }
+        if session.system.components.contains(where: { $0.driver.shadow != nil }) {
+            findings.append(await sandbox())
+        }
         let result = findings
         try session.output.result(result) {
             table(result.map { [$0.ok ? "ok" : "MISSING", $0.subject, $0.words] })
@@ -123,6 +127,27 @@ struct DoctorCommand: AsyncParsableCommand {
                 words: outcome.output.split(separator: "\n").first.map(String.init) ?? "")
         } catch {
             return Finding(subject: program, ok: false, words: use)
+        }
+    }
+
+    /// Makes a sandbox and looks around in it, as a canary would.
+    private func sandbox() async -> Finding {
+        do {
+            let directory = FilePath("/var/tmp/understudy-doctor-\(UInt32.random(in: 0 ... .max))")
+            try Files.makeDirectory(directory, mode: 0o700)
+            do {
+                _ = try await SandboxProcess.run(
+                    Program("true", []),
+                    in: Sandbox(launcher: Files.resolved("/proc/self/exe"), mounts: [], hostName: "doctor"),
+                    log: directory.appending("log"))
+                try Files.removeTree(directory)
+            } catch {
+                try Files.removeTree(directory)
+                throw error
+            }
+            return Finding(subject: "sandbox", ok: true, words: "closed: canaries and drills can run here")
+        } catch {
+            return Finding(subject: "sandbox", ok: false, words: words(error))
         }
     }
 

@@ -8,14 +8,15 @@ internal import SystemPackage
 
 /// What was rebuilt from packages for a shadow, kept for the next one, for making it takes longer than a boot.
 ///
-/// In the store's local directory, two at most, and safe to delete. Shadows get copies: what runs in one never sees what is
-/// kept. Whoever uses it holds the workspace's lock; a drill proves the rebuilding itself and does not use it.
+/// In the store's local directory, two at most, and safe to delete. Kept and used are two sets of names for the same files:
+/// what runs in a shadow cannot write there, and the installer, which can, replaces files. Whoever uses it holds the
+/// workspace's lock; a drill proves the rebuilding itself and does not use it.
 struct KeptEnvironments {
     private let directory: FilePath
     /// How many are kept: production's own, and the one before it.
     private static let most = 2
-    /// The beginning of the name of one that is not whole yet.
-    private static let unfinished = ".new-"
+    /// The file that says during which run of the kernel one was made, and by its time when it was used last.
+    private static let mark = ".made"
 
     init(_ store: SnapshotStore) {
         directory = store.localDirectory.appending("environments")
@@ -28,44 +29,45 @@ struct KeptEnvironments {
             return try await driver.rebuild(copy)
         }
         let kept = directory.appending(hex(SHA256.digest(recipe)))
-        if try Files.exists(kept) {
+        // Nothing here is synced: after a crash of the host files may be empty, so what an earlier run has left is not used.
+        let run = try Files.read("/proc/sys/kernel/random/boot_id")
+        if try Files.readIfPresent(kept.appending(Self.mark)) == run {
             for root in roots { try await duplicate(kept.appending(root.root.name), to: root.staged) }
-            // The time says which was used last.
-            try Files.replaceWithoutSync(kept.appending(".used"), with: [])
-            return
+            return try Files.replaceWithoutSync(kept.appending(Self.mark), with: run)
         }
         try await driver.rebuild(copy)
         try Files.makeDirectories(directory, mode: 0o700)
-        let new = directory.appending(Self.unfinished + (kept.lastComponent?.string ?? ""))
-        try Files.removeTree(new)
-        try Files.makeDirectory(new, mode: 0o700)
-        for root in roots { try await duplicate(root.staged, to: new.appending(root.root.name)) }
-        try Files.replaceWithoutSync(new.appending(".used"), with: [])
-        // A name must not become durable before what it names.
-        try Files.syncFileSystem(new)
-        try Files.rename(new, to: kept)
-        try removeOldest()
+        try Files.removeTree(kept)
+        try Files.makeDirectory(kept, mode: 0o700)
+        for root in roots { try await duplicate(root.staged, to: kept.appending(root.root.name)) }
+        // Last: one that was cut off has no mark.
+        try Files.replaceWithoutSync(kept.appending(Self.mark), with: run)
+        try removeOthers(of: run)
     }
 
     private func duplicate(_ source: FilePath, to target: FilePath) async throws {
+        let parent = target.removingLastComponent()
+        let isNear = try Files.status(source)?.device == Files.status(parent)?.device
         try await Program(
-            "cp", ["--archive", "--reflink=auto", "--no-target-directory", source.string, target.string],
-            limit: .seconds(1800)
+            "cp",
+            [
+                "--archive", isNear ? "--link" : "--reflink=auto", "--no-target-directory", source.string,
+                target.string,
+            ], limit: .seconds(1800)
         ).runSuccessfully()
     }
 
-    private func removeOldest() throws {
+    /// Removes what is of no use any more: cut off, of an earlier run of the kernel, or one too many.
+    private func removeOthers(of run: [UInt8]) throws {
         var kept: [(place: FilePath, used: Int64)] = []
         for name in try Files.names(directory) {
             let place = directory.pushing(FilePath(bytes: name))
-            guard let mark = try Files.status(place.appending(".used")),
-                !name.starts(with: Array(Self.unfinished.utf8))
-            else {
-                // One that was cut off.
+            let mark = place.appending(Self.mark)
+            if try Files.readIfPresent(mark) == run, let status = try Files.status(mark) {
+                kept.append((place, status.modified.seconds))
+            } else {
                 try Files.removeTree(place)
-                continue
             }
-            kept.append((place, mark.modified.seconds))
         }
         for (place, _) in kept.sorted(by: { $0.used > $1.used }).dropFirst(Self.most) {
             try Files.removeTree(place)

@@ -86,7 +86,8 @@ package final class Room: ShadowRoom {
     private func run(_ program: Program, writesEverywhere: Bool) async throws -> Program.Outcome {
         let name = FilePath(program.arguments.first ?? program.name).lastComponent?.string ?? "program"
         return try await SandboxProcess.run(
-            program, in: sandbox(writesEverywhere: writesEverywhere), log: newLog(name))
+            program, in: sandbox(writesEverywhere: writesEverywhere), log: newLog(name),
+            attest: { checks in state.withLock { $0.checks = checks } })
     }
 
     /// Everything that the server has written.

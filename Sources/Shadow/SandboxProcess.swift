@@ -66,11 +66,14 @@ package final class SandboxProcess: Sendable {
 
     /// Runs a program to its end; both its outputs come together.
     ///
-    /// Any exit status is a result. Throws a ``ShadowFailure`` when it does not end in time.
+    /// `attest` is given what was checked from inside. Any exit status is a result. Throws a ``ShadowFailure``
+    /// when it does not end in time.
     package static func run(
-        _ program: Program, in sandbox: Sandbox, log: FilePath
+        _ program: Program, in sandbox: Sandbox, log: FilePath,
+        attest: ([InsideView.Check]) -> Void = { _ in }
     ) async throws -> Program.Outcome {
         let process = try await start(program, in: sandbox, log: log)
+        attest(process.checks)
         guard let status = await process.child.wait(limit: program.limit) else {
             await process.child.end()
             throw ShadowFailure(

@@ -38,10 +38,20 @@ package struct BuildbotFixture: Sendable {
         return (try? Files.exists(path.appending("bin/buildbot"))) == true ? path : nil
     }
 
+    /// Real wheels that canaries are tried with, beside the environment; nil when they were not fetched.
+    package static var availableWheels: FilePath? {
+        let place = availableEnvironment.map { FilePath($0.string + ".wheels") }
+        // What cannot be looked at is not available.
+        return place.flatMap { (try? Files.exists(FilePath($0.string + ".fetched"))) == true ? $0 : nil }
+    }
+
     /// Whether there is a Buildbot to test with.
     package static var isAvailable: Bool { availableEnvironment != nil }
     /// What a skipped test says.
     package static let whySkipped = "SKIPPED: no Buildbot to test with; run scripts/buildbot-environment"
+
+    /// The files that installations are made from.
+    package static var templates: FilePath { packageRoot.appending("Tests/Fixtures/buildbot") }
 
     private static var packageRoot: FilePath {
         FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
@@ -94,7 +104,7 @@ package struct BuildbotFixture: Sendable {
             "@DATABASE@": database, "@REPOSITORY@": repository.string, "@DEPLOYMENTS@": deployments.string,
         ]
         try Files.makeDirectory(master.appending("jobs"))
-        let templates = Self.packageRoot.appending("Tests/Fixtures/buildbot")
+        let templates = Self.templates
         for name in ["master.cfg", "jobs/builders.py"] {
             var text = String(decoding: try Files.read(templates.appending(name)), as: UTF8.self)
             for (key, value) in values { text.replace(key, with: value) }

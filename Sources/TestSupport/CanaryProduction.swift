@@ -1,4 +1,5 @@
 internal import Archive
+internal import Cryptography
 internal import FileTree
 internal import Programs
 package import SystemPackage
@@ -12,9 +13,11 @@ package struct CanaryProduction: Sendable {
     /// Where the wheels are.
     package var wheels: FilePath { fixture.directory.appending("wheels") }
 
-    /// Runs `body` with a production of which there is a snapshot.
-    package static func with<Result>(_ body: (CanaryProduction) async throws -> Result) async throws -> Result
-    {
+    /// Runs `body` with a production of which there is a snapshot; `prepare` may change it before that is taken.
+    package static func with<Result>(
+        prepare: (BuildbotFixture) async throws -> Void = { _ in },
+        _ body: (CanaryProduction) async throws -> Result
+    ) async throws -> Result {
         try await BuildbotFixture.with { fixture in
             var fixture = fixture
             let environment = fixture.directory.appending("environment")
@@ -25,8 +28,15 @@ package struct CanaryProduction: Sendable {
                 fixture: fixture, runner: try CommandLineRunner(fixture.directory))
             try Files.makeDirectory(production.wheels)
             for plugin in StepPlugin.allCases { try plugin.write(to: production.wheels) }
-            try await production.install(.first)
+            try await production.install(StepPlugin.first.file)
+            for number in 1...CompanionPlugin.count {
+                for version in ["1.0", "2.0"] {
+                    try CompanionPlugin(number: number, version: version).write(to: production.wheels)
+                }
+                try await production.install(CompanionPlugin(number: number, version: "1.0").file)
+            }
             try production.addBuilder()
+            try await prepare(fixture)
             try Files.makeDirectory(fixture.directory.appending("empty"))
             try await production.runner.initialize("empty", "--name", "acme", "--output", "unused.yaml")
             try production.describe()
@@ -36,11 +46,11 @@ package struct CanaryProduction: Sendable {
     }
 
     /// Unpacks a wheel into the environment, as pip would.
-    private func install(_ plugin: StepPlugin) async throws {
+    private func install(_ wheel: String) async throws {
         let packages = fixture.environment.appending("lib/python3.11/site-packages")
         try await Program(
             "/usr/bin/python3",
-            ["-m", "zipfile", "--extract", wheels.appending(plugin.file).string, packages.string]
+            ["-m", "zipfile", "--extract", wheels.appending(wheel).string, packages.string]
         ).runSuccessfully()
     }
 
@@ -54,6 +64,7 @@ package struct CanaryProduction: Sendable {
               ci:
                 driver: buildbot
                 master: \(fixture.master)
+                workers: [\(fixture.workers[0])]
                 environment: \(fixture.environment)
                 url: \(fixture.url)
               sources: {driver: files, paths: [\(fixture.repository)]}
@@ -71,9 +82,18 @@ package struct CanaryProduction: Sendable {
                     verify = util.BuildFactory([steps.AcmeVerify()])
                     return [
                         util.BuilderConfig(name='verify', workernames=workers, factory=verify),
+                        util.BuilderConfig(name='spare', workernames=workers, factory=verify),
 
                 """)
         try Files.replace(file, with: Array(text.utf8))
+        // Whichever of them are there: a builder that nothing can start is a mistake.
+        let master = fixture.master.appending("master.cfg")
+        let scheduler = """
+            c['schedulers'].append(schedulers.ForceScheduler(
+                name='acme', builderNames=[b.name for b in c['builders'] if b.name in ('verify', 'spare')]))
+
+            """
+        try Files.replace(master, with: try Files.read(master) + Array(scheduler.utf8))
     }
 
     /// What a canary came to.
@@ -86,11 +106,42 @@ package struct CanaryProduction: Sendable {
         package var errors: String
     }
 
-    /// Runs a canary with JSON output, whatever it comes to.
-    package func canary(_ arguments: [String]) async throws -> Outcome {
+    /// Runs a canary with JSON output under a policy with these rules for every class, whatever it comes to.
+    package func canary(rules: String, _ arguments: [String]) async throws -> Outcome {
         let outcome = try await runner.run(
-            ["--format", "json", "canary", "--offline", "--seed", "7"] + arguments, limit: .seconds(600))
+            ["--format", "json", "canary", "--offline", "--seed", "7", "--policy", policy(rules).string]
+                + arguments,
+            limit: .seconds(600))
         return Outcome(status: outcome.status, document: outcome.output, errors: outcome.errorOutput)
+    }
+
+    /// A policy in a file, with the same rules for every class of risk; `rules` are the lines of a mapping.
+    package func policy(_ rules: String) throws -> FilePath {
+        let lines = rules.split(separator: "\n").map { "    \($0)\n" }.joined()
+        let classes = ["job-definition", "plugin-patch", "plugin-major", "core", "everything"]
+        let text = "classes:\n" + classes.map { "  \($0):\n\(lines)" }.joined()
+        let name = hex(SHA256.digest(Array(text.utf8)).prefix(8))
+        let file = fixture.directory.appending("policy-\(name).yaml")
+        try Files.replace(file, with: Array(text.utf8))
+        return file
+    }
+
+    /// A file of the master as production has it.
+    package func masterFile(_ name: String) throws -> String {
+        String(decoding: try Files.read(fixture.master.appending(name)), as: UTF8.self)
+    }
+
+    /// A directory for `--files` with changed files of the master, by name.
+    package func changed(_ files: [String: String]) throws -> FilePath {
+        let names = files.keys.sorted().joined() + files.values.sorted().joined()
+        let directory = fixture.directory.appending(
+            "changed-\(hex(SHA256.digest(Array(names.utf8)).prefix(4)))")
+        for (name, text) in files {
+            let file = directory.appending("master").appending(name)
+            try Files.makeDirectories(file.removingLastComponent())
+            try Files.replace(file, with: Array(text.utf8))
+        }
+        return directory
     }
 }
 
@@ -110,55 +161,101 @@ package enum StepPlugin: String, CaseIterable, Sendable {
     case needsArgument = "6.0"
     /// 3 % slower.
     case isHardlySlower = "7.0"
+    /// Half as long and half as long again, by turns.
+    case isUneven = "8.0"
 
     /// The wheel's file name.
-    package var file: String { "acme_buildbot_steps-\(rawValue)-py3-none-any.whl" }
+    package var file: String { PlainWheel.file("acme_buildbot_steps", rawValue) }
+
+    /// Python that gives how long the step takes, in seconds: long against what a loaded host adds.
+    private var duration: String {
+        switch self {
+        case .isSlow: "2.4"
+        case .isHardlySlower: "1.545"
+        case .isUneven: "2.25 if self.build.number % 2 else 0.75"
+        default: "1.5"
+        }
+    }
 
     private var module: String {
-        let duration =
-            switch self {
-            case .isSlow: "1.28"
-            case .isHardlySlower: "0.824"
-            default: "0.8"
-            }
-        return """
-            from buildbot.process.buildstep import BuildStep
-            from buildbot.process.results import FAILURE, SUCCESS
-            from twisted.internet import defer, reactor, task
-            \(self == .crashes ? "from buildbot.process.buildstep import NoSuchThing" : "")
+        """
+        from buildbot.process.buildstep import BuildStep
+        from buildbot.process.results import FAILURE, SUCCESS
+        from twisted.internet import defer, reactor, task
+        \(self == .crashes ? "from buildbot.process.buildstep import NoSuchThing" : "")
 
-            class AcmeVerify(BuildStep):
-                name = 'verify'
+        class AcmeVerify(BuildStep):
+            name = 'verify'
 
-                def __init__(self, \(self == .needsArgument ? "profile, " : "")**kwargs):
-                    super().__init__(**kwargs)
+            def __init__(self, \(self == .needsArgument ? "profile, " : "")**kwargs):
+                super().__init__(**kwargs)
 
-                @defer.inlineCallbacks
-                def run(self):
-                    yield task.deferLater(reactor, \(duration), lambda: None)
-                    return \(self == .fails ? "FAILURE" : "SUCCESS")
+            @defer.inlineCallbacks
+            def run(self):
+                yield task.deferLater(reactor, \(duration), lambda: None)
+                return \(self == .fails ? "FAILURE" : "SUCCESS")
 
-            """
+        """
     }
 
     /// Writes the wheel into a directory; the same bytes each time.
     package func write(to directory: FilePath) throws {
-        let information = "acme_buildbot_steps-\(rawValue).dist-info"
-        var archive = try ZipWriter(directory.appending(file))
+        try PlainWheel(
+            name: "acme_buildbot_steps", version: rawValue, module: module,
+            entryPoints: "[buildbot.steps]\nAcmeVerify = acme_buildbot_steps:AcmeVerify\n"
+        ).write(to: directory)
+    }
+}
+
+/// Packages that are upgraded together with others, and do no harm.
+package struct CompanionPlugin: Sendable {
+    /// How many there are.
+    package static let count = 4
+    /// Which one, counted from 1.
+    package var number: Int
+    /// Its version.
+    package var version: String
+
+    /// The wheel's file name.
+    package var file: String { PlainWheel.file("acme_companion_\(number)", version) }
+
+    /// One of them.
+    package init(number: Int, version: String) {
+        self.number = number
+        self.version = version
+    }
+
+    fileprivate func write(to directory: FilePath) throws {
+        try PlainWheel(
+            name: "acme_companion_\(number)", version: version, module: "version = '\(version)'\n",
+            entryPoints: ""
+        ).write(to: directory)
+    }
+}
+
+/// A wheel of one module.
+private struct PlainWheel {
+    var name: String
+    var version: String
+    var module: String
+    var entryPoints: String
+
+    static func file(_ name: String, _ version: String) -> String { "\(name)-\(version)-py3-none-any.whl" }
+
+    func write(to directory: FilePath) throws {
+        let information = "\(name)-\(version).dist-info"
+        var archive = try ZipWriter(directory.appending(Self.file(name, version)))
         let members = [
-            ("acme_buildbot_steps.py", module),
+            ("\(name).py", module),
             (
                 "\(information)/METADATA",
-                "Metadata-Version: 2.1\nName: acme-buildbot-steps\nVersion: \(rawValue)\n"
+                "Metadata-Version: 2.1\nName: \(name.replacing("_", with: "-"))\nVersion: \(version)\n"
             ),
             (
                 "\(information)/WHEEL",
                 "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
             ),
-            (
-                "\(information)/entry_points.txt",
-                "[buildbot.steps]\nAcmeVerify = acme_buildbot_steps:AcmeVerify\n"
-            ),
+            ("\(information)/entry_points.txt", entryPoints),
         ]
         for (name, text) in members { try archive.add(name: name, contents: Array(text.utf8)) }
         let record = members.map { "\($0.0),,\n" }.joined() + "\(information)/RECORD,,\n"

@@ -88,6 +88,10 @@ import Testing
             let process = try await SandboxProcess.start(
                 Program("sleep", ["31415"]), in: sandbox(directory), log: directory.appending("log"))
             #expect(process.isRunning)
+            // It is let run, and may not have begun.
+            for _ in 0..<200 where try !isRunning("sleep\u{0}31415") {
+                try await Task.sleep(for: .milliseconds(50))
+            }
             try #expect(isRunning("sleep\u{0}31415"))
             await process.stop()
             #expect(!process.isRunning)

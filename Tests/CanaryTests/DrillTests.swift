@@ -1,0 +1,123 @@
+import FileTree
+import Foundation
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Drills of a Buildbot that has run builds: green when all of it comes back, red the same night when something does not.
+@Suite(.enabled(if: BuildbotFixture.isAvailable, Comment(rawValue: BuildbotFixture.whySkipped)))
+struct DrillTests {
+    private struct Report: Decodable {
+        struct Step: Decodable {
+            var component: String, name: String, result: String, detail: String
+        }
+        var steps: [Step]
+        var proven: Bool
+
+        func result(_ name: String) -> String? {
+            steps.first { $0.component == "ci" && $0.name == name }?.result
+        }
+        var failed: [Step] { steps.filter { $0.result == "failed" } }
+    }
+
+    private func drill(_ production: CanaryProduction, _ arguments: String...) async throws -> (
+        status: Int32, report: Report
+    ) {
+        let outcome = try await production.runner.run(
+            ["--format", "json", "drill"] + arguments, limit: .seconds(600))
+        guard outcome.status == 0 || outcome.status == 6 else { throw NoReport(words: outcome.errorOutput) }
+        let report = try JSONDecoder().decode(Report.self, from: Data(outcome.output.utf8))
+        #expect(report.proven == (outcome.status == 0))
+        return (outcome.status, report)
+    }
+
+    private struct NoReport: Error { var words: String }
+
+    /// Runs a script in the store, with the id of the object of a wheel as its argument.
+    private func change(_ store: FilePath, _ script: String) async throws {
+        let find = """
+            set -eu
+            snapshot=$(git for-each-ref --count=1 --format='%(refname)' refs/snapshots)
+            object=$(git ls-tree -r "$snapshot" | grep 'wheels/buildbot_grid_view' | sed 's/.* blob \\([0-9a-f]*\\).*/\\1/')
+            test -n "$object"
+
+            """
+        try await Program(
+            "/bin/sh", ["-c", find + script],
+            environment: ["GIT_DIR": store.string, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": "/nonexistent"],
+            directory: store
+        ).runSuccessfully()
+    }
+
+    @Test func aDrillIsGreenWhenAllComesBackAndRedTheSameNightWhenNot() async throws {
+        let prepare = { (fixture: BuildbotFixture) in
+            try await fixture.start()
+            #expect(try await fixture.build("probe") == 0)
+        }
+        try await CanaryProduction.with(prepare: prepare) { production in
+            let (fixture, runner) = (production.fixture, production.runner)
+            try await fixture.stop()
+            let green = try await drill(production, "--build", "probe")
+            #expect(green.status == 0, "\(green.report.failed)")
+            for name in ["restore", "databases", "boot", "inventory", "history", "build probe"] {
+                #expect(green.report.result(name) == "passed", "\(name): \(green.report.steps)")
+            }
+            struct Row: Decodable { var proven: Bool }
+            let rows = try await runner.succeed("--format", "json", "snapshots")
+            #expect(try JSONDecoder().decode([Row].self, from: Data(rows.utf8)).map(\.proven) == [true])
+            // A drill leaves no environment for others, and nothing of its own.
+            let local = fixture.directory.appending("acme.git/understudy")
+            try #expect(!Files.exists(local.appending("environments")))
+            try #expect(!Files.exists(local.appending("shadow")))
+
+            // Without a key nothing is opened, and that is no finding about the snapshot.
+            let key = fixture.directory.appending(CommandLineRunner.recoveryKey)
+            try Files.rename(key, to: fixture.directory.appending("away"))
+            #expect(try await runner.run("drill").status == 12)
+            try Files.rename(fixture.directory.appending("away"), to: key)
+
+            // A builder that no longer loads.
+            let builders = fixture.master.appending("jobs/builders.py")
+            let text = try Files.read(builders)
+            try Files.replace(builders, with: Array("from buildbot.plugins import nonsuch\n".utf8) + text)
+            try await runner.succeed("snapshot")
+            let broken = try await drill(production)
+            #expect(broken.status == 6)
+            #expect(broken.report.result("restore") == "passed")
+            #expect(broken.report.result("boot") == "failed")
+
+            // A wheel that is gone from the store, and one that is damaged in it.
+            let store = fixture.directory.appending("acme.git")
+            let whole = fixture.directory.appending("whole.git")
+            try await Program("cp", ["--archive", store.string, whole.string]).runSuccessfully()
+            for script in [
+                """
+                mkdir understudy/away
+                git cat-file --batch-all-objects --batch-check='%(objectname)' | grep -v "$object" > understudy/objects
+                mv objects/pack/* understudy/away/
+                mkdir -p understudy/other/objects/pack && cp understudy/away/* understudy/other/objects/pack/
+                GIT_ALTERNATE_OBJECT_DIRECTORIES=$PWD/understudy/other/objects git pack-objects --quiet \
+                    objects/pack/pack < understudy/objects
+                rm -r understudy/away understudy/other
+                """,
+                """
+                for index in objects/pack/*.idx; do
+                    offset=$(git show-index < "$index" | grep " $object " | cut -d ' ' -f 1)
+                    test -n "$offset" || continue
+                    chmod u+w "${index%.idx}.pack"
+                    printf 'damaged' | dd of="${index%.idx}.pack" bs=1 seek=$((offset + 200)) conv=notrunc status=none
+                done
+                """,
+            ] {
+                try await change(store, script)
+                let red = try await drill(production, "latest~1")
+                #expect(red.status == 6)
+                #expect(red.report.failed.contains { $0.name == "verify" }, "\(red.report.failed)")
+                #expect(red.report.result("restore") == "failed")
+                try Files.removeTree(store)
+                try await Program("cp", ["--archive", whole.string, store.string]).runSuccessfully()
+            }
+        }
+    }
+}
