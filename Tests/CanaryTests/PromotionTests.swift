@@ -1,0 +1,128 @@
+import FileTree
+import Foundation
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What passed, brought into a production that runs: applied, refused, rolled back, killed in the middle.
+@Suite(.enabled(if: BuildbotFixture.isAvailable, Comment(rawValue: BuildbotFixture.whySkipped)))
+struct PromotionTests {
+    private let rules = "stages: [static, boot]\nbake: 1s\napprovals: 0"
+
+    /// Lets the system's own policy be a quick one, so that a verdict under it may be promoted.
+    private func useQuickPolicy(_ production: CanaryProduction) throws {
+        let text = try Files.read(try production.policy(rules))
+        try Files.replace(production.fixture.directory.appending("policies/canary.yaml"), with: text)
+    }
+
+    private func installed(_ production: CanaryProduction) async throws -> String {
+        let question = "import importlib.metadata as m; print(m.version('acme-buildbot-steps'), end='')"
+        let python = production.fixture.environment.appending("bin/python")
+        return try await Program(python.string, ["-c", question]).runSuccessfully().output
+    }
+
+    private func pass(_ production: CanaryProduction, _ arguments: [String]) async throws {
+        let outcome = try await production.runner.run(
+            ["canary", "--offline", "--quiet"] + arguments, limit: .seconds(600))
+        #expect(outcome.status == 0, "\(outcome.output) \(outcome.errorOutput)")
+    }
+
+    private func promote(_ production: CanaryProduction) async throws -> Program.Outcome {
+        try await production.runner.run(["promote", "--quiet", "latest"], limit: .seconds(600))
+    }
+
+    /// Directories beside production in which something was staged.
+    private func staging(_ production: CanaryProduction) throws -> [String] {
+        try (Files.names(production.fixture.directory) + Files.names(production.fixture.master)).map {
+            String(decoding: $0, as: UTF8.self)
+        }
+        .filter { $0.hasPrefix(".understudy-") }
+    }
+
+    @Test func whatPassedIsAppliedOnceAndTakenBack() async throws {
+        try await CanaryProduction.with { production in
+            try useQuickPolicy(production)
+            try await production.fixture.start()
+            let plugin = production.wheels.appending(StepPlugin.second.file).string
+            try await production.runner.succeed("snapshot", "--quiet")
+            try await pass(production, ["--plugin", plugin])
+            let plan = try await production.runner.succeed("promote", "--dry-run", "latest")
+            #expect(plan.contains("1.0 → 2.0"))
+            #expect(try await installed(production) == "1.0")
+
+            let promoted = try await promote(production)
+            #expect(promoted.status == 0, "\(promoted.output) \(promoted.errorOutput)")
+            #expect(try await installed(production) == "2.0")
+            #expect(try await production.fixture.build("verify") == 0)
+
+            let again = try await promote(production)
+            #expect(again.status == 7)
+            #expect(again.output.contains("promoted already"))
+
+            try await production.runner.succeed("undo")
+            #expect(try await installed(production) == "1.0")
+            #expect(try await production.fixture.build("verify") == 0)
+            try #expect(staging(production).isEmpty)
+        }
+    }
+
+    @Test func whatFailsInProductionIsTakenBackAndDriftIsRefused() async throws {
+        try await CanaryProduction.with { production in
+            try useQuickPolicy(production)
+            try await production.fixture.start()
+            try await production.runner.succeed("snapshot", "--quiet")
+            // A directory stands where the master wants to write: in a shadow there is none.
+            let before = try production.masterFile("master.cfg")
+            let taken = production.fixture.directory.appending("taken")
+            try Files.makeDirectory(taken)
+            let bad =
+                before
+                + "\nif os.path.isdir(\(Self.python(taken.string))): open(\(Self.python(taken.string)), 'w')\n"
+            let files = try production.changed(["master/master.cfg": bad])
+            try await pass(production, ["--files", files.string])
+            let outcome = try await promote(production)
+            #expect(outcome.status == 1)
+            #expect(outcome.output.contains("ROLLED BACK"), "\(outcome.output) \(outcome.errorOutput)")
+            #expect(try production.masterFile("master.cfg") == before)
+            #expect(try await production.fixture.build("verify") == 0)
+            try #expect(staging(production).isEmpty)
+            let again = try await promote(production)
+            #expect(again.status == 7)
+            #expect(again.output.contains("rolled back"))
+
+            let plugin = production.wheels.appending(StepPlugin.second.file).string
+            try await production.runner.succeed("snapshot", "--quiet")
+            try await pass(production, ["--plugin", plugin])
+            try Files.replace(
+                production.fixture.master.appending("master.cfg"), with: Array((before + "# edited\n").utf8))
+            let drifted = try await promote(production)
+            #expect(drifted.status == 7)
+            #expect(drifted.output.contains("master.cfg"))
+            #expect(try await installed(production) == "1.0")
+        }
+    }
+
+    @Test func whatIsKilledInTheMiddleIsWholeAfterTheNextCommand() async throws {
+        try await CanaryProduction.with { production in
+            try useQuickPolicy(production)
+            try await production.fixture.start()
+            try await production.runner.succeed("snapshot", "--quiet")
+            let plugin = production.wheels.appending(StepPlugin.second.file).string
+            try await pass(production, ["--plugin", plugin])
+            // While it is rehearsed, and at several moments of the exchange; what ends before is whole anyway.
+            for milliseconds in [3000, 8000, 11000, 14000] {
+                try await production.runner.kill(after: milliseconds, ["promote", "--quiet", "latest"])
+                // There is nothing to take back, or there is; either way nothing half done is left.
+                _ = try await production.runner.run(["undo", "--quiet"], limit: .seconds(300))
+                #expect(try await installed(production) == "1.0", "killed after \(milliseconds) ms")
+                try #expect(staging(production).isEmpty)
+            }
+            try await production.fixture.stop()
+            try await production.fixture.start()
+            #expect(try await production.fixture.build("verify") == 0)
+        }
+    }
+
+    private static func python(_ text: String) -> String { "'\(text)'" }
+}
