@@ -16,7 +16,7 @@ BINARY := .build/release/understudy
 # What the binary may ask the system for. Foundation is not among it: it is linked in, or not used at all.
 LIBRARIES := libarchive|libc|libcrypto|libdeflate|libexpat|libgcc_s|libgit2|libm|libsqlite3|libstdc\+\+|ld-linux-[a-z0-9-]+
 
-.PHONY: help setup build debug demo test crash sanitize check bench dist install clean
+.PHONY: help setup build debug demo test canaries crash sanitize check bench dist install clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -35,9 +35,14 @@ demo: setup build ## Set up Buildbot, snapshot it, destroy it and bring it back.
 
 test: setup ## Run every test.
 	@mkdir -p .build
-	$(SWIFT) build
-	$(SWIFT) test 2>&1 | tee .build/test.log
-	@echo "make test: $$(grep -o 'Test run with .*' .build/test.log | tail -n 1)"
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --skip CanaryTests 2>&1 | tee .build/test.log
+	$(SWIFT) test --skip-build --filter CanaryTests 2>&1 | tee .build/canaries.log
+	@grep -ho 'Test run with .*' .build/test.log .build/canaries.log | sed 's/^/make test: /'
+
+canaries: setup ## Run every canary, drill and promotion on a real Buildbot.
+	$(SWIFT) build --build-tests
+	UNDERSTUDY_TEST_CANARIES=all $(SWIFT) test --skip-build --filter CanaryTests
 
 # A kill at this many instants in each of snapshot, restore and undo; every call that can fail, failing once.
 CRASHES ?= 400

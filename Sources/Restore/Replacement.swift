@@ -43,7 +43,12 @@ package final class Replacement {
 
     /// A path beside a place of production, on the same file system, in which its replacement is to be made.
     package func staging(for live: FilePath) throws -> FilePath {
-        let directory = live.removingLastComponent().appending(
+        // A new file may be for a directory that is not there yet.
+        var parent = live.removingLastComponent()
+        while try !Files.exists(parent), parent.lastComponent != nil {
+            parent = parent.removingLastComponent()
+        }
+        let directory = parent.appending(
             ".understudy-\(journal.snapshot)-\(journal.stagingDirectories.count)")
         journal.stagingDirectories.append(directory.string)
         try journal.write(store.localDirectory)
@@ -75,7 +80,10 @@ package final class Replacement {
             journal.phase = .exchanging
             try journal.write(store.localDirectory)
             progress("exchanging")
-            for place in journal.places { try Journal.exchange(place, restored: true) }
+            for place in journal.places {
+                try Files.makeDirectories(FilePath(place.live).removingLastComponent())
+                try Journal.exchange(place, restored: true)
+            }
             try await beforeStart()
             if let lifecycle = system.driver(of: component)?.lifecycle, !journal.running.isEmpty {
                 progress("starting \(component)")

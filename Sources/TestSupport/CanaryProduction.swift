@@ -1,11 +1,19 @@
 internal import Archive
 internal import Cryptography
 internal import FileTree
+internal import Glibc
 internal import Programs
 package import SystemPackage
 
 /// A Buildbot with a step plugin of its own, snapshotted and stopped: what canaries are tried on.
 package struct CanaryProduction: Sendable {
+    /// Whether every canary is tried: `make canaries`; otherwise a few of each kind are.
+    package static var triesAll: Bool {
+        unsafe getenv("UNDERSTUDY_TEST_CANARIES").map { unsafe String(cString: $0) } == "all"
+    }
+    /// What a test that was left out says.
+    package static let whyFew = "SKIPPED: takes minutes; run make canaries"
+
     /// The installation.
     package let fixture: BuildbotFixture
     /// Runs the binary in the directory of the system file.

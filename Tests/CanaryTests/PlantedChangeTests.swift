@@ -82,7 +82,8 @@ struct PlantedChangeTests {
         }
     }
 
-    @Test func whatABootLosesIsStoppedUnlessItWasMeant() async throws {
+    @Test(.enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
+    func whatABootLosesIsStoppedUnlessItWasMeant() async throws {
         try await CanaryProduction.with { production in
             try await judge(production, Self.staticAndBoots, [], is: .pass)
             try await judgeAgain(production)
@@ -146,7 +147,7 @@ struct PlantedChangeTests {
     @Test(
         .enabled(
             if: BuildbotFixture.availableWheels != nil, "SKIPPED: no wheels; run scripts/buildbot-environment"
-        ))
+        ), .enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
     func realVersionsThatBreakAreStoppedAndOthersPass() async throws {
         let wheels = try #require(BuildbotFixture.availableWheels)
         func wheel(_ beginning: String) throws -> [String] {
@@ -176,7 +177,8 @@ struct PlantedChangeTests {
         }
     }
 
-    @Test func whatFailsOrSlowsBuildsIsStoppedByTheSitesOwn() async throws {
+    @Test(.enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
+    func whatFailsOrSlowsBuildsIsStoppedByTheSitesOwn() async throws {
         try await CanaryProduction.with { production in
             try await judge(
                 production, Self.builds(3, alpha: 0.05, margin: 1.25), wheel(production, .fails), is: .fail,

@@ -1,0 +1,34 @@
+import FileTree
+import SystemPackage
+import TestSupport
+import Testing
+
+/// The page for the wall, as the binary prints it.
+struct RunbookTests {
+    @Test func thePageSaysWhatToDoAndWhatWasMeasured() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try CommandLineRunner(directory)
+            try Files.makeDirectory(directory.appending("etc"))
+            try Files.replace(directory.appending("etc/proxy.conf"), with: Array("listen 80\n".utf8))
+            try await runner.initialize("etc", "--name", "acme")
+            let first = try await runner.succeed("runbook")
+            #expect(first.contains("# When acme is gone"))
+            #expect(first.contains("restore --identity KEYFILE"))
+            #expect(first.contains("There is no copy of the store elsewhere"))
+            #expect(first.contains("no drill was green yet"))
+            #expect(first.contains(try runner.recipient()))
+            #expect(first.contains("Nobody has ever checked it"))
+
+            try await runner.succeed("snapshot")
+            try await runner.succeed("key", "check", "--identity", "recovery.key")
+            try await runner.succeed("drill")
+            try await runner.succeed("remote", "add", "offsite", directory.appending("copy.git").string)
+            try await runner.succeed("runbook", "--output", "page.md")
+            let page = String(decoding: try Files.read(directory.appending("page.md")), as: UTF8.self)
+            #expect(page.contains("As measured on"))
+            #expect(page.contains("restore --from \(directory)/copy.git --identity KEYFILE"))
+            #expect(page.contains("It was last seen to open a snapshot on"))
+            #expect(page.contains("| etc | files |") || page.contains("| files |"))
+        }
+    }
+}
