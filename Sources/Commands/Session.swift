@@ -6,6 +6,7 @@ internal import Git
 internal import GitStore
 internal import Glibc
 internal import Restore
+internal import Shadow
 internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
@@ -147,8 +148,9 @@ struct Session: Sendable {
         }
     }
 
-    /// Says what an interrupted restore left, and puts the old trees back.
+    /// Says what an interrupted restore left, puts the old trees back, and removes the directory of a killed rehearsal.
     func recover(_ store: SnapshotStore) async throws {
+        try Workspace.clean(store)
         guard let words = try await Recovery.run(store.localDirectory, system: system) else { return }
         output.progress(words)
     }

@@ -28,6 +28,19 @@ package struct Workspace {
         try Files.makeDirectory(directory, mode: 0o700)
     }
 
+    /// Removes what a canary, a drill or a promotion that was killed has left; does nothing while one runs.
+    package static func clean(_ store: SnapshotStore) throws {
+        let record = store.localDirectory.appending(recordName)
+        guard try Files.exists(record) else { return }
+        do {
+            let lock = try ShadowLock(store.localDirectory.appending("shadow.lock"))
+            try withExtendedLifetime(lock) { try removeLeft(record) }
+        } catch let failure as StoreFailure where failure.code == .locked {
+            // It is in use, and goes away with who uses it.
+            return
+        }
+    }
+
     /// Removes the directory.
     package func remove() throws {
         try Self.removeLeft(record)

@@ -121,6 +121,8 @@ struct PromotionTests {
                 _ = try await production.runner.run(["undo", "--quiet"], limit: .seconds(300))
                 #expect(try await installed(production) == "1.0", "killed after \(milliseconds) ms")
                 try #expect(staging(production).isEmpty)
+                let record = production.fixture.directory.appending("acme.git/understudy/shadow")
+                try #expect(!Files.exists(record), "the directory of the rehearsal is still there")
             }
             try await production.fixture.stop()
             try await production.fixture.start()
