@@ -235,7 +235,7 @@ import Testing
         s = http.server.HTTPServer(('127.0.0.1', 0), H)
         open(sys.argv[3] + '.new', 'w').write(str(s.server_port))
         import os; os.rename(sys.argv[3] + '.new', sys.argv[3])
-        s.timeout = 30
+        s.timeout = 300
         s.handle_request()
         """
 
