@@ -120,15 +120,19 @@ import Testing
             let place = directory.appending("state")
             let world = try await World(
                 directory,
-                restore: "touch \(place)/begun; sleep 1; cp sub/names \(place)/names; rm \(place)/begun")
+                restore: "touch \(place)/begun; while test ! -e \(directory)/go; do sleep 0.1; done; "
+                    + "cp sub/names \(place)/names; rm \(place)/begun")
             try await world.runner.succeed("snapshot")
             try world.set("worse\n")
             async let killed = world.runner.run(
                 under: ["/bin/sh", "-c", "echo $$ > pid; exec \"$@\"", "sh"], ["restore", "latest"])
-            while try !Files.exists(place.appending("begun")) { try await Task.sleep(for: .milliseconds(20)) }
+            for _ in 0..<3000 where try !Files.exists(place.appending("begun")) {
+                try await Task.sleep(for: .milliseconds(20))
+            }
             let pid = String(decoding: try Files.read(directory.appending("pid")), as: UTF8.self)
             try await Program("kill", ["-KILL", String(pid.dropLast())]).runSuccessfully()
             #expect(try await killed.status != 0)
+            try Files.replace(directory.appending("go"), with: [])
             // The command outlived us; what takes it back waits for its end.
             #expect(try await world.runner.run("undo").status == 7)
             #expect(try world.names() == "worse\n")
