@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 package import Git
 package import GitStore
 package import Judge
@@ -25,12 +24,10 @@ package struct CanaryRecord: Codable, Sendable {
         in store: SnapshotStore, contents: ChangeContents, pages: [String: [UInt8]], author: String,
         time: Int64, holding lock: WriterLock
     ) async throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try await store.addEvidence(
             Self.kind, system: evidence.system,
             subject: "canary \(verdict.id): \(verdict.result.rawValue): \(evidence.change.description)",
-            report: Array(try encoder.encode(self)) + [UInt8(ascii: "\n")], about: evidence.snapshot.id,
+            report: self, about: evidence.snapshot.id,
             isProof: false, author: author, time: time, holding: lock
         ) { lane in
             try pages.map { name, page in TreeEntry(name, .file, try lane.add(.blob, page)) }
@@ -42,15 +39,7 @@ package struct CanaryRecord: Codable, Sendable {
     package static func all(
         in store: SnapshotStore, of system: String, with reader: ObjectReader
     ) throws -> [CanaryRecord] {
-        try store.reports(kind, of: system, with: reader).map { record, report in
-            do {
-                return try JSONDecoder().decode(CanaryRecord.self, from: Data(report))
-            } catch let error as DecodingError {
-                throw StoreFailure(
-                    .damaged, "the record \(record.commit) of a canary cannot be read: \(error)",
-                    hint: "'understudy verify --all' says what is whole; a newer version may have written it")
-            }
-        }
+        try store.reports(kind, as: CanaryRecord.self, of: system, with: reader).map(\.report)
     }
 
     /// The canary of an id, with its change, or of a beginning of one that no other has; `latest` is the newest.

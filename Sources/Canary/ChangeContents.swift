@@ -70,10 +70,8 @@ package struct ChangeContents: Sendable {
 
     /// Writes it as a tree: `change.json`, the files, the archives; two equal changes are one tree.
     package func write(to lane: any ObjectLane) throws -> ObjectID {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         var entries = [
-            TreeEntry("change.json", .file, try lane.add(.blob, Array(try encoder.encode(change)) + [10]))
+            TreeEntry("change.json", .file, try lane.add(.blob, StoredJSON.encode(change)))
         ]
         let files = try blobs.sorted { $0.key < $1.key }.map { id, contents in
             TreeEntry(id, .file, try lane.add(.blob, contents))

@@ -1,7 +1,6 @@
 package import Capture
 internal import Drivers
 internal import FileTree
-internal import FoundationEssentials
 package import Git
 package import GitStore
 package import Judge
@@ -124,9 +123,9 @@ package final class Promotion {
                 "the policy asks for the approval of \(rules.approvals) people, and there is that of \(Set(request.approvals).count): --approved-by NAME"
             )
         }
-        for (record, report) in try store.reports(Self.kind, of: system.name, with: reader) {
-            let past = try JSONDecoder().decode(PromotionReport.self, from: Data(report))
-            guard past.plan.verdict == verdict.id else { continue }
+        let promotions = try store.reports(
+            Self.kind, as: PromotionReport.self, of: system.name, with: reader)
+        for (record, past) in promotions where past.plan.verdict == verdict.id {
             refusals.append(
                 past.result == .promoted
                     ? "it is promoted already (\(record.subject))"
@@ -387,12 +386,10 @@ package final class Promotion {
     }
 
     private func record(_ report: PromotionReport, holding lock: WriterLock) async throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try await store.addEvidence(
             Self.kind, system: system.name,
             subject: "promotion of \(verdict.id): \(report.result.rawValue): \(verdict.change)",
-            report: Array(try encoder.encode(report)) + [UInt8(ascii: "\n")], about: report.before,
+            report: report, about: report.before,
             isProof: false,
             author: request.author, time: Clock.now.seconds, holding: lock)
     }

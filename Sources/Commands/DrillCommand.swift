@@ -2,7 +2,6 @@ internal import ArgumentParser
 internal import Capture
 internal import Drill
 internal import FileTree
-internal import FoundationEssentials
 internal import Git
 internal import GitStore
 internal import Reports
@@ -87,25 +86,17 @@ struct DrillCommand: AsyncParsableCommand {
             progress: { session.output.progress($0) }
         ).run()
         session.output.endProgress()
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let lock = try store.lock(purpose: "drill")
-        let unsigned = try await store.addEvidence(
+        let record = try await store.addEvidence(
             DrillHistory.kind, system: session.system.name,
-            subject: "drill of \(reference.id): \(report.isGreen ? "green" : "red")",
-            report: Array(try encoder.encode(report)) + [UInt8(ascii: "\n")], about: reference.id,
-            isProof: report.isGreen, author: session.author, time: Clock.now.seconds, holding: lock)
-        let after = try store.reader()
-        // Nobody adds another one while the lock is held.
-        let record = try withExtendedLifetime(lock) {
-            try store.evidence(of: session.system.name, with: after).first { $0.kind == DrillHistory.kind }
-        }
-        guard let record else { preconditionFailure("it was added just now") }
+            subject: "drill of \(reference.id): \(report.isGreen ? "green" : "red")", report: report,
+            about: reference.id, isProof: report.isGreen, author: session.author, time: Clock.now.seconds,
+            holding: lock)
         if let place {
-            let isSigned = try store.commit(record.commit, with: after).signature != nil
+            let isSigned = try store.commit(record.commit, with: store.reader()).signature != nil
             let text = document(
                 of: report, stored, evidence: record.commit.description, isSigned: isSigned,
-                unsigned: unsigned,
+                unsigned: record.unsigned,
                 session)
             try Files.replace(place, with: Array(text.utf8))
         }
@@ -116,9 +107,9 @@ struct DrillCommand: AsyncParsableCommand {
                     component: $0.component, name: $0.name, result: $0.result.rawValue, detail: $0.detail,
                     seconds: $0.seconds)
             }, proven: report.isGreen, seconds: report.seconds, evidence: record.commit.description,
-            unsigned: unsigned)
+            unsigned: record.unsigned)
         try session.output.result(result) {
-            words(report) + (unsigned.map { "\n  the record is not signed: \($0)" } ?? "")
+            words(report) + (record.unsigned.map { "\n  the record is not signed: \($0)" } ?? "")
         }
         if !report.isGreen { throw ExitCode(ExitStatus.verification.rawValue) }
     }

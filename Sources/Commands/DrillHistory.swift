@@ -1,5 +1,4 @@
 internal import Drill
-internal import FoundationEssentials
 internal import Git
 internal import GitStore
 internal import Nightly
@@ -15,18 +14,12 @@ struct DrillHistory {
 
     /// Reads the records of a system.
     init(_ store: SnapshotStore, system: String, with reader: ObjectReader) throws {
-        runs = try store.reports(Self.kind, of: system, with: reader).map { record, report in
-            do {
-                let report = try JSONDecoder().decode(DrillReport.self, from: Data(report))
-                return DrillRun(
-                    time: record.time, snapshot: report.snapshot.description, isGreen: report.isGreen,
-                    restoreSeconds: report.restoreSeconds, notStarted: report.notStarted,
-                    problems: report.problems)
-            } catch {
-                throw StoreFailure(
-                    .damaged, "the record \(record.commit) of a drill cannot be read: \(error)",
-                    hint: "'understudy verify --all' says what is whole")
-            }
+        runs = try store.reports(Self.kind, as: DrillReport.self, of: system, with: reader).map {
+            record, report in
+            DrillRun(
+                time: record.time, snapshot: report.snapshot.description, isGreen: report.isGreen,
+                restoreSeconds: report.restoreSeconds, notStarted: report.notStarted,
+                problems: report.problems)
         }
     }
 

@@ -3,7 +3,6 @@ internal import Capture
 internal import Configuration
 internal import Drill
 internal import FileTree
-internal import FoundationEssentials
 internal import Git
 internal import GitStore
 internal import Sealing
@@ -39,14 +38,15 @@ struct RunbookCommand: AsyncParsableCommand {
         let session = try Session(options)
         let store = try session.store()
         let reader = try store.reader()
-        let drill = try store.reports(DrillHistory.kind, of: session.system.name, with: reader)
-            .map { try JSONDecoder().decode(DrillReport.self, from: Data($0.report)) }.first(where: \.isGreen)
+        let drills = try store.reports(
+            DrillHistory.kind, as: DrillReport.self, of: session.system.name, with: reader)
         let page = Runbook(
             system: session.system.name, host: session.system.host, file: session.file.string,
             store: session.description.store.string,
             copies: try await Remotes(store).list().map(\.shownURL),
             recipients: session.description.recipients.map(\.description), keyCheck: try store.keyCheck(),
-            components: session.description.components, drill: drill, made: Clock.now.seconds)
+            components: session.description.components, drill: drills.map(\.report).first(where: \.isGreen),
+            made: Clock.now.seconds)
         guard let output else {
             return try session.output.result(Page(markdown: page.markdown)) { page.markdown }
         }

@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 package import Git
 package import SnapshotModel
 
@@ -17,33 +18,30 @@ package struct EvidenceRecord: Hashable, Sendable {
     package var about: SnapshotID?
 }
 
+/// A record that was added.
+package struct AddedEvidence: Sendable {
+    /// The commit.
+    package var commit: ObjectID
+    /// Why it is not signed; nil when it is, or when nothing is to sign it.
+    package var unsigned: String?
+}
+
 extension SnapshotStore {
-    /// Adds a record to the chain of a kind (`restores`), durably: `report.json`, and what `more` writes beside it.
+    /// Adds a record to the chain of a kind (`restores`), durably: the report as `report.json`, and what `more` writes beside
+    /// it.
     ///
-    /// What happened is recorded even when it cannot be signed: then the reason comes back.
+    /// What happened is recorded even when it cannot be signed.
     @discardableResult
     package func addEvidence(
-        _ kind: String, system: String, subject: String, report: [UInt8], about: SnapshotID, isProof: Bool,
-        author: String, time: Int64, holding lock: WriterLock,
+        _ kind: String, system: String, subject: String, report: some Encodable, about: SnapshotID,
+        isProof: Bool, author: String, time: Int64, holding lock: WriterLock,
         more: (any ObjectLane) throws -> [TreeEntry] = { _ in [] }
-    ) async throws -> String? {
-        let name = "refs/evidence/\(system)/\(kind)"
-        let head = try reference(name)
-        let pack = try PackWriter(reader())
-        let lane = pack.lane()
-        let tree = try lane.add(
-            .tree,
-            Tree.contents(
-                [TreeEntry("report.json", .file, try lane.add(.blob, report))] + (try more(lane))))
-        let message = "\(subject)\n\nAbout: \(about)\n" + (isProof ? "Proves: \(about)\n" : "")
-        let commit = Commit(
-            tree: tree, parents: head.map { [$0] } ?? [], author: author, time: time, message: message)
-        let (signed, reason) = await signedIfPossible(commit)
-        let id = try lane.add(.commit, signed.contents)
-        try lane.flush()
-        _ = try pack.finish()
-        try setReference(name, to: id, expecting: head)
-        return reason
+    ) async throws -> AddedEvidence {
+        try await add(
+            kind, system: system,
+            message: "\(subject)\n\nAbout: \(about)\n" + (isProof ? "Proves: \(about)\n" : ""),
+            report: try StoredJSON.encode(report), author: author, time: time, to: try PackWriter(reader()),
+            more: more)
     }
 
     static let prunes = "prunes"
@@ -55,23 +53,34 @@ extension SnapshotStore {
     func recordForgotten(
         _ snapshots: [SnapshotID], of system: String, author: String, time: Int64, holding lock: WriterLock
     ) async throws -> ObjectID {
-        let name = "refs/evidence/\(system)/\(Self.prunes)"
-        let head = try reference(name)
-        let pack = try PackWriter(reader(), rewrites: true)
-        let lane = pack.lane()
         let list = snapshots.map { "\"\($0)\"" }.joined(separator: ", ")
-        let report = try lane.add(.blob, Array("{\"forgotten\": [\(list)]}\n".utf8))
-        let tree = try lane.add(.tree, Tree.contents([TreeEntry("report.json", .file, report)]))
-        let message =
-            "forgot \(snapshots.count) snapshots\n\n"
-            + snapshots.map { "\(Self.forgotTrailer): \($0)\n" }.joined()
+        return try await add(
+            Self.prunes, system: system,
+            message: "forgot \(snapshots.count) snapshots\n\n"
+                + snapshots.map { "\(Self.forgotTrailer): \($0)\n" }.joined(),
+            report: Array("{\"forgotten\": [\(list)]}\n".utf8), author: author, time: time,
+            to: try PackWriter(reader(), rewrites: true)
+        ).commit
+    }
+
+    private func add(
+        _ kind: String, system: String, message: String, report: [UInt8], author: String, time: Int64,
+        to pack: PackWriter, more: (any ObjectLane) throws -> [TreeEntry] = { _ in [] }
+    ) async throws -> AddedEvidence {
+        let name = "refs/evidence/\(system)/\(kind)"
+        let head = try reference(name)
+        let lane = pack.lane()
+        let tree = try lane.add(
+            .tree,
+            Tree.contents([TreeEntry("report.json", .file, try lane.add(.blob, report))] + (try more(lane))))
         let commit = Commit(
             tree: tree, parents: head.map { [$0] } ?? [], author: author, time: time, message: message)
-        let id = try lane.add(.commit, await signedIfPossible(commit).commit.contents)
+        let (signed, reason) = await signedIfPossible(commit)
+        let id = try lane.add(.commit, signed.contents)
         try lane.flush()
         _ = try pack.finish()
         try setReference(name, to: id, expecting: head)
-        return id
+        return AddedEvidence(commit: id, unsigned: reason)
     }
 
     private func signedIfPossible(_ commit: Commit) async -> (commit: Commit, reason: String?) {
@@ -85,36 +94,52 @@ extension SnapshotStore {
 
     /// The records of a system, newest first within each kind.
     package func evidence(of system: String, with reader: ObjectReader) throws -> [EvidenceRecord] {
-        var records: [EvidenceRecord] = []
-        for reference in try references("refs/evidence/\(system)/") {
-            var next: ObjectID? = reference.target
-            while let id = next {
-                let commit = try commit(id, with: reader)
-                records.append(
-                    EvidenceRecord(
-                        kind: String(reference.name.dropFirst("refs/evidence/\(system)/".count)), commit: id,
-                        subject: commit.subject, time: commit.time,
-                        proves: commit.trailer("Proves").flatMap { SnapshotID($0) },
-                        about: commit.trailer("About").flatMap { SnapshotID($0) }))
-                next = commit.parents.first
-            }
+        let prefix = "refs/evidence/\(system)/"
+        return try references(prefix).flatMap { reference in
+            try records(of: String(reference.name.dropFirst(prefix.count)), from: reference.target, reader)
         }
-        return records
     }
 
     /// The records of one kind, newest first, with their reports.
-    package func reports(
-        _ kind: String, of system: String, with reader: ObjectReader
-    ) throws -> [(record: EvidenceRecord, report: [UInt8])] {
-        try evidence(of: system, with: reader).filter { $0.kind == kind }.map { record in
+    ///
+    /// Throws a ``StoreFailure`` with code `damaged` when a report is missing or is none of this type.
+    package func reports<Report: Decodable>(
+        _ kind: String, as type: Report.Type, of system: String, with reader: ObjectReader
+    ) throws -> [(record: EvidenceRecord, report: Report)] {
+        try records(of: kind, from: try reference("refs/evidence/\(system)/\(kind)"), reader).map { record in
             let tree = try commit(record.commit, with: reader).tree
             guard let entry = try reader.entry("report.json", of: tree) else {
                 throw StoreFailure(
                     .damaged, "the record \(record.commit) of \(kind) has no report.json",
                     hint: "'understudy verify --all' says what is whole")
             }
-            return (record, try reader.contents(entry.id, .blob))
+            do {
+                let bytes = try reader.contents(entry.id, .blob)
+                return (record, try JSONDecoder().decode(type, from: Data(bytes)))
+            } catch let error as DecodingError {
+                throw StoreFailure(
+                    .damaged, "the record \(record.commit) of \(kind) cannot be read: \(error)",
+                    hint: "'understudy verify --all' says what is whole; a newer version may have written it")
+            }
         }
+    }
+
+    /// A chain of records, from its newest on.
+    private func records(
+        of kind: String, from newest: ObjectID?, _ reader: ObjectReader
+    ) throws -> [EvidenceRecord] {
+        var records: [EvidenceRecord] = []
+        var next = newest
+        while let id = next {
+            let commit = try commit(id, with: reader)
+            records.append(
+                EvidenceRecord(
+                    kind: kind, commit: id, subject: commit.subject, time: commit.time,
+                    proves: commit.trailer("Proves").flatMap { SnapshotID($0) },
+                    about: commit.trailer("About").flatMap { SnapshotID($0) }))
+            next = commit.parents.first
+        }
+        return records
     }
 
     /// The snapshots that a restore or a drill has restored and checked.

@@ -12,12 +12,8 @@ package enum SnapshotJSON {
         var format: Int
     }
 
-    /// The bytes: sorted keys, one to a line, so that stock git shows differences well.
-    package static func encode(_ snapshot: Snapshot) throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return Array(try encoder.encode(snapshot)) + [UInt8(ascii: "\n")]
-    }
+    /// The bytes.
+    package static func encode(_ snapshot: Snapshot) throws -> [UInt8] { try StoredJSON.encode(snapshot) }
 
     /// The snapshot that the bytes describe.
     package static func decode(_ bytes: [UInt8]) throws -> Snapshot {
@@ -25,5 +21,15 @@ package enum SnapshotJSON {
         let head = try decoder.decode(Head.self, from: Data(bytes))
         guard head.format <= Snapshot.currentFormat else { throw NewerFormat(format: head.format) }
         return try decoder.decode(Snapshot.self, from: Data(bytes))
+    }
+}
+
+/// JSON as the store keeps it: sorted keys, one to a line, so that stock git shows differences well.
+package enum StoredJSON {
+    /// The bytes of a value, with a line feed at their end.
+    package static func encode(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(value)) + [UInt8(ascii: "\n")]
     }
 }

@@ -357,11 +357,11 @@ package final class RestoreEngine {
     /// Keeps the report as evidence, and says why it could not be signed, where it should be.
     private func record(_ report: RestoreReport, holding lock: WriterLock) async throws -> [String] {
         guard request.destination == nil else { return [] }
-        let reason = try await store.addEvidence(
+        let added = try await store.addEvidence(
             "restores", system: system.name, subject: "restored \(stored.reference.id)",
-            report: try ReportJSON.encode(report), about: stored.reference.id, isProof: report.proven,
+            report: report, about: stored.reference.id, isProof: report.proven,
             author: request.author, time: Clock.now.seconds, holding: lock)
-        return reason.map { ["the record of this restore is not signed: \($0)"] } ?? []
+        return added.unsigned.map { ["the record of this restore is not signed: \($0)"] } ?? []
     }
 
     private func step(_ name: String, _ body: () async throws -> Void) async throws {
