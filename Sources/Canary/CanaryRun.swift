@@ -104,14 +104,7 @@ package final class CanaryRun {
     ///
     /// A change that fails is evidence; throws when no shadow can be had, or when it is not closed.
     package func run() async throws -> Evidence {
-        let workspace = try Workspace(source.store, in: request.parent)
-        do {
-            try await run(in: workspace)
-        } catch {
-            try workspace.remove()
-            throw error
-        }
-        try workspace.remove()
+        try await Workspace.with(source.store, in: request.parent) { try await run(in: $0) }
         evidence.finished = CivilTime(seconds: Clock.now.seconds).iso8601
         return evidence
     }

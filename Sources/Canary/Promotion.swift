@@ -202,21 +202,16 @@ package final class Promotion {
             holding: lock, progress: { _ in })
         let before = try store.snapshot(taken.snapshot.id.description, of: system.name)
         let reader = try store.reader()
-        let workspace = try Workspace(store, in: request.parent)
         var report = PromotionReport(
             plan: plan, result: .promoted, breach: nil, before: before.id, migrates: false, rollback: "",
             approvals: request.approvals, started: CivilTime(seconds: Clock.now.seconds).iso8601, seconds: 0)
-        do {
+        try await Workspace.with(store, in: request.parent) { workspace in
             let room = try await rehearse(try store.read(before, with: reader), reader, workspace, &report)
             let replacement = try await Replacement(
                 system, store: store, component: change.component, snapshot: before.id, holding: lock,
                 progress: progress)
             try await replace(replacement, from: room, &report)
-        } catch {
-            try workspace.remove()
-            throw error
         }
-        try workspace.remove()
         report.seconds = seconds(clock.now - began)
         try await record(report, holding: lock)
         return report
@@ -305,7 +300,7 @@ package final class Promotion {
                     var data: [(root: String, live: FilePath, staged: FilePath)] = []
                     for (root, path) in try shadow.migrated() {
                         let place = try replacement.staging(for: path)
-                        try await copy(path, to: place)
+                        try await Workspace.copy(path, to: place)
                         data.append((root, path, place))
                     }
                     return data
@@ -331,7 +326,7 @@ package final class Promotion {
                 guard let root = room.copy.staged.root(place.root)?.staged,
                     let live = try Files.status(place.live)
                 else { continue }
-                try await copy(place.below.map { root.appending($0) } ?? root, to: beside)
+                try await Workspace.copy(place.below.map { root.appending($0) } ?? root, to: beside)
                 guard Accounts.ownNumbers.user == 0 else { continue }
                 try await Program(
                     "chown", ["-hR", "\(live.owner):\(live.group)", beside.string], limit: .seconds(600)
@@ -348,12 +343,6 @@ package final class Promotion {
             }
         }
         return staged
-    }
-
-    private func copy(_ source: FilePath, to target: FilePath) async throws {
-        try await Program(
-            "cp", ["--archive", "--reflink=auto", source.string, target.string], limit: .seconds(1800)
-        ).runSuccessfully()
     }
 
     /// Looks at production until the policy's time is over; throws at the first thing that was not seen in the canary.

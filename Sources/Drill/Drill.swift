@@ -57,14 +57,7 @@ package final class Drill {
     package func run() async throws -> DrillReport {
         let clock = ContinuousClock()
         let began = clock.now
-        let workspace = try Workspace(store, in: parent)
-        do {
-            try await run(in: workspace)
-        } catch {
-            try workspace.remove()
-            throw error
-        }
-        try workspace.remove()
+        try await Workspace.with(store, in: parent) { try await run(in: $0) }
         report.seconds = seconds(clock.now - began)
         return report
     }
@@ -150,9 +143,9 @@ package final class Drill {
         var databases: [FilePath] = []
         for root in staged.roots where root.root.kind == .directory {
             let classes = driver.classification(of: root.root.name)
-            try walk(root.staged, .root) { path, file in
+            try root.walk { path, file in
                 guard classes.entryClass(of: path, isDirectory: false) == .database,
-                    try Files.read(file, limit: 1 << 34).starts(with: Array("SQLite format 3\0".utf8))
+                    try isSQLite(Array(path.name), in: file.removingLastComponent())
                 else { return }
                 databases.append(file)
             }
@@ -160,18 +153,24 @@ package final class Drill {
         guard !databases.isEmpty else { return }
         try await check(captured.name, "databases") {
             for database in databases {
-                let answer = try Database(database, .reading).rows("PRAGMA integrity_check")
-                guard answer.first?.first == "ok" else {
-                    throw Finding("\(database.lastComponent?.string ?? ""): \(answer.prefix(3))")
-                }
-                let foreign = try Database(database, .reading).rows("PRAGMA foreign_key_check")
-                guard foreign.isEmpty else {
-                    throw Finding(
-                        "\(database.lastComponent?.string ?? ""): \(foreign.count) rows point nowhere")
-                }
+                let name = database.lastComponent?.string ?? ""
+                let opened = try Database(database, .reading)
+                let answer = try opened.rows("PRAGMA integrity_check")
+                guard answer.first?.first == "ok" else { throw Finding("\(name): \(answer.prefix(3))") }
+                let foreign = try opened.rows("PRAGMA foreign_key_check")
+                guard foreign.isEmpty else { throw Finding("\(name): \(foreign.count) rows point nowhere") }
             }
             return "\(databases.count) databases are whole"
         }
+    }
+
+    /// Whether a file begins as SQLite's do; a database may be too large to be read for that.
+    private func isSQLite(_ name: [UInt8], in directory: FilePath) throws -> Bool {
+        let mark = Array("SQLite format 3\0".utf8)
+        var start = [UInt8](repeating: 0, count: mark.count)
+        let opened = try OpenDirectory(directory).file(name)
+        let count = try unsafe start.withUnsafeMutableBytes { try unsafe opened.read(into: $0) }
+        return start.prefix(count) == mark[...]
     }
 
     // MARK: - What can be booted
@@ -329,18 +328,5 @@ package final class Drill {
             .init(
                 component: component, name: name, result: result, detail: detail,
                 seconds: seconds(clock.now - began)))
-    }
-
-    private func walk(
-        _ directory: FilePath, _ below: EntryPath, _ body: (EntryPath, FilePath) throws -> Void
-    ) throws {
-        for name in try Files.names(directory) {
-            let file = directory.pushing(FilePath(bytes: name))
-            switch try Files.status(file)?.kind {
-            case .directory: try walk(file, below.appending(name), body)
-            case .file: try body(below.appending(name), file)
-            default: break
-            }
-        }
     }
 }

@@ -1,3 +1,4 @@
+internal import FileTree
 package import SnapshotModel
 package import SystemPackage
 
@@ -242,6 +243,21 @@ package struct StagedComponent: Sendable {
             self.root = root
             self.staged = staged
             self.live = live
+        }
+
+        /// Visits every regular file below it, by its path there and where it is staged; links are not followed.
+        package func walk(_ visit: (EntryPath, FilePath) throws -> Void) throws {
+            func walk(_ directory: FilePath, _ below: EntryPath) throws {
+                for name in try Files.names(directory) {
+                    let file = directory.pushing(FilePath(bytes: name))
+                    switch try Files.status(file)?.kind {
+                    case .directory: try walk(file, below.appending(name))
+                    case .file: try visit(below.appending(name), file)
+                    default: break
+                    }
+                }
+            }
+            try walk(staged, .root)
         }
     }
 

@@ -220,15 +220,12 @@ package enum PackageIndex: Hashable, Sendable {
 package struct AppliedChange: Sendable {
     /// What is other than before, dependencies too.
     package var parts: [ChangeSummary.Part]
-    /// SHA-256 of each archive that was installed, by file name.
-    package var digests: [String: String]
     /// What stood in the way: a resolution that failed.
     package var findings: [Finding]
 
     /// What became of a change.
-    package init(parts: [ChangeSummary.Part], digests: [String: String] = [:], findings: [Finding] = []) {
+    package init(parts: [ChangeSummary.Part], findings: [Finding] = []) {
         self.parts = parts
-        self.digests = digests
         self.findings = findings
     }
 }

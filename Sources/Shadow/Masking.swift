@@ -33,7 +33,7 @@ struct Masking {
             guard let classification = classifications[root.root.name] else {
                 preconditionFailure("every root of a copy has its classes")
             }
-            try walk(root.staged, EntryPath.root) { path, file in
+            try root.walk { path, file in
                 let subject = "\(root.root.name)/\(path)"
                 let contents = try Files.read(file, limit: 1 << 30)
                 if classification.entryClass(of: path, isDirectory: false) == .secret {
@@ -54,7 +54,7 @@ struct Masking {
             ($1.key.count, hex($0.key)) < ($0.key.count, hex($1.key))
         }
         for root in copy.staged.roots where root.root.kind == .directory {
-            try walk(root.staged, EntryPath.root) { path, file in
+            try root.walk { path, file in
                 let contents = try Files.read(file, limit: 1 << 30)
                 guard contents.count <= Self.largest, !contents.contains(0) else { return }
                 let subject = "\(root.root.name)/\(path)"
@@ -69,8 +69,8 @@ struct Masking {
     }
 
     /// Remembers what looks like a secret in places that stay out of every copy: it may be written down in one too.
-    mutating func learn(from directory: FilePath) throws {
-        try walk(directory, EntryPath.root) { _, file in
+    mutating func learn(from root: StagedComponent.StagedRoot) throws {
+        try root.walk { _, file in
             let contents = try Files.read(file, limit: 1 << 30)
             if contents.count <= Self.largest { _ = maskText(contents, "") }
         }
@@ -81,7 +81,7 @@ struct Masking {
         searched = 0
         let secrets = secrets
         for root in copy.staged.roots where root.root.kind == .directory {
-            try walk(root.staged, EntryPath.root) { path, file in
+            try root.walk { path, file in
                 let contents = try Files.read(file, limit: 1 << 30)
                 searched += 1
                 for forms in secrets.values where forms.stand(in: contents) {
@@ -144,18 +144,5 @@ struct Masking {
         let mode = try Files.status(file)?.mode ?? 0o600
         try Files.replaceWithoutSync(file, with: contents)
         try Files.setMode(file, mode)
-    }
-
-    private func walk(
-        _ directory: FilePath, _ below: EntryPath, _ body: (EntryPath, FilePath) throws -> Void
-    ) throws {
-        for name in try Files.names(directory) {
-            let file = directory.pushing(FilePath(bytes: name))
-            switch try Files.status(file)?.kind {
-            case .directory: try walk(file, below.appending(name), body)
-            case .file: try body(below.appending(name), file)
-            default: break
-            }
-        }
     }
 }

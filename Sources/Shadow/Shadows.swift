@@ -77,8 +77,6 @@ package struct Shadows {
     /// Where copies of other components' files are, which the component may read: repositories, host files.
     private var neighbours: [StagedComponent.StagedRoot] = []
     private var masking: Masking
-    /// Everything that was changed to make the copies harmless, each once.
-    package private(set) var fixes: [Fix] = []
 
     /// Directories of archives that are mounted into every arm.
     private var packages: FilePath { workspace.directory.appending("packages") }
@@ -128,7 +126,7 @@ package struct Shadows {
             try Files.rename(wheels, to: workspace.directory.appending("packages/snapshot"))
         }
         masking = Masking(source.classifications(of: source.component, staged.roots, described))
-        for root in outside where root.root.kind == .directory { try masking.learn(from: root.staged) }
+        for root in outside where root.root.kind == .directory { try masking.learn(from: root) }
         try await addNeighbours()
     }
 
@@ -167,7 +165,7 @@ package struct Shadows {
             var masking = Masking(source.classifications(of: captured.name, staged.roots, driver))
             let copy = ShadowCopy(
                 staged: staged, socketDirectory: workspace.directory, workspace: workspace.directory)
-            fixes += try masking.mask(copy).map { Fix("\(captured.name): \($0.subject)", $0.action) }
+            _ = try masking.mask(copy)
             try masking.search(copy)
             neighbours += staged.roots
         }
@@ -186,7 +184,7 @@ package struct Shadows {
             guard root.root.kind == .directory || changesPackages else { continue }
             let target = place.appending(root.root.name)
             if root.root.kind == .directory {
-                try await workspace.copy(root.staged, to: target)
+                try await Workspace.copy(root.staged, to: target)
             } else {
                 // Only the installer writes there, and it replaces files.
                 try await workspace.link(root.staged, to: target)
@@ -197,9 +195,8 @@ package struct Shadows {
         try Files.makeDirectory(sockets, mode: 0o700)
         let copy = ShadowCopy(staged: staged, socketDirectory: sockets, workspace: workspace.directory)
         for file in files { try apply(file, blobs, to: copy) }
-        var made = try masking.mask(copy)
-        made += try await driver.neutralise(copy)
-        for fix in made where !fixes.contains(fix) { fixes.append(fix) }
+        _ = try masking.mask(copy)
+        _ = try await driver.neutralise(copy)
         try masking.search(copy)
         if let user { try await workspace.give(to: user) }
         return try room(arm, copy, logs: name)
@@ -221,7 +218,7 @@ package struct Shadows {
                 let before = original.copy.staged.root(root)?.staged.appending(path)
             else { continue }
             try Files.removeTree(place)
-            if try Files.exists(before) { try await workspace.copy(before, to: place) }
+            if try Files.exists(before) { try await Workspace.copy(before, to: place) }
         }
         let copy = ShadowCopy(
             staged: staged, socketDirectory: room.copy.socketDirectory, workspace: workspace.directory)

@@ -18,7 +18,7 @@ package struct Workspace {
     private static let recordName = "shadow"
 
     /// Makes the directory; removes what a canary that was killed has left.
-    package init(_ store: SnapshotStore, in parent: FilePath) throws {
+    private init(_ store: SnapshotStore, in parent: FilePath) throws {
         record = store.localDirectory.appending(Self.recordName)
         lock = try ShadowLock(store.localDirectory.appending("shadow.lock"))
         try Self.removeLeft(record)
@@ -41,9 +41,20 @@ package struct Workspace {
         }
     }
 
-    /// Removes the directory.
-    package func remove() throws {
-        try Self.removeLeft(record)
+    /// Lets `body` work in a new directory in `parent`, which is gone afterwards, whatever happens.
+    package static func with<Result>(
+        _ store: SnapshotStore, in parent: FilePath, _ body: (Workspace) async throws -> Result
+    ) async throws -> Result {
+        let workspace = try Workspace(store, in: parent)
+        let result: Result
+        do {
+            result = try await body(workspace)
+        } catch {
+            try removeLeft(workspace.record)
+            throw error
+        }
+        try removeLeft(workspace.record)
+        return result
     }
 
     private static func removeLeft(_ record: FilePath) throws {
@@ -75,7 +86,7 @@ package struct Workspace {
     }
 
     /// A copy of a tree, sharing blocks where the file system can.
-    func copy(_ source: FilePath, to target: FilePath) async throws {
+    package static func copy(_ source: FilePath, to target: FilePath) async throws {
         try await Program(
             "cp", ["--archive", "--reflink=auto", source.string, target.string], limit: .seconds(1800)
         ).runSuccessfully()

@@ -106,7 +106,8 @@ import Testing
                 master.appending("master.cfg"),
                 with: Array("Worker('w1', 'Vq83nTz0pLw', basedir = '.')\n".utf8))
             var masking = masking()
-            try masking.learn(from: worker)
+            try masking.learn(
+                from: .init(root: Root(name: "workers/w1", path: worker.string), staged: worker, live: nil))
             _ = try masking.mask(copy(master))
             let text = String(decoding: try Files.read(master.appending("master.cfg")), as: UTF8.self)
             #expect(!text.contains("Vq83nTz0pLw"))

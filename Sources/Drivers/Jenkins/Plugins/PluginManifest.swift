@@ -118,9 +118,6 @@ extension PluginManifest {
     /// The version of the core, in a war.
     package var coreVersion: String? { requiredCore ?? self["Implementation-Version"] }
 
-    /// The Java version that a plugin says it needs, which Jenkins does not look at.
-    package var minimumJava: String? { self["Minimum-Java-Version"] }
-
     /// The plugin's oldest version whose data it still reads, nil when it does not say.
     package var compatibleSince: String? { self["Compatible-Since-Version"] }
 
