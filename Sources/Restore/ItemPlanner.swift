@@ -65,11 +65,7 @@ package struct ItemPlanner {
             if try await lifecycle.isRunning() { plan.restarts.append(captured.name) }
         }
         for place in places where !plan.restarts.contains(place.component.name) {
-            plan.refusals += try OpenFiles.holders(below: place.live).prefix(3).map { holder in
-                Refusal(
-                    "process \(holder.process) (\(holder.name)) has files open in \(place.live)",
-                    hint: "stop it, or say in the system file how it is stopped: service: {systemd: UNIT}")
-            }
+            plan.refusals += try RestorePlanner.refusals(ofHoldersBelow: place.live)
         }
         return plan
     }

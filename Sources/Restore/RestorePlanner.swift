@@ -66,7 +66,7 @@ package struct RestorePlanner: Sendable {
                 plan.restarts.append(captured.name)
                 continue
             }
-            plan.refusals += try refusals(ofHoldersBelow: places)
+            for place in places { plan.refusals += try Self.refusals(ofHoldersBelow: FilePath(place.path)) }
             if request.starts, let lifecycle = driver.lifecycle {
                 plan.refusals += try await lifecycle.obstacles()
             }
@@ -134,13 +134,11 @@ package struct RestorePlanner: Sendable {
 
     /// A process that has files open in what is exchanged would go on with the old ones: a Jenkins, say, whose service the
     /// system file does not name.
-    private func refusals(ofHoldersBelow places: [Root]) throws -> [Refusal] {
-        try places.flatMap { place in
-            try OpenFiles.holders(below: FilePath(place.path)).prefix(3).map { holder in
-                Refusal(
-                    "process \(holder.process) (\(holder.name)) has files open in \(place.path)",
-                    hint: "stop it, or say in the system file how it is stopped: service: {systemd: UNIT}")
-            }
+    static func refusals(ofHoldersBelow path: FilePath) throws -> [Refusal] {
+        try OpenFiles.holders(below: path).prefix(3).map { holder in
+            Refusal(
+                "process \(holder.process) (\(holder.name)) has files open in \(path)",
+                hint: "stop it, or say in the system file how it is stopped: service: {systemd: UNIT}")
         }
     }
 
