@@ -27,6 +27,7 @@ let package = Package(
     targets: [
         // MARK: System libraries
         .target(name: "Cfiles"),
+        .target(name: "Chashes"),
         .systemLibrary(name: "Clibarchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "Clibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "Clibdeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
@@ -35,8 +36,8 @@ let package = Package(
         .systemLibrary(name: "Csqlite3", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // MARK: Leaves: one subject each, nothing of ours above them
-        // Hashes, ciphers, key agreement: the only importer of Clibcrypto.
-        .target(name: "Cryptography", dependencies: ["Clibcrypto"]),
+        // Hashes, ciphers, key agreement: the only importer of Chashes and Clibcrypto.
+        .target(name: "Cryptography", dependencies: ["Chashes", "Clibcrypto"]),
         .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"]),
         // Files as Linux has them: descriptor-anchored, names as bytes, all metadata, atomic exchange.
         .target(name: "FileTree", dependencies: ["Cfiles", systemPackage]),
@@ -217,6 +218,6 @@ let package = Package(
 )
 
 for target in package.targets
-where ![.system, .plugin, .binary].contains(target.type) && target.name != "Cfiles" {
+where ![.system, .plugin, .binary].contains(target.type) && !["Cfiles", "Chashes"].contains(target.name) {
     target.swiftSettings = settings
 }

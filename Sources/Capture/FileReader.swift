@@ -127,13 +127,10 @@ struct FileContents: Sendable {
         try storing { lane in try lane.add(kind, contents) }
     }
 
-    /// Adds a blob, sealed when there is a sealer; `digest` is the SHA-256 of the bytes.
-    @unsafe private func addBlob(
-        _ contents: UnsafeRawBufferPointer, _ digest: [UInt8], _ sealer: Sealer?, _ sealedHash: inout SHA256
+    /// Adds a blob that is sealed; `digest` is the SHA-256 of the bytes.
+    @unsafe private func addSealed(
+        _ contents: UnsafeRawBufferPointer, _ digest: [UInt8], _ sealer: Sealer, _ sealedHash: inout SHA256
     ) throws(FileFailure) -> ObjectID {
-        guard let sealer else {
-            return try storing { lane in try unsafe lane.add(.blob, contents, stores: false) }
-        }
         let room = contents.count + sealer.overhead(contents.count)
         if unsafe sealed.count < room {
             unsafe sealed.deallocate()
@@ -151,7 +148,7 @@ struct FileContents: Sendable {
         return try storing { lane in try unsafe lane.add(.blob, bytes, stores: true) }
     }
 
-    private func storing(_ body: (any ObjectLane) throws -> ObjectID) throws(FileFailure) -> ObjectID {
+    private func storing<Result>(_ body: (any ObjectLane) throws -> Result) throws(FileFailure) -> Result {
         do {
             return try body(lane)
         } catch {
@@ -184,16 +181,19 @@ struct FileContents: Sendable {
     ) throws(FileFailure) -> FileContents {
         let count = try unsafe file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<size]))
         let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
-        var hash = SHA256()
-        unsafe hash.update(bytes)
-        let digest = hash.finish()
+        let (blob, digest) = unsafe ObjectID.ofBlob(bytes)
         if !seals, sealer != nil, !allowed.contains(digest), let finding = unsafe LeakScanner.find(bytes) {
             let line = unsafe bytes[..<finding.offset].reduce(1) { $1 == UInt8(ascii: "\n") ? $0 + 1 : $0 }
             leak = Leak(kind: finding.kind, line: line)
         }
         let sealer = seals || leak != nil ? sealer : nil
         var sealedHash = SHA256()
-        let id = try unsafe addBlob(bytes, digest, sealer, &sealedHash)
+        var id = blob
+        if let sealer {
+            id = try unsafe addSealed(bytes, digest, sealer, &sealedHash)
+        } else {
+            try storing { lane in try unsafe lane.add(blob, .blob, bytes, stores: false) }
+        }
         if keepsContents { kept[id] = unsafe Array(bytes) }
         return contents(id, digest, sealer, sealedHash, size: Int64(count), isChunked: false)
     }

@@ -1,8 +1,9 @@
+internal import Chashes
 internal import Clibcrypto
 
 /// A running SHA-1: names git objects.
 package struct SHA1 {
-    private var state = clibcrypto_sha1()
+    fileprivate var state = clibcrypto_sha1()
 
     /// A hash of nothing yet.
     package init() {
@@ -35,7 +36,7 @@ package struct SHA1 {
 
 /// A running SHA-256: what manifests and locks name contents by.
 package struct SHA256 {
-    private var state = clibcrypto_sha256()
+    fileprivate var state = clibcrypto_sha256()
 
     /// A hash of nothing yet.
     package init() {
@@ -67,6 +68,33 @@ package struct SHA256 {
         return hash.finish()
     }
 }
+
+/// Adds bytes to both hashes: as each alone would, in little more time than one takes where the processor helps.
+@unsafe package func update(_ sha1: inout SHA1, _ sha256: inout SHA256, _ bytes: UnsafeRawBufferPointer) {
+    // Each hash first fills the block that it has begun.
+    let first = unsafe (64 - clibcrypto_sha1_waiting(&sha1.state)) % 64
+    let second = unsafe (64 - clibcrypto_sha256_waiting(&sha256.state)) % 64
+    let blocks = (bytes.count - max(first, second)) / 64
+    guard blocks > 0, hasHashInstructions, let start = bytes.baseAddress else {
+        unsafe sha1.update(bytes)
+        return unsafe sha256.update(bytes)
+    }
+    unsafe sha1.update(UnsafeRawBufferPointer(rebasing: bytes[..<first]))
+    unsafe sha256.update(UnsafeRawBufferPointer(rebasing: bytes[..<second]))
+    unsafe withUnsafeMutablePointer(to: &sha1.state) { sha1 in
+        unsafe withUnsafeMutablePointer(to: &sha256.state) { sha256 in
+            unsafe chashes_add_blocks(
+                clibcrypto_sha1_words(sha1), start + first, clibcrypto_sha256_words(sha256), start + second,
+                blocks)
+            unsafe clibcrypto_sha1_added(sha1, UInt64(blocks))
+            unsafe clibcrypto_sha256_added(sha256, UInt64(blocks))
+        }
+    }
+    unsafe sha1.update(UnsafeRawBufferPointer(rebasing: bytes[(first + 64 * blocks)...]))
+    unsafe sha256.update(UnsafeRawBufferPointer(rebasing: bytes[(second + 64 * blocks)...]))
+}
+
+private let hasHashInstructions = chashes_has_instructions() != 0
 
 /// The bytes as lower-case hexadecimal digits.
 package func hex(_ bytes: some Sequence<UInt8>) -> String {

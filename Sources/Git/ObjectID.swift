@@ -106,6 +106,18 @@ extension ObjectID {
     }
 }
 
+extension ObjectID {
+    /// The id of a blob with these contents, and their SHA-256.
+    @unsafe package static func ofBlob(
+        _ contents: UnsafeRawBufferPointer
+    ) -> (id: ObjectID, digest: [UInt8]) {
+        var hash = ObjectHash(.blob, count: contents.count)
+        var digest = SHA256()
+        unsafe hash.update(contents, and: &digest)
+        return (hash.finish(), digest.finish())
+    }
+}
+
 /// The id of an object whose contents come piece by piece.
 struct ObjectHash {
     private var hash = SHA1()
@@ -133,6 +145,11 @@ struct ObjectHash {
     }
 
     @unsafe mutating func update(_ bytes: UnsafeRawBufferPointer) { unsafe hash.update(bytes) }
+
+    /// Adds bytes to this hash and to `digest`.
+    @unsafe mutating func update(_ bytes: UnsafeRawBufferPointer, and digest: inout SHA256) {
+        unsafe Cryptography.update(&hash, &digest, bytes)
+    }
 
     mutating func finish() -> ObjectID {
         unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digest in

@@ -18,13 +18,23 @@ package protocol ObjectSink: Sendable {
 
 /// One thread's way into an ``ObjectSink``.
 package protocol ObjectLane: AnyObject {
-    /// Takes an object and returns its id; `stores` says that compressing is known to be useless.
-    @unsafe func add(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool) throws -> ObjectID
+    /// Takes an object whose id the caller has computed; `stores` says that compressing is known to be useless.
+    @unsafe func add(
+        _ id: ObjectID, _ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool) throws
     /// Hands on what is still gathered; must be called before the sink is finished.
     func flush() throws
 }
 
 extension ObjectLane {
+    /// Takes an object and returns its id; `stores` says that compressing is known to be useless.
+    @unsafe package func add(
+        _ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool
+    ) throws -> ObjectID {
+        let id = unsafe ObjectID.of(kind, contents)
+        try unsafe add(id, kind, contents, stores: stores)
+        return id
+    }
+
     /// Takes an object and returns its id.
     package func add(_ kind: ObjectKind, _ contents: [UInt8]) throws -> ObjectID {
         try unsafe contents.withUnsafeBytes { try unsafe add(kind, $0, stores: false) }
@@ -85,11 +95,10 @@ private final class RehearsalLane: ObjectLane {
         self.rehearsal = rehearsal
     }
 
-    @unsafe func add(_ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool) throws -> ObjectID
-    {
-        let id = unsafe ObjectID.of(kind, contents)
+    @unsafe func add(
+        _ id: ObjectID, _ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool
+    ) throws {
         if kind == .tree, !rehearsal.holds(id) { rehearsal.keep(id, unsafe Array(contents)) }
-        return id
     }
 
     func flush() throws {}

@@ -134,12 +134,11 @@ extension Mutex where Value: ~Copyable {
         unsafe buffer.deallocate()
     }
 
-    /// Takes an object, writes it unless the repository or this pack holds it already, and returns its id.
+    /// Takes an object and writes it unless the repository or this pack holds it already.
     @unsafe package func add(
-        _ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool
-    ) throws -> ObjectID {
-        let id = unsafe ObjectID.of(kind, contents)
-        guard try !writer.isKnown(id) else { return id }
+        _ id: ObjectID, _ kind: ObjectKind, _ contents: UnsafeRawBufferPointer, stores: Bool
+    ) throws {
+        guard try !writer.isKnown(id) else { return }
         if kind == .tree { unsafe writer.keep(id, contents) }
         let room = compressor.bound(contents.count) + 16
         if unsafe used + room > buffer.count { try flush() }
@@ -154,7 +153,6 @@ extension Mutex where Value: ~Copyable {
         let crc = unsafe crc32(UnsafeRawBufferPointer(rebasing: buffer[start..<used]))
         records.append(PackFile.Record(id: id, crc: crc, offset: Int64(start)))
         if used >= Self.flushSize { try flush() }
-        return id
     }
 
     /// The kind and length of an object: three bits, four bits, then seven bits a byte.

@@ -1,3 +1,4 @@
+package import Cryptography
 /// One thread's way out of a repository: its decompressor and its buffer serve one object after the other.
 @safe package final class ReaderLane {
     private let reader: ObjectReader
@@ -22,20 +23,51 @@
     @unsafe package func read(
         _ id: ObjectID, _ kind: ObjectKind, checks: Bool, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
+        guard checks else { return try unsafe eachPiece(of: id, kind) { _, piece in try unsafe body(piece) } }
+        try unsafe check(id, kind) { hash, piece in
+            unsafe hash.update(piece)
+            try unsafe body(piece)
+        }
+    }
+
+    /// Checks an object against its id, adds its contents to `digest`, and returns their size in bytes.
+    ///
+    /// Throws as ``read(_:_:checks:_:)`` does.
+    package func check(_ id: ObjectID, _ kind: ObjectKind, adding digest: inout SHA256) throws -> Int {
+        var size = 0
+        try unsafe check(id, kind) { hash, piece in
+            unsafe hash.update(piece, and: &digest)
+            size += piece.count
+        }
+        return size
+    }
+
+    @unsafe private func check(
+        _ id: ObjectID, _ kind: ObjectKind, _ body: (inout ObjectHash, UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        var hash: ObjectHash?
+        try unsafe eachPiece(of: id, kind) { size, piece in
+            var running = hash ?? ObjectHash(kind, count: size)
+            try unsafe body(&running, piece)
+            hash = running
+        }
+        guard hash?.finish() == id else {
+            throw GitError(.damaged, "read \(kind.word) \(id)", "its contents have another id")
+        }
+    }
+
+    /// Hands the size of an object and a piece of it to `body`, piece by piece; an empty object is one empty piece.
+    @unsafe private func eachPiece(
+        of id: ObjectID, _ kind: ObjectKind, _ body: (Int, UnsafeRawBufferPointer) throws -> Void
+    ) throws {
         guard let place = try unsafe reader.place(of: id) else {
             let (found, contents) = try reader.other(id)
             try checkKind(found, kind, id)
-            if checks, ObjectID.of(kind, contents) != id { throw otherID(id, kind) }
-            return try unsafe contents.withUnsafeBytes { try unsafe body($0) }
+            return try unsafe contents.withUnsafeBytes { try unsafe body($0.count, $0) }
         }
         try unsafe checkKind(place.kind, kind, id)
-        var hash = unsafe ObjectHash(kind, count: place.size)
-        func take(_ piece: UnsafeRawBufferPointer) throws {
-            if checks { unsafe hash.update(piece) }
-            try unsafe body(piece)
-        }
         if unsafe isStored(place) {
-            try unsafe eachBlock(of: place) { try unsafe take($0) }
+            try unsafe eachBlock(of: place) { try unsafe body(place.size, $0) }
         } else {
             if unsafe buffer.count < place.size {
                 unsafe buffer.deallocate()
@@ -45,10 +77,9 @@
             guard unsafe decompressor.decompress(place.stream, into: output) else {
                 throw unsafe GitError.damaged(id, place)
             }
-            try unsafe take(UnsafeRawBufferPointer(output))
+            try unsafe body(place.size, UnsafeRawBufferPointer(output))
         }
         unsafe forget(place.size)
-        if checks, hash.finish() != id { throw otherID(id, kind) }
     }
 
     /// The contents of an object as bytes of their own, checked against its id.
@@ -62,10 +93,6 @@
         guard found == wanted else {
             throw GitError(.damaged, "read \(wanted.word) \(id)", "it is a \(found.word)")
         }
-    }
-
-    private func otherID(_ id: ObjectID, _ kind: ObjectKind) -> GitError {
-        GitError(.damaged, "read \(kind.word) \(id)", "its contents have another id")
     }
 
     /// Most is read once: its pages need not stay in this process's memory.
@@ -107,10 +134,7 @@
         while true {
             let isLast = unsafe stream[offset] & 1 == 1
             let count = unsafe Int(stream[offset + 1]) | Int(stream[offset + 2]) << 8
-            if count > 0 {
-                try unsafe body(
-                    UnsafeRawBufferPointer(rebasing: stream[(offset + 5)..<(offset + 5 + count)]))
-            }
+            try unsafe body(UnsafeRawBufferPointer(rebasing: stream[(offset + 5)..<(offset + 5 + count)]))
             if isLast { return }
             offset += 5 + count
         }

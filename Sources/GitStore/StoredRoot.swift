@@ -229,6 +229,22 @@ extension ReaderLane {
         }
     }
 
+    /// Checks the objects of a file against their ids, and returns the SHA-256 of what they hold and its size in bytes.
+    ///
+    /// Throws a ``GitError`` with code `damaged` for what cannot be read or has another id.
+    package func check(_ contents: StoredRoot.Contents) throws -> (digest: [UInt8], size: Int64) {
+        var hash = SHA256()
+        var size = 0
+        if contents.isChunked {
+            for chunk in try Tree.entries(self.contents(contents.id, .tree), of: contents.id) {
+                size += try check(chunk.id, .blob, adding: &hash)
+            }
+        } else {
+            size = try check(contents.id, .blob, adding: &hash)
+        }
+        return (hash.finish(), Int64(size))
+    }
+
     /// The whole contents of a file; for files of which it is known that they are not large.
     package func contents(of contents: StoredRoot.Contents) throws -> [UInt8] {
         var bytes: [UInt8] = []

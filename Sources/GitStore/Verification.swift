@@ -254,12 +254,11 @@ package final class Verification: Sendable {
         let chunks = last + StoredName.chunksSuffix
         guard let entry = try reader.tree(directory).first(where: { $0.name == last || $0.name == chunks })
         else { return findings.add("\(place): the snapshot does not hold it") }
-        var hash = SHA256()
         let contents = StoredRoot.Contents(
             id: entry.id, isChunked: entry.name == chunks, isSealed: !line.sealedDigest.isEmpty)
-        try unsafe ReaderLane(reader).read(contents, checks: true) { unsafe hash.update($0) }
+        let digest = try ReaderLane(reader).check(contents).digest
         let wanted = line.sealedDigest.isEmpty ? line.digest : line.sealedDigest
-        if hex(hash.finish()) != wanted {
+        if hex(digest) != wanted {
             findings.add("\(place): its SHA-256 is not the one in \(DatabaseLock.name)")
         }
     }
@@ -339,18 +338,14 @@ package final class Verification: Sendable {
     ) -> String? {
         let key = Known(id: contents.id, digest: entry.digest, sealedDigest: entry.sealedDigest)
         if known.withLock({ $0.contains(key) }) { return nil }
-        var hash = SHA256()
-        var size: Int64 = 0
+        let (digest, size): ([UInt8], Int64)
         do {
-            try unsafe lane.read(contents, checks: true) { bytes in
-                unsafe hash.update(bytes)
-                size += Int64(bytes.count)
-            }
+            (digest, size) = try lane.check(contents)
         } catch {
             return "\(error)"
         }
         if entry.isSealed {
-            guard hash.finish() == entry.sealedDigest else {
+            guard digest == entry.sealedDigest else {
                 return "the SHA-256 of the age file is not that of the manifest"
             }
             if let sealer, let problem = verifyOpened(entry, contents, sealer, lane) { return problem }
@@ -358,7 +353,7 @@ package final class Verification: Sendable {
             return nil
         }
         guard size == entry.size else { return "it has \(size) bytes, and the manifest says \(entry.size)" }
-        guard hash.finish() == entry.digest else { return "its SHA-256 is not that of the manifest" }
+        guard digest == entry.digest else { return "its SHA-256 is not that of the manifest" }
         known.withLock { _ = $0.insert(key) }
         return nil
     }

@@ -14,6 +14,27 @@ import Testing
         #expect(hex(hash.finish()) == "a9993e364706816aba3e25717850c26c9cd0d89d")
     }
 
+    @Test func bothHashesAtOnceAreTheTwoHashes() {
+        let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 167 >> 3) }
+        // Every start within a block, for each hash by itself, and lengths around the ends of blocks.
+        for (first, second) in [(0, 0), (9, 0), (10, 63), (63, 1), (64, 40), (1, 127)] {
+            for count in [0, 1, 54, 55, 63, 64, 65, 127, 128, 129, 191, 500, 873] {
+                var (sha1, sha256) = (SHA1(), SHA256())
+                var (aloneSHA1, aloneSHA256) = (SHA1(), SHA256())
+                for piece in [count, 0, count / 3] {
+                    sha1.update(Array(bytes[..<first]))
+                    sha256.update(Array(bytes[..<second]))
+                    let added = Array(bytes[(bytes.count - piece)...])
+                    unsafe added.withUnsafeBytes { unsafe update(&sha1, &sha256, $0) }
+                    aloneSHA1.update(Array(bytes[..<first]) + added)
+                    aloneSHA256.update(Array(bytes[..<second]) + added)
+                }
+                #expect(sha1.finish() == aloneSHA1.finish(), "\(first) \(count)")
+                #expect(sha256.finish() == aloneSHA256.finish(), "\(second) \(count)")
+            }
+        }
+    }
+
     @Test(arguments: ["", "00", "ff10", "deadbeef"]) func hexRoundTrips(_ text: String) {
         #expect(bytes(hex: text.utf8).map { hex($0) } == text)
     }
