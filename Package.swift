@@ -28,6 +28,7 @@ let package = Package(
         // MARK: System libraries
         .target(name: "Cfiles"),
         .target(name: "Chashes"),
+        .target(name: "Csearch"),
         .systemLibrary(name: "Clibarchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "Clibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "Clibdeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
@@ -47,7 +48,7 @@ let package = Package(
             name: "ArchiveTests",
             dependencies: ["Archive", "FileTree", "Programs", "TestSupport", systemPackage]),
         // age v1: seals to recipients so that equal contents become equal files, and opens.
-        .target(name: "Sealing", dependencies: ["Cryptography"]),
+        .target(name: "Sealing", dependencies: ["Cryptography", "Csearch"]),
         .testTarget(
             name: "SealingTests",
             dependencies: ["Cryptography", "FileTree", "Programs", "Sealing", "TestSupport", systemPackage]),
@@ -218,6 +219,8 @@ let package = Package(
 )
 
 for target in package.targets
-where ![.system, .plugin, .binary].contains(target.type) && !["Cfiles", "Chashes"].contains(target.name) {
+where ![.system, .plugin, .binary].contains(target.type)
+    && !["Cfiles", "Chashes", "Csearch"].contains(target.name)
+{
     target.swiftSettings = settings
 }

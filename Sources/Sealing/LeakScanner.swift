@@ -1,9 +1,10 @@
+internal import Csearch
 internal import Glibc
 
 /// Looks for what must not be stored in clear: private keys, tokens, passwords in fields and addresses.
 ///
 /// It looks at bytes, knows no language, and is made to be wrong on the safe side: what it takes for a secret is only
-/// sealed. A table of three-byte beginnings passes over most of a text two bytes at a time.
+/// sealed. Only where one of its beginnings may stand does it look closer.
 package enum LeakScanner {
     /// Something that looks like a secret.
     package struct Finding: Hashable, Sendable {
@@ -34,24 +35,18 @@ package enum LeakScanner {
         guard bytes.count >= 8, unsafe !isArchive(bytes) else { return nil }
         // In a binary file names and values are no text: only a key that is kept as text is one there too.
         if unsafe isBinary(bytes) { return unsafe privateKeyInBinary(bytes) }
-        var end = minimum
-        while end <= bytes.count {
-            let last = unsafe fold(bytes[end - 1])
-            let block = unsafe Int(fold(bytes[end - 2])) << 8 | Int(last)
-            let shift = Int(shifts[block])
-            if shift > 0 {
-                end += shift
-                continue
+        return unsafe withUnsafePointer(to: threeBytes) { threeBytes in
+            var start = 0
+            while true {
+                unsafe start = csearch_next(threeBytes, bytes.baseAddress, start, bytes.count)
+                guard start < bytes.count else { return nil }
+                if let finding = unsafe look(at: start, in: bytes) { return finding }
+                start += 1
             }
-            if let finding = unsafe look(at: end - minimum, in: bytes) { return finding }
-            end += 1
         }
-        return nil
     }
 
     // MARK: - Where to look closer
-
-    private static let minimum = 3
 
     /// Beginnings of what is looked at closer, folded: at least three bytes each.
     private static let beginnings: [[UInt8]] = [
@@ -64,15 +59,20 @@ package enum LeakScanner {
         "auth", "cred",
     ].map { $0.utf8.map(fold) }
 
-    /// How far a text may be passed over when these two bytes end a window of three; 0 where a beginning may start.
-    private static let shifts: [UInt8] = {
-        var shifts = [UInt8](repeating: UInt8(minimum - 1), count: 1 << 16)
-        for beginning in beginnings {
-            shifts[Int(beginning[0]) << 8 | Int(beginning[1])] = min(
-                shifts[Int(beginning[0]) << 8 | Int(beginning[1])], 1)
+    /// The first three bytes of each, for the search; beginnings that are alike share one of its eight groups.
+    private static let threeBytes: csearch_beginnings = {
+        var search = csearch_beginnings()
+        let sorted = beginnings.sorted { $0.lexicographicallyPrecedes($1) }
+        for (number, beginning) in sorted.enumerated() {
+            let group: UInt8 = 1 << UInt8(number * 8 / sorted.count)
+            unsafe withUnsafeMutableBytes(of: &search) { tables in
+                for (index, byte) in beginning.prefix(3).enumerated() {
+                    unsafe tables[index * 16 + Int(byte & 15)] |= group
+                    unsafe tables[48 + index * 16 + Int(byte >> 4)] |= group
+                }
+            }
         }
-        for beginning in beginnings { shifts[Int(beginning[1]) << 8 | Int(beginning[2])] = 0 }
-        return shifts
+        return search
     }()
 
     private static func fold(_ byte: UInt8) -> UInt8 { byte | 0x20 }
@@ -116,7 +116,7 @@ package enum LeakScanner {
     }
 
     @unsafe private static func look(at start: Int, in bytes: UnsafeRawBufferPointer) -> Finding? {
-        // The table knows the second and third byte alone.
+        // The search knows three bytes, and those by halves.
         guard unsafe begins(at: start, in: bytes) else { return nil }
         let text = unsafe LeakText(bytes)
         return switch unsafe fold(bytes[start]) {

@@ -41,6 +41,17 @@ import Testing
         #expect(found.map { $0.offset >= long.utf8.count - 1 } == true)
     }
 
+    /// The search looks at sixteen places at once, and at the last few one by one.
+    @Test func secretsAreFoundWhereverTheyStand() {
+        let secret = "gh" + "p_0123456789abcdefghijABCDEFGHIJ012345"
+        for before in 0..<40 {
+            for after in 0..<20 {
+                let dots = String(repeating: ".", count: before)
+                #expect(find(dots + secret + String(repeating: "\n", count: after))?.offset == before)
+            }
+        }
+    }
+
     @Test(arguments: [
         "", "password", "if line == '-----BEGIN RSA PRIV" + "ATE KEY-----': return",
         "-----BEGIN CERTIFICATE-----\nMIIE", "-----BEGIN PUBLIC KEY-----",
