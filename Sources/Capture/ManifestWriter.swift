@@ -210,9 +210,13 @@ final class ManifestWriter: Sendable {
 
     private func addPart(_ node: DirectoryNode, _ lane: Lane) throws {
         guard !lane.text.isEmpty else { return }
-        let id = try lane.lane.add(.blob, lane.text)
-        let digest = SHA256.digest(lane.text)
-        if sink.isReadBack, !sink.holds(id) { lane.gathered.newParts[id] = lane.text }
+        let (id, digest) = try unsafe lane.text.withUnsafeBytes { text in
+            let (id, digest) = unsafe ObjectID.ofBlob(text)
+            try unsafe lane.lane.add(id, .blob, text, stores: false)
+            // A copy: the text keeps its room, which is that of the largest part.
+            if sink.isReadBack, !sink.holds(id) { lane.gathered.newParts[id] = unsafe Array(text) }
+            return (id, digest)
+        }
         node.record.part = id
         for index in 0..<32 { node.record.partDigest[index] = digest[index] }
         lane.gathered.parts.append(Part(name: name(of: node), id: id, digest: digest))
