@@ -19,6 +19,7 @@ package final class ObjectReader: Sendable {
 
     let packs: [Pack]
     private let fallback: Mutex<ObjectDatabase>
+    private let objectsRead = Atomic<Int>(0)
     /// First bytes of loose objects; we write none, so mostly there are none.
     private let looseBytes: Set<UInt8>
 
@@ -91,6 +92,8 @@ package final class ObjectReader: Sendable {
             count = isWhole ? size : 0
         }
         guard isWhole else { throw unsafe GitError.damaged(id, place) }
+        // Most is read once, and the kernel maps sixteen pages where one is read.
+        if objectsRead.add(1, ordering: .relaxed).newValue % 512 == 0 { forgetPages() }
         return unsafe (place.kind, contents)
     }
 
