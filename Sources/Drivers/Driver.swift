@@ -48,6 +48,13 @@ package protocol Driver: Sendable {
     func inventory(of source: any FileSource) throws -> Inventory
     /// Whether version `left` comes before `right`.
     func isOlder(_ left: String, _ right: String) -> Bool
+    /// What the tool itself wrote down of the life of an item, in no order; empty where it writes nothing down.
+    func deeds(of kind: String, _ name: String, in source: any FileSource) throws -> [Deed]
+    /// What an index of the tool's makers says against versions of its plugins.
+    ///
+    /// Throws when the bytes are no such index.
+    func advisories(_ index: [UInt8]) throws -> (_ kind: String, _ name: String, _ version: String) ->
+        [String]
     /// What an item of a state consists of, nil when the state holds none of that kind and name.
     ///
     /// `kind` is `job`, `plugin` or `builder`; looks at what is there now as well, and touches nothing.
@@ -93,6 +100,12 @@ extension Driver {
     package func inventory(of source: any FileSource) throws -> Inventory { Inventory() }
     /// Compares runs of digits by number and the rest by text.
     package func isOlder(_ left: String, _ right: String) -> Bool { naturallyPrecedes(left, right) }
+    /// Nothing written down.
+    package func deeds(of kind: String, _ name: String, in source: any FileSource) throws -> [Deed] { [] }
+    /// Nobody warns of anything.
+    package func advisories(
+        _ index: [UInt8]
+    ) throws -> (_ kind: String, _ name: String, _ version: String) -> [String] { { _, _, _ in [] } }
     /// No items but files.
     package func item(
         _ kind: String, _ name: String, in source: any FileSource

@@ -131,6 +131,22 @@ package struct JenkinsDriver: Driver {
         VersionNumber(left).compared(to: VersionNumber(right)) < 0
     }
 
+    package func deeds(of kind: String, _ name: String, in source: any FileSource) throws -> [Deed] {
+        try JenkinsDeeds(of: kind, name, in: source).deeds
+    }
+
+    package func advisories(
+        _ index: [UInt8]
+    ) throws -> (_ kind: String, _ name: String, _ version: String) -> [String] {
+        let catalog = try PluginCatalog(updateCenter: index)
+        return { kind, name, version in
+            guard kind == "plugin" || kind == "core" else { return [] }
+            return catalog.warnings(about: kind == "core" ? nil : name, version).map {
+                "\($0.id): \($0.message)\($0.address.isEmpty ? "" : " (\($0.address))")"
+            }
+        }
+    }
+
     package func preflight(_ source: any FileSource, captured: CapturedComponent) async throws -> [Refusal] {
         try KeyChain.refusals(source)
     }
