@@ -4,6 +4,7 @@ internal import Configuration
 internal import Drivers
 internal import FileTree
 internal import GitStore
+internal import Reports
 internal import SnapshotModel
 internal import SystemPackage
 

@@ -2,6 +2,7 @@ internal import Capture
 internal import ArgumentParser
 internal import Git
 internal import GitStore
+internal import Reports
 internal import SnapshotModel
 
 struct LogCommand: AsyncParsableCommand {

@@ -136,9 +136,9 @@ package struct RestoreRequest: Sendable {
 }
 
 /// What a restore did.
-package struct RestoreReport: Sendable, Encodable {
+package struct RestoreReport: Sendable, Codable {
     /// A step and how long it took.
-    package struct Step: Sendable, Encodable {
+    package struct Step: Sendable, Codable {
         /// What was done.
         package var name: String
         /// How long it took, in seconds.
@@ -146,7 +146,7 @@ package struct RestoreReport: Sendable, Encodable {
     }
 
     /// How many entries.
-    package struct Counts: Sendable, Encodable {
+    package struct Counts: Sendable, Codable {
         /// Made.
         package var create: Int
         /// Replaced.
