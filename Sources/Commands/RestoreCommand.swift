@@ -210,8 +210,8 @@ struct RestoreCommand: AsyncParsableCommand {
         let reader = try store.reader()
         let stored = try store.read(reference, with: reader)
         let wanted = stored.snapshot.components.filter { component.isEmpty || component.contains($0.name) }
-        _ = try RestorePlanner(session.system, store: store, reader: reader, identities: identities)
-            .openings(of: wanted, in: stored)
+        let origin = RestoreOrigin(session.system, store: store, reader: reader, identities: identities)
+        _ = try RestorePlanner(origin).openings(of: wanted, in: stored)
     }
 
     private func plan(
@@ -221,13 +221,9 @@ struct RestoreCommand: AsyncParsableCommand {
         session.output.progress("planning")
         let reader = try store.reader()
         let stored = try store.read(reference, with: reader)
-        guard request.items.isEmpty else {
-            return try await ItemPlanner(session.system, store: store, reader: reader, identities: identities)
-                .plan(stored, request)
-        }
-        var plan = try await RestorePlanner(
-            session.system, store: store, reader: reader, identities: identities
-        ).plan(stored, request)
+        let origin = RestoreOrigin(session.system, store: store, reader: reader, identities: identities)
+        guard request.items.isEmpty else { return try await ItemPlanner(origin).plan(stored, request) }
+        var plan = try await RestorePlanner(origin).plan(stored, request)
         plan.warnings += arrival?.notes ?? []
         plan.refusals += arrival?.refusals ?? []
         return plan

@@ -3,7 +3,6 @@ internal import Configuration
 internal import Drill
 internal import GitStore
 internal import Reports
-internal import Restore
 internal import SnapshotModel
 
 /// The page for the wall.
@@ -48,10 +47,23 @@ struct Runbook {
             }
         }
 
-        init(_ restore: RestoreReport, started: Int64) {
+        /// What the record of a restore says, as far as the page needs it.
+        struct Restore: Decodable {
+            struct Step: Decodable {
+                var name: String
+                var seconds: Double
+            }
+
+            var snapshot: String
+            var steps: [Step]
+            var proven: Bool
+            var seconds: Double
+        }
+
+        init(_ restore: Restore, ended: Int64) {
             what = "a restore of production"
-            self.started = CivilTime(seconds: started).iso8601
-            snapshot = restore.snapshot.description
+            started = CivilTime(seconds: ended - Int64(restore.seconds)).iso8601
+            snapshot = restore.snapshot
             steps = restore.steps.map { ($0.name, $0.seconds) }
         }
 

@@ -6,7 +6,6 @@ internal import FileTree
 internal import Git
 internal import GitStore
 internal import Reports
-internal import Restore
 internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
@@ -67,12 +66,13 @@ struct RunbookCommand: AsyncParsableCommand {
         let reader = try store.reader()
         let drill = try store.reports(DrillHistory.kind, as: DrillReport.self, of: system, with: reader)
             .first { $0.report.isGreen }
-        let restore = try store.reports("restores", as: RestoreReport.self, of: system, with: reader)
-            .first { $0.report.proven }
+        let restore = try store.reports(
+            "restores", as: Runbook.Measurement.Restore.self, of: system, with: reader
+        )
+        .first { $0.report.proven }
         guard let restore, restore.record.time > drill?.record.time ?? 0 else {
             return drill.map { Runbook.Measurement($0.report) }
         }
-        return Runbook.Measurement(
-            restore.report, started: restore.record.time - Int64(restore.report.seconds))
+        return Runbook.Measurement(restore.report, ended: restore.record.time)
     }
 }

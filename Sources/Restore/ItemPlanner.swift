@@ -1,27 +1,19 @@
-package import Capture
+internal import Capture
 internal import Drivers
 internal import FileTree
-package import Git
+internal import Git
 package import GitStore
-package import Sealing
+internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
 
 /// Finds single items in a snapshot, and says what restoring them into the live system would do; touches nothing.
 package struct ItemPlanner {
-    private let system: DeliverySystem
-    private let store: SnapshotStore
-    private let reader: ObjectReader
-    private let identities: [Identity]?
+    private let origin: RestoreOrigin
 
-    /// A planner for a system and its store; `identities` open what is sealed.
-    package init(
-        _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, identities: [Identity]?
-    ) {
-        self.system = system
-        self.store = store
-        self.reader = reader
-        self.identities = identities
+    /// A planner of items that come from `origin`.
+    package init(_ origin: RestoreOrigin) {
+        self.origin = origin
     }
 
     /// Where a part of an item is.
@@ -45,7 +37,7 @@ package struct ItemPlanner {
         var plan = RestorePlan(
             snapshot: stored.snapshot, components: [], roots: [], refusals: [], warnings: [], restarts: [])
         var places: [Place] = []
-        let capture = SystemCapture(system, store: store, identities: identities)
+        let capture = origin.capture
         for item in request.items {
             for found in try await self.places(of: item, in: stored, capture, &plan) {
                 // Packages of one environment come back together.
@@ -69,7 +61,7 @@ package struct ItemPlanner {
         }
         let names = Set(places.map(\.component.name))
         plan.components = stored.snapshot.components.filter { names.contains($0.name) }
-        plan.openings = try RestorePlanner(system, store: store, reader: reader, identities: identities)
+        plan.openings = try RestorePlanner(origin)
             .openings(of: plan.components, in: stored)
         for place in places { try look(at: place, stored, request, &plan) }
         for captured in plan.components {
@@ -89,7 +81,7 @@ package struct ItemPlanner {
     private func lookHowItTakesEffect(
         _ captured: CapturedComponent, _ places: [Place], _ request: RestoreRequest, _ plan: inout RestorePlan
     ) async throws {
-        guard let driver = system.driver(of: captured.name) else { return }
+        guard let driver = origin.system.driver(of: captured.name) else { return }
         if request.starts, let reloading = driver.reloading {
             switch try await reloading.way(for: places.map { ($0.root.name, $0.path) }) {
             case .idle: break
@@ -110,8 +102,8 @@ package struct ItemPlanner {
         of item: RestoreItem, in stored: StoredSnapshot, _ capture: SystemCapture, _ plan: inout RestorePlan
     ) async throws -> [Place] {
         for captured in stored.snapshot.components {
-            guard let driver = system.driver(of: captured.name),
-                let state = capture.state(captured.name, of: stored, reader)
+            guard let driver = origin.system.driver(of: captured.name),
+                let state = capture.state(captured.name, of: stored, origin.reader)
             else { continue }
             let roots = RestorePlanner.places(captured, driver, nil)
             let directories = roots.filter { $0.kind == .directory }
@@ -194,7 +186,7 @@ package struct ItemPlanner {
         }
         guard let tree = stored.tree(of: place.component.name) else { return }
         let digest = place.component.manifests[place.root.name] ?? "none"
-        let content = try StoredRoot(place.root.name, in: tree, digest: digest, with: reader)
+        let content = try StoredRoot(place.root.name, in: tree, digest: digest, with: origin.reader)
         let key = "\(place.component.name)/\(place.root.name)"
         plan.contents[key] = content
         plan.owners[key] = OwnerMap(try content.survey())
@@ -243,9 +235,9 @@ package struct ItemPlanner {
     private func checkRepositories(_ place: Place, _ stored: StoredSnapshot, _ plan: inout RestorePlan) throws
     {
         guard let tree = stored.tree(of: place.component.name),
-            let entry = try reader.entry(SourcesLock.name, of: tree)
+            let entry = try origin.reader.entry(SourcesLock.name, of: tree)
         else { return }
-        for line in try SourcesLock(reader.contents(entry.id, .blob)).lines
+        for line in try SourcesLock(origin.reader.contents(entry.id, .blob)).lines
         where line.repository.root == place.root.name && line.repository.path != place.path
             && place.path.isAtOrBelow(line.repository.path)
         {
@@ -265,12 +257,12 @@ package struct ItemPlanner {
             guard let entry = directory.children.first(where: { $0.path == here }) else { return nil }
             guard entry.kind == .directory else { return here == path ? (1, entry.size) : nil }
             directory = try root.directory(
-                entry, in: directory, contents: StoredRoot.contents(directory, with: reader))
+                entry, in: directory, contents: StoredRoot.contents(directory, with: origin.reader))
         }
         var size = (entries: 1, bytes: Int64(0))
         var waiting = [directory]
         while let next = waiting.popLast() {
-            let contents = try StoredRoot.contents(next, with: reader)
+            let contents = try StoredRoot.contents(next, with: origin.reader)
             for child in next.children {
                 size.entries += 1
                 size.bytes += child.size

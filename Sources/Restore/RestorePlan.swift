@@ -136,9 +136,9 @@ package struct RestoreRequest: Sendable {
 }
 
 /// What a restore did.
-package struct RestoreReport: Sendable, Codable {
+package struct RestoreReport: Sendable, Encodable {
     /// A step and how long it took.
-    package struct Step: Sendable, Codable {
+    package struct Step: Sendable, Encodable {
         /// What was done.
         package var name: String
         /// How long it took, in seconds.
@@ -146,7 +146,7 @@ package struct RestoreReport: Sendable, Codable {
     }
 
     /// How many entries.
-    package struct Counts: Sendable, Codable {
+    package struct Counts: Sendable, Encodable {
         /// Made.
         package var create: Int
         /// Replaced.
