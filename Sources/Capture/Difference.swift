@@ -41,7 +41,11 @@ package struct Difference: Sendable {
     /// Compares two states of a component; nil stands for a component that was not there.
     ///
     /// Costs what differs: equal trees and equal manifest parts are not looked into.
-    package init(from old: ComponentState?, to new: ComponentState?, driver: any Driver) throws {
+    ///
+    /// With `readsTexts` it says what changed in configuration files that are told by their names, line by line.
+    package init(
+        from old: ComponentState?, to new: ComponentState?, driver: any Driver, readsTexts: Bool = false
+    ) throws {
         let name = new?.captured.name ?? old?.captured.name ?? ""
         guard let old, let new else {
             let change: Change.Kind = old == nil ? .added : .removed
@@ -62,12 +66,47 @@ package struct Difference: Sendable {
         let rest = files.filter { $0.entryClass == .config || $0.entryClass == .secret }
             .filter { !told.contains($0.path) && $0.path != .root && !$0.isOnlyTime }
         changes =
-            named
+            try named
             + rest.map { file in
-                Change(
+                var change = Change(
                     component: name, kind: "file", name: "\(file.root)/\(file.path)", change: file.change,
                     detail: file.detail)
+                if readsTexts { change.parts = try Self.parts(of: file, from: old, to: new) }
+                return change
             }
+    }
+
+    /// The changes of the inventory alone, whatever else differs; nil stands for a component that was not there.
+    static func inventoryChanges(
+        from old: ComponentState?, to new: ComponentState?, component: String, driver: any Driver,
+        tellsAll: Bool
+    ) throws -> [Change] {
+        func items(_ state: ComponentState?, _ other: ComponentState?) throws -> Inventory {
+            guard let state else { return Inventory() }
+            return try driver.inventory(of: other.map { state.source(narrowedAgainst: $0) } ?? state.source)
+        }
+        return try items(old, new).changes(to: items(new, old), component: component, tellsAll: tellsAll) {
+            driver.isOlder($0, $1)
+        }
+    }
+
+    /// How long a text may be whose lines are compared.
+    private static let textLimit = 1 << 18
+
+    /// What changed in a configuration that is text; nil for what is none, is sealed and cannot be opened, or is secret.
+    private static func parts(
+        of file: FileChange, from old: ComponentState, to new: ComponentState
+    ) throws -> [Change.Part]? {
+        guard file.entryClass == .config, file.change == .changed, file.aspects.contains(.contents),
+            let before = try old.source.contents(root: file.root, path: file.path),
+            let after = try new.source.contents(root: file.root, path: file.path),
+            max(before.count, after.count) <= textLimit, !before.contains(0), !after.contains(0),
+            let earlier = String(validating: before, as: UTF8.self),
+            let later = String(validating: after, as: UTF8.self)
+        else { return nil }
+        return [
+            .init(aspect: "text", name: "", change: .changed, lines: TextDifference(earlier, later).lines)
+        ]
     }
 
     /// The difference that is left when a component is gone.

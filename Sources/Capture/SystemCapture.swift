@@ -174,7 +174,7 @@ package struct SystemCapture: Sendable {
 
     /// The live state of a component, and what differs between it and a snapshot.
     package func drift(
-        since stored: StoredSnapshot, component: String, reader: ObjectReader
+        since stored: StoredSnapshot, component: String, reader: ObjectReader, readsTexts: Bool = false
     ) async throws -> Difference {
         guard let (described, driver) = system.components.first(where: { $0.component.name == component })
         else {
@@ -193,7 +193,8 @@ package struct SystemCapture: Sendable {
         ).run(previous: try locks(old))
         return try Difference(
             from: old,
-            to: ComponentState(live, sink: sink, reader: reader, identities: identities), driver: driver)
+            to: ComponentState(live, sink: sink, reader: reader, identities: identities), driver: driver,
+            readsTexts: readsTexts)
     }
 
     /// A component as a snapshot holds it, nil when it does not.

@@ -1,20 +1,27 @@
 internal import ArgumentParser
 internal import Capture
+internal import Configuration
 internal import Drivers
+internal import FileTree
 internal import GitStore
+internal import Reports
 internal import SnapshotModel
+internal import SystemPackage
 
 struct DiffCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff",
         abstract: "Say what differs between two snapshots, or between a snapshot and the live system.",
         discussion: """
-            Speaks of jobs, plugins, builders, users, and of configuration files that belong to none of them. Without B \
-            the live system is compared (drift); without A the latest snapshot.
+            Speaks of jobs, plugins, builders, users and their rights, and of configuration files that belong to none of \
+            them: what was added, removed or renamed, and what changed inside, a script and a configuration line by line. \
+            Values of credentials are never shown. Without B the live system is compared (drift); without A the latest \
+            snapshot.
 
             EXAMPLE
               understudy diff
-              understudy diff latest~1 latest
+              understudy diff latest~1 latest --format markdown
+              understudy diff --advisories update-center.json
 
             EXIT STATUS
               0   the differences were printed, even if there are none
@@ -32,6 +39,12 @@ struct DiffCommand: AsyncParsableCommand {
 
     @Flag(help: "List every file that differs.")
     var raw = false
+
+    @Option(
+        help:
+            "An update-center.json: what it says against versions of plugins; else update-center.json beside the policies, if there.",
+        completion: .file(extensions: ["json"]))
+    var advisories: String?
 
     @OptionGroup var identity: IdentityOption
 
@@ -53,7 +66,7 @@ struct DiffCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let session = try Session(options)
+        let session = try Session(options, documents: [.markdown])
         let store = try session.store()
         let reader = try store.reader()
         let capture = SystemCapture(session.system, store: store, identities: try identity.read())
@@ -72,12 +85,19 @@ struct DiffCommand: AsyncParsableCommand {
                         try Difference(
                             from: capture.state(name, of: old, reader),
                             to: capture.state(name, of: new, reader),
-                            driver: driver)
+                            driver: driver, readsTexts: true)
                     ))
             } else {
                 differences.append(
-                    (name, try await capture.drift(since: old, component: name, reader: reader)))
+                    (
+                        name,
+                        try await capture.drift(
+                            since: old, component: name, reader: reader, readsTexts: true)
+                    ))
             }
+        }
+        for index in differences.indices {
+            try addAdvisories(to: &differences[index].difference, differences[index].component, session)
         }
         session.output.endProgress()
         let files = differences.flatMap { name, difference in
@@ -91,7 +111,67 @@ struct DiffCommand: AsyncParsableCommand {
         let result = Result(
             from: old.reference.id.description, to: new?.reference.id.description ?? "live",
             changes: differences.flatMap(\.difference.changes), files: raw ? files : nil)
-        try session.output.result(result) { words(result, differences.map(\.difference)) }
+        try session.output.result(
+            result, text: { words(result, differences.map(\.difference)) },
+            document: { _ in markdown(result) })
+    }
+
+    /// How many lines of a text are shown.
+    private var textLines: Int { options.verbose ? Int.max : 40 }
+
+    /// What is known against the new version of what changed, and what against the old one is not true of the new one.
+    private func addAdvisories(
+        to difference: inout Difference, _ component: String, _ session: Session
+    ) throws {
+        guard let driver = session.system.driver(of: component), let index = try index(session) else {
+            return
+        }
+        let known: (_ kind: String, _ name: String, _ version: String) -> [String]
+        do {
+            known = try driver.advisories(index.contents)
+        } catch {
+            throw CommandFailure(
+                .failed, "\(index.path) is no index of plugins: \(error)",
+                hint: "give an update-center.json, as updates.jenkins.io has it")
+        }
+        for place in difference.changes.indices {
+            let change = difference.changes[place]
+            let versions: (before: String?, now: String?)
+            switch change.change {
+            case .added: versions = (nil, change.detail.split(separator: ",").first.map(String.init))
+            default: versions = (change.versions?.first, change.versions?.last)
+            }
+            let before = versions.before.map { known(change.kind, change.name, $0) } ?? []
+            let now = versions.now.map { known(change.kind, change.name, $0) } ?? []
+            let told =
+                now.map { before.contains($0) ? "still open: \($0)" : "comes with it: \($0)" }
+                + before.filter { !now.contains($0) }.map { "gone with it: \($0)" }
+            if !told.isEmpty { difference.changes[place].advisories = told }
+        }
+    }
+
+    private func index(_ session: Session) throws -> (path: FilePath, contents: [UInt8])? {
+        if let advisories {
+            return (FilePath(advisories), try Files.read(FilePath(advisories), limit: 256 << 20))
+        }
+        guard let path = session.description.policies?.appending("update-center.json"),
+            let contents = try Files.readIfPresent(path, limit: 256 << 20)
+        else { return nil }
+        return (path, contents)
+    }
+
+    private func markdown(_ result: Result) -> String {
+        let title = "**\(Markdown.plain(result.from)) → \(Markdown.plain(result.to))**"
+        if let files = result.files {
+            let rows = files.map { file in
+                "- \(file.change) \(Markdown.code("\(file.component)/\(file.path)")) "
+                    + Markdown.plain(
+                        [file.class, file.detail].filter { !$0.isEmpty }.joined(separator: ", "))
+            }
+            return ([title, ""] + (rows.isEmpty ? ["no file differs"] : rows)).joined(separator: "\n")
+        }
+        guard !result.changes.isEmpty else { return "\(title)\n\nno change" }
+        return "\(title)\n\n\(changeMarkdown(result.changes, textLines: textLines))"
     }
 
     private func words(_ result: Result, _ differences: [Difference]) -> String {
@@ -102,7 +182,7 @@ struct DiffCommand: AsyncParsableCommand {
         let quiet = Dictionary(
             differences.flatMap(\.quietFiles).map { ($0.entryClass.rawValue, $0.count) }, uniquingKeysWith: +)
         let rest = quiet.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
-        let lines = changeLines(result.changes)
+        let lines = changeDetails(result.changes, textLines: textLines)
         guard !lines.isEmpty || !rest.isEmpty else { return "no change from \(result.from) to \(result.to)" }
         let tail = rest.isEmpty ? [] : ["  other files: \(rest.joined(separator: ", ")) (--raw lists them)"]
         return (["\(result.from) → \(result.to)"] + lines + tail).joined(separator: "\n")

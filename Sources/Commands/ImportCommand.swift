@@ -44,7 +44,7 @@ struct ImportCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let output = Output(options)
+        let output = try Output(options)
         let path = try absolute(FilePath(file))
         let place = try absolute(FilePath(directory))
         let head = try StoreFile.head(of: path)

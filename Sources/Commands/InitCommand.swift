@@ -84,7 +84,7 @@ struct InitCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let output = Output(options)
+        let output = try Output(options)
         let here = try Files.resolved(".")
         let file = here.pushing(FilePath(self.output))
         guard try !Files.exists(file) else {

@@ -2,6 +2,7 @@ internal import Capture
 internal import ArgumentParser
 internal import Git
 internal import GitStore
+internal import Reports
 internal import SnapshotModel
 
 struct LogCommand: AsyncParsableCommand {
@@ -9,20 +10,29 @@ struct LogCommand: AsyncParsableCommand {
         commandName: "log",
         abstract: "Show when readable state changed: configuration, job definitions, locks.",
         discussion: """
+            With KIND:NAME (job:team/deploy, plugin:git, builder:x, ref:'sources/app.git refs/heads/main') it is the life \
+            of one item, across its names: what changed in it, who took the snapshot and why (-m), and, where Jenkins keeps a \
+            configuration history, who did it, when, and the reason that was given.
+
             EXAMPLE
               understudy log
+              understudy log job:team/deploy
               understudy log jenkins/files/home/jobs/deploy/config.xml
 
             Stock git shows the same with differences: git -C STORE log -p SYSTEM -- PATH
 
             EXIT STATUS
               0   the history was printed, even if it is empty
+              1   the history has no such item
               10  there is no store
+              12  none of the given identities opens what is sealed
               64  wrong usage, or a mistake in the system file
             """)
 
-    @Argument(help: "Only changes of this path, as git spells it.")
+    @Argument(help: "Only changes of this path, as git spells it, or of the item KIND:NAME.")
     var path: String?
+
+    @OptionGroup var identity: IdentityOption
 
     @OptionGroup var options: Options
 
@@ -34,7 +44,8 @@ struct LogCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let session = try Session(options)
+        let session = try Session(options, documents: [.markdown])
+        if let item { return try life(item.kind, item.name, session) }
         let store = try session.store()
         let reader = try store.reader()
         var rows: [Row] = []
@@ -50,16 +61,82 @@ struct LogCommand: AsyncParsableCommand {
                     author: commit.author,
                     message: commit.message))
         }
-        try session.output.result(rows) {
-            rows.map { row in
-                let lines = row.message.split(separator: "\n", omittingEmptySubsequences: false)
-                let body = lines.dropFirst().filter { !$0.isEmpty }.map { "    \(printable($0.utf8))" }
-                let head =
-                    "\(row.time)  \(printable((lines.first ?? "").utf8))  (\(printable(row.author.utf8)))"
-                return ([head] + body).joined(separator: "\n")
-            }
-            .joined(separator: "\n")
+        try session.output.result(
+            rows, text: { words(rows) },
+            document: { _ in
+                rows.map { row in
+                    let subject = row.message.prefix { $0 != "\n" }
+                    return "- \(row.time) \(Markdown.plain(String(subject))) (\(Markdown.plain(row.author)))"
+                }.joined(separator: "\n")
+            })
+    }
+
+    private func words(_ rows: [Row]) -> String {
+        rows.map { row in
+            let lines = row.message.split(separator: "\n", omittingEmptySubsequences: false)
+            let body = lines.dropFirst().filter { !$0.isEmpty }.map { "    \(printable($0.utf8))" }
+            let head =
+                "\(row.time)  \(printable((lines.first ?? "").utf8))  (\(printable(row.author.utf8)))"
+            return ([head] + body).joined(separator: "\n")
         }
+        .joined(separator: "\n")
+    }
+
+    /// The item that is asked for, nil when it is a path or nothing.
+    private var item: (kind: String, name: String)? {
+        guard let path, let colon = path.firstIndex(of: ":") else { return nil }
+        let kind = path[..<colon]
+        let name = path[colon...].dropFirst()
+        guard !kind.isEmpty, !name.isEmpty, kind.allSatisfy({ $0.isLowercase || $0 == "-" }) else {
+            return nil
+        }
+        return (String(kind), String(name))
+    }
+
+    private func life(_ kind: String, _ name: String, _ session: Session) throws {
+        let store = try session.store()
+        let life = try ItemLife(
+            of: kind, name, in: session.system, store: store, reader: try store.reader(),
+            identities: try identity.read())
+        guard !life.events.isEmpty else {
+            throw CommandFailure(
+                .failed, "the history has no \(kind) '\(name)'",
+                hint: "'understudy show latest' and 'understudy diff' name what there is and was")
+        }
+        try session.output.result(
+            life.events, text: { life.events.map(words).joined(separator: "\n") },
+            document: { _ in life.events.map(markdown).joined(separator: "\n") })
+    }
+
+    /// How many lines of a text are shown.
+    private var textLines: Int { options.verbose ? Int.max : 20 }
+
+    /// What happened: `renamed from a`, `changed: script`, `Changed in Jenkins`.
+    private func what(_ event: ItemLife.Event) -> String {
+        guard let change = event.change else { return event.deed ?? "" }
+        return change.detail.isEmpty ? change.change.rawValue : "\(change.change.rawValue): \(change.detail)"
+    }
+
+    private func words(_ event: ItemLife.Event) -> String {
+        let source = event.deed == nil ? "snapshot by" : "written down by \(event.component):"
+        let who = event.who.isEmpty ? "nobody is named" : event.who
+        let head = [
+            CivilTime(seconds: event.time).iso8601, event.name, what(event), "(\(source) \(who))",
+        ].map { printable($0.utf8) }.joined(separator: "  ")
+        let why = event.why.isEmpty ? [] : ["    \(printable(event.why.utf8))"]
+        let parts = event.change.map { partLines($0, textLines: textLines) } ?? []
+        return ([head] + why + parts.map { "      \($0)" }).joined(separator: "\n")
+    }
+
+    private func markdown(_ event: ItemLife.Event) -> String {
+        let why = event.why.isEmpty ? "" : ": \(Markdown.plain(event.why))"
+        let head =
+            "- \(CivilTime(seconds: event.time).iso8601) \(Markdown.code(event.name)) \(Markdown.plain(what(event))) "
+            + "(\(Markdown.plain(event.who)))\(why)"
+        let parts = (event.change?.parts ?? []).flatMap { part in
+            part.lines.isEmpty ? [] : Markdown.block(part.lines, language: "diff").map { "  \($0)" }
+        }
+        return ([head] + parts).joined(separator: "\n")
     }
 
     /// What stands at the path in a tree, nil when nothing does.

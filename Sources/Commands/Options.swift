@@ -4,6 +4,8 @@ internal import ArgumentParser
 struct Options: ParsableArguments {
     enum Format: String, ExpressibleByArgument, CaseIterable {
         case text, json
+        /// For a chat or a merge request, and for a page to print: of the few commands that have such.
+        case markdown, html
     }
 
     @Option(
@@ -12,7 +14,9 @@ struct Options: ParsableArguments {
         completion: .file(extensions: ["yaml", "yml"]))
     var system: String?
 
-    @Option(name: .long, help: "How results are printed: text or json.")
+    @Option(
+        name: .long,
+        help: "How results are printed: text or json; markdown for diff, log and runbook, html for runbook.")
     var format: Format = .text
 
     @Flag(name: .long, help: "Print no progress.")

@@ -8,20 +8,29 @@ struct Output: Sendable {
     private let isQuiet: Bool
     private let isTerminal = isatty(2) == 1
 
-    init(_ options: Options) {
+    /// An output in the format that was asked for; `documents` are those that the command has beside text and JSON.
+    init(_ options: Options, documents: Set<Options.Format> = []) throws {
+        guard documents.union([.text, .json]).contains(options.format) else {
+            throw CommandFailure(
+                .usage, "this command has no output in the format '\(options.format.rawValue)'",
+                hint: "write --format text or --format json")
+        }
         format = options.format
         isQuiet = options.quiet
     }
 
-    /// Prints a command's result: one JSON document, or the text.
-    func result(_ value: some Encodable, text: () -> String) throws {
+    /// Prints a command's result: one JSON document, or the text; `document` makes it in the other formats that the command has.
+    func result(
+        _ value: some Encodable, text: () -> String, document: (Options.Format) -> String = { _ in "" }
+    ) throws {
+        let words: String
         switch format {
-        case .json: try say(Self.json(value) + "\n")
-        case .text:
-            let text = text()
-            guard !text.isEmpty else { return }
-            try say(text.hasSuffix("\n") ? text : text + "\n")
+        case .json: return try say(Self.json(value) + "\n")
+        case .text: words = text()
+        case .markdown, .html: words = document(format)
         }
+        guard !words.isEmpty else { return }
+        try say(words.hasSuffix("\n") ? words : words + "\n")
     }
 
     /// Prints bytes as they are.
@@ -56,7 +65,7 @@ struct Output: Sendable {
         }
         let text: String
         switch format {
-        case .text:
+        case .text, .markdown, .html:
             text = "error: \(failure.message)\nhint: \(failure.hint)\n"
         case .json:
             let document = Document(

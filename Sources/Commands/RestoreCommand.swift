@@ -46,7 +46,9 @@ struct RestoreCommand: AsyncParsableCommand {
     var component: [String] = []
 
     @Option(
-        help: "Restore only file:PATH, repository:NAME or job:NAME into the live system; may be given again.")
+        help:
+            "Restore only file:PATH, repository:NAME, job:NAME, plugin:NAME or builder:NAME into the live system; may be given again."
+    )
     var only: [String] = []
 
     @Option(
@@ -108,6 +110,7 @@ struct RestoreCommand: AsyncParsableCommand {
         /// What drivers put in place themselves: databases and the like.
         var applied: [String]
         var restarts: [String]
+        var reloads: [String]
         var warnings: [String]
         var refusals: [String]
         /// What the system file says otherwise here.
@@ -119,7 +122,9 @@ struct RestoreCommand: AsyncParsableCommand {
             throw ValidationError("--store, --name and --map belong to --from.")
         }
         for text in only where RestoreItem(text) == nil {
-            throw ValidationError("'\(text)' is no item: write file:/PATH, repository:NAME or job:NAME.")
+            throw ValidationError(
+                "'\(text)' is no item: write file:/PATH, repository:NAME, job:NAME, plugin:NAME or builder:NAME."
+            )
         }
         guard only.isEmpty || component.isEmpty && destination == nil && from == nil else {
             throw ValidationError(
@@ -205,8 +210,8 @@ struct RestoreCommand: AsyncParsableCommand {
         let reader = try store.reader()
         let stored = try store.read(reference, with: reader)
         let wanted = stored.snapshot.components.filter { component.isEmpty || component.contains($0.name) }
-        _ = try RestorePlanner(session.system, store: store, reader: reader, identities: identities)
-            .openings(of: wanted, in: stored)
+        let origin = RestoreOrigin(session.system, store: store, reader: reader, identities: identities)
+        _ = try RestorePlanner(origin).openings(of: wanted, in: stored)
     }
 
     private func plan(
@@ -216,13 +221,9 @@ struct RestoreCommand: AsyncParsableCommand {
         session.output.progress("planning")
         let reader = try store.reader()
         let stored = try store.read(reference, with: reader)
-        guard request.items.isEmpty else {
-            return try await ItemPlanner(session.system, store: store, reader: reader, identities: identities)
-                .plan(stored, request)
-        }
-        var plan = try await RestorePlanner(
-            session.system, store: store, reader: reader, identities: identities
-        ).plan(stored, request)
+        let origin = RestoreOrigin(session.system, store: store, reader: reader, identities: identities)
+        guard request.items.isEmpty else { return try await ItemPlanner(origin).plan(stored, request) }
+        var plan = try await RestorePlanner(origin).plan(stored, request)
         plan.warnings += arrival?.notes ?? []
         plan.refusals += arrival?.refusals ?? []
         return plan
@@ -261,7 +262,8 @@ struct RestoreCommand: AsyncParsableCommand {
                     delete: $0.delete, keep: $0.keep, bytes: $0.bytes)
             },
             applied: plan.applications.flatMap { part in part.words.map { "\(part.component): \($0)" } },
-            restarts: plan.restarts, warnings: plan.warnings,
+            restarts: plan.restarts, reloads: plan.reloads.map { "\($0.component): \($0.words)" },
+            warnings: plan.warnings,
             refusals: plan.refusals.map { "\($0.reason) (\($0.hint))" }, mapped: arrival?.mapped ?? [])
     }
 
@@ -272,10 +274,11 @@ struct RestoreCommand: AsyncParsableCommand {
                 [["  COMPONENT", "PATH", "CREATE", "REPLACE", "DELETE", "KEEP", "BYTES"]]
                     + plan.roots.map { root in
                         guard root.root.kind != .rebuilt else {
-                            return [
-                                "  \(root.component)", root.root.path, "made again from locks and archives",
-                                "", "", "", "",
-                            ]
+                            let what =
+                                root.packages.isEmpty
+                                ? "made again from locks and archives"
+                                : "as it is now, but for \(root.packages.joined(separator: ", "))"
+                            return ["  \(root.component)", root.root.path, what, "", "", "", ""]
                         }
                         return [
                             "  \(root.component)", root.target.string, "\(root.create)", "\(root.replace)",
@@ -288,6 +291,8 @@ struct RestoreCommand: AsyncParsableCommand {
             lines.append(
                 "  stops for the exchange and starts again: \(plan.restarts.joined(separator: ", "))")
         }
+        lines += plan.reloads.map { "  goes on running and reads again: \($0.component), \($0.words)" }
+        lines += plan.derived.map { "  made again by \($0.component) itself: \($0.path)" }
         lines += (arrival?.mapped ?? []).map { "  another here: \($0)" }
         lines += plan.warnings.map { "  note: \($0)" }
         lines += plan.refusals.map { "  REFUSED: \($0.reason)\n           \($0.hint)" }

@@ -20,12 +20,15 @@ struct Session: Sendable {
     let output: Output
 
     /// Reads the system file and the policy, and makes the drivers.
-    init(_ options: Options) throws {
+    ///
+    /// `documents` are the formats that the command has beside text and JSON.
+    init(_ options: Options, documents: Set<Options.Format> = []) throws {
+        let output = try Output(options, documents: documents)
         let file = try SystemFile.find(option: options.system, variable: environment("UNDERSTUDY_SYSTEM"))
         let description = try SystemFile.read(file)
         try self.init(
             file: file, description: description, policy: try SnapshotPolicy.read(for: description),
-            policies: try Self.policies(description), output: Output(options))
+            policies: try Self.policies(description), output: output)
     }
 
     /// The policies that a snapshot carries, sorted: not `notify.yaml`, whose addresses can be as good as a password.

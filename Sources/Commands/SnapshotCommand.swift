@@ -147,21 +147,3 @@ func checkComponents(_ names: [String], _ session: Session) throws {
         )
     }
 }
-
-/// Changes for people, one line each.
-func changeLines(_ changes: [Change], limit: Int = Int.max) -> [String] {
-    func sign(_ change: Change.Kind) -> String {
-        switch change {
-        case .added: "+"
-        case .removed: "-"
-        case .changed, .renamed: "~"
-        case .upgraded: "↑"
-        case .downgraded: "↓"
-        }
-    }
-    let rows = changes.prefix(limit).map { change in
-        ["  \(sign(change.change))", change.component, change.kind, change.name, change.detail]
-    }
-    let more = changes.count > limit ? ["  … and \(changes.count - limit) more"] : []
-    return (rows.isEmpty ? [] : [table(rows)]) + more
-}

@@ -43,6 +43,7 @@ struct UndoCommand: AsyncParsableCommand {
             return
                 (["\(verb) the restore of \(report.snapshot) back"] + report.paths.map { "  \($0)" }
                 + report.applied.map { "  \($0)" } + report.started.map { "  started \($0)" }
+                + report.reloaded.map { "  reloaded \($0)" }
                 + report.notes.map { "  note: \($0)" }).joined(separator: "\n")
         }
     }

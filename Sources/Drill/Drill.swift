@@ -98,10 +98,12 @@ package final class Drill {
         var staged: StagedComponent?
         try await check(captured.name, "restore") {
             progress("restoring \(captured.name)")
-            let made = try await Materialisation(system, store: store, reader: reader, identities: identities)
-                .write(
-                    captured.name, of: stored, to: workspace.directory.appending("drill"), verifies: true,
-                    progress: { _ in })
+            let made = try await Materialisation(
+                RestoreOrigin(system, store: store, reader: reader, identities: identities)
+            )
+            .write(
+                captured.name, of: stored, to: workspace.directory.appending("drill"), verifies: true,
+                progress: { _ in })
             staged = made.staged
             return "\(captured.entries) entries; captured again they are the snapshot's own"
         }

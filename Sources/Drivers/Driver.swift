@@ -48,6 +48,17 @@ package protocol Driver: Sendable {
     func inventory(of source: any FileSource) throws -> Inventory
     /// Whether version `left` comes before `right`.
     func isOlder(_ left: String, _ right: String) -> Bool
+    /// What the tool itself wrote down of the life of an item, in no order; empty where it writes nothing down.
+    func deeds(of kind: String, _ name: String, in source: any FileSource) throws -> [Deed]
+    /// What an index of the tool's makers says against versions of its plugins.
+    ///
+    /// Throws when the bytes are no such index.
+    func advisories(_ index: [UInt8]) throws -> (_ kind: String, _ name: String, _ version: String) ->
+        [String]
+    /// What an item of a state consists of, nil when the state holds none of that kind and name.
+    ///
+    /// `kind` is `job`, `plugin` or `builder`; looks at what is there now as well, and touches nothing.
+    func item(_ kind: String, _ name: String, in source: any FileSource) async throws -> SingleItem?
 
     /// The same component at other places, by root name; used to read a staged restore as if it were live.
     func relocated(to roots: [String: FilePath]) -> Self
@@ -66,6 +77,8 @@ package protocol Driver: Sendable {
     var application: (any Application)? { get }
     /// How to start, stop and probe the component; nil for what does not run.
     var lifecycle: (any Lifecycle)? { get }
+    /// How single items take effect without a restart; nil for what cannot take them up.
+    var reloading: (any Reloading)? { get }
     /// How to rehearse the component in isolation; nil for what cannot be.
     var shadow: (any ShadowDriver)? { get }
 }
@@ -87,6 +100,16 @@ extension Driver {
     package func inventory(of source: any FileSource) throws -> Inventory { Inventory() }
     /// Compares runs of digits by number and the rest by text.
     package func isOlder(_ left: String, _ right: String) -> Bool { naturallyPrecedes(left, right) }
+    /// Nothing written down.
+    package func deeds(of kind: String, _ name: String, in source: any FileSource) throws -> [Deed] { [] }
+    /// Nobody warns of anything.
+    package func advisories(
+        _ index: [UInt8]
+    ) throws -> (_ kind: String, _ name: String, _ version: String) -> [String] { { _, _, _ in [] } }
+    /// No items but files.
+    package func item(
+        _ kind: String, _ name: String, in source: any FileSource
+    ) async throws -> SingleItem? { nil }
     /// Names that do not depend on places.
     package func calling(roots names: [String]) -> Self { self }
     /// Nothing against it.
@@ -101,6 +124,8 @@ extension Driver {
     package var application: (any Application)? { nil }
     /// Nothing to start.
     package var lifecycle: (any Lifecycle)? { nil }
+    /// Nothing that could be reloaded.
+    package var reloading: (any Reloading)? { nil }
     /// Nothing to rehearse.
     package var shadow: (any ShadowDriver)? { nil }
 }
@@ -271,6 +296,8 @@ package struct StagedComponent: Sendable {
     package var resumesWork: Bool
     /// The name of the host it was captured on.
     package var capturedHost: String
+    /// The packages that rebuilt roots take from the snapshot, everything else being as it is now; empty for all.
+    package var packages: [String] = []
 
     /// A component on its way back.
     package init(

@@ -18,6 +18,51 @@ package struct Schedule: Hashable, Sendable {
         package var text: String
     }
 
+    /// When the night begins.
+    package struct Time: Hashable, Sendable {
+        /// Hour and minute of the host's day.
+        package var hour: Int, minute: Int
+        /// Minutes by which it is varied, so that not all hosts push at once.
+        package var randomDelay: Int
+
+        /// A time.
+        package init(hour: Int, minute: Int, randomDelay: Int) {
+            self.hour = hour
+            self.minute = minute
+            self.randomDelay = randomDelay
+        }
+
+        /// The time that a timer or a file of cron says, nil when it says none as this version writes it.
+        package init?(in text: String) {
+            var time: (hour: Int, minute: Int)?
+            randomDelay = 0
+            for line in text.split(separator: "\n") {
+                if line.hasPrefix("OnCalendar=*-*-* ") {
+                    let parts = line.dropFirst("OnCalendar=*-*-* ".count).split(separator: ":").compactMap {
+                        Int($0)
+                    }
+                    if parts.count == 3 { time = (parts[0], parts[1]) }
+                } else if line.hasPrefix("RandomizedDelaySec="), line.hasSuffix("m") {
+                    randomDelay = Int(line.dropFirst("RandomizedDelaySec=".count).dropLast()) ?? 0
+                } else if let minute = Int(line.prefix { $0 != " " }) {
+                    let words = line.split(separator: " ")
+                    guard words.count > 5, let hour = Int(words[1]), words[2...4] == ["*", "*", "*"] else {
+                        continue
+                    }
+                    time = (hour, minute)
+                    guard words.count > 6, words[6] == "sleep" else { continue }
+                    // sleep $(( NUMBER \\% SECONDS ));
+                    let rest = line.firstRange(of: "\\% ").map {
+                        line[$0.upperBound...].prefix { $0.isNumber }
+                    }
+                    randomDelay = (rest.flatMap { Int($0) } ?? 0) / 60
+                }
+            }
+            guard let time, (0..<24).contains(time.hour), (0..<60).contains(time.minute) else { return nil }
+            (hour, minute) = time
+        }
+    }
+
     /// What is known of the host and wanted from it.
     package struct Wish: Hashable, Sendable {
         /// The delivery system.
@@ -28,27 +73,26 @@ package struct Schedule: Hashable, Sendable {
         package var systemFile: String
         /// The user that runs it.
         package var user: String
-        /// When: hour and minute of the host's day.
-        package var hour: Int, minute: Int
-        /// Minutes by which the time is varied, so that not all hosts push at once.
-        package var randomDelay: Int
-        /// Directories that the night writes to.
+        /// When.
+        package var time: Time
+        /// The store.
+        package var store: String
+        /// Other directories that the night writes to.
         package var written: [String]
         /// Whether nights hold drills, which need namespaces of their own.
         package var holdsDrills: Bool
 
         /// A wish.
         package init(
-            system: String, program: String, systemFile: String, user: String, hour: Int, minute: Int,
-            randomDelay: Int, written: [String], holdsDrills: Bool = false
+            system: String, program: String, systemFile: String, user: String, time: Time, store: String,
+            written: [String], holdsDrills: Bool = false
         ) {
             self.system = system
             self.program = program
             self.systemFile = systemFile
             self.user = user
-            self.hour = hour
-            self.minute = minute
-            self.randomDelay = randomDelay
+            self.time = time
+            self.store = store
             self.written = written
             self.holdsDrills = holdsDrills
         }
@@ -95,20 +139,23 @@ package struct Schedule: Hashable, Sendable {
     private static func service(_ wish: Wish) -> String {
         let command = command(wish).map { unitWord($0) }.joined(separator: " ")
         // Where a drill restores to.
-        let places = wish.written + (wish.holdsDrills ? ["/var/tmp"] : [])
+        let places = [wish.store] + wish.written + (wish.holdsDrills ? ["/var/tmp"] : [])
         let written = places.map { "ReadWritePaths=-\(unitWord($0))\n" }.joined()
         // The kernel gives a sandbox a /proc of its own only where nothing of the service's is covered, and a restore sets
         // set-group-ID bits.
         let withoutDrills =
             wish.holdsDrills
-            ? "# Drills run in namespaces of their own: RestrictNamespaces, ProtectKernelTunables, ProtectKernelLogs and\n"
-                + "# RestrictSUIDSGID would not let them.\n"
-            : "ProtectKernelTunables=yes\nProtectKernelLogs=yes\nRestrictNamespaces=yes\nRestrictSUIDSGID=yes\n"
+            ? "# Drills run in namespaces of their own: RestrictNamespaces, ProtectKernelTunables, ProtectKernelLogs,\n"
+                + "# ProtectHostname and RestrictSUIDSGID would not let them.\n"
+            : "ProtectKernelTunables=yes\nProtectKernelLogs=yes\nProtectHostname=yes\nRestrictNamespaces=yes\n"
+                + "RestrictSUIDSGID=yes\n"
         return """
             [Unit]
             Description=Nightly snapshot of the delivery system \(wish.system)
             Wants=network-online.target
             After=network-online.target
+            # A store that is not mounted is no empty store.
+            RequiresMountsFor=\(unitWord(wish.store))
 
             [Service]
             Type=oneshot
@@ -130,6 +177,10 @@ package struct Schedule: Hashable, Sendable {
             LockPersonality=yes
             SystemCallArchitectures=native
             RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+            SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap
+            SystemCallErrorNumber=EPERM
+            CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_TIME CAP_SYS_RAWIO CAP_SYS_TTY_CONFIG
+            CapabilityBoundingSet=~CAP_NET_ADMIN CAP_NET_RAW CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_AUDIT_CONTROL CAP_BPF
             \(withoutDrills)
             """
     }
@@ -140,8 +191,8 @@ package struct Schedule: Hashable, Sendable {
         Description=When the delivery system \(wish.system) is snapshotted
 
         [Timer]
-        OnCalendar=*-*-* \(two(wish.hour)):\(two(wish.minute)):00
-        RandomizedDelaySec=\(wish.randomDelay)m
+        OnCalendar=*-*-* \(two(wish.time.hour)):\(two(wish.time.minute)):00
+        RandomizedDelaySec=\(wish.time.randomDelay)m
         # A night that was slept through is made up for.
         Persistent=true
 
@@ -154,13 +205,13 @@ package struct Schedule: Hashable, Sendable {
     private static func crontab(_ wish: Wish) -> String {
         let words = command(wish).map { shellWord($0) }.joined(separator: " ").replacing("%", with: "\\%")
         let delay =
-            wish.randomDelay > 0
-            ? "sleep $(( $(od -An -N2 -tu2 /dev/urandom) \\% \(wish.randomDelay * 60) )); " : ""
+            wish.time.randomDelay > 0
+            ? "sleep $(( $(od -An -N2 -tu2 /dev/urandom) \\% \(wish.time.randomDelay * 60) )); " : ""
         return """
             # Written by 'understudy schedule install'. cron makes up for no night that was slept through.
             SHELL=/bin/sh
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            \(wish.minute) \(wish.hour) * * * \(wish.user) \(delay)\(words)
+            \(wish.time.minute) \(wish.time.hour) * * * \(wish.user) \(delay)\(words)
 
             """
     }

@@ -1,34 +1,31 @@
-package import Capture
+internal import Capture
 internal import Drivers
 internal import FileTree
-package import Git
+internal import Git
 package import GitStore
-package import Sealing
+internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
 
 /// Finds single items in a snapshot, and says what restoring them into the live system would do; touches nothing.
 package struct ItemPlanner {
-    private let system: DeliverySystem
-    private let store: SnapshotStore
-    private let reader: ObjectReader
-    private let identities: [Identity]?
+    private let origin: RestoreOrigin
 
-    /// A planner for a system and its store; `identities` open what is sealed.
-    package init(
-        _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, identities: [Identity]?
-    ) {
-        self.system = system
-        self.store = store
-        self.reader = reader
-        self.identities = identities
+    /// A planner of items that come from `origin`.
+    package init(_ origin: RestoreOrigin) {
+        self.origin = origin
     }
 
-    /// Where an item is.
+    /// Where a part of an item is.
     private struct Place {
         var component: CapturedComponent
         var root: Root
+        /// The path below the root; the root itself for packages of one that is rebuilt.
         var path: EntryPath
+        /// What becomes of what stands there.
+        var change = RestorePlan.RootPlan.Single.replace
+        /// The packages that come back, of a root that is rebuilt.
+        var packages: [String] = []
         var live: FilePath { FilePath(root.path).pushing(FilePath(bytes: path.bytes)) }
     }
 
@@ -37,70 +34,122 @@ package struct ItemPlanner {
     /// Throws a ``RestoreFailure`` when the snapshot does not hold an item, a `SealingFailure` when it is sealed and no
     /// identity opens it.
     package func plan(_ stored: StoredSnapshot, _ request: RestoreRequest) async throws -> RestorePlan {
+        var plan = RestorePlan(
+            snapshot: stored.snapshot, components: [], roots: [], refusals: [], warnings: [], restarts: [])
         var places: [Place] = []
-        let capture = SystemCapture(system, store: store, identities: identities)
+        let capture = origin.capture
         for item in request.items {
-            let found = try place(of: item, in: stored, capture)
-            guard
-                !places.contains(where: {
-                    $0.live.starts(with: found.live) || found.live.starts(with: $0.live)
-                })
-            else {
-                throw RestoreFailure(
-                    .refused, "\(item) lies in another item, or is given twice",
-                    hint: "name the outer one only")
+            for found in try await self.places(of: item, in: stored, capture, &plan) {
+                // Packages of one environment come back together.
+                if !found.packages.isEmpty,
+                    let index = places.firstIndex(where: { $0.live == found.live && !$0.packages.isEmpty })
+                {
+                    places[index].packages += found.packages
+                    continue
+                }
+                guard
+                    !places.contains(where: {
+                        $0.live.starts(with: found.live) || found.live.starts(with: $0.live)
+                    })
+                else {
+                    throw RestoreFailure(
+                        .refused, "\(item) lies in another item, or is given twice",
+                        hint: "name the outer one only")
+                }
+                places.append(found)
             }
-            places.append(found)
         }
         let names = Set(places.map(\.component.name))
-        let components = stored.snapshot.components.filter { names.contains($0.name) }
-        var plan = RestorePlan(
-            snapshot: stored.snapshot, components: components, roots: [], refusals: [], warnings: [],
-            restarts: [])
-        plan.openings = try RestorePlanner(system, store: store, reader: reader, identities: identities)
-            .openings(of: components, in: stored)
+        plan.components = stored.snapshot.components.filter { names.contains($0.name) }
+        plan.openings = try RestorePlanner(origin)
+            .openings(of: plan.components, in: stored)
         for place in places { try look(at: place, stored, request, &plan) }
-        for captured in components {
-            guard let lifecycle = system.driver(of: captured.name)?.lifecycle else { continue }
-            if try await lifecycle.isRunning() { plan.restarts.append(captured.name) }
+        for captured in plan.components {
+            try await lookHowItTakesEffect(
+                captured, places.filter { $0.component.name == captured.name }, request, &plan)
         }
         for place in places where !plan.restarts.contains(place.component.name) {
             plan.refusals += try RestorePlanner.refusals(ofHoldersBelow: place.live)
         }
+        for path in plan.derived where !plan.restarts.contains(path.component) {
+            plan.refusals += try RestorePlanner.refusals(ofHoldersBelow: path.path)
+        }
         return plan
+    }
+
+    /// By a reload where the driver can, else by a restart of what runs.
+    private func lookHowItTakesEffect(
+        _ captured: CapturedComponent, _ places: [Place], _ request: RestoreRequest, _ plan: inout RestorePlan
+    ) async throws {
+        guard let driver = origin.system.driver(of: captured.name) else { return }
+        if request.starts, let reloading = driver.reloading {
+            switch try await reloading.way(for: places.map { ($0.root.name, $0.path) }) {
+            case .idle: break
+            case .reload(let words, let targets):
+                plan.reloads.append(.init(component: captured.name, words: words, targets: targets))
+                return
+            case .restart(let reason):
+                plan.warnings.append("\(captured.name) cannot take it up while it runs: \(reason)")
+            }
+        }
+        guard let lifecycle = driver.lifecycle else { return }
+        if try await lifecycle.isRunning() { plan.restarts.append(captured.name) }
     }
 
     // MARK: Finding
 
-    private func place(
-        of item: RestoreItem, in stored: StoredSnapshot, _ capture: SystemCapture
-    ) throws -> Place {
+    private func places(
+        of item: RestoreItem, in stored: StoredSnapshot, _ capture: SystemCapture, _ plan: inout RestorePlan
+    ) async throws -> [Place] {
         for captured in stored.snapshot.components {
-            guard let driver = system.driver(of: captured.name),
-                let state = capture.state(captured.name, of: stored, reader)
+            guard let driver = origin.system.driver(of: captured.name),
+                let state = capture.state(captured.name, of: stored, origin.reader)
             else { continue }
-            let roots = RestorePlanner.places(captured, driver, nil).filter { $0.kind == .directory }
+            let roots = RestorePlanner.places(captured, driver, nil)
+            let directories = roots.filter { $0.kind == .directory }
             let found: (root: Root, path: EntryPath)?
             switch item.kind {
-            case .file: found = Self.place(ofFile: FilePath(item.name).lexicallyNormalized(), roots)
-            case .repository: found = try place(ofRepository: item.name, state.source, roots)
-            case .job:
-                let file = try driver.inventory(of: state.source).items
-                    .first { $0.kind == "job" && $0.name == item.name }?.files.first
-                found = try file.flatMap { file in
-                    try roots.first { try state.source.contents(root: $0.name, path: file) != nil }
-                        .map { ($0, file.parent) }
-                }
+            case .file:
+                found = Self.place(ofFile: FilePath(item.name).lexicallyNormalized(), directories)
+            case .repository: found = try place(ofRepository: item.name, state.source, directories)
+            case .job, .plugin, .builder:
+                guard let single = try await driver.item(item.kind.rawValue, item.name, in: state.source),
+                    let root = roots.first(where: { $0.name == single.root })
+                else { continue }
+                plan.warnings += single.warnings
+                plan.refusals += single.refusals
+                return places(of: single, in: root, captured, &plan)
             }
             if let found, !found.path.isRoot {
-                return Place(component: captured, root: found.root, path: found.path)
+                return [Place(component: captured, root: found.root, path: found.path)]
             }
         }
+        let hint =
+            switch item.kind {
+            case .file:
+                "give a path below what a component captures; a whole component is restored with --component"
+            case .job, .plugin, .builder, .repository:
+                "'understudy diff \(stored.reference.id)' and 'log' name what there was, and when it went"
+            }
         throw RestoreFailure(
-            .refused, "the snapshot \(stored.reference.id) has no \(item)",
-            hint: item.kind == .file
-                ? "give a path below what a component captures; a whole component is restored with --component"
-                : "'understudy diff \(stored.reference.id)' and 'log' name what there was, and when it went")
+            .refused, "the snapshot \(stored.reference.id) has no \(item)", hint: hint)
+    }
+
+    private func places(
+        of single: SingleItem, in root: Root, _ captured: CapturedComponent, _ plan: inout RestorePlan
+    ) -> [Place] {
+        var places = single.paths.map { Place(component: captured, root: root, path: $0) }
+        places += single.leftovers.map {
+            Place(component: captured, root: root, path: $0, change: .remove)
+        }
+        if !single.packages.isEmpty {
+            places.append(
+                Place(component: captured, root: root, path: .root, packages: single.packages))
+        }
+        plan.derived += single.derived.map {
+            (captured.name, FilePath(root.path).pushing(FilePath(bytes: $0.bytes)))
+        }
+        return places
     }
 
     private static func place(ofFile path: FilePath, _ roots: [Root]) -> (Root, EntryPath)? {
@@ -125,9 +174,19 @@ package struct ItemPlanner {
     private func look(
         at place: Place, _ stored: StoredSnapshot, _ request: RestoreRequest, _ plan: inout RestorePlan
     ) throws {
+        let isThere = try Files.exists(place.live)
+        guard place.packages.isEmpty, place.change != .remove else {
+            plan.roots.append(
+                .init(
+                    component: place.component.name, root: place.root, create: 0, replace: 0,
+                    delete: place.change == .remove ? 1 : 0, keep: 0, bytes: 0, isThere: isThere,
+                    only: place.packages.isEmpty ? place.path : nil, single: place.change,
+                    packages: place.packages))
+            return
+        }
         guard let tree = stored.tree(of: place.component.name) else { return }
         let digest = place.component.manifests[place.root.name] ?? "none"
-        let content = try StoredRoot(place.root.name, in: tree, digest: digest, with: reader)
+        let content = try StoredRoot(place.root.name, in: tree, digest: digest, with: origin.reader)
         let key = "\(place.component.name)/\(place.root.name)"
         plan.contents[key] = content
         plan.owners[key] = OwnerMap(try content.survey())
@@ -138,12 +197,11 @@ package struct ItemPlanner {
                 hint: "'understudy show \(stored.reference.id)' says what it holds")
         }
         let beside = FilePath(place.root.path).removingLastComponent()
-        let isThere = try Files.exists(place.live)
         plan.roots.append(
             .init(
                 component: place.component.name, root: place.root, create: isThere ? 0 : size.entries,
                 replace: isThere ? size.entries : 0, delete: 0, keep: 0, bytes: size.bytes, isThere: isThere,
-                only: place.path))
+                only: place.path, single: place.change))
         if try !Files.isDirectory(parent) {
             plan.refusals.append(
                 Refusal(
@@ -177,9 +235,9 @@ package struct ItemPlanner {
     private func checkRepositories(_ place: Place, _ stored: StoredSnapshot, _ plan: inout RestorePlan) throws
     {
         guard let tree = stored.tree(of: place.component.name),
-            let entry = try reader.entry(SourcesLock.name, of: tree)
+            let entry = try origin.reader.entry(SourcesLock.name, of: tree)
         else { return }
-        for line in try SourcesLock(reader.contents(entry.id, .blob)).lines
+        for line in try SourcesLock(origin.reader.contents(entry.id, .blob)).lines
         where line.repository.root == place.root.name && line.repository.path != place.path
             && place.path.isAtOrBelow(line.repository.path)
         {
@@ -199,12 +257,12 @@ package struct ItemPlanner {
             guard let entry = directory.children.first(where: { $0.path == here }) else { return nil }
             guard entry.kind == .directory else { return here == path ? (1, entry.size) : nil }
             directory = try root.directory(
-                entry, in: directory, contents: StoredRoot.contents(directory, with: reader))
+                entry, in: directory, contents: StoredRoot.contents(directory, with: origin.reader))
         }
         var size = (entries: 1, bytes: Int64(0))
         var waiting = [directory]
         while let next = waiting.popLast() {
-            let contents = try StoredRoot.contents(next, with: reader)
+            let contents = try StoredRoot.contents(next, with: origin.reader)
             for child in next.children {
                 size.entries += 1
                 size.bytes += child.size

@@ -54,6 +54,10 @@ package struct Journal: Codable, Sendable {
     package var stagingDirectories: [String]
     /// The components that were running before.
     package var running: [String]
+    /// Components that go on running and read what is exchanged again; nil in a journal of a version that had none.
+    package var reloads: [Reload]?
+    /// What components make from what is exchanged, by its paths: removed with every exchange, in either direction.
+    package var derived: [String]?
     /// When it began, ISO 8601 in UTC.
     package var started: String
 

@@ -1,9 +1,9 @@
-package import Capture
+internal import Capture
 package import Drivers
 internal import FileTree
-package import Git
+internal import Git
 package import GitStore
-package import Sealing
+internal import Sealing
 internal import SnapshotModel
 package import SystemPackage
 
@@ -12,19 +12,11 @@ package import SystemPackage
 ///
 /// Only reads the store and touches nothing of production.
 package struct Materialisation: Sendable {
-    private let system: DeliverySystem
-    private let store: SnapshotStore
-    private let reader: ObjectReader
-    private let identities: [Identity]?
+    private let origin: RestoreOrigin
 
-    /// A materialisation from a store; `identities` open what is sealed.
-    package init(
-        _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, identities: [Identity]?
-    ) {
-        self.system = system
-        self.store = store
-        self.reader = reader
-        self.identities = identities
+    /// A materialisation of what is in `origin`.
+    package init(_ origin: RestoreOrigin) {
+        self.origin = origin
     }
 
     /// Writes a component to `directory/<root>`; what is rebuilt stays to be made, from the artifacts that lie beside.
@@ -39,19 +31,20 @@ package struct Materialisation: Sendable {
         let request = RestoreRequest(
             components: [component], destination: directory, starts: false, resumesWork: false,
             allowsPartial: true, author: "")
-        let plan = try await RestorePlanner(system, store: store, reader: reader, identities: identities)
+        let plan = try await RestorePlanner(origin)
             .plan(stored, request)
         if let refusal = plan.refusals.first {
             throw RestoreFailure(.refused, refusal.reason, hint: refusal.hint)
         }
         var staging = Staging(
-            system, store: store, reader: reader, stored: stored, plan: plan, scratch: directory,
+            origin.system, store: origin.store, reader: origin.reader, stored: stored, plan: plan,
+            scratch: directory,
             resumesWork: false, progress: progress)
         for root in plan.roots {
             try Files.makeDirectories(FilePath(root.root.path).removingLastComponent(), mode: 0o700)
         }
         for captured in plan.components {
-            let places = system.driver(of: captured.name)?.places() ?? []
+            let places = origin.system.driver(of: captured.name)?.places() ?? []
             try await staging.write(
                 captured,
                 to: plan.roots.map { planned in

@@ -40,7 +40,8 @@ package enum Recovery {
             return nil
         }
         let components = journal.components.union(journal.running)
-        for (component, driver) in system.components.reversed() where components.contains(component.name) {
+        for (component, driver) in system.components.reversed()
+        where components.contains(component.name) && !journal.keepsRunning(component.name) {
             // It may have been started on the restored tree already, and must not run while that is taken away.
             if let lifecycle = driver.lifecycle, try await lifecycle.isRunning() {
                 try await lifecycle.stop()
@@ -49,6 +50,13 @@ package enum Recovery {
         // Before the exchange nothing was applied, and what is still being made may have no place in production yet.
         var notes = journal.phase == .exchanging ? try await journal.unapply(in: system) : []
         for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
+        try journal.removeDerived()
+        do {
+            // It may have read what is taken away again.
+            try await journal.reload(in: system, progress: { _ in })
+        } catch let failure as DriverFailure {
+            notes.append("\(failure); \(failure.hint)")
+        }
         notes += try await journal.removeStaging(in: system)
         journal.phase = .undone
         try journal.write(local)

@@ -29,6 +29,8 @@ package final class RestoreEngine {
     private var unlooked: Set<String> = []
     private var journal: Journal
     private var staging: Staging
+    /// Places of single items that go away.
+    private var removals: [Journal.Place] = []
 
     /// How long a component may take until it serves.
     private static let readyLimit = Duration.seconds(180)
@@ -117,15 +119,27 @@ package final class RestoreEngine {
                 let beside = directory.appending(
                     ".understudy-\(stored.reference.id)-\(journal.stagingDirectories.count)")
                 let name = live.lastComponent?.string ?? "root"
-                roots.append(
-                    .init(
-                        root: root.root, staged: isProduction ? beside.appending(name) : live,
-                        live: root.isThere ? live : nil, only: root.only))
+                let staged = isProduction ? beside.appending(name) : live
+                switch root.single {
+                case .replace:
+                    roots.append(
+                        .init(
+                            root: root.root, staged: staged, live: root.isThere ? live : nil, only: root.only)
+                    )
+                case .remove:
+                    removals.append(
+                        .init(
+                            component: captured.name, root: root.root.name, live: root.target.string,
+                            other: staged.appending(root.only).string, inode: Journal.Place.nothing))
+                }
                 guard isProduction else { continue }
                 journal.stagingDirectories.append(beside.string)
                 try journal.write(store.localDirectory)
                 try Files.removeTree(beside)
                 try Files.makeDirectory(beside, mode: 0o700)
+                if root.single == .remove {
+                    try Files.makeDirectories(staged.appending(root.only).removingLastComponent())
+                }
             }
             let application = system.driver(of: captured.name)?.application
             // Beside production, what a driver would put in place is for people to look at.
@@ -185,6 +199,9 @@ package final class RestoreEngine {
                             other: staged.string, inode: inode))
                 }
             }
+            journal.places += removals
+            journal.reloads = plan.reloads
+            journal.derived = plan.derived.map(\.path.string)
             try syncStaged()
             journal.phase = .exchanging
             try journal.write(store.localDirectory)
@@ -193,6 +210,7 @@ package final class RestoreEngine {
                     try await applied.application(in: system).apply(applied.record)
                 }
                 for place in journal.places { try Journal.exchange(place, restored: true) }
+                try journal.removeDerived()
             }
             if request.starts {
                 try await start()
@@ -238,6 +256,7 @@ package final class RestoreEngine {
 
     private func stop() async throws {
         for name in (plan.components.map(\.name) + plan.dependents).reversed() {
+            guard !plan.reloads.contains(where: { $0.component == name }) else { continue }
             guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
             guard try await lifecycle.isRunning() else { continue }
             progress("stopping \(name)")
@@ -250,11 +269,18 @@ package final class RestoreEngine {
     private func fix() async throws {
         for component in staging.components {
             guard let driver = system.driver(of: component.captured.name) else { continue }
-            // Of single items only a job has what a driver must look after: its build numbers.
-            guard request.items.isEmpty || request.items.contains(where: { $0.kind == .job }) else {
+            guard !request.items.isEmpty else {
+                fixes += try await driver.afterRestore(component)
                 continue
             }
-            fixes += try await driver.afterRestore(component)
+            // Of single items only a job has what a driver must look after: its build numbers.
+            guard request.items.contains(where: { $0.kind == .job }) else { continue }
+            // Several items of one root lie apart.
+            for root in component.roots {
+                var part = component
+                part.roots = [root]
+                fixes += try await driver.afterRestore(part)
+            }
         }
     }
 
@@ -269,8 +295,14 @@ package final class RestoreEngine {
     }
 
     private func start() async throws {
+        if !plan.reloads.isEmpty {
+            try await step("reload") { try await journal.reload(in: system, progress: progress) }
+        }
         for name in plan.components.map(\.name) + plan.dependents {
             guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
+            // A single item is no reason to start what did not run.
+            guard request.items.isEmpty || journal.running.contains(name) || journal.keepsRunning(name)
+            else { continue }
             do {
                 try await start(name, lifecycle)
             } catch {
@@ -286,8 +318,10 @@ package final class RestoreEngine {
     }
 
     private func start(_ name: String, _ lifecycle: any Lifecycle) async throws {
-        progress("starting \(name)")
-        try await step("start \(name)") { try await lifecycle.start() }
+        if !journal.keepsRunning(name) {
+            progress("starting \(name)")
+            try await step("start \(name)") { try await lifecycle.start() }
+        }
         try await step("ready \(name)") { try await lifecycle.waitUntilReady(limit: Self.readyLimit) }
         let problems = try await lifecycle.problems()
         guard problems.isEmpty else {
@@ -315,14 +349,23 @@ package final class RestoreEngine {
     /// Puts the old trees back after a failure, starts what was running, and says so.
     private func putBack(_ failure: any Error) async -> any Error {
         progress("failed; putting the old system back")
+        var untaken: DriverFailure?
         do {
             let names = plan.components.map(\.name) + plan.dependents
             for name in names.reversed() {
-                guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
+                guard !journal.keepsRunning(name), let lifecycle = system.driver(of: name)?.lifecycle else {
+                    continue
+                }
                 if try await lifecycle.isRunning() { try await lifecycle.stop() }
             }
             for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
             if journal.phase == .exchanging {
+                try journal.removeDerived()
+                do {
+                    try await journal.reload(in: system, progress: progress)
+                } catch let failure as DriverFailure {
+                    untaken = failure
+                }
                 for line in try await journal.unapply(in: system) { progress(line) }
             }
             try await removeStaged()
@@ -334,6 +377,13 @@ package final class RestoreEngine {
                 .failed, "\(failure); and the old system could not be put back: \(error)",
                 hint: "run 'understudy restore' again: it finds the journal and puts the old trees back first"
             )
+        }
+        if let untaken {
+            // What was loaded in part may not let itself be loaded again; only the driver knows what helps.
+            return RestoreFailure(
+                .failed,
+                "\(failure) (the old files are back, and it does not take them up either: \(untaken))",
+                hint: untaken.hint)
         }
         let hint: String
         switch failure {

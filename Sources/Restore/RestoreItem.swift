@@ -1,5 +1,5 @@
 /// One thing of a system that can be restored by itself: `file:/etc/nginx/nginx.conf`, `repository:sources/tools.git`,
-/// `job:folder/deploy`.
+/// `job:folder/deploy`, `plugin:git`, `builder:deploy`.
 package struct RestoreItem: Hashable, Sendable, CustomStringConvertible {
     /// What it is.
     package enum Kind: String, CaseIterable, Sendable {
@@ -9,6 +9,10 @@ package struct RestoreItem: Hashable, Sendable, CustomStringConvertible {
         case repository
         /// A job of a CI tool with its builds, by its full name.
         case job
+        /// A plugin of a CI tool: an archive with its marks, or a package of its environment.
+        case plugin
+        /// A builder of a CI tool whose configuration is a program: the files that define it.
+        case builder
     }
 
     /// What it is.

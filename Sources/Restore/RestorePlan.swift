@@ -26,6 +26,18 @@ package struct RestorePlan: Sendable {
         package var isThere: Bool
         /// The path below the root that is restored alone; nil for all of the root.
         package var only: EntryPath?
+        /// What becomes of a path that is restored alone.
+        package var single = Single.replace
+        /// The packages that come back of a root that is rebuilt, all others staying as they are; empty for all of them.
+        package var packages: [String] = []
+
+        /// What becomes of what stands at a path that is restored alone.
+        package enum Single: Sendable {
+            /// The snapshot's takes its place.
+            case replace
+            /// It goes away: the snapshot has nothing there.
+            case remove
+        }
 
         /// What is exchanged: the root, or what lies at ``only`` in it.
         package var target: FilePath { FilePath(root.path).appending(only) }
@@ -45,7 +57,11 @@ package struct RestorePlan: Sendable {
     package var warnings: [String]
     /// Components that will be stopped and started.
     package var restarts: [String]
-    /// Those among them that are not restored: they need something that is exchanged below them, as a database.
+    /// Components that take single items up while they run.
+    package var reloads: [Reload] = []
+    /// What components make by themselves from what is exchanged: it is removed with the exchange.
+    package var derived: [(component: String, path: FilePath)] = []
+    /// Those that restart and are not restored: they need something that is exchanged below them, as a database.
     package var dependents: [String] = []
     /// What the snapshot holds of each root that is not rebuilt, by component and root; not printed.
     package var contents: [String: StoredRoot] = [:]
@@ -73,6 +89,16 @@ extension FilePath {
     func appending(_ only: EntryPath?) -> FilePath {
         only.map { pushing(FilePath(bytes: $0.bytes)) } ?? self
     }
+}
+
+/// A running component that takes exchanged files up without a restart.
+package struct Reload: Codable, Hashable, Sendable {
+    /// The component.
+    package var component: String
+    /// What it reads again, in words.
+    package var words: String
+    /// The same in the driver's words.
+    package var targets: [String]
 }
 
 /// What somebody asks of a restore.

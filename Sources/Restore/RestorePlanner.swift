@@ -1,27 +1,19 @@
-package import Capture
+internal import Capture
 internal import Drivers
 internal import FileTree
-package import Git
+internal import Git
 package import GitStore
-package import Sealing
+internal import Sealing
 package import SnapshotModel
 internal import SystemPackage
 
 /// Looks at a snapshot and at what is there now, and says what a restore would do; touches nothing.
 package struct RestorePlanner: Sendable {
-    private let system: DeliverySystem
-    private let store: SnapshotStore
-    private let reader: ObjectReader
-    private let identities: [Identity]?
+    private let origin: RestoreOrigin
 
-    /// A planner for a system and its store; `identities` open what is sealed.
-    package init(
-        _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, identities: [Identity]?
-    ) {
-        self.identities = identities
-        self.system = system
-        self.store = store
-        self.reader = reader
+    /// A planner of restores from `origin`.
+    package init(_ origin: RestoreOrigin) {
+        self.origin = origin
     }
 
     /// Makes the plan.
@@ -35,10 +27,10 @@ package struct RestorePlanner: Sendable {
             restarts: [])
         plan.openings = try openings(of: components, in: stored)
         plan.accounts = request.accounts
-        let capture = SystemCapture(system, store: store, identities: identities)
+        let capture = origin.capture
         for captured in components {
-            guard let driver = system.driver(of: captured.name),
-                let state = capture.state(captured.name, of: stored, reader)
+            guard let driver = origin.system.driver(of: captured.name),
+                let state = capture.state(captured.name, of: stored, origin.reader)
             else { continue }
             plan.refusals += try await driver.preflight(state.source, captured: captured)
             plan.warnings += warnings(captured)
@@ -99,9 +91,9 @@ package struct RestorePlanner: Sendable {
     /// Adds what runs on something that is exchanged below it: sessions with a database, say, would end in the middle.
     private func addDependents(_ plan: inout RestorePlan) async throws {
         let restored = Set(plan.components.map(\.name))
-        for name in system.dependents(of: Set(plan.applications.map(\.component)))
+        for name in origin.system.dependents(of: Set(plan.applications.map(\.component)))
         where !restored.contains(name) {
-            guard try await system.driver(of: name)?.lifecycle?.isRunning() == true else { continue }
+            guard try await origin.system.driver(of: name)?.lifecycle?.isRunning() == true else { continue }
             plan.dependents.append(name)
             plan.restarts.append(name)
             plan.warnings.append(
@@ -116,7 +108,7 @@ package struct RestorePlanner: Sendable {
         var openings: [String: SealedOpening] = [:]
         for captured in components where captured.sealing != nil {
             guard let tree = stored.tree(of: captured.name) else { continue }
-            guard let identities else {
+            guard let identities = origin.identities else {
                 throw SealingFailure(
                     .noKeyFits,
                     "the snapshot \(stored.reference.id) is sealed, and there is no identity to open it with",
@@ -124,7 +116,8 @@ package struct RestorePlanner: Sendable {
                         "give the recovery key that 'understudy init' showed: --identity FILE, or $UNDERSTUDY_IDENTITY"
                 )
             }
-            let sealer = try store.sealer(of: captured, in: tree, identities: identities, with: reader)
+            let sealer = try origin.store.sealer(
+                of: captured, in: tree, identities: identities, with: origin.reader)
             if let sealer {
                 openings[captured.name] = SealedOpening(identities: identities, sealer: sealer)
             }
@@ -150,7 +143,7 @@ package struct RestorePlanner: Sendable {
                 .refused, "the snapshot \(stored.reference.id) has no component '\(name)'",
                 hint: "it has \(all.map(\.name).joined(separator: ", "))")
         }
-        for captured in all where system.driver(of: captured.name) == nil {
+        for captured in all where origin.system.driver(of: captured.name) == nil {
             guard request.components.isEmpty || request.components.contains(captured.name) else { continue }
             throw RestoreFailure(
                 .refused,
@@ -169,7 +162,8 @@ package struct RestorePlanner: Sendable {
             let index =
                 left.firstIndex { captured in
                     let after =
-                        system.components.first { $0.component.name == captured.name }?.component.after ?? []
+                        origin.system.components.first { $0.component.name == captured.name }?.component.after
+                        ?? []
                     return !after.contains { waiting.contains($0) && $0 != captured.name }
                 } ?? left.startIndex
             ordered.append(left.remove(at: index))
@@ -203,7 +197,7 @@ package struct RestorePlanner: Sendable {
         _ component: String, _ stored: StoredSnapshot, _ capture: SystemCapture
     ) async -> (difference: Difference?, failure: String?) {
         do {
-            return (try await capture.drift(since: stored, component: component, reader: reader), nil)
+            return (try await capture.drift(since: stored, component: component, reader: origin.reader), nil)
         } catch {
             // A lost system cannot be compared, and a restore is for lost systems: everything counts as new.
             return (nil, "what is there now cannot be compared with the snapshot: \(error)")
@@ -223,7 +217,7 @@ package struct RestorePlanner: Sendable {
                 "\(captured.name)/\(place.name) is made again at \(place.path), from locks and archives")
         } else {
             let stored = try StoredRoot(
-                place.name, in: tree, digest: captured.manifests[place.name] ?? "none", with: reader)
+                place.name, in: tree, digest: captured.manifests[place.name] ?? "none", with: origin.reader)
             let survey = try stored.survey()
             plan.contents["\(captured.name)/\(place.name)"] = stored
             plan.owners["\(captured.name)/\(place.name)"] = OwnerMap(

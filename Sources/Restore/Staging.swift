@@ -72,10 +72,11 @@ struct Staging {
         try Files.makeDirectories(artifacts, mode: 0o700)
         try ArtifactWriter(reader, opening: plan.openings[captured.name], format: stored.snapshot.format)
             .write(captured, in: tree, to: artifacts)
-        components.append(
-            StagedComponent(
-                captured: captured, roots: roots, artifacts: artifacts, resumesWork: resumesWork,
-                capturedHost: stored.snapshot.host))
+        var component = StagedComponent(
+            captured: captured, roots: roots, artifacts: artifacts, resumesWork: resumesWork,
+            capturedHost: stored.snapshot.host)
+        component.packages = plan.roots.filter { $0.component == captured.name }.flatMap(\.packages)
+        components.append(component)
     }
 
     /// Lets the driver make what is rebuilt of the component that was written last; then its artifacts are dropped, unless

@@ -17,6 +17,8 @@ package struct Undo: Sendable {
         package var applied: [String]
         /// The components that are started again.
         package var started: [String]
+        /// The components that go on running and read what changed again.
+        package var reloaded: [String]
         /// What people should know.
         package var notes: [String]
     }
@@ -40,7 +42,8 @@ package struct Undo: Sendable {
     private func report(of journal: Journal, _ notes: [String]) -> Report {
         Report(
             snapshot: journal.snapshot, paths: journal.places.map(\.live),
-            applied: (journal.applied ?? []).map(\.component), started: journal.running, notes: notes)
+            applied: (journal.applied ?? []).map(\.component), started: journal.running,
+            reloaded: (journal.reloads ?? []).map(\.component), notes: notes)
     }
 
     /// Takes the last restore back.
@@ -55,7 +58,8 @@ package struct Undo: Sendable {
                 hint: "restore the snapshot of before instead: 'understudy snapshots' lists it")
         }
         let components = journal.components.union(journal.running)
-        for (component, driver) in system.components.reversed() where components.contains(component.name) {
+        for (component, driver) in system.components.reversed()
+        where components.contains(component.name) && !journal.keepsRunning(component.name) {
             guard let lifecycle = driver.lifecycle, try await lifecycle.isRunning() else { continue }
             progress("stopping \(component.name)")
             try await lifecycle.stop()
@@ -65,6 +69,12 @@ package struct Undo: Sendable {
         progress("exchanging")
         var notes = try await journal.unapply(in: system)
         for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
+        try journal.removeDerived()
+        do {
+            try await journal.reload(in: system, progress: progress)
+        } catch let failure as DriverFailure {
+            notes.append("the old files are back, and not taken up: \(failure); \(failure.hint)")
+        }
         journal.phase = .undone
         try journal.write(store.localDirectory)
         for (component, driver) in system.components where journal.running.contains(component.name) {

@@ -95,7 +95,8 @@ package struct Shadows {
         self.driver = driver
         source.progress("writing \(source.stored.reference.id) into a shadow")
         var (staged, _) = try await Materialisation(
-            source.system, store: source.store, reader: source.reader, identities: source.identities
+            RestoreOrigin(
+                source.system, store: source.store, reader: source.reader, identities: source.identities)
         ).write(
             source.component, of: source.stored, to: workspace.directory.appending("snapshot"),
             verifies: verifies,
@@ -158,7 +159,8 @@ package struct Shadows {
                 captured.roots.allSatisfy({ $0.kind == .directory })
             else { continue }
             let (staged, _) = try await Materialisation(
-                source.system, store: source.store, reader: source.reader, identities: source.identities
+                RestoreOrigin(
+                    source.system, store: source.store, reader: source.reader, identities: source.identities)
             ).write(
                 captured.name, of: source.stored, to: workspace.directory.appending("neighbours"),
                 verifies: false, progress: { _ in })

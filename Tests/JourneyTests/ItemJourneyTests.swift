@@ -92,7 +92,7 @@ import Testing
                     "in which \(directory)/tree/sub/deep/a.conf would stand"
                 ),
                 ("job:none", 7, "has no job:none"), ("file:tree/sub", 64, "is no item"),
-                ("builder:x", 64, "is no item"),
+                ("builder:x", 7, "has no builder:x"), ("worker:x", 64, "is no item"),
             ] {
                 let found = try await runner.run("restore", "--only", item)
                 #expect(

@@ -224,7 +224,20 @@ import Testing
             #expect(try !Files.exists(directory.appending("units")))
             for _ in 0..<2 { #expect(try await schedule("install", ["--at", "03:30"]).status == 0) }
             #expect(try await schedule("show", ["--at", "03:30"]).status == 0)
+            // Without options it is what is installed that counts, also when it is installed again.
+            #expect(try await schedule("show").status == 0)
+            #expect(try await schedule("install").status == 0)
+            #expect(try await schedule("show", ["--at", "03:30"]).status == 0)
+            #expect(try await schedule("show", ["--at", "03:31"]).output.contains("other than"))
+            // A copy in a directory must be written to.
+            try await world.runner.succeed("remote", "add", "shelf", directory.appending("shelf.git").string)
             #expect(try await schedule("show").output.contains("other than"))
+            let copy = try await schedule("install", ["--dry-run", "--user", "nobody"])
+            #expect(copy.output.contains("ReadWritePaths=-\(directory)/shelf.git\n"), "\(copy.output)")
+            #expect(
+                copy.output.contains("\nUser=nobody\n")
+                    && copy.output.contains("RequiresMountsFor=\(directory)/tree.git\n"))
+            #expect(try await schedule("install", ["--user", "nobody-there"]).status == 64)
             #expect(try await schedule("remove").status == 0)
             #expect(try await schedule("remove").output == "nothing is scheduled\n")
             #expect(try await schedule("install", ["--at", "25:00"]).status == 64)

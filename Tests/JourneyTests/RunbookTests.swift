@@ -25,10 +25,23 @@ struct RunbookTests {
             try await runner.succeed("remote", "add", "offsite", directory.appending("copy.git").string)
             try await runner.succeed("runbook", "--output", "page.md")
             let page = String(decoding: try Files.read(directory.appending("page.md")), as: UTF8.self)
-            #expect(page.contains("As measured on"))
+            #expect(page.contains("As measured by a drill on"))
             #expect(page.contains("restore --from \(directory)/copy.git --identity KEYFILE"))
             #expect(page.contains("It was last seen to open a snapshot on"))
-            #expect(page.contains("| etc | files |") || page.contains("| files |"))
+            #expect(
+                page.contains("| after (min:s) | step | took |") && page.contains("| etc | files |"),
+                "\(page)")
+
+            // What a real restore took is newer, and says it better.
+            try await runner.succeed("restore")
+            try await runner.succeed(
+                "runbook", "--format", "html", "--key-place", "the safe <12>", "--output", "page.html")
+            let html = String(decoding: try Files.read(directory.appending("page.html")), as: UTF8.self)
+            for words in [
+                "by a restore of production", "the safe &lt;12&gt;", "<td>0:00</td><td>stage</td>",
+                "<pre>understudy restore --from \(directory)/copy.git --identity KEYFILE</pre>",
+            ] { #expect(html.contains(words), "\(words): \(html)") }
+            #expect(!html.contains("<script") && html.ranges(of: "<h2>").count == 5)
         }
     }
 }

@@ -97,8 +97,10 @@ private struct DumpDriver: Driver {
             let request = RestoreRequest(
                 components: [], destination: directory.appending("out"), starts: false, resumesWork: false,
                 allowsPartial: false, author: "t <t@t>")
-            let plan = try await RestorePlanner(system, store: store, reader: reader, identities: [identity])
-                .plan(stored, request)
+            let plan = try await RestorePlanner(
+                RestoreOrigin(system, store: store, reader: reader, identities: [identity])
+            )
+            .plan(stored, request)
             _ = try await RestoreEngine(
                 system, store: store, reader: reader, snapshot: stored, plan: plan, request: request,
                 progress: { _ in }

@@ -163,8 +163,20 @@ import Testing
 
     private let wish = Schedule.Wish(
         system: "acme.ci", program: "/usr/local/bin/understudy", systemFile: "/etc/under study/100%.yaml",
-        user: "root",
-        hour: 2, minute: 7, randomDelay: 30, written: ["/var/lib/a b"])
+        user: "root", time: .init(hour: 2, minute: 7, randomDelay: 30), store: "/var/lib/acme.git",
+        written: ["/var/lib/a b"])
+
+    @Test(arguments: [Schedule.Kind.systemd, .cron]) func aScheduleSaysWhenItIs(kind: Schedule.Kind) {
+        for time in [
+            Schedule.Time(hour: 0, minute: 0, randomDelay: 0), .init(hour: 23, minute: 59, randomDelay: 720),
+        ] {
+            var wish = wish
+            wish.time = time
+            let found = Schedule(wish, kind: kind).files.compactMap { Schedule.Time(in: $0.text) }
+            #expect(found == [time])
+        }
+        #expect(Schedule.Time(in: "OnCalendar=weekly\n17 99 * * * root x\n") == nil)
+    }
 
     @Test(.enabled(if: (try? Files.exists("/usr/bin/systemd-analyze")) == true, "needs systemd-analyze"))
     func unitsAreWhatSystemdTakes() async throws {
@@ -199,7 +211,8 @@ import Testing
         let wide = Schedule(wish, kind: .systemd).files[0].text
         #expect(wide.contains("\nReadWritePaths=-/var/tmp\n"))
         for setting in [
-            "RestrictNamespaces", "ProtectKernelTunables", "ProtectKernelLogs", "RestrictSUIDSGID",
+            "RestrictNamespaces", "ProtectKernelTunables", "ProtectKernelLogs", "ProtectHostname",
+            "RestrictSUIDSGID",
         ] { #expect(!wide.contains("\(setting)=") && narrow.contains("\n\(setting)=yes\n")) }
     }
 

@@ -3,6 +3,7 @@ internal import Capture
 internal import Configuration
 internal import Drivers
 internal import FileTree
+internal import GitStore
 internal import Nightly
 internal import SnapshotModel
 internal import SystemPackage
@@ -17,6 +18,7 @@ struct ScheduleCommand: AsyncParsableCommand {
 
             EXAMPLE
               understudy schedule install --at 02:17
+              sudo understudy schedule install --user ci
               understudy schedule show
 
             EXIT STATUS
@@ -30,11 +32,15 @@ struct ScheduleCommand: AsyncParsableCommand {
 
 /// What the subcommands have in common.
 struct ScheduleOptions: ParsableArguments {
-    @Option(help: "When, hour and minute of this host's day.")
-    var at = "02:17"
+    @Option(help: "When, hour and minute of this host's day; else as it is installed, or 02:17.")
+    var at: String?
 
-    @Option(help: "Minutes by which the time is varied.")
-    var randomDelay = 30
+    @Option(help: "Minutes by which the time is varied; else as it is installed, or 30.")
+    var randomDelay: Int?
+
+    @Option(
+        help: "Who runs it; you when left out. Needs to read what is captured, and to write to the store.")
+    var user: String?
 
     @Option(
         help:
@@ -46,13 +52,13 @@ struct ScheduleOptions: ParsableArguments {
     var cron = false
 
     func validate() throws {
-        guard time != nil else { throw ValidationError("'\(at)' is no time of the day, as 02:17.") }
-        guard (0...720).contains(randomDelay) else {
+        if let at, time(at) == nil { throw ValidationError("'\(at)' is no time of the day, as 02:17.") }
+        guard (0...720).contains(randomDelay ?? 0) else {
             throw ValidationError("--random-delay is from 0 to 720 minutes.")
         }
     }
 
-    private var time: (hour: Int, minute: Int)? {
+    private func time(_ at: String) -> (hour: Int, minute: Int)? {
         let parts = at.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, parts.allSatisfy({ $0.count == 2 }), let hour = Int(parts[0]),
             let minute = Int(parts[1]),
@@ -62,8 +68,7 @@ struct ScheduleOptions: ParsableArguments {
     }
 
     /// The schedule that this host would have.
-    func schedule(_ session: Session) throws -> Schedule {
-        guard let time else { preconditionFailure("validated") }
+    func schedule(_ session: Session) async throws -> Schedule {
         let policy = try NotifyPolicy.read(for: session.description)
         let program = try Files.linkTarget("/proc/self/exe")
         let hasSystemd = try Files.isDirectory("/run/systemd/system")
@@ -71,16 +76,39 @@ struct ScheduleOptions: ParsableArguments {
         // Even to read a database SQLite writes beside it.
         let masters = session.description.components.filter { $0.driver == BuildbotDriver.name }
             .compactMap { $0.text("master") }
-        let written = [session.description.store.string] + textfile + masters
-        let wish = Schedule.Wish(
-            system: session.system.name, program: String(decoding: program, as: UTF8.self),
-            systemFile: try absolute(session.file).string, user: Accounts.userName(Accounts.ownNumbers.user),
-            hour: time.hour,
-            minute: time.minute, randomDelay: randomDelay, written: written,
-            holdsDrills: policy.drillEvery != nil)
+        // A copy in a directory is written to by this host.
+        let copies = try await Remotes(try session.store()).list().map { remote in
+            remote.url.hasPrefix("file://") ? String(remote.url.dropFirst("file://".count)) : remote.url
+        }.filter { $0.hasPrefix("/") }
         let place = try directory.map { try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized() }
-        return Schedule(
-            wish, kind: cron || !hasSystemd && directory == nil ? .cron : .systemd, directory: place)
+        let kind = cron || !hasSystemd && directory == nil ? Schedule.Kind.cron : .systemd
+        var wish = Schedule.Wish(
+            system: session.system.name, program: String(decoding: program, as: UTF8.self),
+            systemFile: try absolute(session.file).string, user: try account(),
+            time: .init(hour: 2, minute: 17, randomDelay: 30), store: session.description.store.string,
+            written: textfile + masters + copies, holdsDrills: policy.drillEvery != nil)
+        for file in Schedule(wish, kind: kind, directory: place).files {
+            // Whoever installs it again changes what he names, and nothing else.
+            let text = try Files.readIfPresent(file.path, limit: 1 << 20).map {
+                String(decoding: $0, as: UTF8.self)
+            }
+            if let installed = text.flatMap({ Schedule.Time(in: $0) }) { wish.time = installed }
+        }
+        if let (hour, minute) = at.flatMap({ time($0) }) {
+            (wish.time.hour, wish.time.minute) = (hour, minute)
+        }
+        if let randomDelay { wish.time.randomDelay = randomDelay }
+        return Schedule(wish, kind: kind, directory: place)
+    }
+
+    private func account() throws -> String {
+        guard let user else { return Accounts.userName(Accounts.ownNumbers.user) }
+        guard Accounts.userNumber(user) != nil else {
+            throw CommandFailure(
+                .usage, "this host has no user '\(user)'",
+                hint: "name one with --user, or make it: useradd --system")
+        }
+        return user
     }
 }
 

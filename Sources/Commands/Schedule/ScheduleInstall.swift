@@ -28,19 +28,30 @@ struct ScheduleInstall: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        let wanted = try schedule.schedule(session)
+        let wanted = try await schedule.schedule(session)
         let result = try ScheduleResult(wanted, commands: wanted.commands)
         if !dryRun {
-            for file in wanted.files {
-                try Files.makeDirectories(file.path.removingLastComponent())
-                try Files.replace(file.path, with: Array(file.text.utf8), mode: 0o644)
-            }
+            for file in wanted.files { try write(file) }
             for command in wanted.commands {
                 try await Program(command[0], Array(command.dropFirst())).runSuccessfully()
             }
         }
         try session.output.result(result) {
             dryRun ? result.plan : result.files.map { "wrote \($0.path)" }.joined(separator: "\n")
+        }
+    }
+
+    private func write(_ file: Schedule.File) throws {
+        do throws(FileFailure) {
+            try Files.makeDirectories(file.path.removingLastComponent())
+            try Files.replace(file.path, with: Array(file.text.utf8), mode: 0o644)
+        } catch {
+            guard error.reason == .permissionDenied else { throw error }
+            throw CommandFailure(
+                .failed, "\(error)",
+                hint:
+                    "run it with sudo, and name who runs the night with --user; or --directory DIR writes the files for "
+                    + "somebody else to install")
         }
     }
 }

@@ -27,7 +27,7 @@ struct ScheduleRemove: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        let wanted = try schedule.schedule(session)
+        let wanted = try await schedule.schedule(session)
         var result = try ScheduleResult(wanted, commands: wanted.removal)
         result.files.removeAll { $0.found == "missing" }
         if result.files.isEmpty { result.commands = [] }

@@ -21,7 +21,7 @@ struct ScheduleShow: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        let wanted = try schedule.schedule(session)
+        let wanted = try await schedule.schedule(session)
         let result = try ScheduleResult(wanted, commands: [])
         try session.output.result(result) {
             result.files.map { "\($0.path): \(words($0.found))" }.joined(separator: "\n")

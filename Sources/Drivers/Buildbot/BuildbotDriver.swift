@@ -136,6 +136,12 @@ package struct BuildbotDriver: Driver {
             database: database)
     }
 
+    package var reloading: (any Reloading)? {
+        // A configuration that cannot be found now is loaded by a start, which says why.
+        guard let file = (try? configuration())?.path else { return nil }
+        return BuildbotReload(master: master, configuration: file.lexicallyNormalized())
+    }
+
     /// The SQLite database of the master, nil when it has another or its configuration cannot be read now.
     private var database: FilePath? {
         // Only a second source for readiness: without it the first one decides.

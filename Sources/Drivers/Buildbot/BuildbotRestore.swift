@@ -39,10 +39,11 @@ extension BuildbotDriver {
                 "cannot make \(root.root.path) again: the snapshot has no \(PythonLock.name)",
                 hint: "verify the snapshot")
         }
-        try await EnvironmentRebuild(
-            lock: PythonLock(bytes), artifacts: artifacts, staged: root.staged,
-            final: FilePath(root.root.path), captured: capturedPath("environment", staged)
-        ).run()
+        let rebuild = EnvironmentRebuild(
+            lock: try PythonLock(bytes), artifacts: artifacts, staged: root.staged,
+            final: FilePath(root.root.path), captured: capturedPath("environment", staged))
+        guard staged.packages.isEmpty else { return try await rebuild.run(packages: staged.packages) }
+        try await rebuild.run()
     }
 
     /// Adapts identity, paths and unfinished work to the place and the time of the restore.

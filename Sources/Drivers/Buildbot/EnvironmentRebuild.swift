@@ -29,12 +29,15 @@ struct EnvironmentRebuild {
         try restoreExtras()
         try rewritePaths()
         try await compile()
-        if let live = try Files.status(staged), live.owner != lock.owner || live.group != lock.group,
-            ThisHost.isRoot
-        {
-            try await Program("chown", ["-hR", "\(lock.owner):\(lock.group)", staged.string])
-                .runSuccessfully()
+        if let made = try Files.status(staged), made.owner != lock.owner || made.group != lock.group {
+            try await give(to: lock.owner, lock.group)
         }
+    }
+
+    /// Lets all of it belong to somebody, where we may.
+    func give(to owner: UInt32, _ group: UInt32) async throws {
+        guard ThisHost.isRoot else { return }
+        try await Program("chown", ["-hR", "\(owner):\(group)", staged.string]).runSuccessfully()
     }
 
     private func verifyArtifacts() throws {
@@ -48,7 +51,7 @@ struct EnvironmentRebuild {
         }
     }
 
-    private func verify(_ name: String, digest: String) throws {
+    func verify(_ name: String, digest: String) throws {
         guard try hex(SHA256.digest(Files.read(artifacts.appending(name)))) == digest else {
             throw DriverFailure(
                 "\(name) is not what \(PythonLock.name) says: its SHA-256 differs",
@@ -56,27 +59,34 @@ struct EnvironmentRebuild {
         }
     }
 
+    static let options = [
+        "install", "--quiet", "--no-index", "--no-deps", "--no-compile", "--no-warn-script-location",
+    ]
+
     private func installWheels() async throws {
-        let wheels = artifacts.appending("wheels")
+        let pip = try await installer()
+        try await python(
+            pip.program,
+            pip.arguments + Self.options + ["--find-links", artifacts.appending("wheels").string]
+                + lock.wheels.map { "\($0.name)==\($0.version)" },
+            environment: pip.environment)
+    }
+
+    /// pip for what is staged, with no settings but ours: its own if it had one, else the host's.
+    func installer() async throws -> (
+        program: FilePath, arguments: [String], environment: [String: String]
+    ) {
         let interpreter = staged.appending("bin/python")
         var environment = [
             "PIP_CONFIG_FILE": "/dev/null", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1",
             "PIP_NO_CACHE_DIR": "1", "PIP_ROOT_USER_ACTION": "ignore", "PYTHONDONTWRITEBYTECODE": "1",
         ]
-        // Its own pip if it had one, else the host's.
-        var installer = try await Interpreter.find(for: lock).path
-        var arguments = ["-m", "pip", "--python", interpreter.string]
-        if let pip = lock.pip {
-            environment["PYTHONPATH"] = artifacts.appending(pip.file).string
-            installer = interpreter
-            arguments = ["-m", "pip"]
+        guard let pip = lock.pip else {
+            let host = try await Interpreter.find(for: lock).path
+            return (host, ["-m", "pip", "--python", interpreter.string], environment)
         }
-        arguments += [
-            "install", "--quiet", "--no-index", "--no-deps", "--no-compile", "--no-warn-script-location",
-            "--find-links", wheels.string,
-        ]
-        arguments += lock.wheels.map { "\($0.name)==\($0.version)" }
-        try await python(installer, arguments, environment: environment)
+        environment["PYTHONPATH"] = artifacts.appending(pip.file).string
+        return (interpreter, ["-m", "pip"], environment)
     }
 
     private func restoreExtras() throws {
@@ -98,13 +108,16 @@ struct EnvironmentRebuild {
     }
 
     /// Scripts, activation files and `pyvenv.cfg` name the place where they were made.
-    private func rewritePaths() throws {
+    ///
+    /// With `packages`, by normalised names, only their scripts were made there.
+    func rewritePaths(of packages: Set<String>? = nil) throws {
         let binaries = staged.appending("bin")
         for name in try Files.names(binaries) {
             let file = binaries.appending(String(decoding: name, as: UTF8.self))
             guard let status = try Files.status(file), status.kind == .file else { continue }
             try rewrite(file, mode: status.mode)
         }
+        guard packages == nil else { return try rewriteRecords(of: packages) }
         let configuration = staged.appending("pyvenv.cfg")
         try rewrite(configuration, mode: 0o644)
         if lock.prompt == nil {
@@ -112,7 +125,7 @@ struct EnvironmentRebuild {
             let kept = lines.filter { !$0.hasPrefix("prompt ") }.joined(separator: "\n")
             try Files.replace(configuration, with: Array(kept.utf8))
         }
-        try rewriteRecords()
+        try rewriteRecords(of: nil)
     }
 
     private func rewrite(_ file: FilePath, mode: UInt16) throws {
@@ -122,10 +135,12 @@ struct EnvironmentRebuild {
     }
 
     /// `RECORD` holds digests and sizes of the scripts, which are others now.
-    private func rewriteRecords() throws {
+    private func rewriteRecords(of distributions: Set<String>?) throws {
         let packages = staged.appending("lib/python\(PythonEnvironment.minor(of: lock.python))/site-packages")
         for name in try Files.names(packages).map({ String(decoding: $0, as: UTF8.self) })
         where name.hasSuffix(".dist-info") {
+            let distribution = normalised(name.prefix { $0 != "-" })
+            guard distributions?.contains(distribution) ?? true else { continue }
             let record = packages.appending(name).appending("RECORD")
             guard let bytes = try Files.readIfPresent(record) else { continue }
             var isChanged = false
@@ -143,7 +158,7 @@ struct EnvironmentRebuild {
     }
 
     /// Compiles after the paths are known: a compiled module remembers where its source lies.
-    private func compile() async throws {
+    func compile() async throws {
         let arguments = [
             "-m", "compileall", "-qq", "-j", "0", "-s", staged.string, "-p", final.string,
             staged.appending("lib").string,
@@ -161,7 +176,7 @@ struct EnvironmentRebuild {
         }
     }
 
-    private func python(
+    func python(
         _ interpreter: FilePath, _ arguments: [String], environment: [String: String] = [:]
     ) async throws {
         do {

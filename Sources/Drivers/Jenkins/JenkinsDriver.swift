@@ -11,12 +11,15 @@ package struct JenkinsDriver: Driver {
         SettingKey("war", .path, help: "the core: jenkins.war"),
         SettingKey("url", .url, help: "where the web interface answers"),
         SettingKey("service", .service, help: "how it is started and stopped: {systemd: jenkins}"),
+        SettingKey("user", .text, help: "whose API token reloads single jobs"),
+        SettingKey("token", .path, help: "the file that holds this API token"),
     ]
 
     let component: Component
     private(set) var home: FilePath
     private(set) var war: FilePath?
     private let service: ServiceCommands?
+    private let access: JenkinsReload.Access?
 
     package init(_ component: Component) throws {
         self.component = component
@@ -28,6 +31,15 @@ package struct JenkinsDriver: Driver {
         self.home = FilePath(home).lexicallyNormalized()
         war = component.text("war").map { FilePath($0).lexicallyNormalized() }
         service = try ServiceCommands(component)
+        switch (component.text("user"), component.text("token")) {
+        case (nil, nil): access = nil
+        case (let user?, let token?) where component.text("url") != nil:
+            access = .init(user: user, tokenFile: FilePath(token))
+        default:
+            throw DriverFailure(
+                "component '\(component.name)': 'user', 'token' and 'url' belong together",
+                hint: "give all three, so that single jobs can be reloaded, or leave 'user' and 'token' out")
+        }
     }
 
     package static func detect(_ path: FilePath) throws -> Detection? {
@@ -119,6 +131,22 @@ package struct JenkinsDriver: Driver {
         VersionNumber(left).compared(to: VersionNumber(right)) < 0
     }
 
+    package func deeds(of kind: String, _ name: String, in source: any FileSource) throws -> [Deed] {
+        try JenkinsDeeds(of: kind, name, in: source).deeds
+    }
+
+    package func advisories(
+        _ index: [UInt8]
+    ) throws -> (_ kind: String, _ name: String, _ version: String) -> [String] {
+        let catalog = try PluginCatalog(updateCenter: index)
+        return { kind, name, version in
+            guard kind == "plugin" || kind == "core" else { return [] }
+            return catalog.warnings(about: kind == "core" ? nil : name, version).map {
+                "\($0.id): \($0.message)\($0.address.isEmpty ? "" : " (\($0.address))")"
+            }
+        }
+    }
+
     package func preflight(_ source: any FileSource, captured: CapturedComponent) async throws -> [Refusal] {
         try KeyChain.refusals(source)
     }
@@ -131,6 +159,11 @@ package struct JenkinsDriver: Driver {
     package var lifecycle: (any Lifecycle)? {
         guard let service else { return nil }
         return JenkinsLifecycle(service: service, home: home, url: component.text("url"))
+    }
+
+    package var reloading: (any Reloading)? {
+        guard let access, let url = component.text("url") else { return nil }
+        return JenkinsReload(home: home, url: url, access: access)
     }
 
     /// Whether a directory is a JENKINS_HOME: its config.xml is that of Jenkins, and one more sign agrees.

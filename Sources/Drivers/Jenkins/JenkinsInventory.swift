@@ -56,9 +56,10 @@ struct JenkinsInventory {
                     let reading = NormalXML.read(bytes)
                     var detail = Self.kind(reading.root)
                     if reading.element?.child("disabled")?.text == "true" { detail += ", disabled" }
-                    inventory.items.append(
+                    add(
                         .init(
-                            kind: "job", name: name, digest: reading.digest, detail: detail, files: [config]))
+                            kind: "job", name: name, digest: reading.digest, detail: detail, files: [config]),
+                        reading.element.map { JenkinsFacets(job: $0) })
                     if let element = reading.element { addFolderCredentials(element, store: name) }
                 }
                 try addItems(in: path, name: name)
@@ -88,11 +89,12 @@ struct JenkinsInventory {
             guard let bytes = try contents(path) else { continue }
             let reading = NormalXML.read(bytes)
             let title = reading.element?.child(kind == "user" ? "id" : "name")?.text ?? ""
-            inventory.items.append(
+            add(
                 .init(
                     kind: kind, name: title.isEmpty ? printable(name) : printable(title.utf8),
                     digest: reading.digest,
-                    detail: reading.root == nil ? "unreadable XML" : "", files: [path]))
+                    detail: reading.root == nil ? "unreadable XML" : "", files: [path]),
+                reading.element.map { kind == "user" ? JenkinsFacets(user: $0) : JenkinsFacets(node: $0) })
         }
     }
 
@@ -106,10 +108,22 @@ struct JenkinsInventory {
             inventory.items.append(
                 .init(kind: "view", name: printable(name.utf8), digest: digest(view), detail: ""))
         }
-        inventory.items.append(
+        inventory.items += JenkinsRights(reading.element).items
+        add(
             .init(
                 kind: "system", name: "config.xml", digest: reading.digest,
-                detail: reading.root == nil ? "unreadable XML" : "", files: [path]))
+                detail: reading.root == nil ? "unreadable XML" : "", files: [path]),
+            reading.element.map { JenkinsFacets(system: $0) })
+    }
+
+    /// Adds an item with what its users see in it; what cannot be read is compared by its bytes.
+    private mutating func add(_ item: Inventory.Item, _ facets: JenkinsFacets?) {
+        var item = item
+        if let facets {
+            item.facets = facets.facets
+            item.digest = facets.digest
+        }
+        inventory.items.append(item)
     }
 
     private mutating func addCredentials(_ path: EntryPath, store: String) throws {

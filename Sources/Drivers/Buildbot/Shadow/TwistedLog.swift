@@ -43,7 +43,7 @@ struct TwistedLog {
     }
 
     /// A line without the time and the system that Twisted puts before it.
-    private static func message(_ line: Substring) -> Substring {
+    static func message(_ line: Substring) -> Substring {
         guard let first = line.first, first.isNumber, let bracket = line.firstIndex(of: "["),
             let end = line[bracket...].firstIndex(of: "]")
         else { return line.hasPrefix("\t") ? line.dropFirst() : line }

@@ -1,0 +1,182 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Jobs and plugins restored into a Jenkins home beside a server that answers as Jenkins does and records what it is asked.
+@Suite struct ReloadJourneyTests {
+    @discardableResult
+    private func shell(_ script: String, in directory: FilePath) async throws -> String {
+        try await Program("/bin/bash", ["-euc", script], directory: directory, limit: .seconds(60))
+            .runSuccessfully().output
+    }
+
+    /// Answers 200 for the items in `known`, 404 for others, 403 without the token, and `status` to a reload.
+    private static let server = """
+        import base64, http.server, os
+        class Jenkins(http.server.BaseHTTPRequestHandler):
+            def reply(self):
+                right = base64.b64encode(b'ops:11feed').decode()
+                if self.path != '/login' and self.headers.get('Authorization') != 'Basic ' + right:
+                    return self.answer(403)
+                if self.command == 'POST':
+                    self.rfile.read(int(self.headers.get('Content-Length') or 0))
+                    with open('requests', 'a') as f: f.write(self.command + ' ' + self.path + '\\n')
+                    return self.answer(int(open('status').read()))
+                known = open('known').read().split()
+                self.answer(200 if self.path == '/login' or self.path.split('/api/')[0] in known else 404)
+            do_GET = do_POST = reply
+            def answer(self, status):
+                self.send_response(status); self.send_header('Content-Length', '0'); self.end_headers()
+            def log_message(self, *arguments): pass
+        server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Jenkins)
+        with open('port.new', 'w') as f: f.write(str(server.server_port))
+        os.rename('port.new', 'port')
+        server.serve_forever()
+        """
+
+    private func withJenkins(
+        _ body: (FilePath, CommandLineRunner) async throws -> Void
+    ) async throws {
+        try await withTemporaryDirectory { directory in
+            do {
+                var builder = JenkinsHomeBuilder(directory.appending("jenkins"))
+                builder.jobs = 2
+                builder.builds = 2
+                try builder.make()
+                try Files.replace(directory.appending("server.py"), with: Array(Self.server.utf8))
+                let port = try await shell(
+                    """
+                    echo '/job/team/job/deploy /job/Somebody%27s%20stuff' > known; echo 200 > status; touch requests
+                    echo 11feed > token; chmod 600 token
+                    setsid python3 server.py < /dev/null > server.log 2>&1 &
+                    for _ in $(seq 100); do test -e port && break; sleep 0.1; done; cat port
+                    """, in: directory)
+                let runner = try CommandLineRunner(directory)
+                try await runner.initialize("jenkins", "--name", "acme")
+                try await shell(
+                    """
+                    sed -i 's|^    driver: jenkins|    driver: jenkins\\n    url: http://127.0.0.1:\(port)/\\n    user: ops\\n    token: '"$PWD"'/token|' understudy.yaml
+                    """, in: directory)
+                try await runner.succeed("snapshot")
+                try await body(directory, runner)
+                try await BuildbotFixture.endProcesses(in: directory)
+            } catch {
+                try await BuildbotFixture.endProcesses(in: directory)
+                throw error
+            }
+        }
+    }
+
+    @Test func aJobIsReloadedWithoutARestartAndSoIsItsUndoing() async throws {
+        try await withJenkins { directory, runner in
+            try await shell(
+                "echo '<broken/>' > jenkins/jobs/team/jobs/deploy/config.xml; echo x > jenkins/jobs/job-1/new; cp -a jenkins bad",
+                in: directory)
+            let plan = try await runner.succeed("restore", "--only", "job:team/deploy", "--dry-run")
+            #expect(
+                plan.contains("goes on running and reads again: jenkins, /job/team/job/deploy"), "\(plan)")
+            #expect(
+                try await shell("cat requests", in: directory) == "", "a plan asks for nothing to be done")
+            let report = try await runner.succeed(
+                "restore", "--only", "job:team/deploy", "--only", "job:Somebody's stuff")
+            #expect(report.contains("reload  "), "\(report)")
+            #expect(
+                try await shell("cat requests", in: directory)
+                    == "POST /job/team/job/deploy/reload\nPOST /job/Somebody%27s%20stuff/reload\n")
+            let others = try await runner.differences(
+                directory.appending("bad"), directory.appending("jenkins"))
+            #expect(
+                others.split(separator: "\n").allSatisfy {
+                    $0.contains("jobs/team/jobs/deploy/") || $0.hasPrefix(".d..t")
+                }, "\(others)")
+            #expect(try await runner.succeed("undo").contains("reloaded jenkins"))
+            #expect(try await shell("wc -l < requests", in: directory) == "4\n")
+            let back = try await runner.differences(
+                directory.appending("bad"), directory.appending("jenkins"))
+            #expect(back.split(separator: "\n").allSatisfy { $0.hasPrefix(".d..t") }, "\(back)")
+        }
+    }
+
+    @Test func aJobThatIsNotTakenUpIsPutBackAndTheReasonSaid() async throws {
+        try await withJenkins { directory, runner in
+            try await shell(
+                "echo '<broken/>' > jenkins/jobs/team/jobs/deploy/config.xml; cp -a jenkins bad; echo 500 > status",
+                in: directory)
+            let failed = try await runner.run("restore", "--only", "job:team/deploy")
+            #expect(failed.status == 1, "\(failed.output)")
+            #expect(failed.errorOutput.contains("did not reload /job/team/job/deploy: it answers 500"))
+            let back = try await runner.differences(
+                directory.appending("bad"), directory.appending("jenkins"))
+            #expect(back.split(separator: "\n").allSatisfy { $0.hasPrefix(".d..t") }, "\(back)")
+            #expect(!failed.errorOutput.contains("11feed") && !failed.errorOutput.contains("b3BzOjExZmVlZA"))
+        }
+    }
+
+    @Test func whatJenkinsDoesNotKnowOrRefusesNeedsARestartAndThePlanSaysSo() async throws {
+        try await withJenkins { directory, runner in
+            let unknown = try await runner.succeed("restore", "--only", "job:job-0", "--dry-run")
+            #expect(unknown.contains("the running Jenkins has no item at /job/job-0"), "\(unknown)")
+            let branch = try await runner.succeed("restore", "--only", "job:service/feature/x", "--dry-run")
+            #expect(
+                branch.contains("Jenkins reads jobs/service/branches/feature-x.abc123 at its start alone"))
+            try await shell("echo wrong > token", in: directory)
+            let refused = try await runner.succeed("restore", "--only", "job:team/deploy", "--dry-run")
+            #expect(refused.contains("Jenkins answers 403 to ops"), "\(refused)")
+            try await shell("rm token", in: directory)
+            let missing = try await runner.run("restore", "--only", "job:team/deploy", "--dry-run")
+            #expect(missing.status == 1 && missing.errorOutput.contains("holds no API token of ops"))
+        }
+    }
+
+    @Test func onePluginComesBackWithItsMarksAndWhatWasMadeOfTheOtherGoes() async throws {
+        try await withTemporaryDirectory { directory in
+            var builder = JenkinsHomeBuilder(directory.appending("jenkins"))
+            builder.jobs = 1
+            builder.builds = 1
+            try builder.make()
+            try builder.makePlugin("plugin-4", version: "1.4", file: "plugin-4.jpi", needs: "plugin-3:1.3")
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("jenkins")
+            try await runner.succeed("snapshot")
+            // Upgraded, under another ending, unpinned and switched off; another plugin now needs the newer one.
+            try await shell("cp -a jenkins good; rm jenkins/plugins/plugin-2.jpi*", in: directory)
+            try builder.makePlugin("plugin-2", version: "9.0", file: "plugin-2.hpi")
+            try builder.makePlugin("plugin-5", version: "7.0", file: "plugin-5.jpi", needs: "plugin-2:9.0")
+            try await shell(
+                "touch jenkins/plugins/plugin-2.hpi.disabled; echo 9.0 > jenkins/plugins/plugin-2/META-INF/MANIFEST.MF; rm jenkins/plugins/plugin-2.hpi.disabled; cp -a jenkins bad",
+                in: directory)
+            let plan = try await runner.succeed("restore", "--only", "plugin:plugin-2", "--dry-run")
+            for words in [
+                "plugins/plugin-2.jpi ", "plugins/plugin-2.jpi.pinned", "plugins/plugin-2.hpi",
+                "made again by jenkins itself: \(directory)/jenkins/plugins/plugin-2",
+                "afterwards plugin-5 7.0 would not load: it fails: needs plugin-2 9.0 or newer",
+            ] { #expect(plan.contains(words), "\(words): \(plan)") }
+            try await runner.succeed("restore", "--only", "plugin:plugin-2")
+            #expect(
+                try await shell("ls -d jenkins/plugins/plugin-2*", in: directory)
+                    == "jenkins/plugins/plugin-2.jpi\njenkins/plugins/plugin-2.jpi.pinned\n")
+            try await shell(
+                "cmp good/plugins/plugin-2.jpi jenkins/plugins/plugin-2.jpi; mkdir jenkins/plugins/plugin-2",
+                in: directory)
+            let others = try await runner.differences(
+                directory.appending("bad"), directory.appending("jenkins"))
+            #expect(
+                others.split(separator: "\n").allSatisfy {
+                    $0.contains("plugins/plugin-2") || $0.hasPrefix(".d..t")
+                }, "\(others)")
+            try await runner.succeed("undo")
+            // What Jenkins makes of an archive is gone either way: an exploded folder of the other version would win.
+            let back = try await runner.differences(
+                directory.appending("bad"), directory.appending("jenkins"))
+            #expect(
+                back.split(separator: "\n").allSatisfy {
+                    $0.hasPrefix(".d..t") || $0.hasPrefix("cd+++++++++ plugins/plugin-2/")
+                        || $0.contains(" plugins/plugin-2/")
+                }, "\(back)")
+            let none = try await runner.run("restore", "--only", "plugin:none")
+            #expect(none.status == 7 && none.errorOutput.contains("has no plugin:none"))
+        }
+    }
+}
