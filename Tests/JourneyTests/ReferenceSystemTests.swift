@@ -67,6 +67,15 @@ struct ReferenceSystemTests {
                 ], in: fixture.directory)
             #expect(try Files.read(clone.appending("logo.bin")) == logo)
             #expect(try await runner.succeed("status").contains("proven  yes"))
+
+            // A proxy that runs is stopped and started, and what stands behind it is left alone.
+            let configuration = system.proxy.appending("nginx.conf")
+            let right = try Files.read(configuration)
+            try Files.replace(configuration, with: Array("# somebody's attempt\n".utf8) + right)
+            let again = try await runner.succeed("restore", "--component", "proxy")
+            #expect(again.contains("started and healthy: proxy\n"), "\(again)")
+            #expect(try Files.read(configuration) == right)
+            #expect(try await front.lastBuild(of: "application") == number + 1)
         }
     }
 }
