@@ -65,12 +65,21 @@ import Testing
     }
 
     @Test(.enabled(if: BuildbotFixture.isAvailable, Comment(rawValue: BuildbotFixture.whySkipped)))
-    func aBuilderThatNoLongerLoadsIsRedTheSameNight() async throws {
+    func aBuilderThatNoLongerLoadsAndAPluginThatIsGoneAreRedTheSameNight() async throws {
         try await CanaryProduction.with { production in
             try drillEveryNight(production.fixture.directory)
             let builders = production.fixture.master.appending("jobs/builders.py")
             let text = try Files.read(builders)
             try Files.replace(builders, with: Array("from buildbot.plugins import nonsuch\n".utf8) + text)
+            try await expectRed(production.runner, "ci: boot: ")
+            try Files.replace(builders, with: text)
+
+            // The step that the plugin brings is what a builder is made of.
+            let packages = production.fixture.environment.appending("lib/python3.11/site-packages")
+            let names = try Files.names(packages).map { String(decoding: $0, as: UTF8.self) }
+            for name in names where name.hasPrefix("acme_buildbot_steps") {
+                try Files.removeTree(packages.appending(name))
+            }
             try await expectRed(production.runner, "ci: boot: ")
         }
     }
