@@ -134,12 +134,19 @@ package struct NightReport: Codable, Hashable, Sendable {
             if try Files.exists(Self.outdated(local)) { try Files.remove(Self.outdated(local)) }
             return nil
         } catch let failure as FileFailure {
-            if try Files.exists(Self.file(local)) {
-                try Files.rename(Self.file(local), to: Self.outdated(local))
-            }
             return .init(
-                "report", "the report of this night cannot be kept: \(failure)",
+                "report", "the report of this night cannot be kept: \(failure)\(Self.outdate(local))",
                 hint: "make room where the store is", cause: Self.unkeptCause)
+        }
+    }
+
+    /// Renames the last report, and says it where not even that can be done: people must be told all the same.
+    private static func outdate(_ local: FilePath) -> String {
+        do {
+            if try Files.exists(file(local)) { try Files.rename(file(local), to: outdated(local)) }
+            return ""
+        } catch {
+            return "; 'status --check' goes on to say what the night before found, because \(error)"
         }
     }
 
