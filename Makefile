@@ -30,8 +30,9 @@ build: ## Build the release binary, .build/release/understudy.
 debug: ## Build everything for debugging, tests too.
 	$(SWIFT) build --build-tests
 
-demo: setup build ## Set up Buildbot, snapshot it, destroy it and bring it back.
+demo: setup build ## Set up Buildbot, snapshot it, destroy it and bring it back; then a whole delivery system.
 	scripts/demo
+	scripts/demo-reference
 
 # What starts many servers and waits for them runs by itself: beside everything else on two processors it would time out.
 SERVERS := CanaryTests|NightlyTests

@@ -26,6 +26,7 @@ struct DrillCommand: AsyncParsableCommand {
             EXIT STATUS
               0   green: the snapshot is proven
               1   the drill could not be held
+              5   nothing is wrong, but something that can be started was not: the snapshot is checked, not proven
               6   red: something does not come back; the report says what
               10  there is no store
               11  another drill or canary runs, or another process writes to the store
@@ -58,6 +59,9 @@ struct DrillCommand: AsyncParsableCommand {
         }
         var snapshot: String
         var steps: [Step]
+        /// Whether nothing is wrong.
+        var green: Bool
+        /// Whether everything that can be started was, too.
         var proven: Bool
         var seconds: Double
         /// The commit of the record in the store.
@@ -89,8 +93,8 @@ struct DrillCommand: AsyncParsableCommand {
         let lock = try store.lock(purpose: "drill")
         let record = try await store.addEvidence(
             DrillHistory.kind, system: session.system.name,
-            subject: "drill of \(reference.id): \(report.isGreen ? "green" : "red")", report: report,
-            about: reference.id, isProof: report.isGreen, author: session.author, time: Clock.now.seconds,
+            subject: "drill of \(reference.id): \(Self.word(report))", report: report,
+            about: reference.id, isProof: report.isProof, author: session.author, time: Clock.now.seconds,
             holding: lock)
         if let place {
             let isSigned = try store.commit(record.commit, with: store.reader()).signature != nil
@@ -106,12 +110,19 @@ struct DrillCommand: AsyncParsableCommand {
                 .init(
                     component: $0.component, name: $0.name, result: $0.result.rawValue, detail: $0.detail,
                     seconds: $0.seconds)
-            }, proven: report.isGreen, seconds: report.seconds, evidence: record.commit.description,
+            }, green: report.isGreen, proven: report.isProof, seconds: report.seconds,
+            evidence: record.commit.description,
             unsigned: record.unsigned)
         try session.output.result(result) {
             words(report) + (record.unsigned.map { "\n  the record is not signed: \($0)" } ?? "")
         }
         if !report.isGreen { throw ExitCode(ExitStatus.verification.rawValue) }
+        if !report.isProof { throw ExitCode(ExitStatus.inconclusive.rawValue) }
+    }
+
+    /// One word: `green`, `checked` or `red`.
+    private static func word(_ report: DrillReport) -> String {
+        report.isProof ? "green" : report.isGreen ? "checked" : "red"
     }
 
     private func document(
@@ -150,8 +161,9 @@ struct DrillCommand: AsyncParsableCommand {
                 result: mark(check.result), detail: check.detail, seconds: check.seconds)
         }
         return HTMLReport.drill(
-            of: report.snapshot.description, isGreen: report.isGreen, facts: facts, steps: steps,
-            bindings: bindings)
+            of: report.snapshot.description, isGreen: report.isGreen, unproven: report.unproven ?? [],
+            facts: facts,
+            steps: steps, bindings: bindings)
     }
 
     private func mark(_ result: DrillReport.Check.Result) -> HTMLReport.DrillStep.Result {
@@ -164,9 +176,11 @@ struct DrillCommand: AsyncParsableCommand {
 
     private func words(_ report: DrillReport) -> String {
         let head =
-            report.isGreen
+            report.isProof
             ? "green: \(report.snapshot) comes back, \(shown(seconds: report.seconds)) from nothing to everything below"
-            : "RED: \(report.snapshot) does not come back: \(report.problems.first ?? "nothing could be checked")"
+            : report.isGreen
+                ? "checked, not started: nothing is wrong with \(report.snapshot), and \((report.unproven ?? []).joined(separator: ", ")) could not be started"
+                : "RED: \(report.snapshot) does not come back: \(report.problems.first ?? "nothing could be checked")"
         let rows = report.checks.map { check in
             let mark =
                 switch check.result {
@@ -179,9 +193,11 @@ struct DrillCommand: AsyncParsableCommand {
             ]
         }
         let next =
-            report.isGreen
+            report.isProof
             ? "  the snapshot is proven"
-            : "  hint: restore an older one that is proven: 'understudy snapshots'"
+            : report.isGreen
+                ? "  not proven: see above what is missing for its start, and drill again"
+                : "  hint: restore an older one that is proven: 'understudy snapshots'"
         return [head, table(rows), next].joined(separator: "\n")
     }
 }

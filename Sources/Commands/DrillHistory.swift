@@ -19,7 +19,7 @@ struct DrillHistory {
             DrillRun(
                 time: record.time, snapshot: report.snapshot.description, isGreen: report.isGreen,
                 restoreSeconds: report.restoreSeconds, notStarted: report.notStarted,
-                problems: report.problems)
+                problems: report.problems, unproven: report.unproven)
         }
     }
 

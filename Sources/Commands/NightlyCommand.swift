@@ -67,7 +67,7 @@ struct NightlyCommand: AsyncParsableCommand {
 
     /// What of a drill's JSON is looked at; its record in the store says the rest.
     private struct Drilled: Decodable {
-        var proven: Bool
+        var green: Bool
     }
 
     private struct Pruned: Decodable {
@@ -79,6 +79,8 @@ struct NightlyCommand: AsyncParsableCommand {
         let policy = try NotifyPolicy.read(for: session.description)
         let local = try session.store().localDirectory
         let last = try NightReport.read(local)
+        let clock = ContinuousClock()
+        let began = clock.now
         var report = NightReport(
             system: session.system.name, host: session.system.host, started: Clock.now.seconds,
             baseline: last?.baseline ?? [:])
@@ -89,8 +91,14 @@ struct NightlyCommand: AsyncParsableCommand {
         if report.problems.isEmpty, !isRed { await prune(&report, session) }
         await look(&report, policy, session)
         report.finished = Clock.now.seconds
-        report = await Notifier(policy).send(report, hadProblems: last.map { !$0.problems.isEmpty } ?? false)
-        try report.write(local)
+        let elapsed = (clock.now - began).components.seconds
+        if let jump = Freshness.jump(from: report.started, to: report.finished, elapsed: elapsed) {
+            report.problems.append(jump)
+        }
+        // Tried before anybody is told: what cannot be kept is among what they are told.
+        if let problem = try report.write(local) { report.problems.append(problem) }
+        report = await Notifier(policy).send(report, after: last)
+        _ = try report.write(local)
         session.output.endProgress()
         let shown = report
         try session.output.result(shown) { words(shown) }
@@ -103,7 +111,8 @@ struct NightlyCommand: AsyncParsableCommand {
         let kinds = Set(problems.map(\.kind))
         if kinds.isEmpty { return .done }
         if kinds == ["partial"] { return .partial }
-        return kinds.isSubset(of: ["partial", "shrink", "age", "proof", "target"]) ? .refused : .failed
+        return kinds.isSubset(of: ["partial", "shrink", "age", "proof", "target", "clock"])
+            ? .refused : .failed
     }
 
     // MARK: Steps
@@ -129,8 +138,8 @@ struct NightlyCommand: AsyncParsableCommand {
                 "partial",
                 "the snapshot \(taken.snapshot.id) is partial: \(missing.prefix(3).joined(separator: "; "))\(more)",
                 hint:
-                    "make it readable and run 'understudy snapshot'; 'understudy show \(taken.snapshot.id)' lists all"
-            ))
+                    "make it readable and run 'understudy snapshot'; 'understudy show \(taken.snapshot.id)' lists all",
+                cause: missing.joined(separator: "; ")))
         return Set(incomplete)
     }
 
@@ -168,7 +177,8 @@ struct NightlyCommand: AsyncParsableCommand {
                     "shrink", "something vanished: \(findings.joined(separator: "; "))",
                     hint:
                         "look with 'understudy diff'; when it was meant, 'understudy nightly --accept-shrink'; nothing is "
-                        + "pruned until then"))
+                        + "pruned until then",
+                    cause: "sizes"))
             return
         }
         // What a partial snapshot lacks did not vanish; it is told as missing.
@@ -225,14 +235,15 @@ struct NightlyCommand: AsyncParsableCommand {
                         "drill", "a drill is due, and there is no recovery key to open \(id) with",
                         hint:
                             "name its file as 'identityFile' in policies/notify.yaml or in $UNDERSTUDY_IDENTITY of the "
-                            + "service, or take 'drillEvery' out and run 'understudy drill --identity FILE' by hand"
-                    ))
+                            + "service, or take 'drillEvery' out and run 'understudy drill --identity FILE' by hand",
+                        cause: "no key"))
                 return isRed
             }
             let drilled: Drilled? = await step(
-                ["drill", id] + (identity.map { ["--identity", $0] } ?? []), mayEnd: [0, 6], "drill", &report,
+                ["drill", id] + (identity.map { ["--identity", $0] } ?? []), mayEnd: [0, 5, 6], "drill",
+                &report,
                 session)
-            return drilled.map { !$0.proven } ?? isRed
+            return drilled.map { !$0.green } ?? isRed
         } catch {
             let failure = CommandFailure(error)
             report.problems.append(
@@ -293,7 +304,8 @@ struct NightlyCommand: AsyncParsableCommand {
             if let failed = try? JSONDecoder().decode(Failed.self, from: Data(outcome.errorOutput.utf8)) {
                 report.problems.append(
                     .init(
-                        kind, "\(arguments[0]) failed: \(failed.error.message)", hint: failed.error.hint))
+                        kind, "\(arguments[0]) failed: \(failed.error.message)", hint: failed.error.hint,
+                        cause: NightReport.Problem.lasting(failed.error.message)))
             } else {
                 // It died without a word of its own: what the system or the runtime said is all there is.
                 let said = outcome.errorOutput.split(separator: "\n").suffix(3).joined(separator: "; ")
@@ -312,7 +324,11 @@ struct NightlyCommand: AsyncParsableCommand {
     private func words(_ report: NightReport) -> String {
         var lines = [report.summary]
         if let drill = report.lastDrill, drill.isGreen, drill.time >= report.started {
-            lines.append("  drill green, \(shown(seconds: drill.restoreSeconds)) from nothing to serving")
+            let unproven = drill.unproven ?? []
+            lines.append(
+                unproven.isEmpty
+                    ? "  drill green, \(shown(seconds: drill.restoreSeconds)) from nothing to serving"
+                    : "  drilled: checked, not started: \(unproven.joined(separator: ", "))")
         }
         if let forgotten = report.forgotten { lines.append("  forgot \(forgotten) snapshots") }
         lines += report.problems.map { "  PROBLEM: \($0.message)\n           \($0.hint)" }

@@ -56,9 +56,13 @@ struct Readiness: Encodable {
         }
         for (index, drill) in drills.enumerated() {
             let result =
-                drill.isGreen
-                ? "green, restored in \(shown(seconds: drill.restoreSeconds))"
-                : "RED: \(drill.problems.first ?? "nothing could be checked")"
+                if drill.isGreen, let unproven = drill.unproven, !unproven.isEmpty {
+                    "checked, not started: \(unproven.joined(separator: ", "))"
+                } else if drill.isGreen {
+                    "green, restored in \(shown(seconds: drill.restoreSeconds))"
+                } else {
+                    "RED: \(drill.problems.first ?? "nothing could be checked")"
+                }
             rows.append([
                 index == 0 ? "drill" : "",
                 "\(CivilTime(seconds: drill.time).iso8601)  \(drill.snapshot)  \(result)",

@@ -30,7 +30,7 @@ struct RestoreCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   the system is restored
-              1   it failed; the old system is there again
+              1   it failed; the old system is there again, or with --keep-going not everything started
               6   the snapshot is damaged, or not signed by whom it should be; nothing was changed
               7   refused before anything was touched; the reasons are printed
               10  there is no store
@@ -61,6 +61,12 @@ struct RestoreCommand: AsyncParsableCommand {
 
     @Flag(help: "Do not start what was restored.")
     var noStart = false
+
+    @Flag(
+        help:
+            "What does not start stays restored and down, what needs it is not started, and the rest stays up; else the old system comes back."
+    )
+    var keepGoing = false
 
     @Flag(help: "Let work that was running at the snapshot go on: builds, queued requests, due triggers.")
     var resumeWork = false
@@ -111,6 +117,8 @@ struct RestoreCommand: AsyncParsableCommand {
         var applied: [String]
         var restarts: [String]
         var reloads: [String]
+        /// What starts, each as soon as what it needs is up.
+        var starts: [RestorePlan.Start]
         var warnings: [String]
         var refusals: [String]
         /// What the system file says otherwise here.
@@ -144,6 +152,7 @@ struct RestoreCommand: AsyncParsableCommand {
             },
             starts: !noStart, resumesWork: resumeWork, allowsPartial: partial, author: session.author,
             accounts: arrival?.accounts ?? [:])
+        request.keepsGoing = keepGoing
         request.items = only.compactMap { RestoreItem($0) }
         let identities = try identity.read()
         if dryRun {
@@ -153,7 +162,8 @@ struct RestoreCommand: AsyncParsableCommand {
             plan.warnings += notes
             session.output.endProgress()
             let planned = plan
-            try session.output.result(encodable(planned, arrival)) { words(planned, arrival) }
+            let starts = request.starts && destination == nil ? plan.starts(in: session.system, for: request) : []
+            try session.output.result(encodable(planned, starts, arrival)) { words(planned, starts, arrival) }
             if !plan.refusals.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
             return
         }
@@ -177,6 +187,7 @@ struct RestoreCommand: AsyncParsableCommand {
         }
         session.output.endProgress()
         try session.output.result(report) { words(report) }
+        if !report.failed.isEmpty { throw ExitCode(ExitStatus.failed.rawValue) }
     }
 
     private func run(
@@ -252,7 +263,7 @@ struct RestoreCommand: AsyncParsableCommand {
             options)
     }
 
-    private func encodable(_ plan: RestorePlan, _ arrival: Arrival?) -> Plan {
+    private func encodable(_ plan: RestorePlan, _ starts: [RestorePlan.Start], _ arrival: Arrival?) -> Plan {
         Plan(
             snapshot: plan.snapshot.id.description,
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
@@ -263,11 +274,11 @@ struct RestoreCommand: AsyncParsableCommand {
             },
             applied: plan.applications.flatMap { part in part.words.map { "\(part.component): \($0)" } },
             restarts: plan.restarts, reloads: plan.reloads.map { "\($0.component): \($0.words)" },
-            warnings: plan.warnings,
+            starts: starts, warnings: plan.warnings,
             refusals: plan.refusals.map { "\($0.reason) (\($0.hint))" }, mapped: arrival?.mapped ?? [])
     }
 
-    private func words(_ plan: RestorePlan, _ arrival: Arrival?) -> String {
+    private func words(_ plan: RestorePlan, _ starts: [RestorePlan.Start], _ arrival: Arrival?) -> String {
         var lines = ["would restore \(plan.snapshot.id)"]
         lines.append(
             table(
@@ -293,6 +304,16 @@ struct RestoreCommand: AsyncParsableCommand {
         }
         lines += plan.reloads.map { "  goes on running and reads again: \($0.component), \($0.words)" }
         lines += plan.derived.map { "  made again by \($0.component) itself: \($0.path)" }
+        lines += starts.filter { !$0.keepsRunning }.map { start in
+            let needs = start.needs.joined(separator: ", ")
+            return "  starts \(start.component)\(needs.isEmpty ? " at once" : " as soon as \(needs) serves")"
+        }
+        if !starts.isEmpty {
+            lines.append(
+                keepGoing
+                    ? "  what does not start stays restored and down, with what needs it; the rest stays up"
+                    : "  when one does not start, the old system comes back")
+        }
         lines += (arrival?.mapped ?? []).map { "  another here: \($0)" }
         lines += plan.warnings.map { "  note: \($0)" }
         lines += plan.refusals.map { "  REFUSED: \($0.reason)\n           \($0.hint)" }
@@ -304,15 +325,19 @@ struct RestoreCommand: AsyncParsableCommand {
         lines.append(table(report.steps.map { ["  \($0.name)", shown(seconds: $0.seconds)] }))
         lines += report.fixes.map { "  fixed: \($0.subject): \($0.action)" }
         lines += report.notes.map { "  note: \($0)" }
+        lines += report.failed.map { "  NOT STARTED: \($0.component): \($0.message)" }
+        lines += report.held.map { "  not started: \($0), which needs what is down" }
         if let safety = report.safety { lines.append("  what was there before is snapshot \(safety)") }
         let healthy =
             report.started.isEmpty ? "" : "; started and healthy: \(report.started.joined(separator: ", "))"
         lines.append(
             report.proven
                 ? "  proven: read back, it equals the snapshot\(report.fixes.isEmpty ? "" : ", but for the fixes above")\(healthy)"
-                : only.isEmpty
-                    ? "  not proven: equal to the snapshot, and not started"
-                    : "  each file was compared with the snapshot while it was written\(healthy)")
+                : !report.failed.isEmpty
+                    ? "  not proven: not everything started; mend it and start it\(healthy)"
+                    : only.isEmpty
+                        ? "  not proven: equal to the snapshot, and not started"
+                        : "  each file was compared with the snapshot while it was written\(healthy)")
         if destination == nil { lines.append("  'understudy undo' takes it back") }
         return lines.joined(separator: "\n")
     }

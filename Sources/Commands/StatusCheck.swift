@@ -24,10 +24,17 @@ struct StatusCheck: Encodable {
         let proven = try store.provenSnapshots(of: session.system.name, with: reader)
         let remotes = Remotes(store)
         let views = try await remotes.list().map { try remotes.view($0.name) }
-        for reference in try store.snapshots(of: session.system.name).reversed() {
+        let now = Clock.now.seconds
+        let snapshots = try store.snapshots(of: session.system.name)
+        let ahead = try snapshots.last {
+            try store.commit($0.commit, with: reader).time - now > Freshness.clockTolerance
+        }
+        for reference in snapshots.reversed() {
             guard last.complete == nil || last.proven == nil || last.pushed == nil else { break }
             guard try !store.isSafety(reference, with: reader) else { continue }
             let stored = try store.read(reference, with: reader)
+            // A snapshot of the future would never be too old.
+            guard stored.commit.time - now <= Freshness.clockTolerance else { continue }
             let isComplete = stored.snapshot.status == .complete
             if last.complete == nil, isComplete { last.complete = stored.commit.time }
             if last.proven == nil, proven.contains(reference.id) { last.proven = stored.commit.time }
@@ -42,7 +49,13 @@ struct StatusCheck: Encodable {
                 complete: policy.maxCompleteAge ?? policy.targetRPO
                     ?? session.policy.warnAfter.components.seconds,
                 pushed: policy.maxPushedAge, proven: policy.maxProvenAge),
-            now: Clock.now.seconds)
+            now: now)
+        if let ahead {
+            let seconds = try store.commit(ahead.commit, with: reader).time - now
+            problems.append(
+                Freshness.ahead(
+                    ahead.id.description, by: seconds, system: session.system.name, store: store.path))
+        }
         let drills = try DrillHistory(store, system: session.system.name, with: reader)
         lastDrill = drills.last
         lastGreenDrill = drills.lastGreen
@@ -56,8 +69,10 @@ struct StatusCheck: Encodable {
     /// Adds what the last night found and nobody mended since.
     mutating func addLastNight(_ session: Session) throws {
         guard let night = try NightReport.read(try session.store().localDirectory) else { return }
-        // Ages, drills and interrupted restores were looked at just now.
-        problems += night.problems.filter { !["age", "proof", "red", "target", "restore"].contains($0.kind) }
+        // Ages, the clock, drills and interrupted restores were looked at just now.
+        problems += night.problems.filter {
+            !["age", "proof", "red", "target", "restore"].contains($0.kind) && $0.cause != Freshness.future
+        }
     }
 
     /// For people.

@@ -5,7 +5,7 @@ package import SystemPackage
 package struct NotifyPolicy: Hashable, Sendable {
     /// The keys of the file; each may be left out.
     package enum Key: String, CaseIterable, Sendable {
-        case maxAge, shrink, drillEvery, identityFile, targets, webhook, mail, textfile
+        case maxAge, shrink, drillEvery, identityFile, targets, remind, webhook, mail, textfile
     }
 
     /// The keys of `maxAge`.
@@ -17,11 +17,11 @@ package struct NotifyPolicy: Hashable, Sendable {
     /// The keys of `webhook`.
     package enum WebhookKey: String, CaseIterable, Sendable { case url, urlFile, when, template }
     /// The keys of `mail`.
-    package enum MailKey: String, CaseIterable, Sendable { case to, from, when }
+    package enum MailKey: String, CaseIterable, Sendable { case to, from, when, program }
 
     /// When somebody is told.
     package enum When: String, CaseIterable, Sendable {
-        /// When something is wrong, and once when it is not any more.
+        /// Once when something is wrong, again when it goes on for long, and once when it is not any more.
         case problems
         /// Every night.
         case always
@@ -52,6 +52,8 @@ package struct NotifyPolicy: Hashable, Sendable {
         package var from: String?
         /// When it is sent.
         package var when = When.problems
+        /// The program that takes it, as sendmail does.
+        package var program: FilePath = "/usr/sbin/sendmail"
 
         /// A mail to these.
         package init(to: [String]) {
@@ -82,6 +84,8 @@ package struct NotifyPolicy: Hashable, Sendable {
     package var targetRPO: Int64?
     /// Seconds that a restore may take, the recovery time objective; nil when there is no target.
     package var targetRTO: Int64?
+    /// Seconds after which people are told again of what is still wrong.
+    package var remindAfter: Int64 = 7 * 86400
     /// Where a document is sent.
     package var webhook: Webhook?
     /// Who gets a mail.
@@ -154,15 +158,18 @@ package struct NotifyPolicy: Hashable, Sendable {
 
         # A JSON document by HTTP. The address may be in a file, because most are as good as a password. Without a template it is
         # the whole report; in one, {{summary}}, {{system}}, {{host}}, {{status}}, {{snapshot}} and {{problems}} are texts.
-        # `when` is problems (and once when they are over) or always.
+        # `when` is problems (each once, and once when they are over) or always.
         #
         #   webhook:
         #     urlFile: /etc/understudy/webhook
         #     template: '{"text": "{{summary}}"}'
 
-        # A mail through /usr/sbin/sendmail.
+        # A mail through /usr/sbin/sendmail, or a `program` that takes its arguments.
         #
         #   mail: {to: [ops@example.org]}
+
+        # What is still wrong is told again after so long a time; what a monitor reads says it all the while.
+        remind: 7d
 
         # A file for the textfile collector of Prometheus's node exporter.
         #

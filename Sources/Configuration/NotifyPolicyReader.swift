@@ -21,6 +21,7 @@ struct NotifyPolicyReader {
                 policy.identityFile = readPath(
                     node, "the path of a file that holds the recovery key", ending: "")
             case .targets: readTargets(node, into: &policy)
+            case .remind: policy.remindAfter = document.seconds(node) ?? policy.remindAfter
             case .webhook: policy.webhook = readWebhook(node)
             case .mail: policy.mail = readMail(node)
             case .textfile:
@@ -132,6 +133,9 @@ struct NotifyPolicyReader {
         var mail = NotifyPolicy.Mail(to: items.compactMap { readAddress($0) })
         mail.from = fields["from"].flatMap { readAddress($0.value) }
         mail.when = fields["when"].flatMap { readWhen($0.value) } ?? mail.when
+        if let program = fields["program"] {
+            mail.program = readPath(program.value, "the path of a program", ending: "") ?? mail.program
+        }
         if items.isEmpty { document.refuse(to, expected: "at least one mail address") }
         return mail
     }

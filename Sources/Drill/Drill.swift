@@ -192,6 +192,7 @@ package final class Drill {
         try await checkDatabases(captured, driver, shadows.restored)
         try await inspect(captured, shadows)
         if let obstacle = try await shadows.driver.obstacle(shadows.unchanged) {
+            report.unproven = (report.unproven ?? []) + [captured.name]
             return note(captured.name, "boot", .notCovered, obstacle)
         }
         let room = try await shadows.make(

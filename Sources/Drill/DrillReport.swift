@@ -39,10 +39,18 @@ package struct DrillReport: Codable, Hashable, Sendable {
     /// From the beginning to the end, in seconds.
     package var seconds: Double
 
+    /// The components that could be booted in isolation and were not, because something for that is missing here.
+    ///
+    /// Nil in records of versions that knew no difference.
+    package var unproven: [String]?
+
     /// Whether everything that could be looked at is as it should be, and something was.
     package var isGreen: Bool {
         checks.contains { $0.result == .passed } && !checks.contains { $0.result == .failed }
     }
+
+    /// Whether the snapshot is proven: it is green, and everything that can be started in isolation was.
+    package var isProof: Bool { isGreen && (unproven ?? []).isEmpty }
 
     /// Seconds from nothing to serving: the steps that a restore has too, without the checks after them.
     package var restoreSeconds: Double {

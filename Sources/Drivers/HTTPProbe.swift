@@ -45,6 +45,20 @@ package struct HTTPProbe: Sendable {
         }
     }
 
+    /// Whether a process listens there; one that is too busy to answer does too.
+    ///
+    /// Any status is an answer, also the 503 of a server that is booting. Throws an ``HTTPFailure`` when it cannot be told.
+    package func isAnswered(_ path: String = "/") async throws -> Bool {
+        do {
+            _ = try await get(path, attempts: 1)
+            return true
+        } catch let failure as HTTPFailure where failure.isRefused {
+            return false
+        } catch let failure as HTTPFailure where failure.isPassing {
+            return true
+        }
+    }
+
     /// Sends a body, once: what a server does with it may be done already when its answer is lost.
     package func post(_ path: String, _ body: String, type: String = "application/json") async throws
         -> Answer

@@ -5,12 +5,15 @@ internal import SnapshotModel
 struct ServiceCommands {
     private let startCommand: [String]
     private let stopCommand: [String]
+    /// The unit of systemd, nil where commands start and stop it.
+    let unit: String?
 
     /// The `service` setting, nil when there is none.
     init?(_ component: Component) throws {
         let map = component.map("service")
         guard !map.isEmpty else { return nil }
-        if let unit = map["systemd"] {
+        unit = map["systemd"]
+        if let unit {
             startCommand = ["systemctl", "start", unit]
             stopCommand = ["systemctl", "stop", unit]
         } else if let start = map["start"], let stop = map["stop"] {
@@ -28,6 +31,20 @@ struct ServiceCommands {
 
     /// Runs the command that stops it.
     func stop() async throws { try await run(stopCommand) }
+
+    /// Whether systemd says that it runs; nil where commands start and stop it, which cannot be asked.
+    func isActive() async throws -> Bool? {
+        guard let unit else { return nil }
+        do {
+            return try await Program(
+                "systemctl", ["is-active", "--quiet", unit], limit: .seconds(30)
+            ).run().status == 0
+        } catch let failure as ProgramFailure {
+            throw DriverFailure(
+                "systemd cannot be asked for the unit \(unit): \(failure)",
+                hint: "name 'start' and 'stop' commands where there is no systemd")
+        }
+    }
 
     private func run(_ command: [String]) async throws {
         do {

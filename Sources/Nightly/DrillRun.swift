@@ -12,11 +12,15 @@ package struct DrillRun: Codable, Hashable, Sendable {
     package var notStarted: [String]
     /// What does not come back, one line each.
     package var problems: [String]
+    /// The components that a drill starts and this one could not: the snapshot is checked, and not proven.
+    ///
+    /// Nil in reports of versions that knew no difference.
+    package var unproven: [String]?
 
     /// A drill that was held.
     package init(
         time: Int64, snapshot: String, isGreen: Bool, restoreSeconds: Double, notStarted: [String],
-        problems: [String]
+        problems: [String], unproven: [String]? = nil
     ) {
         self.time = time
         self.snapshot = snapshot
@@ -24,6 +28,7 @@ package struct DrillRun: Codable, Hashable, Sendable {
         self.restoreSeconds = restoreSeconds
         self.notStarted = notStarted
         self.problems = problems
+        self.unproven = unproven
     }
 
     /// Whether a night holds a drill, `every` so many seconds: when the last one was red, or is old enough.
@@ -46,8 +51,9 @@ package struct DrillRun: Codable, Hashable, Sendable {
                 .init(
                     "red",
                     "the drill of \(last.snapshot) is red: \(last.problems.first ?? "nothing could be checked")\(more)",
-                    hint: "mend it and run 'understudy drill' until it is green; nothing is pruned until then"
-                ))
+                    hint:
+                        "mend it and run 'understudy drill' until it is green; nothing is pruned until then",
+                    cause: last.problems.first ?? ""))
         }
         if let target, let lastGreen, lastGreen.restoreSeconds > Double(target) {
             let taken = Freshness.span(Int64(lastGreen.restoreSeconds))
@@ -56,8 +62,8 @@ package struct DrillRun: Codable, Hashable, Sendable {
                     "target",
                     "the last green drill took \(taken) to restore, and the target is \(Freshness.span(target))",
                     hint:
-                        "run 'understudy drill' and see which step takes long, or change 'targets' in policies/notify.yaml"
-                ))
+                        "run 'understudy drill' and see which step takes long, or change 'targets' in policies/notify.yaml",
+                    cause: "rto"))
         }
         return problems
     }

@@ -1,3 +1,5 @@
+package import SystemPackage
+
 /// Says when silence is a failure: the last complete, pushed or proven snapshot is older than it may be.
 package enum Freshness {
     /// When the last snapshot of each kind was taken, in seconds since 1970; nil when there is none.
@@ -26,17 +28,52 @@ package enum Freshness {
             problems.append(
                 .init(
                     "age", words,
-                    hint: "run 'understudy nightly' and read what it says; see that it is scheduled"))
+                    hint: "run 'understudy nightly' and read what it says; see that it is scheduled",
+                    cause: "complete"))
         }
         if let limit = limits.pushed, let words = words("pushed", last.pushed, limit, now) {
             problems.append(
-                .init("age", words, hint: "run 'understudy push'; 'understudy remote add' names where to"))
+                .init(
+                    "age", words, hint: "run 'understudy push'; 'understudy remote add' names where to",
+                    cause: "pushed"))
         }
         if let limit = limits.proven, let words = words("proven", last.proven, limit, now) {
             problems.append(
-                .init("proof", words, hint: "run 'understudy drill', which restores one into isolation"))
+                .init(
+                    "proof", words, hint: "run 'understudy drill', which restores one into isolation",
+                    cause: "proven"))
         }
         return problems
+    }
+
+    /// Seconds that clocks may differ by: a store may be written by one host and looked at by another.
+    package static let clockTolerance: Int64 = 300
+    /// The cause of a snapshot that is newer than the clock.
+    package static let future = "future"
+
+    /// That a snapshot is newer than the clock, by so many seconds.
+    package static func ahead(
+        _ snapshot: String, by seconds: Int64, system: String, store: FilePath
+    ) -> NightReport.Problem {
+        .init(
+            "clock",
+            "the snapshot \(snapshot) is \(span(seconds)) newer than the clock, which jumped then or since",
+            hint:
+                "see that the clock is right, and kept right (timedatectl); when it was wrong then, drop that snapshot: git -C "
+                + "\(store) update-ref -d refs/snapshots/\(system)/\(snapshot) && echo \(snapshot) >>\(store)/understudy/absent-snapshots",
+            cause: future)
+    }
+
+    /// That the clock was set while a night ran, `elapsed` seconds of it by a clock that nobody sets; nil when it was not.
+    package static func jump(from started: Int64, to finished: Int64, elapsed: Int64) -> NightReport.Problem?
+    {
+        let jump = finished - started - elapsed
+        guard abs(jump) > clockTolerance else { return nil }
+        return .init(
+            "clock",
+            "the clock jumped \(jump > 0 ? "forwards" : "back") by \(span(abs(jump))) during the night",
+            hint: "see that it is right, and kept right (timedatectl): ages and retention go by it",
+            cause: "jump")
     }
 
     private static func words(_ what: String, _ time: Int64?, _ limit: Int64, _ now: Int64) -> String? {

@@ -23,7 +23,11 @@ extension NightReport {
             time(last.pushed))
         if let drill = lastDrill {
             add("last_drill_timestamp_seconds", "When the last drill was held.", time(drill.time))
-            add("drill_green", "Whether the last drill was green.", [(labels, drill.isGreen ? 1 : 0)])
+            // One that was due and could not be held says nothing of what the last one found, but is not well either.
+            let isWell = drill.isGreen && !problems.contains { $0.kind == "drill" }
+            add(
+                "drill_green", "Whether the last drill was green, and none is due that could not be held.",
+                [(labels, isWell ? 1 : 0)])
         }
         if let green = lastGreenDrill {
             add(

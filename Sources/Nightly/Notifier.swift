@@ -7,27 +7,42 @@ internal import SystemPackage
 /// Tells whom the policy names what a night found.
 package struct Notifier: Sendable {
     private let policy: NotifyPolicy
-    private let sendmail: String
 
-    /// A notifier; `sendmail` is the program that takes a mail.
-    package init(_ policy: NotifyPolicy, sendmail: String = "/usr/sbin/sendmail") {
+    /// A notifier.
+    package init(_ policy: NotifyPolicy) {
         self.policy = policy
-        self.sendmail = sendmail
+    }
+
+    /// Whether people are to be told of a night after the night `last`: of what was not wrong before, once; that nothing is
+    /// wrong any more, once; and of what goes on, when it went on for as long as the policy says since they were told.
+    ///
+    /// Who could not be told last night is told tonight.
+    package static func isNews(_ report: NightReport, after last: NightReport?, remindAfter: Int64) -> Bool {
+        let known = Set((last?.problems ?? []).map(\.identity))
+        guard !report.problems.isEmpty else { return !known.isEmpty }
+        // A report that cannot be kept, again: what else was wrong the night before cannot be known.
+        let isSame = report.isLost && last?.isLost == true
+        guard isSame || report.problems.allSatisfy({ known.contains($0.identity) }), let told = last?.told,
+            last?.problems.contains(where: { $0.kind == "notify" }) == false
+        else { return true }
+        // A clock that was set back is no reason to say nothing for long.
+        return !(0..<remindAfter).contains(report.finished - told)
     }
 
     /// Sends the report where it is wanted and returns it, with what could not be sent among its problems.
     ///
-    /// `hadProblems` says whether the night before had any: that they are over is told once.
-    package func send(_ report: NightReport, hadProblems: Bool) async -> NightReport {
+    /// `last` is the report of the night before.
+    package func send(_ report: NightReport, after last: NightReport?) async -> NightReport {
         var report = report
-        let isNews = !report.problems.isEmpty || hadProblems
+        let isNews = Self.isNews(report, after: last, remindAfter: policy.remindAfter)
+        report.told = report.problems.isEmpty ? nil : isNews ? report.finished : last?.told
         if let webhook = policy.webhook, isNews || webhook.when == .always {
             if let problem = await post(report, webhook) { report.problems.append(problem) }
         }
         if let mail = policy.mail, isNews || mail.when == .always {
             do {
                 try await Program(
-                    sendmail, ["-i", "--"] + mail.to,
+                    mail.program.string, ["-i", "--"] + mail.to,
                     input: Array(report.mail(to: mail.to, from: mail.from).utf8)
                 ).runSuccessfully()
             } catch {
@@ -35,7 +50,7 @@ package struct Notifier: Sendable {
                     .init(
                         "notify",
                         "the mail to \(mail.to.joined(separator: ", ")) could not be sent: \(error)",
-                        hint: "see that \(sendmail) works, or take 'mail' out of the policy"))
+                        hint: "see that \(mail.program) works, or take 'mail' out of the policy"))
             }
         }
         if let textfile = policy.textfile {

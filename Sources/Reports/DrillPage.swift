@@ -25,17 +25,22 @@ extension HTMLReport {
         }
     }
 
-    /// A drill as a page that an auditor can keep: `facts` are what, when, where and with what; `bindings` are the commits
-    /// and signatures that the page can be checked against.
+    /// A drill as a page that an auditor can keep.
+    ///
+    /// `facts` are what, when, where and with what; `bindings` are the commits and signatures that the page can be checked
+    /// against. A green drill that could not start the `unproven` components checked the snapshot, and did not prove it.
     package static func drill(
-        of snapshot: String, isGreen: Bool, facts: [(label: String, value: String)], steps: [DrillStep],
+        of snapshot: String, isGreen: Bool, unproven: [String] = [], facts: [(label: String, value: String)],
+        steps: [DrillStep],
         bindings: [(label: String, value: String)]
     ) -> String {
-        let word = isGreen ? "green" : "red"
+        let word = !isGreen ? "red" : unproven.isEmpty ? "green" : "checked, not started"
+        let isProof = isGreen && unproven.isEmpty
         var lines = head(title: "drill of \(snapshot): \(word)")
         lines += [
-            "<header class=\"\(isGreen ? "pass" : "fail")\">", "<p class=\"badge\">\(word)</p>",
-            "<h1>\(Markup.escaped("Drill: the snapshot \(snapshot) \(isGreen ? "comes back" : "does not come back")"))</h1>",
+            "<header class=\"\(isProof ? "pass" : isGreen ? "inconclusive" : "fail")\">",
+            "<p class=\"badge\">\(word)</p>",
+            "<h1>\(Markup.escaped("Drill: the snapshot \(snapshot) \(isProof ? "comes back" : isGreen ? "is whole, and was not started" : "does not come back")"))</h1>",
             list(facts), "</header>", "<section>", "<h2>What was done</h2>",
             "<div class=\"wide\"><table>",
             "<thead><tr><th>component</th><th>check</th><th>result</th><th class=\"number\">time</th><th>seen</th></tr></thead>",

@@ -22,6 +22,10 @@ package final class RestoreEngine {
     private var fixes: [Fix] = []
     private var notes: [String] = []
     private var started: [String] = []
+    /// Components that did not start, where the others stay up all the same.
+    private var failed: [RestoreReport.Failure] = []
+    /// Components that need one of those, and were not started.
+    private var held: [String] = []
     private var safety: SnapshotID?
     /// Components whose driver could not show that what it staged is what the snapshot holds.
     private var unproven: Set<String> = []
@@ -75,11 +79,13 @@ package final class RestoreEngine {
         }
         let isProven =
             request.destination == nil && (request.starts || !runsAnything) && unproven.isEmpty
+            && failed.isEmpty
             && request.items.isEmpty
         var report = RestoreReport(
             snapshot: stored.reference.id, safety: safety,
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
-            steps: steps, fixes: fixes, started: started, proven: isProven, notes: notes,
+            steps: steps, fixes: fixes, started: started, failed: failed, held: held, proven: isProven,
+            notes: notes,
             seconds: seconds(clock.now - began))
         report.notes += try await record(report, holding: lock)
         return report
@@ -298,42 +304,38 @@ package final class RestoreEngine {
         if !plan.reloads.isEmpty {
             try await step("reload") { try await journal.reload(in: system, progress: progress) }
         }
-        for name in plan.components.map(\.name) + plan.dependents {
-            guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
-            // A single item is no reason to start what did not run.
-            guard request.items.isEmpty || journal.running.contains(name) || journal.keepsRunning(name)
-            else { continue }
-            do {
-                try await start(name, lifecycle)
-            } catch {
-                let needing = system.dependents(of: [name])
-                guard !needing.isEmpty else { throw error }
-                throw RestoreFailure(
-                    .failed,
-                    "\(error); \(needing.joined(separator: ", ")) must not start without it (after:)",
-                    hint: (error as? RestoreFailure)?.hint ?? "look at its logs and mend the cause")
-            }
-            started.append(name)
+        let starts = plan.starts(in: system, for: request)
+        let lifecycles = starts.compactMap { start in
+            system.driver(of: start.component)?.lifecycle.map { (start.component, $0) }
         }
-    }
-
-    private func start(_ name: String, _ lifecycle: any Lifecycle) async throws {
-        if !journal.keepsRunning(name) {
-            progress("starting \(name)")
-            try await step("start \(name)") { try await lifecycle.start() }
+        let outcome = await StartSequence(
+            starts: starts, lifecycles: Dictionary(uniqueKeysWithValues: lifecycles), limit: Self.readyLimit,
+            keepsGoing: request.keepsGoing
+        ).run(progress)
+        steps += outcome.steps
+        started = outcome.started
+        guard let first = outcome.failures.first else { return }
+        let words = outcome.failures.map { component, failure in
+            let needing = system.dependents(of: [component])
+            return needing.isEmpty
+                ? "\(failure)"
+                : "\(failure); \(needing.joined(separator: ", ")) must not start without it (after:)"
         }
-        try await step("ready \(name)") { try await lifecycle.waitUntilReady(limit: Self.readyLimit) }
-        let problems = try await lifecycle.problems()
-        guard problems.isEmpty else {
+        guard request.keepsGoing else {
             throw RestoreFailure(
-                .failed, "\(name) runs and is not well: \(problems.joined(separator: "; "))",
-                hint: "look at its logs; --no-start restores without starting")
+                .failed, words.joined(separator: "; "),
+                hint: (first.failure as? RestoreFailure)?.hint ?? (first.failure as? DriverFailure)?.hint
+                    ?? "look at its logs and mend the cause")
         }
+        failed = zip(outcome.failures, words).map { .init(component: $0.component, message: $1) }
+        held = outcome.held
     }
 
     /// Lets drivers compare what runs with what they staged.
     private func lookAgain() async throws {
-        for applied in journal.applied ?? [] where unlooked.contains(applied.component) {
+        let down = Set(failed.map(\.component) + held)
+        for applied in journal.applied ?? []
+        where unlooked.contains(applied.component) && !down.contains(applied.component) {
             let differences = try await applied.application(in: system).differences(applied.record)
             if differences.isEmpty {
                 unlooked.remove(applied.component)

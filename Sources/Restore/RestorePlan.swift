@@ -109,6 +109,8 @@ package struct RestoreRequest: Sendable {
     package var destination: FilePath?
     /// Whether the restored components are started.
     package var starts: Bool
+    /// Whether a component that does not start leaves the others up; else the old system comes back.
+    package var keepsGoing = false
     /// Whether work that was in flight goes on by itself.
     package var resumesWork: Bool
     /// Whether what a partial snapshot lacks may be missing afterwards.
@@ -165,6 +167,14 @@ package struct RestoreReport: Sendable, Encodable {
         }
     }
 
+    /// A component that did not start.
+    package struct Failure: Sendable, Encodable {
+        /// The component.
+        package var component: String
+        /// Why, and what needs it.
+        package var message: String
+    }
+
     /// The snapshot that was restored.
     package var snapshot: SnapshotID
     /// The snapshot of what was there before, nil when nothing was.
@@ -177,6 +187,10 @@ package struct RestoreReport: Sendable, Encodable {
     package var fixes: [Fix]
     /// The components that were started and found healthy.
     package var started: [String]
+    /// The components that did not start, and stay restored; only where the restore was to go on all the same.
+    package var failed: [Failure]
+    /// The components that need one of those, and were not started.
+    package var held: [String]
     /// Whether what stands there now was compared with the snapshot and is equal, and what runs is healthy.
     package var proven: Bool
     /// What people should know.

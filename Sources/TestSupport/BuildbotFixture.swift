@@ -16,8 +16,8 @@ package struct BuildbotFixture: Sendable {
     package var environment: FilePath
     /// The names of the workers.
     package let workerNames: [String]
-    /// The web interface's port.
-    package let port: UInt16
+    /// The web interface's port, or that of a proxy in front of it.
+    package var port: UInt16
 
     /// The master's base directory.
     package var master: FilePath { directory.appending("master") }
@@ -88,7 +88,7 @@ package struct BuildbotFixture: Sendable {
         self.directory = directory
         self.environment = environment
         workerNames = workers
-        let ports = try await Self.freePorts(environment)
+        let ports = try await Self.freePorts(2)
         port = ports[0]
         try await makeRepository()
         let flags = relocatable ? ["--relocatable", "--quiet"] : ["--quiet"]
@@ -116,6 +116,21 @@ package struct BuildbotFixture: Sendable {
                 ["create-worker"] + flags
                     + ["--maxdelay=2", path.string, "127.0.0.1:\(ports[1])", name, "pass-\(name)"])
         }
+    }
+
+    /// The lines that describe it as a component in a system file.
+    package func component(_ name: String, more: [String] = []) -> String {
+        let bin = environment.appending("bin")
+        let starts =
+            ["\(bin)/buildbot start \(master)"] + workers.map { "\(bin)/buildbot-worker start \($0)" }
+        let stops = ["\(bin)/buildbot stop \(master)"] + workers.map { "\(bin)/buildbot-worker stop \($0)" }
+        let lines = [
+            "driver: buildbot", "master: \(master)",
+            "workers: [\(workers.map(\.string).joined(separator: ", "))]",
+            "url: \(url)", "service:", "  start: \"\(starts.joined(separator: " && "))\"",
+            "  stop: \"\(stops.joined(separator: "; "))\"",
+        ]
+        return "  \(name):\n" + (lines + more).map { "    \($0)\n" }.joined()
     }
 
     /// Starts the master and the workers, and waits until they serve.
@@ -208,6 +223,11 @@ package struct BuildbotFixture: Sendable {
         try await rows("buildsets?order=-bsid&limit=1", "buildsets").first?.bsid ?? 0
     }
 
+    /// The number of the last build of a builder, 0 when there is none.
+    package func lastBuild(of builder: String) async throws -> Int {
+        try await rows("builders/\(builder)/builds?order=-number&limit=1", "builds").first?.number ?? 0
+    }
+
     /// How many deployments were made.
     package func deploymentCount() throws -> Int {
         try (Files.readIfPresent(deployments) ?? []).count { $0 == UInt8(ascii: "\n") }
@@ -216,6 +236,7 @@ package struct BuildbotFixture: Sendable {
     private struct Row: Decodable {
         struct Connection: Decodable { var masterid: Int }
         var bsid: Int?
+        var number: Int?
         var reason: String?
         var complete: Bool?
         var results: Int?
@@ -227,11 +248,16 @@ package struct BuildbotFixture: Sendable {
         struct Answer: Decodable {
             var workers: [Row]?
             var buildsets: [Row]?
+            var builds: [Row]?
         }
         let answer = try await HTTPProbe(url).get("/api/v2/\(query)", attempts: 8)
         guard answer.status == 200 else { throw FixtureFailure("\(query): \(answer.status) \(answer.body)") }
         let decoded = try JSONDecoder().decode(Answer.self, from: Data(answer.body.utf8))
-        return (key == "workers" ? decoded.workers : decoded.buildsets) ?? []
+        switch key {
+        case "workers": return decoded.workers ?? []
+        case "builds": return decoded.builds ?? []
+        default: return decoded.buildsets ?? []
+        }
     }
 
     private func makeRepository() async throws {
@@ -240,13 +266,17 @@ package struct BuildbotFixture: Sendable {
         try await commit("hello.txt", "hello\n")
     }
 
-    private func git(_ arguments: [String]) async throws {
+    /// Runs git as nobody in particular, in the repository or another directory, and returns what it prints.
+    @discardableResult
+    package func git(_ arguments: [String], in directory: FilePath? = nil) async throws -> String {
         let settings = ["-c", "user.name=Fixture", "-c", "user.email=fixture@example.org"]
-        try await Program(
+        return try await Program(
             "git", settings + arguments,
-            environment: ["GIT_CONFIG_GLOBAL": "/dev/null", "HOME": "/nonexistent"],
-            directory: repository
-        ).runSuccessfully()
+            environment: [
+                "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent",
+            ],
+            directory: directory ?? repository
+        ).runSuccessfully().output
     }
 
     private func run(_ program: String, _ arguments: [String]) async throws {
@@ -267,16 +297,15 @@ package struct BuildbotFixture: Sendable {
 
     private static let places = Places(2)
 
-    /// Two ports that nobody used a moment ago.
-    private static func freePorts(_ environment: FilePath) async throws -> [UInt16] {
+    /// Ports that nobody used a moment ago.
+    package static func freePorts(_ count: Int) async throws -> [UInt16] {
         let question = """
             import socket
-            sockets = [socket.socket() for _ in range(2)]
+            sockets = [socket.socket() for _ in range(\(count))]
             for s in sockets: s.bind(('127.0.0.1', 0))
             print(*[s.getsockname()[1] for s in sockets])
             """
-        let outcome = try await Program(environment.appending("bin/python").string, ["-c", question])
-            .runSuccessfully()
+        let outcome = try await Program("/usr/bin/python3", ["-c", question]).runSuccessfully()
         return outcome.output.split { $0 == " " || $0 == "\n" }.compactMap { UInt16($0) }
     }
 

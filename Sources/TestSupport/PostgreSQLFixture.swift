@@ -53,6 +53,10 @@ package struct PostgreSQLFixture: Sendable {
         if let user, let owner = Accounts.userNumber(user), let group = Accounts.groupNumber(user) {
             try Files.setOwner(directory, owner: owner, group: group)
         }
+        try await makeCluster()
+    }
+
+    private func makeCluster() async throws {
         try await run(
             "initdb", ["-D", "\(directory)/data", "--auth=peer", "--no-sync", "--username=\(superuser)"])
         // The one role that has to say a password.
@@ -74,6 +78,13 @@ package struct PostgreSQLFixture: Sendable {
     /// Stops it at once.
     package func stop() async throws {
         try await run("pg_ctl", ["-D", "\(directory)/data", "-w", "-s", "-m", "immediate", "stop"])
+    }
+
+    /// Loses every database and role, and starts an empty server, as on a new machine.
+    package func lose() async throws {
+        try await stop()
+        try Files.removeTree(directory.appending("data"))
+        try await makeCluster()
     }
 
     private func remove() async throws {

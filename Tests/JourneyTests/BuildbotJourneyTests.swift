@@ -8,21 +8,12 @@ import Testing
 @Suite(.enabled(if: BuildbotFixture.isAvailable, Comment(rawValue: BuildbotFixture.whySkipped)))
 struct BuildbotJourneyTests {
     private func describe(_ fixture: BuildbotFixture, recipient: String) throws {
-        let bin = fixture.environment.appending("bin")
-        let worker = fixture.workers[0]
         let text = """
             system: acme
             store: acme.git
             recipients: [\(recipient)]
             components:
-              ci:
-                driver: buildbot
-                master: \(fixture.master)
-                workers: [\(worker)]
-                url: \(fixture.url)
-                service:
-                  start: "\(bin)/buildbot start \(fixture.master) && \(bin)/buildbot-worker start \(worker)"
-                  stop: "\(bin)/buildbot stop \(fixture.master); \(bin)/buildbot-worker stop \(worker)"
+            \(fixture.component("ci"))\
               sources:
                 driver: files
                 paths: [\(fixture.repository)]

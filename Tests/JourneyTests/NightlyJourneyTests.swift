@@ -150,17 +150,7 @@ import Testing
 
             // A file of the snapshot is damaged in the store: no night sees that, a drill does.
             let store = directory.appending("tree.git")
-            let damage = """
-                cd "$1" && ref=$(git for-each-ref --format='%(refname)' refs/snapshots | tail -n 1)
-                id=$(git ls-tree -r "$ref" | sed -n 's,[0-9]* blob \\([0-9a-f]*\\).*/f7$,\\1,p')
-                for pack in objects/pack/*.pack; do
-                  at=$(git verify-pack -v "$pack" | awk -v id="$id" '$1 == id { print $5 }')
-                  test -z "$at" && continue
-                  chmod u+w "$pack" && printf XXX | dd of="$pack" bs=1 seek=$((at + 2)) conv=notrunc status=none && exit
-                done
-                exit 1
-                """
-            try await Program("/bin/sh", ["-c", damage, "sh", store.string]).runSuccessfully()
+            try await StoreDamage.flip("f7", in: store)
             let red = try await world.runner.run("drill", "--report", "red.html")
             let page = String(decoding: try Files.read(directory.appending("red.html")), as: UTF8.self)
             #expect(page.contains("<p class=\"badge\">red</p>") && page.contains("<strong>FAILED</strong>"))

@@ -141,4 +141,71 @@ import Testing
                 "\(taken.output)")
         }
     }
+
+    @Test func independentComponentsStartAtOnceAndOneThatNeedsThemWhenBothServe() async throws {
+        try await withTemporaryDirectory { directory in
+            // Each is ready only when the other was started: one after the other they would never be.
+            func part(_ own: String, _ other: String, _ more: [String] = []) -> [String] {
+                [
+                    "capture: echo 1 > f", "restore: 'true'", "stop: rm -f \(directory)/up-\(own)",
+                    "start: touch \(directory)/up-\(own)", "running: test -e \(directory)/up-\(own)",
+                    "ready: test -e \(directory)/up-\(other)",
+                ] + more
+            }
+            let runner = try await system(
+                directory,
+                [
+                    ("last", part("last", "last", ["after: [right]"])),
+                    ("right", part("right", "left", ["after: [tree]"])), ("left", part("left", "right")),
+                ])
+            try await runner.succeed("snapshot")
+            let plan = try await runner.succeed("restore", "--dry-run")
+            #expect(
+                plan.contains("  starts left at once\n") && plan.contains("  starts right at once\n"),
+                "\(plan)")
+            #expect(plan.contains("  starts last as soon as right serves\n"))
+            #expect(plan.contains("when one does not start, the old system comes back"))
+            let outcome = try await runner.run("restore")
+            #expect(outcome.status == 0, "\(outcome.errorOutput)")
+            let live = outcome.errorOutput.split(separator: "\n")
+            let both = live.contains { $0.hasSuffix("; waiting: last") && !$0.contains("waiting: right") }
+            #expect(both && live.contains("understudy: starting: last; up: left, right"), "\(live)")
+            #expect(outcome.output.contains("ready left") && outcome.output.contains("start last"))
+        }
+    }
+
+    @Test func whatDoesNotStartLeavesTheRestWhereThePlanSaysSo() async throws {
+        try await withTemporaryDirectory { directory in
+            func part(_ name: String, _ start: String, _ more: [String] = []) -> [String] {
+                [
+                    "capture: echo 1 > f", "restore: \(say("restore-\(name)", directory))", "start: \(start)",
+                    "stop: rm -f \(directory)/up-\(name)", "ready: test -e \(directory)/up-\(name)",
+                ] + more
+            }
+            func up(_ name: String) -> String { "touch \(directory)/up-\(name)" }
+            let runner = try await system(
+                directory,
+                [
+                    ("far", part("far", up("far"), ["after: [server]"])),
+                    ("server", part("server", "echo it is broken >&2; false", ["after: [base]"])),
+                    ("base", part("base", up("base"))), ("other", part("other", up("other"))),
+                ])
+            try await runner.succeed("snapshot")
+            let plan = try await runner.succeed("restore", "--dry-run", "--keep-going")
+            #expect(plan.contains("what does not start stays restored and down"), "\(plan)")
+            let outcome = try await runner.run("restore", "--keep-going")
+            #expect(outcome.status == 1, "\(outcome.errorOutput)")
+            let report = outcome.output
+            #expect(report.contains("NOT STARTED: server: ") && report.contains("it is broken"), "\(report)")
+            #expect(report.contains("far must not start without it") && report.contains("  not started: far"))
+            #expect(report.contains("not proven") && report.contains("started and healthy: "))
+            func isUp(_ name: String) throws -> Bool { try Files.exists(directory.appending("up-\(name)")) }
+            #expect(try isUp("base") && isUp("other") && !isUp("far"))
+            #expect(try await runner.succeed("status").contains("proven  no"))
+
+            // Without it everything goes back, and stops.
+            let whole = try await runner.run("restore")
+            #expect(whole.status == 1 && whole.errorOutput.contains("the old system is back as it was"))
+        }
+    }
 }

@@ -1,72 +1,81 @@
 import FileTree
+import FoundationEssentials
 import Programs
 import SystemPackage
 import TestSupport
 import Testing
 
-/// A whole delivery system: Buildbot with its state in PostgreSQL, and the repository that it builds.
-@Suite(
-    .enabled(
-        if: BuildbotFixture.isAvailable && PostgreSQLFixture.availablePrograms != nil,
-        "needs Buildbot and a PostgreSQL server"))
+/// A whole delivery system: Buildbot with its state in PostgreSQL, behind nginx, with three repositories.
+@Suite(.enabled(if: ReferenceSystem.isAvailable, Comment(rawValue: ReferenceSystem.whySkipped)))
 struct ReferenceSystemTests {
-    @Test func everythingIsLostComesBackWithOneCommandAndAPushIsBuilt() async throws {
-        try await PostgreSQLFixture.with { server in
-            try await server.sql("CREATE ROLE ci LOGIN PASSWORD 'parole-5';")
-            try await server.sql("CREATE DATABASE buildbot OWNER ci;")
-            try await BuildbotFixture.with(
-                database: "postgresql+psycopg2://ci:parole-5@/buildbot?host=\(server.directory)"
-            ) { try await journey($0, server) }
+    private struct Report: Decodable {
+        struct Step: Decodable {
+            var name: String
+            var seconds: Double
         }
+
+        var steps: [Step]
+        var started: [String]
+        var notes: [String]
+        var proven: Bool
+        var seconds: Double
     }
 
-    private func journey(_ fixture: BuildbotFixture, _ server: PostgreSQLFixture) async throws {
-        let runner = try CommandLineRunner(fixture.directory)
-        try Files.makeDirectories(fixture.directory.appending("empty"))
-        try await runner.initialize("empty", "--name", "acme", "--output", "unused.yaml")
-        let bin = fixture.environment.appending("bin")
-        let worker = fixture.workers[0]
-        let text = """
-            system: acme
-            store: acme.git
-            recipients: [\(try runner.recipient())]
-            components:
-              ci:
-                driver: buildbot
-                master: \(fixture.master)
-                workers: [\(worker)]
-                url: \(fixture.url)
-                database: database
-                service:
-                  start: "\(bin)/buildbot start \(fixture.master) && \(bin)/buildbot-worker start \(worker)"
-                  stop: "\(bin)/buildbot stop \(fixture.master); \(bin)/buildbot-worker stop \(worker)"
-                after: [database, sources]
-            \(server.component("database", database: "buildbot", more: ["holds: buildbot"]))\
-              sources: {driver: git-repositories, paths: [\(fixture.repository)]}
+    @Test func everythingIsLostComesBackWithOneCommandAndAPushIsBuilt() async throws {
+        try await ReferenceSystem.with { system in
+            let (fixture, front, runner) = (system.buildbot, system.front, system.runner)
+            #expect(try await front.build("deploy") == 0)
+            _ = try await front.force("deploy", seconds: 30)
+            try await Task.sleep(for: .seconds(1))
+            let deployments = try fixture.deploymentCount()
+            let taken = try await runner.succeed("snapshot")
+            #expect(taken.contains("complete"), "\(taken)")
+            let last = try await front.lastBuildSet()
+            let number = try await front.lastBuild(of: "application")
+            let references = try await system.references()
+            let logo = try Files.read(system.assets.appending("logo.bin"))
 
-            """
-        try Files.replace(fixture.directory.appending("understudy.yaml"), with: Array(text.utf8))
-        try await fixture.start()
-        #expect(try await fixture.build("deploy") == 0)
-        _ = try await fixture.force("deploy", seconds: 30)
-        try await Task.sleep(for: .seconds(1))
-        let deployments = try fixture.deploymentCount()
-        let taken = try await runner.succeed("snapshot")
-        #expect(taken.contains("complete"), "\(taken)")
-        let last = try await fixture.lastBuildSet()
-        try await fixture.stop()
-        for path in [fixture.master, worker, fixture.repository] { try Files.removeTree(path) }
-        try await server.sql("DROP DATABASE buildbot;")
-        try await server.sql("DROP ROLE ci;")
-        let report = try await runner.succeed("restore")
-        #expect(
-            report.contains("it is the snapshot's own dump") && report.contains("started and healthy: ci"),
-            "\(report)")
-        #expect(report.contains("cancelled the build deploy #2"), "\(report)")
-        #expect(try await fixture.lastBuildSet() == last, "the history is there, and numbers go on")
-        try await fixture.commit("hello.txt", "hello again\n")
-        #expect(try await fixture.resultOfChange(after: last) == 0)
-        #expect(try fixture.deploymentCount() == deployments, "what was being deployed is not deployed again")
-        #expect(try await runner.succeed("status").contains("proven  yes"))
+            try await system.destroy()
+            let output = try await runner.succeed("restore", "--format", "json")
+            let report = try JSONDecoder().decode(Report.self, from: Data(output.utf8))
+            #expect(report.proven && report.started == ["ci", "proxy"], "\(output)")
+            for part in ["stage", "verify", "exchange", "start ci", "ready ci", "start proxy", "ready proxy"]
+            {
+                #expect(report.steps.contains { $0.name == part }, "\(part) is not among \(report.steps)")
+            }
+            print("everything lost, back in \(report.seconds) s")
+            for step in report.steps { print("  \(step.name)  \(step.seconds) s") }
+            #expect(report.notes.contains { $0.contains("it is the snapshot's own dump") }, "\(report.notes)")
+            #expect(report.notes.contains { $0.contains("cancelled the build deploy #2") }, "\(report.notes)")
+
+            // Seen as its users see it, through nginx.
+            #expect(try await front.lastBuildSet() == last, "the history is there")
+            #expect(try await system.references() == references)
+            try await system.push("hello.txt", "hello again\n")
+            #expect(try await front.resultOfChange(after: last) == 0)
+            #expect(try await front.lastBuild(of: "application") == number + 1, "numbers go on")
+            #expect(
+                try fixture.deploymentCount() == deployments, "what was being deployed is not deployed again")
+            for name in ReferenceSystem.names {
+                try await fixture.git(["fsck", "--full"], in: system.repository(name))
+            }
+            let clone = fixture.directory.appending("again")
+            try await fixture.git(
+                [
+                    "-c", "filter.lfs.smudge=git-lfs smudge -- %f", "-c", "filter.lfs.required=true", "clone",
+                    "-q", system.repository("assets").string, clone.string,
+                ], in: fixture.directory)
+            #expect(try Files.read(clone.appending("logo.bin")) == logo)
+            #expect(try await runner.succeed("status").contains("proven  yes"))
+
+            // A proxy that runs is stopped and started, and what stands behind it is left alone.
+            let configuration = system.proxy.appending("nginx.conf")
+            let right = try Files.read(configuration)
+            try Files.replace(configuration, with: Array("# somebody's attempt\n".utf8) + right)
+            let again = try await runner.succeed("restore", "--component", "proxy")
+            #expect(again.contains("started and healthy: proxy\n"), "\(again)")
+            #expect(try Files.read(configuration) == right)
+            #expect(try await front.lastBuild(of: "application") == number + 1)
+        }
     }
 }

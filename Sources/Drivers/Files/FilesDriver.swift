@@ -6,12 +6,17 @@ package import SystemPackage
 package struct FilesDriver: Driver {
     package static let name = "files"
     package static let settings: [SettingKey] = [
-        SettingKey("paths", .paths, required: true, help: "directories to capture with all in them")
+        SettingKey("paths", .paths, required: true, help: "directories to capture with all in them"),
+        SettingKey("service", .service, help: "how to start and stop what serves by them, as a proxy"),
+        SettingKey("url", .url, help: "where that answers"),
     ]
 
+    /// How to start, stop and probe what serves by the files, nil when nothing does.
+    package let lifecycle: (any Lifecycle)?
     private var directories: [(name: String, path: FilePath)]
 
     package init(_ component: Component) throws {
+        lifecycle = try FilesLifecycle(component)
         directories = []
         for text in component.list("paths") {
             let path = FilePath(text).lexicallyNormalized()

@@ -11,15 +11,7 @@ struct JenkinsLifecycle: Lifecycle {
 
     func isRunning() async throws -> Bool {
         guard let url else { return false }
-        do {
-            // Any answer is that of a process, also the 503 of one that is booting or the 500 of one that failed to.
-            _ = try await HTTPProbe(url).get("login", attempts: 1)
-            return true
-        } catch let failure as HTTPFailure where failure.isRefused {
-            return false
-        } catch let failure as HTTPFailure where failure.isPassing {
-            return true
-        }
+        return try await HTTPProbe(url).isAnswered("/login")
     }
 
     func start() async throws { try await service.start() }
@@ -42,7 +34,7 @@ struct JenkinsLifecycle: Lifecycle {
         var last = "no answer"
         while clock.now < deadline {
             do {
-                let answer = try await HTTPProbe(url).get("login", attempts: 1)
+                let answer = try await HTTPProbe(url).get("/login", attempts: 1)
                 if answer.status == 200 { return }
                 last = "status \(answer.status)"
                 // A boot that failed answers 500 to everything, for ever.
@@ -59,8 +51,8 @@ struct JenkinsLifecycle: Lifecycle {
 
     func problems() async throws -> [String] {
         guard let url else { return [] }
-        let answer = try await HTTPProbe(url).get("login")
-        return answer.status == 200 ? [] : ["\(url)login answers \(answer.status)"]
+        let answer = try await HTTPProbe(url).get("/login")
+        return answer.status == 200 ? [] : ["\(url) answers \(answer.status) at /login"]
     }
 
     func obstacles() async throws -> [Refusal] {

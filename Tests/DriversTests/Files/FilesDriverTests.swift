@@ -25,6 +25,19 @@ import Testing
         #expect(throws: DriverFailure.self) { try makeFiles(paths) }
     }
 
+    @Test func commandsThatStartSomethingNeedAnAddressThatTellsWhetherItRuns() throws {
+        func driver(_ settings: [String: SettingValue]) throws -> FilesDriver {
+            let all = settings.merging(["paths": .list(["/etc/nginx"])]) { first, _ in first }
+            return try FilesDriver(Component(name: "proxy", driver: "files", settings: all))
+        }
+        let commands = SettingValue.map(["start": "nginx", "stop": "nginx -s stop"])
+        #expect(try driver([:]).lifecycle == nil)
+        #expect(try driver(["service": .map(["systemd": "nginx"])]).lifecycle != nil)
+        #expect(try driver(["service": commands, "url": .text("http://127.0.0.1/")]).lifecycle != nil)
+        let failure = #expect(throws: DriverFailure.self) { try driver(["service": commands]) }
+        #expect(failure?.hint.contains("add url:") == true)
+    }
+
     @Test func namesThatOnlyBeginAlikeAreTwo() throws {
         #expect(throws: Never.self) { try makeFiles(["/etc/nginx", "/etc/nginx-extra"]) }
     }
