@@ -123,6 +123,16 @@ package final class Promotion {
                 "the policy asks for the approval of \(rules.approvals) people, and there is that of \(Set(request.approvals).count): --approved-by NAME"
             )
         }
+        if let proposal = request.record.evidence.change.proposal,
+            let there = try store.changes(of: system.name).first(where: { $0.name == proposal.name })
+        {
+            let now = try Proposals(system, store: store, reader: reader).read(there)
+            if now.tree.description != proposal.tree {
+                refusals.append(
+                    "the change \(proposal.name) is another now: run a canary of it, or drop it to promote what was rehearsed"
+                )
+            }
+        }
         let promotions = try store.reports(
             Self.kind, as: PromotionReport.self, of: system.name, with: reader)
         for (record, past) in promotions where past.plan.verdict == verdict.id {
@@ -208,8 +218,8 @@ package final class Promotion {
         try await Workspace.with(store, in: request.parent) { workspace in
             let room = try await rehearse(try store.read(before, with: reader), reader, workspace, &report)
             let replacement = try await Replacement(
-                system, store: store, component: change.component, snapshot: before.id, holding: lock,
-                progress: progress)
+                system, store: store, component: change.component, snapshot: before.id,
+                verdict: verdict.id, holding: lock, progress: progress)
             try await replace(replacement, from: room, &report)
         }
         report.seconds = seconds(clock.now - began)
@@ -227,7 +237,8 @@ package final class Promotion {
                 system: system, store: store, reader: reader, stored: stored, identities: identities,
                 component: change.component, launcher: request.launcher, progress: progress),
             in: workspace)
-        _ = try await shadows.provide(request.contents.archives, for: change, from: .none)
+        _ = try await shadows.provide(
+            request.contents.archives, for: change, from: .none, trusting: request.policy.updateCenter)
         let original = try await shadows.make(
             .baseline, name: "a", files: [], blobs: [:], changesPackages: false)
         let room = try await shadows.make(
@@ -287,10 +298,10 @@ package final class Promotion {
             try await replacement.abandon()
             throw error
         }
+        var mark = LogMark()
         let known = Set(
-            try shadow.complaints(after: 0).map(\.detail)
+            try shadow.complaints(after: &mark).map(\.detail)
                 + request.record.evidence.boots.flatMap(\.observations).map(\.detail))
-        let length = try shadow.logLength()
         let migrates = report.migrates
         do {
             try await replacement.run(
@@ -306,7 +317,7 @@ package final class Promotion {
                     return data
                 },
                 beforeStart: { if migrates { try await shadow.migrate() } },
-                watch: { try await watch(known, since: length) })
+                watch: { try await watch(known, since: mark) })
         } catch let failure as RestoreFailure {
             report.result = .rolledBack
             report.breach = failure.description
@@ -346,7 +357,8 @@ package final class Promotion {
     }
 
     /// Looks at production until the policy's time is over; throws at the first thing that was not seen in the canary.
-    private func watch(_ known: Set<String>, since length: Int64) async throws {
+    private func watch(_ known: Set<String>, since start: LogMark) async throws {
+        var mark = start
         guard let lifecycle = driver.lifecycle, try await lifecycle.isRunning() else { return }
         let clock = ContinuousClock()
         let end = clock.now + .seconds(rules?.bake ?? 0)
@@ -359,7 +371,7 @@ package final class Promotion {
                     throw RestoreFailure(.failed, "the watch found: \(first)", hint: "")
                 }
             }
-            let new = try shadow.complaints(after: length).first {
+            let new = try shadow.complaints(after: &mark).first {
                 $0.kind != "log-warning" && !known.contains($0.detail)
             }
             if let new {

@@ -55,8 +55,8 @@ struct PromoteCommand: AsyncParsableCommand {
         let lock = dryRun ? nil : try store.lock(purpose: "promote")
         if lock != nil { try await session.recover(store) }
         let reader = try store.reader()
-        let (record, contents) = try CanaryRecord.find(
-            verdict, in: store, of: session.system.name, with: reader)
+        let record = try CanaryRecord.find(verdict, in: store, of: session.system.name, with: reader)
+        let contents = try record.contents(of: session.system, with: reader)
         let promotion = try Promotion(
             session.system, store: store, reader: reader, identities: identities,
             request: .init(
