@@ -114,13 +114,17 @@ package final class Promotion {
             refusals.append("the policy was changed since the verdict: judge it again with a new canary")
         }
         let made = SnapshotID(request.record.evidence.id)?.seconds ?? 0
-        if now - made > rules.expiry {
+        if made > now + 300 {
+            refusals.append("the verdict is newer than this host's clock, which cannot say whether it still holds")
+        } else if now - made > rules.expiry {
             refusals.append(
                 "the verdict is \((now - made) / 3600) h old, and holds for \(rules.expiry / 3600) h")
         }
-        if Set(request.approvals).count < rules.approvals {
+        // One person is one, however often and in whatever case the name is given.
+        let people = Set(request.approvals.map { $0.lowercased() }).count
+        if people < rules.approvals {
             refusals.append(
-                "the policy asks for the approval of \(rules.approvals) people, and there is that of \(Set(request.approvals).count): --approved-by NAME"
+                "the policy asks for the approval of \(rules.approvals) people, and there is that of \(people): --approved-by NAME"
             )
         }
         if let proposal = request.record.evidence.change.proposal,
@@ -303,6 +307,8 @@ package final class Promotion {
             try shadow.complaints(after: &mark).map(\.detail)
                 + request.record.evidence.boots.flatMap(\.observations).map(\.detail))
         let migrates = report.migrates
+        let wasRunning = try await driver.lifecycle?.isRunning() == true
+        if wasRunning { report.watched = rules?.bake ?? 0 }
         do {
             try await replacement.run(
                 staged,
@@ -317,7 +323,7 @@ package final class Promotion {
                     return data
                 },
                 beforeStart: { if migrates { try await shadow.migrate() } },
-                watch: { try await watch(known, since: mark) })
+                watch: { if wasRunning { try await watch(known, since: mark) } })
         } catch let failure as RestoreFailure {
             report.result = .rolledBack
             report.breach = failure.description
@@ -345,7 +351,12 @@ package final class Promotion {
                 continue
             }
             guard let blob = file.blob, let contents = request.contents.blobs[blob] else { continue }
-            let like = try Files.status(place.live) ?? Files.status(place.live.removingLastComponent())
+            var like = try Files.status(place.live)
+            var parent = place.live
+            while like == nil, parent.lastComponent != nil {
+                parent.removeLastComponent()
+                like = try Files.status(parent)
+            }
             let mode = try Files.status(place.live)?.mode ?? 0o644
             try Files.replace(beside, with: contents, mode: mode)
             if Accounts.ownNumbers.user == 0, let like {
@@ -359,7 +370,10 @@ package final class Promotion {
     /// Looks at production until the policy's time is over; throws at the first thing that was not seen in the canary.
     private func watch(_ known: Set<String>, since start: LogMark) async throws {
         var mark = start
-        guard let lifecycle = driver.lifecycle, try await lifecycle.isRunning() else { return }
+        guard let lifecycle = driver.lifecycle else { return }
+        guard try await lifecycle.isRunning() else {
+            throw RestoreFailure(.failed, "the watch found: it was started and runs no more", hint: "")
+        }
         let clock = ContinuousClock()
         let end = clock.now + .seconds(rules?.bake ?? 0)
         repeat {

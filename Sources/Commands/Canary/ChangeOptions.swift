@@ -211,6 +211,9 @@ struct ChangeOptions: ParsableArguments {
                 let after = try UnifiedPatch.apply(patch, to: before ?? [])
                 if let old { try contents.set(root: old.root, path: old.path, contents: nil) }
                 if let new = try patch.new.map({ try split($0, driver, contents.change.component) }) {
+                    if patch.old != patch.new, try current(new, source, contents) != nil {
+                        throw UnifiedPatch.Failure("\(new.root)/\(new.path) is there already")
+                    }
                     try contents.set(root: new.root, path: new.path, contents: after)
                 }
             }

@@ -47,6 +47,12 @@ struct PromoteCommand: AsyncParsableCommand {
 
     @OptionGroup var options: Options
 
+    func validate() throws {
+        for name in approvals where !name.contains(where: { $0.isLetter || $0.isNumber }) {
+            throw ValidationError("'\(name)' is nobody's name.")
+        }
+    }
+
     func run() async throws {
         let session = try Session(options)
         let policy = try CanaryPolicyFile.read(for: session.description)
@@ -93,6 +99,7 @@ struct PromoteCommand: AsyncParsableCommand {
                 : "ROLLED BACK \(report.plan.verdict) after \(took): \(report.breach ?? "")"
         ]
         lines += report.plan.parts.map { "  \($0.object): \($0.detail)" }
+        if report.watched == nil { lines.append("  NOT WATCHED: production does not run") }
         lines.append("  the way back: \(report.rollback)")
         lines.append("  what was there before is snapshot \(report.before)")
         if report.result == .promoted { lines.append("  'understudy undo' takes it back") }
