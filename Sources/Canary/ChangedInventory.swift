@@ -19,17 +19,18 @@ package struct ChangedInventory {
         let told = Set((before.items + after.items).flatMap(\.files))
         for file in change.files {
             let path = EntryPath(file.path)
+            let shown = printable("\(file.root)/\(file.path)".utf8)
             let old = try source.contents(root: file.root, path: path)
             let new = file.blob.flatMap { contents.blobs[$0] }
             guard old != new else {
                 notes.append(
-                    "\(file.root)/\(file.path) \(new == nil ? "is not there" : "has these contents already")")
+                    "\(shown) \(new == nil ? "is not there" : "has these contents already")")
                 continue
             }
             guard !told.contains(path) else { continue }
             changes.append(
                 Change(
-                    component: change.component, kind: "file", name: "\(file.root)/\(file.path)",
+                    component: change.component, kind: "file", name: shown,
                     change: old == nil ? .added : new == nil ? .removed : .changed))
         }
         let present = before.items.filter { ["package", "plugin", "core"].contains($0.kind) }

@@ -115,7 +115,8 @@ package final class Promotion {
         }
         let made = SnapshotID(request.record.evidence.id)?.seconds ?? 0
         if made > now + 300 {
-            refusals.append("the verdict is newer than this host's clock, which cannot say whether it still holds")
+            refusals.append(
+                "the verdict is newer than this host's clock, which cannot say whether it still holds")
         } else if now - made > rules.expiry {
             refusals.append(
                 "the verdict is \((now - made) / 3600) h old, and holds for \(rules.expiry / 3600) h")

@@ -71,7 +71,8 @@ package struct Proposals {
         }
         return Proposal(
             name: reference.name, commit: reference.commit, author: commit.author, time: commit.time,
-            subject: commit.subject, contents: contents, tree: try contents.tree)
+            // Whoever pushed it may have put anything there, and it is printed in many places.
+            subject: printable(commit.subject.utf8), contents: contents, tree: try contents.tree)
     }
 
     /// The commit of the history that a branch was made on; nil when it stands for itself.

@@ -94,6 +94,11 @@ private struct ChangeFileReader {
         let pairs = document.pairs(of: node, expected: "plugins or packages and their versions") ?? []
         var packages: [String: String] = [:]
         for (name, position, value) in pairs {
+            guard !name.isEmpty, !name.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f })
+            else {
+                document.refuse("found '\(shortened(name))', expected the name of a package", at: position)
+                continue
+            }
             let expected = "the version of \(shortened(name)) as text"
             guard let version = document.text(value, expected: expected, isQuoted: true) else { continue }
             if packages.updateValue(version, forKey: name) != nil {

@@ -34,6 +34,7 @@ struct ChangeFileTests {
         ("package: {}", "change.yaml:1:1: found the unknown key 'package' in the change"),
         ("removeFiles: [master.cfg]", "expected a file, ROOT/PATH"),
         ("removes: [nightly]", "expected what goes on purpose, KIND:NAME"),
+        ("packages: {\"a\\e[2J\": \"1\"}", "expected the name of a package"),
         ("packages: [git]", "expected plugins or packages and their versions"),
         ("component: [ci]", "expected the name of a component"), ("- x", "expected the change, a mapping"),
     ])

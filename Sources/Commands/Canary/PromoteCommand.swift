@@ -5,6 +5,7 @@ internal import Configuration
 internal import FileTree
 internal import GitStore
 internal import Judge
+internal import SnapshotModel
 internal import SystemPackage
 
 struct PromoteCommand: AsyncParsableCommand {
@@ -88,7 +89,7 @@ struct PromoteCommand: AsyncParsableCommand {
         lines += plan.paths.map { "  exchanges \($0)" }
         lines.append("  watches for \(shown(seconds: Double(plan.bake)))")
         lines += plan.refusals.map { "  REFUSED: \($0)" }
-        return lines.joined(separator: "\n")
+        return lines.map { printable($0.utf8) }.joined(separator: "\n")
     }
 
     private func words(_ report: PromotionReport) -> String {
@@ -103,6 +104,6 @@ struct PromoteCommand: AsyncParsableCommand {
         lines.append("  the way back: \(report.rollback)")
         lines.append("  what was there before is snapshot \(report.before)")
         if report.result == .promoted { lines.append("  'understudy undo' takes it back") }
-        return lines.joined(separator: "\n")
+        return lines.map { printable($0.utf8) }.joined(separator: "\n")
     }
 }
