@@ -167,7 +167,8 @@ let package = Package(
         .target(
             name: "Canary",
             dependencies: [
-                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Judge", "Programs",
+                "Capture", "Configuration", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Judge",
+                "Programs",
                 "Restore", "Sealing", "Shadow", "SnapshotModel", systemPackage,
             ]),
 
@@ -183,7 +184,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Archive", "Canary", "Capture", "Configuration", "Drill", "Drivers", "FileTree", "Git",
+                "Archive", "Canary", "Capture", "Configuration", "Cryptography", "Drill", "Drivers",
+                "FileTree", "Git",
                 "GitStore", "Judge", "Nightly", "Programs", "Reports", "Restore", "Sealing", "Shadow",
                 "SnapshotModel", argumentParser, systemPackage,
             ]),

@@ -1,3 +1,5 @@
+package import Capture
+internal import Cryptography
 package import Git
 package import GitStore
 package import Judge
@@ -42,21 +44,14 @@ package struct CanaryRecord: Codable, Sendable {
         try store.reports(kind, as: CanaryRecord.self, of: system, with: reader).map(\.report)
     }
 
-    /// The canary of an id, with its change, or of a beginning of one that no other has; `latest` is the newest.
+    /// The canary of an id, or of a beginning of one that no other has; `latest` is the newest.
     ///
     /// Throws a ``CanaryFailure`` when there is none, or several.
     package static func find(
         _ text: String, in store: SnapshotStore, of system: String, with reader: ObjectReader
-    ) throws -> (record: CanaryRecord, contents: ChangeContents) {
+    ) throws -> CanaryRecord {
         let all = try all(in: store, of: system, with: reader)
-        func opened(_ record: CanaryRecord) throws -> (record: CanaryRecord, contents: ChangeContents) {
-            guard let tree = ObjectID(hex: record.verdict.tree.utf8) else {
-                throw CanaryFailure(
-                    .failed, "the verdict \(record.verdict.id) names no change", hint: "run a new canary")
-            }
-            return (record, try ChangeContents(tree, with: reader))
-        }
-        if text == "latest", let newest = all.first { return try opened(newest) }
+        if text == "latest", let newest = all.first { return newest }
         let found = all.filter { $0.verdict.id.hasPrefix(text) }
         guard let one = found.first, found.count == 1 else {
             throw CanaryFailure(
@@ -68,6 +63,25 @@ package struct CanaryRecord: Codable, Sendable {
                     ? "'understudy canary' makes one"
                     : "the newest are \(all.prefix(3).map(\.verdict.id).joined(separator: ", "))")
         }
-        return try opened(one)
+        return one
+    }
+
+    /// The change that was rehearsed, with everything that was fetched for it.
+    ///
+    /// Throws a ``CanaryFailure`` when what is kept is not the change that the verdict is bound to.
+    package func contents(of system: DeliverySystem, with reader: ObjectReader) throws -> ChangeContents {
+        let what = "the change of the verdict \(verdict.id)"
+        guard let tree = ObjectID(hex: verdict.tree.utf8) else {
+            throw CanaryFailure(.failed, "\(what) has no tree", hint: "run a new canary")
+        }
+        let contents = try ChangeReading(system: system, reader: reader, what: what).contents(of: tree)
+        guard try contents.tree == tree,
+            contents.archives.mapValues({ hex(SHA256.digest($0)) }) == evidence.digests
+        else {
+            throw CanaryFailure(
+                .refused, "\(what) is not what was rehearsed: its files or archives are others",
+                hint: "'understudy verify --all' says what is damaged; run a new canary")
+        }
+        return contents
     }
 }

@@ -22,8 +22,8 @@ package final class CanaryRun {
         package var index: PackageIndex
         /// One line for people.
         package var description: String
-        /// What is to be gone afterwards, and is no surprise.
-        package var removals: [ObjectName]
+        /// The proposed change that it is, nil for one of the command line.
+        package var proposal: ProposedChange?
         /// What the order of the probes is drawn from.
         package var seed: UInt64
         /// The directory in which the shadows' directory is made; its path is short.
@@ -31,14 +31,13 @@ package final class CanaryRun {
 
         /// A request.
         package init(
-            contents: ChangeContents, index: PackageIndex, description: String, removals: [ObjectName],
-            seed: UInt64,
-            parent: FilePath
+            contents: ChangeContents, index: PackageIndex, description: String,
+            proposal: ProposedChange?, seed: UInt64, parent: FilePath
         ) {
             self.contents = contents
             self.index = index
             self.description = description
-            self.removals = removals
+            self.proposal = proposal
             self.seed = seed
             self.parent = parent
         }
@@ -60,7 +59,10 @@ package final class CanaryRun {
     var control: Room?
     /// Whether both arms served after their last boot, and do now.
     var isServing = false
-    var progress: @Sendable (String) -> Void { source.progress }
+    /// Canaries that the store keeps, the newest first: what they took says how long this one takes.
+    private let earlier: [Evidence]
+    /// The stage that runs, and since when.
+    private var now: (stage: Stage, since: ContinuousClock.Instant)?
 
     /// A canary of a component of a snapshot.
     ///
@@ -84,12 +86,13 @@ package final class CanaryRun {
         self.request = request
         random = SeededGenerator(seed: request.seed)
         rules = CanaryPolicy.Rules(stages: [])
+        earlier = try CanaryRecord.all(in: store, of: system.name, with: reader).map(\.evidence)
         evidence = Evidence(
             id: id, system: system.name,
             snapshot: .init(id: snapshot.reference.id, commit: snapshot.reference.commit.description),
             change: ChangeSummary(
                 description: request.description, tree: "", riskClass: .everything, parts: [],
-                removals: request.removals),
+                removals: request.contents.removals, proposal: request.proposal),
             policyDigest: policy.digest, seed: request.seed,
             host: HostSummary(
                 name: system.host, processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)),
@@ -112,7 +115,8 @@ package final class CanaryRun {
     private func run(in workspace: Workspace) async throws {
         let change = request.contents.change
         var arms = try await Shadows(source, in: workspace)
-        let archives = try await arms.provide(request.contents.archives, for: change, from: request.index)
+        let archives = try await arms.provide(
+            request.contents.archives, for: change, from: request.index, trusting: policy.updateCenter)
         for (name, archive) in archives { try request.contents.add(archive: name, archive) }
         evidence.change.tree = try request.contents.write(to: Rehearsal(source.reader).makeLane()).description
         progress("making two arms")
@@ -132,6 +136,7 @@ package final class CanaryRun {
         if rules.control == .shadow {
             control = try await arms.make(.control, name: "c", files: [], blobs: [:], changesPackages: false)
         }
+        evidence.neutralised = Self.neutralised([baseline, candidate])
         do {
             try await stages(baseline, candidate, &arms)
         } catch {
@@ -139,6 +144,23 @@ package final class CanaryRun {
             throw error
         }
         for room in [baseline, candidate, control].compactMap({ $0 }) { await room.stop() }
+    }
+
+    /// What was changed in the arms before they boot, each thing once.
+    private static func neutralised(_ rooms: [Room]) -> [Neutralisation] {
+        var found: [Neutralisation] = []
+        var places: [Fix: Int] = [:]
+        for room in rooms {
+            for fix in room.fixes {
+                if let place = places[fix] {
+                    if !found[place].arms.contains(room.arm) { found[place].arms.append(room.arm) }
+                } else {
+                    places[fix] = found.count
+                    found.append(.init(arms: [room.arm], subject: fix.subject, action: fix.action))
+                }
+            }
+        }
+        return found
     }
 
     // MARK: - Stages
@@ -166,6 +188,7 @@ package final class CanaryRun {
                 continue
             }
             let began = clock.now
+            now = (stage, began)
             var run = try await step()
             run.seconds = seconds(clock.now - began) + (stage == .static ? applying : 0)
             evidence.stages.append(run)
@@ -178,7 +201,18 @@ package final class CanaryRun {
                 reason = "\(stage.title) did not end with both arms serving"
             }
         }
+        now = nil
         if hasFailed { try await bisect(&arms) }
+    }
+
+    /// Says what is being done, and how long the canary still takes where that can be known.
+    func progress(_ words: String) {
+        guard let now else { return source.progress(words) }
+        let moment = TimeLeft.Moment(
+            stage: now.stage, elapsed: seconds(ContinuousClock.now - now.since),
+            demand: demand(of: evidence, under: policy))
+        let left = TimeLeft(of: evidence, under: rules, at: moment, earlier: earlier)
+        source.progress(left.map { "\(words) (\($0.words))" } ?? words)
     }
 
     /// Whether a stage has shown that the change is to be stopped: what follows need not run.

@@ -91,7 +91,7 @@ extension CanaryRun {
         let boot = try await room.boot(1, limit: Self.bootLimit)
         var hasFailed = !boot.succeeded
         let expected = Set(evidence.boots.filter { $0.arm == .baseline }.flatMap(\.capabilities))
-        let declared = Set(request.removals)
+        let declared = Set(request.contents.removals)
         if probes.isEmpty, !expected.subtracting(declared).isSubset(of: boot.capabilities) {
             hasFailed = true
         }

@@ -27,8 +27,10 @@ extension CanaryRun {
                 let done =
                     evidence.runs.filter { $0.probe == probe.name && !$0.isWarmUp }.map(\.pair).max() ?? 0
                 for number in done + 1...done + pairs.count {
-                    progress("S3: \(probe.name), pair \(number) of look \(demand.look)")
                     for room in shuffled(baseline, candidate) {
+                        progress(
+                            "S3: \(probe.name), pair \(number) of \(done + pairs.count) for look \(demand.look), \(room.arm.rawValue)"
+                        )
                         try await record(probe, room, pair: number, look: demand.look, isWarmUp: false)
                     }
                 }
@@ -64,8 +66,10 @@ extension CanaryRun {
             guard demand.bursts > 0 else { break }
             let done = evidence.bursts.filter { !$0.isWarmUp }.map(\.pair).max() ?? 0
             for number in done + 1...done + demand.bursts {
-                progress("S4: burst \(number) of look \(demand.look)")
                 for room in shuffled(baseline, candidate) {
+                    progress(
+                        "S4: burst \(number) of \(done + demand.bursts) for look \(demand.look), \(room.arm.rawValue)"
+                    )
                     try await burst(job, room, pair: number, look: demand.look, isWarmUp: false)
                 }
             }

@@ -114,14 +114,29 @@ package final class Promotion {
             refusals.append("the policy was changed since the verdict: judge it again with a new canary")
         }
         let made = SnapshotID(request.record.evidence.id)?.seconds ?? 0
-        if now - made > rules.expiry {
+        if made > now + 300 {
+            refusals.append(
+                "the verdict is newer than this host's clock, which cannot say whether it still holds")
+        } else if now - made > rules.expiry {
             refusals.append(
                 "the verdict is \((now - made) / 3600) h old, and holds for \(rules.expiry / 3600) h")
         }
-        if Set(request.approvals).count < rules.approvals {
+        // One person is one, however often and in whatever case the name is given.
+        let people = Set(request.approvals.map { $0.lowercased() }).count
+        if people < rules.approvals {
             refusals.append(
-                "the policy asks for the approval of \(rules.approvals) people, and there is that of \(Set(request.approvals).count): --approved-by NAME"
+                "the policy asks for the approval of \(rules.approvals) people, and there is that of \(people): --approved-by NAME"
             )
+        }
+        if let proposal = request.record.evidence.change.proposal,
+            let there = try store.changes(of: system.name).first(where: { $0.name == proposal.name })
+        {
+            let now = try Proposals(system, store: store, reader: reader).read(there)
+            if now.tree.description != proposal.tree {
+                refusals.append(
+                    "the change \(proposal.name) is another now: run a canary of it, or drop it to promote what was rehearsed"
+                )
+            }
         }
         let promotions = try store.reports(
             Self.kind, as: PromotionReport.self, of: system.name, with: reader)
@@ -208,8 +223,8 @@ package final class Promotion {
         try await Workspace.with(store, in: request.parent) { workspace in
             let room = try await rehearse(try store.read(before, with: reader), reader, workspace, &report)
             let replacement = try await Replacement(
-                system, store: store, component: change.component, snapshot: before.id, holding: lock,
-                progress: progress)
+                system, store: store, component: change.component, snapshot: before.id,
+                verdict: verdict.id, holding: lock, progress: progress)
             try await replace(replacement, from: room, &report)
         }
         report.seconds = seconds(clock.now - began)
@@ -227,7 +242,8 @@ package final class Promotion {
                 system: system, store: store, reader: reader, stored: stored, identities: identities,
                 component: change.component, launcher: request.launcher, progress: progress),
             in: workspace)
-        _ = try await shadows.provide(request.contents.archives, for: change, from: .none)
+        _ = try await shadows.provide(
+            request.contents.archives, for: change, from: .none, trusting: request.policy.updateCenter)
         let original = try await shadows.make(
             .baseline, name: "a", files: [], blobs: [:], changesPackages: false)
         let room = try await shadows.make(
@@ -287,11 +303,13 @@ package final class Promotion {
             try await replacement.abandon()
             throw error
         }
+        var mark = LogMark()
         let known = Set(
-            try shadow.complaints(after: 0).map(\.detail)
+            try shadow.complaints(after: &mark).map(\.detail)
                 + request.record.evidence.boots.flatMap(\.observations).map(\.detail))
-        let length = try shadow.logLength()
         let migrates = report.migrates
+        let wasRunning = try await driver.lifecycle?.isRunning() == true
+        if wasRunning { report.watched = rules?.bake ?? 0 }
         do {
             try await replacement.run(
                 staged,
@@ -306,7 +324,7 @@ package final class Promotion {
                     return data
                 },
                 beforeStart: { if migrates { try await shadow.migrate() } },
-                watch: { try await watch(known, since: length) })
+                watch: { if wasRunning { try await watch(known, since: mark) } })
         } catch let failure as RestoreFailure {
             report.result = .rolledBack
             report.breach = failure.description
@@ -334,7 +352,12 @@ package final class Promotion {
                 continue
             }
             guard let blob = file.blob, let contents = request.contents.blobs[blob] else { continue }
-            let like = try Files.status(place.live) ?? Files.status(place.live.removingLastComponent())
+            var like = try Files.status(place.live)
+            var parent = place.live
+            while like == nil, parent.lastComponent != nil {
+                parent.removeLastComponent()
+                like = try Files.status(parent)
+            }
             let mode = try Files.status(place.live)?.mode ?? 0o644
             try Files.replace(beside, with: contents, mode: mode)
             if Accounts.ownNumbers.user == 0, let like {
@@ -346,8 +369,12 @@ package final class Promotion {
     }
 
     /// Looks at production until the policy's time is over; throws at the first thing that was not seen in the canary.
-    private func watch(_ known: Set<String>, since length: Int64) async throws {
-        guard let lifecycle = driver.lifecycle, try await lifecycle.isRunning() else { return }
+    private func watch(_ known: Set<String>, since start: LogMark) async throws {
+        var mark = start
+        guard let lifecycle = driver.lifecycle else { return }
+        guard try await lifecycle.isRunning() else {
+            throw RestoreFailure(.failed, "the watch found: it was started and runs no more", hint: "")
+        }
         let clock = ContinuousClock()
         let end = clock.now + .seconds(rules?.bake ?? 0)
         repeat {
@@ -359,7 +386,7 @@ package final class Promotion {
                     throw RestoreFailure(.failed, "the watch found: \(first)", hint: "")
                 }
             }
-            let new = try shadow.complaints(after: length).first {
+            let new = try shadow.complaints(after: &mark).first {
                 $0.kind != "log-warning" && !known.contains($0.detail)
             }
             if let new {

@@ -21,7 +21,7 @@ package struct PromotionPlan: Codable, Hashable, Sendable {
 package struct PromotionReport: Codable, Hashable, Sendable {
     /// How it ended.
     package enum Result: String, Codable, Hashable, Sendable {
-        /// It is in production, and the watch was quiet.
+        /// It is in production, and the watch, where there was one, was quiet.
         case promoted
         /// It was in production and was taken back.
         case rolledBack = "rolled-back"
@@ -39,6 +39,8 @@ package struct PromotionReport: Codable, Hashable, Sendable {
     package var migrates: Bool
     /// What the rehearsal of going back showed.
     package var rollback: String
+    /// For how many seconds it was to be watched; nil when production did not run, so that nothing could be watched.
+    package var watched: Int64?
     /// Who approved.
     package var approvals: [String]
     /// When it began, ISO 8601 in UTC.

@@ -10,7 +10,7 @@ extension CanaryRun {
     ///
     /// Throws when that fails and no stage is there to say so: an arm without the change would be judged for it.
     func apply(in candidate: Room) async throws -> AppliedChange {
-        progress("S0: applying the change to a copy")
+        progress("S0: applying the change to the candidate")
         let applied = try await driver.apply(request.contents.change, in: candidate)
         if !rules.stages.contains(.static), let first = applied.findings.first {
             throw CanaryFailure(

@@ -8,7 +8,10 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <openssl/pem.h>
 #include <openssl/sha.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
 
 typedef struct { SHA_CTX context; } clibcrypto_sha1;
 typedef struct { SHA256_CTX context; } clibcrypto_sha256;
@@ -44,5 +47,32 @@ static inline void clibcrypto_sha1_added(clibcrypto_sha1 *hash, uint64_t blocks)
 }
 static inline void clibcrypto_sha256_added(clibcrypto_sha256 *hash, uint64_t blocks) {
     clibcrypto_count_blocks(&hash->context.Nl, &hash->context.Nh, blocks);
+}
+
+/* Whether a chain, its first certificate the end, leads to one of the roots; *reason is OpenSSL's word for why not. Times
+   are not looked at. Stacks of OpenSSL are macros, which Swift cannot see. */
+static inline int clibcrypto_check_chain(
+    X509 *const *chain, int chain_count, X509 *const *roots, int root_count, const char **reason
+) {
+    int result = 0;
+    *reason = "no memory";
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    STACK_OF(X509) *others = sk_X509_new_null();
+    if (store && context && others) {
+        int is_ready = 1;
+        for (int index = 0; index < root_count; index++) is_ready &= X509_STORE_add_cert(store, roots[index]);
+        for (int index = 1; index < chain_count; index++) is_ready &= sk_X509_push(others, chain[index]) > 0;
+        X509_STORE_set_flags(store, X509_V_FLAG_NO_CHECK_TIME | X509_V_FLAG_PARTIAL_CHAIN);
+        if (is_ready && X509_STORE_CTX_init(context, store, chain[0], others)) {
+            result = X509_verify_cert(context) == 1;
+            *reason = X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
+        }
+    }
+    sk_X509_free(others);
+    X509_STORE_CTX_free(context);
+    X509_STORE_free(store);
+    ERR_clear_error();
+    return result;
 }
 #endif

@@ -39,7 +39,8 @@ package struct Understudy: AsyncParsableCommand {
             DriverCommand.self,
             PushCommand.self, PullCommand.self, RemoteCommand.self, ExportCommand.self, ImportCommand.self,
             KeyCommand.self,
-            StatusCommand.self, RunbookCommand.self, DoctorCommand.self, CanaryCommand.self,
+            StatusCommand.self, RunbookCommand.self, DoctorCommand.self, ChangeCommand.self,
+            CanaryCommand.self,
             PromoteCommand.self,
             DrillCommand.self, AttestCommand.self,
         ])

@@ -5,7 +5,7 @@ internal import Restore
 struct UndoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "undo",
-        abstract: "Take the last restore back.",
+        abstract: "Take the last restore or promotion back.",
         discussion: """
             EXAMPLE
               understudy undo --dry-run
@@ -41,7 +41,9 @@ struct UndoCommand: AsyncParsableCommand {
         try session.output.result(report) {
             let verb = dryRun ? "would take" : "took"
             return
-                (["\(verb) the restore of \(report.snapshot) back"] + report.paths.map { "  \($0)" }
+                ([
+                    "\(verb) \(report.verdict.map { "the promotion of \($0)" } ?? "the restore of \(report.snapshot)") back"
+                ] + report.paths.map { "  \($0)" }
                 + report.applied.map { "  \($0)" } + report.started.map { "  started \($0)" }
                 + report.reloaded.map { "  reloaded \($0)" }
                 + report.notes.map { "  note: \($0)" }).joined(separator: "\n")

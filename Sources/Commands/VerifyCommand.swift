@@ -128,7 +128,9 @@ struct VerifyCommand: AsyncParsableCommand {
         let healing = Healing(store)
         guard !all else {
             // Not what somebody else keeps in the same repository: tags, say.
-            let ours = try ["heads", "snapshots", "evidence"].flatMap { try store.references("refs/\($0)/") }
+            let ours = try ["heads", "snapshots", "evidence", "changes"].flatMap {
+                try store.references("refs/\($0)/")
+            }
             var report = try await healing.heal(ours.map(\.target), .history, holding: lock)
             if report.problems.isEmpty { try healing.retireDamagedPacks(&report, holding: lock) }
             return report.words

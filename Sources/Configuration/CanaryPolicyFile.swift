@@ -6,7 +6,7 @@ package import SystemPackage
 package enum CanaryPolicyFile {
     /// The keys of the file; each may be left out.
     package enum Key: String, CaseIterable, Sendable {
-        case classes, severities
+        case classes, severities, updateCenter
     }
 
     /// The keys of the rules for one class; each may be left out, and is then as in the built-in policy.
@@ -28,6 +28,11 @@ package enum CanaryPolicyFile {
     /// The keys of `load`.
     package enum LoadKey: String, CaseIterable, Sendable {
         case builds, looks, margin, floor, sequential
+    }
+
+    /// The keys of `updateCenter`.
+    package enum UpdateCenterKey: String, CaseIterable, Sendable {
+        case roots, acceptUnsigned
     }
 
     /// The name of the file in the directory of the policies.

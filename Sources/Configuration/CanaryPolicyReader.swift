@@ -15,6 +15,33 @@ struct CanaryPolicyReader {
         if let node = fields.known[CanaryPolicyFile.Key.severities.rawValue]?.value {
             policy.severities = readSeverities(node)
         }
+        if let node = fields.known[CanaryPolicyFile.Key.updateCenter.rawValue]?.value {
+            readUpdateCenter(node, into: &policy.updateCenter)
+        }
+    }
+
+    private mutating func readUpdateCenter(
+        _ node: DocumentNode, into trust: inout CanaryPolicy.UpdateCenterTrust
+    ) {
+        let keys = CanaryPolicyFile.UpdateCenterKey.allCases.map(\.rawValue)
+        guard let fields = document.fields(of: node, what: "'updateCenter'", allowed: keys) else { return }
+        for key in CanaryPolicyFile.UpdateCenterKey.allCases {
+            guard let node = fields.known[key.rawValue]?.value else { continue }
+            switch key {
+            case .roots:
+                let expected = "the absolute path of a certificate"
+                trust.roots = (document.list(node, expected: "a list of files with certificates") ?? [])
+                    .compactMap { item in
+                        guard let path = document.text(item, expected: expected) else { return nil }
+                        guard path.hasPrefix("/") else {
+                            document.refuse(item, expected: expected)
+                            return nil
+                        }
+                        return path
+                    }
+            case .acceptUnsigned: trust.acceptsUnsigned = document.truth(node) ?? trust.acceptsUnsigned
+            }
+        }
     }
 
     private mutating func readClasses(

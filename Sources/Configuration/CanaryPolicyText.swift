@@ -76,5 +76,9 @@ extension CanaryPolicyFile {
         # Severities of kinds of findings that are to be others than they are: {log-warning: major, log-error: minor}.
         severities: {}
 
+        # Whose signature on an update-center.json counts: roots are files with certificates, besides those in the war and in the
+        # home's update-center-rootCAs; acceptUnsigned believes a plain mirror, signed or not.
+        updateCenter: {roots: [], acceptUnsigned: false}
+
         """
 }

@@ -27,9 +27,14 @@ package protocol ShadowDriver: Sendable {
     func archive(
         of package: ComponentChange.Package, in source: any FileSource
     ) throws -> (name: String, contents: [UInt8])?
+    /// What an index is called that is kept among the archives of a change; nil where none is.
+    var indexFile: String? { get }
     /// Fetches the archives of a change, and of what they need, into a directory; runs nothing that it fetches.
+    ///
+    /// Refuses an index that `trust` does not believe, be it one that came with the change.
     func fetch(
-        _ change: ComponentChange, for copy: ShadowCopy, from index: PackageIndex, to directory: FilePath
+        _ change: ComponentChange, for copy: ShadowCopy, from index: PackageIndex,
+        trusting trust: CanaryPolicy.UpdateCenterTrust, to directory: FilePath
     ) async throws
     /// How much a change can break, by what is in the copy now.
     func risk(of change: ComponentChange, in copy: ShadowCopy) throws -> RiskClass
@@ -62,10 +67,10 @@ package protocol ShadowDriver: Sendable {
     func migrated() throws -> [(root: String, path: FilePath)]
     /// Brings the data of production to the version of what is installed now; the server does not run.
     func migrate() async throws
-    /// What production complains of in its log, after so many bytes of it.
-    func complaints(after offset: Int64) throws -> [Observation]
-    /// How long production's log is.
-    func logLength() throws -> Int64
+    /// What production complains of in its log after a mark, which moves to what was read.
+    func complaints(after mark: inout LogMark) throws -> [Observation]
+    /// The end of production's log.
+    func logEnd() throws -> LogMark
     /// What a server of the snapshot must have when it serves; nil when the snapshot cannot say.
     func expected(_ captured: CapturedComponent, in source: any FileSource) throws -> Set<ObjectName>?
     /// How many of each kind of thing a copy remembers: history that a migration must not lose.
@@ -81,6 +86,8 @@ package protocol ShadowDriver: Sendable {
 }
 
 extension ShadowDriver {
+    /// What an index said is not kept.
+    package var indexFile: String? { nil }
     /// Nothing is in the way.
     package func obstacle(_ copy: ShadowCopy) async throws -> String? { nil }
     /// Packages are the roots that are made from them.
@@ -154,9 +161,9 @@ package protocol ShadowRoom: Sendable {
 }
 
 /// What a change does to one component.
-package struct ComponentChange: Codable, Hashable, Sendable {
+package struct ComponentChange: Hashable, Sendable {
     /// A plugin or package in another version, or gone.
-    package struct Package: Codable, Hashable, Sendable {
+    package struct Package: Hashable, Sendable {
         /// Its name.
         package var name: String
         /// The version that is wanted; nil when it is to go.
@@ -170,7 +177,7 @@ package struct ComponentChange: Codable, Hashable, Sendable {
     }
 
     /// A file with other contents, or gone.
-    package struct File: Codable, Hashable, Sendable {
+    package struct File: Hashable, Sendable {
         /// The root that it is in.
         package var root: String
         /// Its path below the root.
@@ -228,6 +235,19 @@ package struct AppliedChange: Sendable {
         self.parts = parts
         self.findings = findings
     }
+}
+
+/// How far a log was read; the beginning at first.
+package struct LogMark: Hashable, Sendable {
+    /// Which file it was; nil when none was read.
+    var inode: UInt64?
+    /// How many bytes of it were read.
+    var offset: Int64 = 0
+    /// What was read and is not finished: half a line, half a traceback.
+    var held: [UInt8] = []
+
+    /// The beginning.
+    package init() {}
 }
 
 /// What can be told of a copy without booting it.

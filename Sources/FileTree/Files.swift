@@ -265,6 +265,13 @@ package enum Files {
         }
     }
 
+    /// Removes a directory if nothing is in it; nothing there is as good.
+    package static func removeDirectoryIfEmpty(_ path: FilePath) throws(FileFailure) {
+        do {
+            try systemCall("remove", path.byteArray) { unsafe path.withPlatformString { unsafe rmdir($0) } }
+        } catch  where error.reason == .noSuchFileOrDirectory || error.reason == .directoryNotEmpty {}
+    }
+
     /// Removes a file or link; nothing there is as good.
     package static func remove(_ path: FilePath) throws(FileFailure) {
         do {

@@ -68,21 +68,24 @@ package final class Verification: Sendable {
         reader = try store.reader()
     }
 
-    /// What is wrong with the store's own files and with its history; the snapshots are checked one by one.
+    /// What is wrong with the store's own files, its history, evidence and proposed changes; the snapshots are checked one by
+    /// one.
     ///
-    /// Every pack and index is read whole and compared with its checksum, and everything that a history commit can reach
-    /// is hashed.
+    /// Every pack and index is read whole and compared with its checksum, and everything that a commit of these can reach is
+    /// hashed.
     package func verifyStore() throws -> [String] {
         let findings = Findings()
         for problem in try reader.damagedPacks() { findings.add(problem) }
         var seen: Set<ObjectID> = []
         let lane = ReaderLane(reader)
-        for head in try store.references("refs/heads/") {
+        let prefixes = ["refs/heads/", "refs/evidence/", "refs/changes/"]
+        for head in try prefixes.flatMap({ try store.references($0) }) {
             var commits = [head.target]
             while let id = commits.popLast() {
                 guard seen.insert(id).inserted else { continue }
                 do {
-                    let commit = try Commit(contents: lane.contents(id, .commit), of: id)
+                    // Whatever stock git made: what was pushed is read with more care by who uses it.
+                    let commit = try Commit.references(lane.contents(id, .commit), of: id)
                     commits += commit.parents
                     try verifyHistory(commit.tree, lane, &seen)
                 } catch {
@@ -97,8 +100,8 @@ package final class Verification: Sendable {
         var trees = [tree]
         while let id = trees.popLast() {
             guard seen.insert(id).inserted else { continue }
-            for entry in try Tree.entries(lane.contents(id, .tree), of: id) {
-                if entry.mode == .tree {
+            for entry in try Tree.references(lane.contents(id, .tree), of: id) {
+                if entry.isTree {
                     trees.append(entry.id)
                 } else if seen.insert(entry.id).inserted {
                     try unsafe lane.read(entry.id, .blob, checks: true) { _ in }

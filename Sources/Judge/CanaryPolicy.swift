@@ -132,10 +132,26 @@ package struct CanaryPolicy: Codable, Hashable, Sendable {
         }
     }
 
+    /// What an update centre must show before it is believed.
+    package struct UpdateCenterTrust: Codable, Hashable, Sendable {
+        /// Files with certificates that its signature may lead to, besides those of the CI tool itself.
+        package var roots: [String]
+        /// Whether one is believed that is not signed, or not as it should be: a plain mirror.
+        package var acceptsUnsigned: Bool
+
+        /// As the CI tool itself has it, unless said otherwise.
+        package init(roots: [String] = [], acceptsUnsigned: Bool = false) {
+            self.roots = roots
+            self.acceptsUnsigned = acceptsUnsigned
+        }
+    }
+
     /// The rules for each class of risk.
     package var classes: [RiskClass: Rules]
     /// Severities of kinds of findings that are not what they are without a policy.
     package var severities: [String: Severity]
+    /// What an update centre must show before it is believed.
+    package var updateCenter = UpdateCenterTrust()
     /// SHA-256 of the policy, in hexadecimal digits: what a verdict is bound to.
     package var digest: String
 

@@ -31,6 +31,9 @@ package struct Evidence: Codable, Hashable, Sendable {
     package var finished: String
     /// What was checked about the isolation of each shadow, before it booted.
     package var attestations: [Attestation]
+    /// What was changed in the copies before anything booted, so that they can do no harm; nil in evidence of a version that
+    /// did not keep it.
+    package var neutralised: [Neutralisation]?
     /// What became of each stage.
     package var stages: [StageRun]
     /// What was found without a boot.
@@ -139,16 +142,34 @@ package struct ChangeSummary: Codable, Hashable, Sendable {
     package var parts: [Part]
     /// What is to be gone afterwards, and is no surprise.
     package var removals: [ObjectName]
+    /// The proposed change that it is; nil for one that was given on the command line.
+    package var proposal: ProposedChange?
 
     /// A change.
     package init(
-        description: String, tree: String, riskClass: RiskClass, parts: [Part], removals: [ObjectName] = []
+        description: String, tree: String, riskClass: RiskClass, parts: [Part],
+        removals: [ObjectName] = [], proposal: ProposedChange? = nil
     ) {
+        self.proposal = proposal
         self.description = description
         self.tree = tree
         self.riskClass = riskClass
         self.parts = parts
         self.removals = removals
+    }
+}
+
+/// A change by the name under which it was proposed.
+package struct ProposedChange: Codable, Hashable, Sendable {
+    /// Its name.
+    package var name: String
+    /// The object id of its tree, before anything was fetched for it.
+    package var tree: String
+
+    /// A change of that name and tree.
+    package init(name: String, tree: String) {
+        self.name = name
+        self.tree = tree
     }
 }
 
@@ -186,6 +207,23 @@ package struct Attestation: Codable, Hashable, Sendable {
         self.check = check
         self.holds = holds
         self.detail = detail
+    }
+}
+
+/// One thing that was changed in copies so that they can do no harm; never what stood there before.
+package struct Neutralisation: Codable, Hashable, Sendable {
+    /// The arms in which it was changed: both, unless it is the change itself that brought it.
+    package var arms: [Arm]
+    /// What was changed: a file, a table.
+    package var subject: String
+    /// How, and why.
+    package var action: String
+
+    /// Something that was changed.
+    package init(arms: [Arm], subject: String, action: String) {
+        self.arms = arms
+        self.subject = subject
+        self.action = action
     }
 }
 

@@ -14,7 +14,7 @@ package enum HTMLReport {
         lines.append("</header>")
         for stage in verdict.stages { lines += section(stage, evidence, words) }
         lines += ["<section>", "<h2>What this verdict is bound to</h2>", list(words.bindings, isCode: true)]
-        lines += attestations(evidence) + ["</section>"]
+        lines += attestations(evidence) + neutralised(words) + ["</section>"]
         lines += ["<section id=\"not-tested\">", "<h2>What was not tested</h2>", "<ul>"]
         lines += words.notTested.map { "<li>\(Markup.escaped($0))</li>" }
         return text(lines + ["</ul>", "</section>"])
@@ -135,6 +135,22 @@ package enum HTMLReport {
             lines.append("<details><summary>Numbers</summary>\n<ul>\n\(items)\n</ul>\n</details>")
         }
         return lines + ["</div>"]
+    }
+
+    private static func neutralised(_ words: ReportWords) -> [String] {
+        guard let neutralised = words.neutralised, !neutralised.isEmpty else { return [] }
+        let count = neutralised.map(\.subjects.count).reduce(0, +)
+        let rows = neutralised.flatMap { action, subjects in
+            subjects.map {
+                "<tr><td>\(Markup.escaped($0))</td><td>\(Markup.escaped(action))</td></tr>"
+            }
+        }
+        return [
+            "<h3>Changed in the copies before the first boot, so that they can do no harm</h3>",
+            "<details><summary>\(count) change\(count == 1 ? "" : "s")</summary>",
+            "<div class=\"wide\"><table>", "<thead><tr><th>what</th><th>how</th></tr></thead>",
+            "<tbody>\n\(rows.joined(separator: "\n"))\n</tbody>", "</table></div>", "</details>",
+        ]
     }
 
     private static func attestations(_ evidence: Evidence) -> [String] {

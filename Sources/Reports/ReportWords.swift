@@ -148,4 +148,18 @@ struct ReportWords {
         rows += evidence.digests.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         return rows
     }
+
+    /// What was changed in the copies before they booted, in one list for each way; nil where nobody kept it.
+    var neutralised: [(action: String, subjects: [String])]? {
+        evidence.neutralised.map { all in
+            var order: [String] = []
+            var subjects: [String: [String]] = [:]
+            for one in all {
+                let only = one.arms.count == 1 ? " (\(one.arms[0].rawValue) alone)" : ""
+                if subjects[one.action] == nil { order.append(one.action) }
+                subjects[one.action, default: []].append(one.subject + only)
+            }
+            return order.map { ($0, subjects[$0] ?? []) }
+        }
+    }
 }

@@ -19,6 +19,13 @@ package enum TextReport {
                 lines.append("    control: \(control.result?.rawValue ?? "not tried"): \(control.reason)")
             }
         }
+        if let neutralised = words.neutralised, !neutralised.isEmpty {
+            lines += ["", "Made harmless before the first boot"]
+            lines += neutralised.map { action, subjects in
+                let more = subjects.count > 3 ? " and \(subjects.count - 3) more" : ""
+                return "  \(action): \(subjects.prefix(3).joined(separator: ", "))\(more)"
+            }
+        }
         lines += ["", "Bound to"]
         let label = words.bindings.map(\.label.count).max() ?? 0
         lines += words.bindings.map { "  \(pad($0.label, to: label))  \($0.value)" }

@@ -60,6 +60,13 @@ package struct Journal: Codable, Sendable {
     package var derived: [String]?
     /// When it began, ISO 8601 in UTC.
     package var started: String
+    /// The verdict that was promoted; nil for a restore.
+    package var verdict: String?
+    /// Directories that were made for new places, the outer ones first; they go with what is in them.
+    package var newDirectories: [String]?
+
+    /// What it is about, for people: `the restore of 2026…`.
+    var what: String { verdict.map { "the promotion of \($0)" } ?? "the restore of \(snapshot)" }
 
     static func file(_ local: FilePath) -> FilePath { local.appending("restore.json") }
 
@@ -104,5 +111,17 @@ package struct Journal: Codable, Sendable {
         }
         try Files.syncDirectory(live.removingLastComponent())
         try Files.syncDirectory(other.removingLastComponent())
+    }
+
+    /// Puts the old places back, all of them, and takes away what was made from the new ones and the directories that
+    /// were made for them.
+    func putBack() throws {
+        for place in places.reversed() { try Self.exchange(place, restored: false) }
+        try removeDerived()
+        for directory in (newDirectories ?? []).reversed() {
+            // Where somebody else has put something meanwhile, the directory is his.
+            try Files.removeDirectoryIfEmpty(FilePath(directory))
+            try Files.syncDirectory(FilePath(directory).removingLastComponent())
+        }
     }
 }

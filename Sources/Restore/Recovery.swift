@@ -11,7 +11,7 @@ package enum Recovery {
         switch journal.phase {
         case .done, .undone: return nil
         case .staging:
-            return "a restore of \(journal.snapshot) was interrupted before it changed anything"
+            return "\(journal.what) was interrupted before it changed anything"
         case .exchanging:
             let exchanged = try journal.places.filter { try Journal.isExchanged($0) }.count
             let applied = (journal.applied ?? []).map(\.component)
@@ -19,8 +19,8 @@ package enum Recovery {
                 applied.isEmpty
                 ? "" : "; \(applied.joined(separator: ", ")) may hold the restored state or the old one"
             return
-                "a restore of \(journal.snapshot) was interrupted: \(exchanged) of \(journal.places.count) places hold "
-                + "the restored tree, the others the old one\(others)"
+                "\(journal.what) was interrupted: \(exchanged) of \(journal.places.count) places hold "
+                + "the new tree, the others the old one\(others)"
         }
     }
 
@@ -49,8 +49,7 @@ package enum Recovery {
         }
         // Before the exchange nothing was applied, and what is still being made may have no place in production yet.
         var notes = journal.phase == .exchanging ? try await journal.unapply(in: system) : []
-        for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
-        try journal.removeDerived()
+        try journal.putBack()
         do {
             // It may have read what is taken away again.
             try await journal.reload(in: system, progress: { _ in })

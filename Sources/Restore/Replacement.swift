@@ -19,12 +19,12 @@ package final class Replacement {
     /// How long the component may take until it serves.
     private static let readyLimit = Duration.seconds(180)
 
-    /// A replacement in a component; `snapshot` holds the state of before.
+    /// A replacement in a component by a verdict; `snapshot` holds the state of before.
     ///
     /// Gives up what the last restore kept for `undo`.
     package init(
         _ system: DeliverySystem, store: SnapshotStore, component: String, snapshot: SnapshotID,
-        holding lock: WriterLock, progress: @escaping @Sendable (String) -> Void
+        verdict: String, holding lock: WriterLock, progress: @escaping @Sendable (String) -> Void
     ) async throws {
         self.system = system
         self.store = store
@@ -37,7 +37,7 @@ package final class Replacement {
         }
         journal = Journal(
             snapshot: snapshot.description, phase: .staging, places: [], stagingDirectories: [], running: [],
-            started: CivilTime(seconds: Clock.now.seconds).iso8601)
+            started: CivilTime(seconds: Clock.now.seconds).iso8601, verdict: verdict)
         try journal.write(store.localDirectory)
     }
 
@@ -76,12 +76,13 @@ package final class Replacement {
                         component: component, root: place.root, live: place.live.string,
                         other: place.staged.string, inode: inode))
             }
+            journal.newDirectories = try newDirectories()
             for directory in journal.stagingDirectories { try Files.syncFileSystem(FilePath(directory)) }
             journal.phase = .exchanging
             try journal.write(store.localDirectory)
             progress("exchanging")
+            for directory in journal.newDirectories ?? [] { try make(FilePath(directory)) }
             for place in journal.places {
-                try Files.makeDirectories(FilePath(place.live).removingLastComponent())
                 try Journal.exchange(place, restored: true)
             }
             try await beforeStart()
@@ -96,6 +97,28 @@ package final class Replacement {
         } catch {
             throw await putBack(error)
         }
+    }
+
+    /// The directories that new places are in and that are not there yet, the outer ones first.
+    private func newDirectories() throws -> [String] {
+        var missing: Set<String> = []
+        for place in journal.places where place.inode != Journal.Place.nothing {
+            var directory = FilePath(place.live).removingLastComponent()
+            while try !Files.exists(directory) {
+                missing.insert(directory.string)
+                directory.removeLastComponent()
+            }
+        }
+        return missing.sorted()
+    }
+
+    /// Makes a directory that belongs to whom the one around it belongs to.
+    private func make(_ directory: FilePath) throws {
+        try Files.makeDirectory(directory)
+        if Accounts.ownNumbers.user == 0, let parent = try Files.status(directory.removingLastComponent()) {
+            try Files.setOwner(directory, owner: parent.owner, group: parent.group)
+        }
+        try Files.syncDirectory(directory.removingLastComponent())
     }
 
     private func stop() async throws {
@@ -120,7 +143,7 @@ package final class Replacement {
         do {
             let lifecycle = system.driver(of: component)?.lifecycle
             if let lifecycle, try await lifecycle.isRunning() { try await lifecycle.stop() }
-            for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
+            try journal.putBack()
             journal.phase = .undone
             try journal.write(store.localDirectory)
             _ = try await journal.removeStaging(in: system)

@@ -360,9 +360,8 @@ package final class RestoreEngine {
                 }
                 if try await lifecycle.isRunning() { try await lifecycle.stop() }
             }
-            for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
             if journal.phase == .exchanging {
-                try journal.removeDerived()
+                try journal.putBack()
                 do {
                     try await journal.reload(in: system, progress: progress)
                 } catch let failure as DriverFailure {

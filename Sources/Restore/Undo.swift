@@ -5,12 +5,14 @@ package import GitStore
 internal import SnapshotModel
 internal import SystemPackage
 
-/// Takes the last restore back: exchanges the trees again and starts what was running.
+/// Takes the last restore or promotion back: exchanges the trees again and starts what was running.
 package struct Undo: Sendable {
     /// What an undoing would do, and did.
     package struct Report: Sendable, Encodable {
-        /// The snapshot whose restore is taken back.
+        /// The snapshot whose restore is taken back; of a promotion, the one of before.
         package var snapshot: String
+        /// The verdict whose promotion is taken back; nil for a restore.
+        package var verdict: String?
         /// The paths that are exchanged.
         package var paths: [String]
         /// The components that their drivers put back: databases and the like.
@@ -41,7 +43,7 @@ package struct Undo: Sendable {
 
     private func report(of journal: Journal, _ notes: [String]) -> Report {
         Report(
-            snapshot: journal.snapshot, paths: journal.places.map(\.live),
+            snapshot: journal.snapshot, verdict: journal.verdict, paths: journal.places.map(\.live),
             applied: (journal.applied ?? []).map(\.component), started: journal.running,
             reloaded: (journal.reloads ?? []).map(\.component), notes: notes)
     }
@@ -53,7 +55,7 @@ package struct Undo: Sendable {
         where try await !applied.application(in: system).isApplied(applied.record) {
             throw RestoreFailure(
                 .refused,
-                "\(applied.component) does not hold what the restore of \(journal.snapshot) put there, or has nothing to go "
+                "\(applied.component) does not hold what \(journal.what) put there, or has nothing to go "
                     + "back to",
                 hint: "restore the snapshot of before instead: 'understudy snapshots' lists it")
         }
@@ -68,8 +70,7 @@ package struct Undo: Sendable {
         try journal.write(store.localDirectory)
         progress("exchanging")
         var notes = try await journal.unapply(in: system)
-        for place in journal.places.reversed() { try Journal.exchange(place, restored: false) }
-        try journal.removeDerived()
+        try journal.putBack()
         do {
             try await journal.reload(in: system, progress: progress)
         } catch let failure as DriverFailure {
@@ -90,12 +91,12 @@ package struct Undo: Sendable {
     private func lastRestore() throws -> Journal {
         guard let journal = try Journal.read(store.localDirectory), journal.phase == .done else {
             throw RestoreFailure(
-                .refused, "there is no restore that can be taken back",
+                .refused, "there is no restore and no promotion that can be taken back",
                 hint: "'understudy snapshots' lists the states that can be restored")
         }
         for place in journal.places where try !Journal.isExchanged(place) {
             throw RestoreFailure(
-                .refused, "\(place.live) is not the tree that the restore of \(journal.snapshot) put there",
+                .refused, "\(place.live) is not what \(journal.what) put there",
                 hint: "somebody replaced it since; restore the snapshot of before instead")
         }
         return journal

@@ -17,8 +17,13 @@ struct Masking {
     /// How many files were looked through when all were searched last.
     private(set) var searched = 0
 
-    init(_ classifications: [String: Classification]) {
+    /// How much of a file is in memory when it is searched.
+    private let pieceSize: Int
+
+    /// Nothing is known yet; `classifications` are those of the roots.
+    init(_ classifications: [String: Classification], pieceSize: Int = 4 << 20) {
         self.classifications = classifications
+        self.pieceSize = pieceSize
     }
 
     /// Shorter values are no proof of anything when they are found.
@@ -35,14 +40,20 @@ struct Masking {
             }
             try root.walk { path, file in
                 let subject = "\(root.root.name)/\(path)"
-                let contents = try Files.read(file, limit: 1 << 30)
+                let isSmall = try Self.isSmall(file)
                 if classification.entryClass(of: path, isDirectory: false) == .secret {
+                    guard isSmall else {
+                        throw ShadowFailure(
+                            "\(subject) is of class 'secret' and larger than \(Self.largest >> 20) MiB: what is in it cannot be looked for elsewhere, so nothing was booted",
+                            hint: "give it another class in policies/snapshot.yaml, such as 'database'")
+                    }
+                    let contents = try Files.read(file)
                     let masked = Self.mask(subject)
                     guard contents != masked else { return }
                     remember(contents)
                     try replace(file, with: masked)
                     fixes.append(Fix(subject, "a secret: masked"))
-                } else if contents.count <= Self.largest, let masked = maskText(contents, subject) {
+                } else if isSmall, let masked = maskText(try Files.read(file), subject) {
                     try replace(file, with: masked)
                     fixes.append(Fix(subject, "values that look like secrets: masked"))
                 }
@@ -55,8 +66,9 @@ struct Masking {
         }
         for root in copy.staged.roots where root.root.kind == .directory {
             try root.walk { path, file in
-                let contents = try Files.read(file, limit: 1 << 30)
-                guard contents.count <= Self.largest, !contents.contains(0) else { return }
+                guard try Self.isSmall(file) else { return }
+                let contents = try Files.read(file)
+                guard !contents.contains(0) else { return }
                 let subject = "\(root.root.name)/\(path)"
                 var text = contents
                 for (_, forms) in known { forms.replace(in: &text, with: Self.mask(subject)) }
@@ -71,20 +83,24 @@ struct Masking {
     /// Remembers what looks like a secret in places that stay out of every copy: it may be written down in one too.
     mutating func learn(from root: StagedComponent.StagedRoot) throws {
         try root.walk { _, file in
-            let contents = try Files.read(file, limit: 1 << 30)
-            if contents.count <= Self.largest { _ = maskText(contents, "") }
+            if try Self.isSmall(file) { _ = maskText(try Files.read(file), "") }
         }
     }
 
     /// Throws a ``ShadowFailure`` that names the file in which something that was taken out can still be found.
     mutating func search(_ copy: ShadowCopy) throws {
         searched = 0
-        let secrets = secrets
+        let search = SecretSearch(secrets.values)
         for root in copy.staged.roots where root.root.kind == .directory {
             try root.walk { path, file in
-                let contents = try Files.read(file, limit: 1 << 30)
                 searched += 1
-                for forms in secrets.values where forms.stand(in: contents) {
+                var isFound = false
+                // A form that lies across two pieces stands whole in the second.
+                try Files.readPieces(file, size: pieceSize, overlap: max(0, search.longest - 1)) { piece in
+                    isFound = search.stand(in: piece)
+                    return !isFound
+                }
+                guard !isFound else {
                     throw ShadowFailure(
                         "\(root.root.name)/\(path) of the shadow still holds a secret of production, so nothing was booted",
                         hint:
@@ -93,6 +109,11 @@ struct Masking {
                 }
             }
         }
+    }
+
+    /// Whether a file is small enough to be a text that is changed.
+    private static func isSmall(_ file: FilePath) throws -> Bool {
+        try Files.status(file)?.size ?? 0 <= largest
     }
 
     private static func mask(_ subject: String) -> [UInt8] {

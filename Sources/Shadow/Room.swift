@@ -12,6 +12,8 @@ package final class Room: ShadowRoom {
     package let arm: Arm
     /// The copy.
     package let copy: ShadowCopy
+    /// What was changed in the copy so that it can do no harm.
+    package let fixes: [Fix]
     private let driver: any ShadowDriver
     private let logs: FilePath
     private let hostPlaces: [FilePath]
@@ -30,13 +32,15 @@ package final class Room: ShadowRoom {
 
     /// A shadow; `packages` has a directory `snapshot` and a directory `change` with archives.
     init(
-        _ arm: Arm, _ copy: ShadowCopy, driver: any ShadowDriver, logs: FilePath, packages: FilePath,
+        _ arm: Arm, _ copy: ShadowCopy, fixes: [Fix], driver: any ShadowDriver, logs: FilePath,
+        packages: FilePath,
         hostPlaces: [FilePath], neighbours: [StagedComponent.StagedRoot], launcher: FilePath,
         hostName: String,
         user: (owner: UInt32, group: UInt32)?
     ) {
         self.arm = arm
         self.copy = copy
+        self.fixes = fixes
         self.driver = driver
         self.logs = logs
         self.packages = packages

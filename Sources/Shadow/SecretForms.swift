@@ -5,7 +5,8 @@ internal import Glibc
 /// The forms in which a secret may be written down: as it is, in base64 wherever it begins in what was encoded, in
 /// hexadecimal digits, and as in an address.
 struct SecretForms: Sendable {
-    private let forms: [[UInt8]]
+    /// The forms, each once; none is shorter than the secret.
+    let forms: [[UInt8]]
 
     /// The forms of a secret.
     init(_ secret: [UInt8]) {
@@ -27,11 +28,6 @@ struct SecretForms: Sendable {
         forms.append(Self.percentEncoded(secret, upper: false))
         var known: Set<[UInt8]> = []
         self.forms = forms.filter { known.insert($0).inserted }
-    }
-
-    /// Whether any form stands in a text.
-    func stand(in contents: [UInt8]) -> Bool {
-        forms.contains { Self.first($0, in: contents, from: 0) != nil }
     }
 
     /// Puts something else wherever a form stands.

@@ -133,17 +133,15 @@ package struct Shadows {
 
     /// Puts archives where the shadows see them, and fetches what a change needs and is nowhere else; what is there then.
     package func provide(
-        _ archives: [String: [UInt8]], for change: ComponentChange, from index: PackageIndex
+        _ archives: [String: [UInt8]], for change: ComponentChange, from index: PackageIndex,
+        trusting trust: CanaryPolicy.UpdateCenterTrust
     ) async throws -> [String: [UInt8]] {
         let directory = packages.appending("change")
         for (name, archive) in archives {
             try Files.replaceWithoutSync(directory.appending(name), with: archive)
         }
-        guard index != .none else { return archives }
-        source.progress("fetching packages")
-        try await driver.fetch(
-            change, for: unchanged, from: index,
-            to: directory)
+        if index != .none { source.progress("fetching packages") }
+        try await driver.fetch(change, for: unchanged, from: index, trusting: trust, to: directory)
         var all = archives
         for name in try Files.names(directory).map({ String(decoding: $0, as: UTF8.self) })
         where all[name] == nil {
@@ -197,11 +195,10 @@ package struct Shadows {
         try Files.makeDirectory(sockets, mode: 0o700)
         let copy = ShadowCopy(staged: staged, socketDirectory: sockets, workspace: workspace.directory)
         for file in files { try apply(file, blobs, to: copy) }
-        _ = try masking.mask(copy)
-        _ = try await driver.neutralise(copy)
+        let fixes = try masking.mask(copy) + (try await driver.neutralise(copy))
         try masking.search(copy)
         if let user { try await workspace.give(to: user) }
-        return try room(arm, copy, logs: name)
+        return try room(arm, copy, fixes: fixes, logs: name)
     }
 
     /// A shadow that runs with what is made from packages as it was restored, on the data and files of another one; `packages`
@@ -224,14 +221,14 @@ package struct Shadows {
         }
         let copy = ShadowCopy(
             staged: staged, socketDirectory: room.copy.socketDirectory, workspace: workspace.directory)
-        return try self.room(.control, copy, logs: "back")
+        return try self.room(.control, copy, fixes: room.fixes, logs: "back")
     }
 
-    private func room(_ arm: Arm, _ copy: ShadowCopy, logs name: String) throws -> Room {
+    private func room(_ arm: Arm, _ copy: ShadowCopy, fixes: [Fix], logs name: String) throws -> Room {
         let logs = logs.appending(name)
         try Files.makeDirectory(logs, mode: 0o700)
         return Room(
-            arm, copy, driver: driver, logs: logs, packages: packages, hostPlaces: hostPlaces,
+            arm, copy, fixes: fixes, driver: driver, logs: logs, packages: packages, hostPlaces: hostPlaces,
             neighbours: neighbours,
             launcher: source.launcher, hostName: source.stored.snapshot.host, user: user)
     }

@@ -192,9 +192,79 @@ import Testing
             """
     }
 
+    /// Lets the policy take update centres that are not signed.
+    private func acceptUnsigned(_ directory: FilePath) throws {
+        let file = directory.appending("policies/canary.yaml")
+        let text = String(decoding: try Files.read(file), as: UTF8.self)
+        let changed = text.replacing("acceptUnsigned: false", with: "acceptUnsigned: true")
+        #expect(changed != text)
+        try Files.replace(file, with: Array(changed.utf8))
+    }
+
+    @Test func anUpdateCentreIsBelievedOnlyWhenItIsSignedAsItMustBe() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory)
+            let archive = try production.archive("git", "5.3", needs: "git-client:4.0")
+            let file = directory.appending("update-center.json")
+            let text = try index(archive, address: "none", version: "5.3", warned: "1")
+            try Files.replace(file, with: Array(text.utf8))
+            func refusal() async throws -> String {
+                let outcome = try await production.runner.run(
+                    [
+                        "canary", "--quiet", "--archives", production.archives.string, "--plugin", "git@5.3",
+                        "--index", file.string,
+                    ], limit: .seconds(120))
+                #expect(outcome.status == 1, "\(outcome.output)")
+                return outcome.errorOutput
+            }
+            #expect(try await refusal().contains("is not believed: it is not signed"))
+
+            // Signed by somebody, whom the policy then names.
+            let root = directory.appending("root.pem")
+            try await Program(
+                "openssl",
+                [
+                    "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "root.key", "-subj",
+                    "/CN=acme",
+                    "-days", "9", "-out", root.string,
+                ], directory: directory
+            ).runSuccessfully()
+            let start = try #require(text.firstIndex(of: "{"))
+            let end = try #require(text.lastIndex(of: "}"))
+            let object = try #require(
+                try JSONSerialization.jsonObject(with: Data(text[start...end].utf8)) as? [String: Any])
+            let plain = directory.appending("plain")
+            try JSONSerialization.data(
+                withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes]
+            )
+            .write(to: URL(filePath: plain.string))
+            try await Program(
+                "openssl", ["dgst", "-sha512", "-sign", "root.key", "-out", "signature", "plain"],
+                directory: directory
+            ).runSuccessfully()
+            let certificate = String(decoding: try Files.read(root), as: UTF8.self).split(separator: "\n")
+                .filter { !$0.hasPrefix("-----") }.joined()
+            let signed = object.merging([
+                "signature": [
+                    "certificates": [certificate],
+                    "correct_signature512": hex(try Files.read(directory.appending("signature"))),
+                ]
+            ]) { old, _ in old }
+            try JSONSerialization.data(withJSONObject: signed).write(to: URL(filePath: file.string))
+            #expect(try await refusal().contains("leads to no root that is trusted"))
+            let policy = directory.appending("policies/canary.yaml")
+            let words = String(decoding: try Files.read(policy), as: UTF8.self)
+            try Files.replace(
+                policy, with: Array(words.replacing("roots: []", with: "roots: [\(root)]").utf8))
+            let believed = try await production.canary("--index", file.string, "--plugin", "git@5.3")
+            #expect(believed.parts.contains("5.2.1 → 5.3"))
+        }
+    }
+
     @Test func aKnownWeaknessStopsAChangeAndAForgedArchiveToo() async throws {
         try await withTemporaryDirectory { directory in
             let production = try await Production(directory)
+            try acceptUnsigned(directory)
             let archive = try production.archive("git", "5.3", needs: "git-client:4.0")
             let file = directory.appending("update-center.json")
             let text = try index(archive, address: "none", version: "5.3", warned: "5[.]3")
@@ -212,6 +282,7 @@ import Testing
     @Test func whatIsMissingIsFetchedAndComparedWithItsDigest() async throws {
         try await withTemporaryDirectory { directory in
             _ = try await Production(directory)
+            try acceptUnsigned(directory)
             let web = directory.appending("web")
             try Files.makeDirectory(web)
             let archive = web.appending("git.hpi")

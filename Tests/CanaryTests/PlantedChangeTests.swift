@@ -141,6 +141,7 @@ struct PlantedChangeTests {
         #expect(list.map(\.result) == ["pass"])
         let shown = try await production.runner.succeed("canary", "show", try #require(list.first).id)
         #expect(shown.contains(again.verdict.headline))
+        #expect(shown.contains("Made harmless before the first boot\n"))
         #expect(try await production.runner.run("canary", "show", "nonsense").status == 7)
     }
 

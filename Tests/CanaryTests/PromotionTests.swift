@@ -60,7 +60,8 @@ struct PromotionTests {
             #expect(again.status == 7)
             #expect(again.output.contains("promoted already"))
 
-            try await production.runner.succeed("undo")
+            let undone = try await production.runner.succeed("undo")
+            #expect(undone.contains("took the promotion of 2"), "\(undone)")
             #expect(try await installed(production) == "1.0")
             #expect(try await production.fixture.build("probe") == 0)
             try #expect(staging(production).isEmpty)
@@ -89,7 +90,7 @@ struct PromotionTests {
             #expect(try production.masterFile("master.cfg") == before)
             #expect(try await production.fixture.build("probe") == 0)
             try #expect(staging(production).isEmpty)
-            try #expect(!Files.exists(production.fixture.master.appending("new/notes.txt")))
+            try #expect(!Files.exists(production.fixture.master.appending("new")))
             let again = try await promote(production)
             #expect(again.status == 7)
             #expect(again.output.contains("rolled back"))

@@ -23,6 +23,10 @@ import Testing
         #expect(policy.classes[.core]?.boots == 3)
         #expect(policy.classes[.pluginPatch] == CanaryPolicyFile.builtIn.classes[.pluginPatch])
         #expect(policy.severities == ["log-warning": .major])
+        #expect(policy.updateCenter == .init())
+        let trust = try self.policy("updateCenter: {roots: [/etc/acme.pem], acceptUnsigned: true}")
+            .updateCenter
+        #expect(trust == .init(roots: ["/etc/acme.pem"], acceptsUnsigned: true))
     }
 
     @Test func everyClassHasRulesThatCanPassAndFail() throws {
@@ -123,6 +127,9 @@ import Testing
             "p:1:24: found 30, a number or truth value, expected a time such as 90s"
         ),
         ("severities: {log-warning: bad}", "p:1:27: found the unknown word 'bad'"),
+        ("updateCenter: {roots: [acme.pem]}", "p:1:24: found 'acme.pem', expected the absolute path"),
+        ("updateCenter: {acceptUnsigned: maybe}", "p:1:32: found"),
+        ("updateCenter: {root: []}", "p:1:16: found the unknown key 'root'"),
         ("severities: {Log Warning: note}", "p:1:14: found 'Log Warning' as a kind of finding"),
     ]
 

@@ -27,6 +27,10 @@ struct SampleCanary {
             started: "2026-11-26T02:00:00Z")
         evidence.finished = "2026-11-26T02:14:31Z"
         evidence.digests = ["\(name).whl": String(repeating: "c", count: 64)]
+        evidence.neutralised = [
+            Neutralisation(arms: [.baseline, .candidate], subject: "home/\(name)", action: "mail: \(name)"),
+            Neutralisation(arms: [.candidate], subject: "home/new", action: "mail: \(name)"),
+        ]
         evidence.stages = [
             StageRun(.static, checks: ["pip check", "entry points of \(name)"], seconds: 2.4),
             StageRun(.boot, seconds: 31.7), StageRun(.roundTrip, seconds: 4), StageRun(.probes, seconds: 671),

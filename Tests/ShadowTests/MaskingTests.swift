@@ -18,14 +18,31 @@ import Testing
             "74306B656E2F6F662B70726F64756374696F6E3F39", "?token=t0ken%2Fof%2Bproduction%3F9&x",
             "?token=t0ken%2fof%2bproduction%3f9&x",
         ] {
-            #expect(forms.stand(in: Array(text.utf8)), "\(text)")
+            #expect(stand(forms, in: text), "\(text)")
         }
         for user in ["", "a", "ab", "abc", "somebody:"] {
             let encoded = Data(Array(user.utf8) + secret + Array("!".utf8)).base64EncodedString()
-            #expect(forms.stand(in: Array("Basic \(encoded)".utf8)), "\(encoded)")
+            #expect(stand(forms, in: "Basic \(encoded)"), "\(encoded)")
         }
-        #expect(!forms.stand(in: Array("t0ken/of+production?8".utf8)))
-        #expect(!forms.stand(in: []))
+        #expect(!stand(forms, in: "t0ken/of+production?8"))
+        #expect(!stand(forms, in: ""))
+    }
+
+    private func stand(_ forms: SecretForms, in text: String) -> Bool {
+        SecretSearch([forms]).stand(in: Array(text.utf8)[...])
+    }
+
+    @Test func manySecretsAreFoundAtEveryPlaceAndNothingElseIs() {
+        let secrets = (0..<300).map { Array("secret-\($0 &* 7919)-\($0)".utf8) }
+        let search = SecretSearch(secrets.map { SecretForms($0) })
+        let noise = Array("secret-sacret-7919 c2VjcmV0LQ== 7365637265742d ".utf8)
+        #expect(!search.stand(in: (noise + noise)[...]))
+        for (index, secret) in secrets.enumerated() {
+            let before = noise.prefix(index % noise.count)
+            #expect(search.stand(in: (before + secret)[...]), "\(index)")
+            #expect(
+                !search.stand(in: (before + secret.dropLast())[...].dropFirst(before.count + 1)), "\(index)")
+        }
     }
 
     @Test func whatIsPutInItsPlaceHoldsNoForm() {
@@ -47,8 +64,59 @@ import Testing
             socketDirectory: directory, workspace: directory)
     }
 
-    private func masking() -> Masking {
-        Masking(["master": Classification([.init("secrets/*", .secret)], defaultClass: .config)])
+    private func masking(pieceSize: Int = 4 << 20) -> Masking {
+        Masking(
+            ["master": Classification([.init("secrets/*", .secret)], defaultClass: .config)],
+            pieceSize: pieceSize)
+    }
+
+    /// A database larger than what was once read whole, most of it a hole; and pieces so small that a secret lies across them.
+    @Test func aFileOfAnySizeIsSearchedPieceByPiece() throws {
+        try withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("secrets"))
+            try Files.replace(directory.appending("secrets/token"), with: Array("k7Jq2mPzX9\n".utf8))
+            let small = directory.appending("small.sqlite")
+            for offset in 0..<64 {
+                try Files.replace(
+                    small, with: [UInt8](repeating: 0, count: offset) + Array("k7Jq2mPzX9".utf8) + [0, 1])
+                var masking = masking(pieceSize: 16)
+                _ = try masking.mask(copy(directory))
+                #expect(throws: ShadowFailure.self, "at \(offset)") { try masking.search(copy(directory)) }
+                try Files.replace(directory.appending("secrets/token"), with: Array("k7Jq2mPzX9\n".utf8))
+            }
+            try Files.remove(small)
+            let large = directory.appending("state.sqlite")
+            #expect(FileManager.default.createFile(atPath: large.string, contents: Data()))
+            let handle = try #require(FileHandle(forWritingAtPath: large.string))
+            try handle.truncate(atOffset: (1 << 30) + (32 << 20))
+            var masking = masking()
+            _ = try masking.mask(copy(directory))
+            try handle.truncate(atOffset: 17 << 20)
+            try masking.search(copy(directory))
+            #expect(masking.searched == 2)
+            try handle.seek(toOffset: (17 << 20) - 10)
+            try handle.write(contentsOf: Data("k7Jq2mPzX9".utf8))
+            try handle.close()
+            #expect(throws: ShadowFailure.self) { try masking.search(copy(directory)) }
+        }
+    }
+
+    @Test func aHugeFileOfSecretsIsRefusedByItsName() throws {
+        try withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("secrets"))
+            let file = directory.appending("secrets/dump").string
+            #expect(FileManager.default.createFile(atPath: file, contents: Data()))
+            let handle = try #require(FileHandle(forWritingAtPath: file))
+            try handle.truncate(atOffset: 17 << 20)
+            try handle.close()
+            var masking = masking()
+            do {
+                _ = try masking.mask(copy(directory))
+                Issue.record("it was masked")
+            } catch let failure as ShadowFailure {
+                #expect(failure.description.contains("master/secrets/dump"))
+            }
+        }
     }
 
     @Test func aSecretIsTakenOutOfEveryFileThatHoldsIt() throws {

@@ -11,6 +11,7 @@ struct CanaryReports {
 
     struct Document: Encodable {
         var verdict: Verdict
+        var neutralised: [Neutralisation]?
     }
 
     init(_ evidence: Evidence, _ verdict: Verdict) {
@@ -19,7 +20,7 @@ struct CanaryReports {
     }
 
     /// The document of `--format json`.
-    var document: Document { Document(verdict: verdict) }
+    var document: Document { Document(verdict: verdict, neutralised: evidence.neutralised) }
 
     /// What a person reads on the terminal.
     var text: String { TextReport.render(evidence, verdict) }

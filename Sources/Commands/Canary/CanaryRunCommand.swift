@@ -4,6 +4,7 @@ internal import Capture
 internal import Configuration
 internal import Drivers
 internal import FileTree
+internal import Git
 internal import GitStore
 internal import Judge
 internal import SnapshotModel
@@ -22,6 +23,7 @@ struct CanaryRunCommand: AsyncParsableCommand {
             EXAMPLE
               understudy canary run --plugin buildbot-grid-view@4.3.1
               understudy canary run --files new/ --removes builder:nightly
+              understudy canary run --change grid-view
 
             EXIT STATUS
               0   pass: the change may be promoted
@@ -29,12 +31,18 @@ struct CanaryRunCommand: AsyncParsableCommand {
               4   fail: the change would break something; the report says what
               5   inconclusive: the report says the cheapest way to a decision
               6   the snapshot is damaged
-              7   refused: nothing that can be rehearsed
+              7   refused: nothing that can be rehearsed, no such change, or one that cannot be used
               10  there is no store
               11  another canary runs, or another process writes to the store
               12  no identity, or none that opens the snapshot
               64  wrong usage, or a mistake in the system file or a policy
             """)
+
+    @Option(
+        name: .customLong("change"),
+        help:
+            "A proposed change by its name ('understudy change list'), instead of options that describe one.")
+    var proposal: String?
 
     @OptionGroup var change: ChangeOptions
 
@@ -60,6 +68,19 @@ struct CanaryRunCommand: AsyncParsableCommand {
 
     @OptionGroup var options: Options
 
+    func validate() throws {
+        guard change.isEmpty else {
+            if proposal != nil { throw ValidationError("--change names all that is changed.") }
+            return
+        }
+        if proposal != nil, !change.removals.isEmpty {
+            throw ValidationError("what a proposed change removes on purpose stands in it.")
+        }
+        if proposal == nil, !change.archives.isEmpty {
+            throw ValidationError("--archives says what a --plugin may need; name one.")
+        }
+    }
+
     func run() async throws {
         let session = try Session(options)
         let policy = try canaryPolicy(policy, session)
@@ -68,15 +89,19 @@ struct CanaryRunCommand: AsyncParsableCommand {
         let identities = try identity.read()
         let reference = try store.snapshot(snapshot, of: session.system.name)
         let stored = try store.read(reference, with: reader)
-        let component = try change.changed(session)
-        let contents = try change.contents(component, session, store, stored, reader, identities)
+        let proposals = Proposals(session.system, store: store, reader: reader)
+        let proposed = try proposal.map { try proposals.read(proposals.find($0)) }
+        let contents =
+            try proposed.map { try change.complete($0.contents, session, store, reader, identities) }
+            ?? change.contents(change.changed(session), session, store, stored, reader, identities)
         let id = SnapshotID(seconds: Clock.now.seconds, random: .random(in: 0...UInt16.max))
         let run = try CanaryRun(
             session.system, store: store, reader: reader, snapshot: stored, identities: identities,
             policy: policy, launcher: Files.resolved("/proc/self/exe"), id: id.description,
             request: .init(
                 contents: contents, index: change.source,
-                description: message ?? words(contents), removals: change.declaredRemovals,
+                description: message ?? proposed?.subject ?? contents.summary,
+                proposal: proposed.map { .init(name: $0.name, tree: $0.tree.description) },
                 seed: seed ?? .random(in: .min ... .max), parent: "/var/tmp"),
             progress: { session.output.progress($0) })
         let evidence = try await run.run()
@@ -90,16 +115,6 @@ struct CanaryRunCommand: AsyncParsableCommand {
         if let report { try reports.write(to: FilePath(report)) }
         try session.output.result(reports.document) { reports.text }
         try reports.end()
-    }
-
-    private func words(_ contents: ChangeContents) -> String {
-        let change = contents.change
-        var parts = change.packages.map { package in
-            package.version.map { "\(package.name) \($0)" } ?? "without \(package.name)"
-        }
-        parts += change.files.prefix(3).map { "\($0.root)/\($0.path)" }
-        if change.files.count > 3 { parts.append("\(change.files.count - 3) more files") }
-        return parts.isEmpty ? "no change" : parts.joined(separator: ", ")
     }
 }
 

@@ -31,6 +31,11 @@ struct ChangeOptions: ParsableArguments {
     var files: String?
 
     @Option(
+        help: "A patch, as 'git diff' writes it, of files named as with --files; may be given again.",
+        completion: .file())
+    var patch: [String] = []
+
+    @Option(
         name: .customLong("remove-file"), help: "A file to remove, as ROOT/PATH; may be given again.")
     var removedFiles: [String] = []
 
@@ -59,11 +64,12 @@ struct ChangeOptions: ParsableArguments {
         for removal in removals where !removal.contains(":") {
             throw ValidationError("'\(removal)' is not KIND:NAME, such as builder:nightly.")
         }
-        let isEmpty =
-            plugins.isEmpty && removedPlugins.isEmpty && core == nil && files == nil && removedFiles.isEmpty
-        if isEmpty, !archives.isEmpty {
-            throw ValidationError("--archives says what a --plugin may need; name one.")
-        }
+    }
+
+    /// Whether no option changes anything.
+    var isEmpty: Bool {
+        plugins.isEmpty && removedPlugins.isEmpty && core == nil && files == nil && patch.isEmpty
+            && removedFiles.isEmpty
     }
 
     /// Where packages are fetched from.
@@ -133,8 +139,30 @@ struct ChangeOptions: ParsableArguments {
         for directory in archives { try addArchives(of: FilePath(directory), shadow, to: &contents) }
         for plugin in plugins { try add(plugin, shadow, to: &contents) }
         for plugin in removedPlugins { contents.set(package: plugin, version: nil) }
+        contents.removals = declaredRemovals
         try addFiles(driver, to: &contents)
+        for file in patch { try add(patch: file, driver, present, stored, to: &contents) }
         try addCaptured(shadow, session, store, reader, source, to: &contents)
+        return contents
+    }
+
+    /// A proposed change, with what is at hand of what it asks for: given archives, and those of any snapshot.
+    func complete(
+        _ proposed: ChangeContents, _ session: Session, _ store: SnapshotStore, _ reader: ObjectReader,
+        _ identities: [Identity]?
+    ) throws -> ChangeContents {
+        let component = proposed.change.component
+        guard let shadow = session.system.driver(of: component)?.shadow else {
+            throw CommandFailure(
+                .refused, "the component '\(component)' cannot be rehearsed: its driver makes no shadows",
+                hint: "components of the drivers jenkins and buildbot can")
+        }
+        var contents = proposed
+        for directory in archives { try addArchives(of: FilePath(directory), shadow, to: &contents) }
+        let capture = SystemCapture(session.system, store: store, identities: identities)
+        try addCaptured(
+            shadow, session, store, reader, { capture.state(component, of: $0, reader)?.source },
+            to: &contents)
         return contents
     }
 
@@ -169,16 +197,65 @@ struct ChangeOptions: ParsableArguments {
         }
     }
 
-    private func addFiles(_ driver: any Driver, to contents: inout ChangeContents) throws {
-        let roots = driver.places().map(\.name).sorted { $0.count > $1.count }
-        func split(_ path: String) throws -> (root: String, path: String) {
-            guard let root = roots.first(where: { path.hasPrefix($0 + "/") }) else {
-                throw CommandFailure(
-                    .usage, "\(path) is in no root of the component",
-                    hint: "files are named ROOT/PATH, and the roots are \(roots.joined(separator: ", "))",
-                    path: path)
+    private func add(
+        patch file: String, _ driver: any Driver, _ source: any FileSource, _ stored: StoredSnapshot,
+        to contents: inout ChangeContents
+    ) throws {
+        do {
+            for patch in try UnifiedPatch(try Files.read(FilePath(file), limit: 1 << 26)).files {
+                let old = try patch.old.map { try split($0, driver, contents.change.component) }
+                let before = try old.flatMap { try current($0, source, contents) }
+                if let old, before == nil {
+                    throw UnifiedPatch.Failure("\(old.root)/\(old.path) is not there")
+                }
+                let after = try UnifiedPatch.apply(patch, to: before ?? [])
+                if let old { try contents.set(root: old.root, path: old.path, contents: nil) }
+                if let new = try patch.new.map({ try split($0, driver, contents.change.component) }) {
+                    if patch.old != patch.new, try current(new, source, contents) != nil {
+                        throw UnifiedPatch.Failure("\(new.root)/\(new.path) is there already")
+                    }
+                    try contents.set(root: new.root, path: new.path, contents: after)
+                }
             }
-            return (root, String(path.dropFirst(root.count + 1)))
+        } catch let failure as UnifiedPatch.Failure {
+            throw CommandFailure(
+                .refused, "the patch \(file) does not fit the snapshot \(stored.reference.id): \(failure)",
+                hint: "make it against the files as they are there, or give whole files with --files",
+                path: file)
+        }
+    }
+
+    /// A file as the change has it so far, and else as the snapshot has it.
+    private func current(
+        _ place: (root: String, path: String), _ source: any FileSource, _ contents: ChangeContents
+    ) throws -> [UInt8]? {
+        let changed = contents.change.files.first { $0.root == place.root && $0.path == place.path }
+        guard let changed else {
+            return try source.contents(root: place.root, path: EntryPath(place.path))
+        }
+        return changed.blob.flatMap { contents.blobs[$0] }
+    }
+
+    /// A file that is named `ROOT/PATH`, or as a clone of the store names it, `COMPONENT/files/ROOT/PATH`.
+    private func split(
+        _ path: String, _ driver: any Driver, _ component: String
+    ) throws -> (root: String, path: String) {
+        let roots = driver.places().map(\.name).sorted { $0.count > $1.count }
+        let inStore = "\(component)/files/"
+        let own = path.hasPrefix(inStore) ? String(path.dropFirst(inStore.count)) : path
+        guard let root = roots.first(where: { own.hasPrefix($0 + "/") }) else {
+            throw CommandFailure(
+                .usage, "\(path) is in no root of the component",
+                hint: "files are named ROOT/PATH, and the roots are \(roots.joined(separator: ", "))",
+                path: path)
+        }
+        return (root, String(own.dropFirst(root.count + 1)))
+    }
+
+    private func addFiles(_ driver: any Driver, to contents: inout ChangeContents) throws {
+        let component = contents.change.component
+        func split(_ path: String) throws -> (root: String, path: String) {
+            try self.split(path, driver, component)
         }
         for path in removedFiles {
             let (root, path) = try split(path)
@@ -213,7 +290,9 @@ struct ChangeOptions: ParsableArguments {
         _ shadow: any ShadowDriver, _ session: Session, _ store: SnapshotStore, _ reader: ObjectReader,
         _ source: (StoredSnapshot) -> (any FileSource)?, to contents: inout ChangeContents
     ) throws {
-        let brought = try contents.archives.map { try shadow.package(ofArchive: $0.key, $0.value) }
+        let brought = try contents.archives.filter { $0.key != shadow.indexFile }.map {
+            try shadow.package(ofArchive: $0.key, $0.value)
+        }
         var missing = contents.change.packages.filter { $0.version != nil && !brought.contains($0) }
         for reference in try store.snapshots(of: session.system.name).reversed() where !missing.isEmpty {
             guard let source = source(try store.read(reference, with: reader)) else { continue }

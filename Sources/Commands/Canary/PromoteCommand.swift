@@ -5,6 +5,7 @@ internal import Configuration
 internal import FileTree
 internal import GitStore
 internal import Judge
+internal import SnapshotModel
 internal import SystemPackage
 
 struct PromoteCommand: AsyncParsableCommand {
@@ -47,6 +48,12 @@ struct PromoteCommand: AsyncParsableCommand {
 
     @OptionGroup var options: Options
 
+    func validate() throws {
+        for name in approvals where !name.contains(where: { $0.isLetter || $0.isNumber }) {
+            throw ValidationError("'\(name)' is nobody's name.")
+        }
+    }
+
     func run() async throws {
         let session = try Session(options)
         let policy = try CanaryPolicyFile.read(for: session.description)
@@ -55,8 +62,8 @@ struct PromoteCommand: AsyncParsableCommand {
         let lock = dryRun ? nil : try store.lock(purpose: "promote")
         if lock != nil { try await session.recover(store) }
         let reader = try store.reader()
-        let (record, contents) = try CanaryRecord.find(
-            verdict, in: store, of: session.system.name, with: reader)
+        let record = try CanaryRecord.find(verdict, in: store, of: session.system.name, with: reader)
+        let contents = try record.contents(of: session.system, with: reader)
         let promotion = try Promotion(
             session.system, store: store, reader: reader, identities: identities,
             request: .init(
@@ -82,7 +89,7 @@ struct PromoteCommand: AsyncParsableCommand {
         lines += plan.paths.map { "  exchanges \($0)" }
         lines.append("  watches for \(shown(seconds: Double(plan.bake)))")
         lines += plan.refusals.map { "  REFUSED: \($0)" }
-        return lines.joined(separator: "\n")
+        return lines.map { printable($0.utf8) }.joined(separator: "\n")
     }
 
     private func words(_ report: PromotionReport) -> String {
@@ -93,9 +100,10 @@ struct PromoteCommand: AsyncParsableCommand {
                 : "ROLLED BACK \(report.plan.verdict) after \(took): \(report.breach ?? "")"
         ]
         lines += report.plan.parts.map { "  \($0.object): \($0.detail)" }
+        if report.watched == nil { lines.append("  NOT WATCHED: production does not run") }
         lines.append("  the way back: \(report.rollback)")
         lines.append("  what was there before is snapshot \(report.before)")
         if report.result == .promoted { lines.append("  'understudy undo' takes it back") }
-        return lines.joined(separator: "\n")
+        return lines.map { printable($0.utf8) }.joined(separator: "\n")
     }
 }

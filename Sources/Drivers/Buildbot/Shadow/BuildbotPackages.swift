@@ -1,5 +1,6 @@
 internal import FileTree
 internal import FoundationEssentials
+internal import Judge
 internal import Programs
 internal import SystemPackage
 
@@ -51,8 +52,10 @@ extension BuildbotShadow {
 
     /// Lets pip find out what the environment lacks, and fetch it; wheels alone, for they run nothing when they come.
     func fetch(
-        _ change: ComponentChange, for copy: ShadowCopy, from index: PackageIndex, to directory: FilePath
+        _ change: ComponentChange, for copy: ShadowCopy, from index: PackageIndex,
+        trusting trust: CanaryPolicy.UpdateCenterTrust, to directory: FilePath
     ) async throws {
+        guard index != .none else { return }
         struct Report: Decodable {
             struct Item: Decodable {
                 struct Metadata: Decodable { var name: String, version: String }
@@ -84,11 +87,16 @@ extension BuildbotShadow {
         program.arguments = base + ["install", "--quiet", "--dry-run", "--report", "-"] + places + wanted
         let outcome = try await program.run()
         guard outcome.status == 0 else {
+            guard !outcome.errorOutput.contains("DO NOT MATCH THE HASHES") else {
+                throw DriverFailure(
+                    "a package of the change is not what the package index says it is: \(outcome.errorOutput.suffix(500))",
+                    hint: "ask who runs the index, or give the packages with --archives and --offline")
+            }
             // What cannot be resolved is the change's own fault, and told by the first stage, which tries it offline.
             guard outcome.errorOutput.contains("Retrying (") else { return }
             throw DriverFailure(
                 "the package index cannot be reached: \(outcome.errorOutput.suffix(500))",
-                hint: "give the packages with --wheels, another index with --index, or --offline")
+                hint: "give the packages with --archives, another index with --index, or --offline")
         }
         let missing = try JSONDecoder().decode(Report.self, from: Data(outcome.output.utf8)).install.map {
             "\($0.metadata.name)==\($0.metadata.version)"
@@ -101,7 +109,7 @@ extension BuildbotShadow {
         } catch let failure as ProgramFailure {
             throw DriverFailure(
                 "the packages of the change cannot be fetched: \(failure)",
-                hint: "give them with --wheels, or another index with --index")
+                hint: "give them with --archives, or another index with --index")
         }
     }
 }

@@ -43,12 +43,35 @@ extension BuildbotShadow {
 
     private var liveLog: FilePath { driver.master.appending("twistd.log") }
 
-    func logLength() throws -> Int64 { try Files.status(liveLog)?.size ?? 0 }
+    /// How much of a log is read at once.
+    private static let logPiece = 16 << 20
 
-    func complaints(after offset: Int64) throws -> [Observation] {
-        guard let bytes = try Files.readIfPresent(liveLog) else { return [] }
-        // A log that is shorter than it was has been begun anew.
-        let start = Int64(bytes.count) < offset ? 0 : Int(offset)
-        return TwistedLog(String(decoding: bytes[start...], as: UTF8.self)).complaints
+    func logEnd() throws -> LogMark {
+        var mark = LogMark()
+        if let status = try Files.status(liveLog) { (mark.inode, mark.offset) = (status.inode, status.size) }
+        return mark
+    }
+
+    func complaints(after mark: inout LogMark) throws -> [Observation] {
+        var found: [Observation] = []
+        while true {
+            let new = try Files.readNew(liveLog, since: mark.inode, mark.offset, limit: Self.logPiece)
+            if let inode = mark.inode, new?.inode != inode {
+                // Twisted gives a full log another name: what was written to it last is there.
+                let rest = try Files.readNew(
+                    driver.master.appending("twistd.log.1"), since: inode, mark.offset, limit: Self.logPiece)
+                if let rest, rest.inode == inode { mark.held += rest.bytes }
+            }
+            guard let new else {
+                mark = LogMark()
+                return found
+            }
+            mark.inode = new.inode
+            mark.offset = new.offset
+            let log = TwistedLog(new: mark.held + new.bytes)
+            mark.held = log.unfinished
+            found += log.complaints.filter { !found.contains($0) }
+            guard new.bytes.count == Self.logPiece else { return found }
+        }
     }
 }

@@ -4,8 +4,34 @@ internal import Judge
 struct TwistedLog {
     /// The complaints, each once.
     let complaints: [Observation]
+    /// What is at the end of a part of a log and not finished: half a line, half a traceback.
+    private(set) var unfinished: [UInt8] = []
 
-    /// Reads a log.
+    /// How much is kept of what is not finished: a traceback without an end is none.
+    private static let longest = 1 << 16
+
+    /// Reads a part of a log that may go on.
+    init(new bytes: [UInt8]) {
+        let end = bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        var text = String(decoding: bytes[..<end], as: UTF8.self)
+        var rest = Array(bytes[end...])
+        let lines = PythonText.lines(text)
+        if let start = lines.lastIndex(where: { Self.message($0).hasPrefix(Self.trace) }),
+            !lines[(start + 1)...].contains(where: {
+                Self.message($0).first.map { $0 != " " && $0 != "\t" } ?? false
+            })
+        {
+            let open = text[lines[start].startIndex...]
+            rest = Array(open.utf8) + rest
+            text = String(text[..<lines[start].startIndex])
+        }
+        self.init(text)
+        unfinished = rest.count <= Self.longest ? rest : []
+    }
+
+    private static let trace = "Traceback (most recent call last)"
+
+    /// Reads a whole log.
     init(_ text: String) {
         var found: [Observation] = []
         var trace: [String] = []
@@ -18,7 +44,7 @@ struct TwistedLog {
         }
         for line in PythonText.lines(text) {
             let message = Self.message(line)
-            if message.hasPrefix("Traceback (most recent call last)") {
+            if message.hasPrefix(Self.trace) {
                 trace = [String(message)]
                 continue
             }

@@ -42,15 +42,20 @@ extension PluginCatalog {
         }
     }
 
-    private static func decoded<Value: Decodable>(_ bytes: [UInt8]) throws(Unreadable) -> Value {
-        var text = bytes[...]
-        if let start = text.firstIndex(where: { $0 > 0x20 }), text[start] != UInt8(ascii: "{") {
-            let call = Array("updateCenter.post(".utf8)
-            guard text[start...].starts(with: call), let end = text.lastIndex(of: UInt8(ascii: ")")) else {
-                throw Unreadable(description: "it begins neither with { nor with updateCenter.post(")
-            }
-            text = text[(start + call.count)..<max(end, start + call.count)]
+    /// A file without its wrapper of JavaScript, where it has one.
+    static func unwrapped(_ bytes: [UInt8]) throws(Unreadable) -> ArraySlice<UInt8> {
+        guard let start = bytes.firstIndex(where: { $0 > 0x20 }), bytes[start] != UInt8(ascii: "{") else {
+            return bytes[...]
         }
+        let call = Array("updateCenter.post(".utf8)
+        guard bytes[start...].starts(with: call), let end = bytes.lastIndex(of: UInt8(ascii: ")")) else {
+            throw Unreadable(description: "it begins neither with { nor with updateCenter.post(")
+        }
+        return bytes[(start + call.count)..<max(end, start + call.count)]
+    }
+
+    private static func decoded<Value: Decodable>(_ bytes: [UInt8]) throws(Unreadable) -> Value {
+        let text = try unwrapped(bytes)
         do {
             return try JSONDecoder().decode(Value.self, from: Data(text))
         } catch {

@@ -1,4 +1,5 @@
 internal import Archive
+internal import Cryptography
 internal import FileTree
 internal import FoundationEssentials
 internal import Judge
@@ -12,6 +13,8 @@ extension JenkinsShadow {
     private static let indexLimit = 64 << 20
     /// What the update centre's file is called among the archives of a change: it is part of what was judged.
     static let index = "update-center.json"
+
+    var indexFile: String? { Self.index }
 
     func package(ofArchive name: String, _ contents: [UInt8]) throws -> ComponentChange.Package {
         let manifest: PluginManifest
@@ -86,23 +89,27 @@ extension JenkinsShadow {
     // MARK: - Fetching
 
     func fetch(
-        _ change: ComponentChange, for copy: ShadowCopy, from index: PackageIndex, to directory: FilePath
+        _ change: ComponentChange, for copy: ShadowCopy, from index: PackageIndex,
+        trusting trust: CanaryPolicy.UpdateCenterTrust, to directory: FilePath
     ) async throws {
         guard !change.packages.isEmpty else { return }
+        let file = directory.appending(Self.index)
         let address: String
         switch index {
-        case .none: return
+        case .none:
+            guard try Files.exists(file) else { return }
+            return try believe(file, from: Self.index, trust, copy)
         case .address(let given): address = given
         case .usual: address = try updateCentre(copy)
         }
         let isFile = !address.contains("://")
-        let file = directory.appending(Self.index)
         if isFile {
             try Files.replaceWithoutSync(
                 file, with: try Files.read(FilePath(address), limit: Self.indexLimit))
         } else {
             try await Download(address, limit: Self.indexLimit).run(to: file)
         }
+        try believe(file, from: address, trust, copy)
         // Archives name more than an index does: what they need is looked at again until nothing is missing.
         for _ in 0..<20 {
             let plan = try plan(change, copy)
@@ -115,6 +122,58 @@ extension JenkinsShadow {
         throw DriverFailure(
             "the archives of \(address) need other plugins than it says, again and again",
             hint: "give the archives with --archives and fetch nothing with --offline")
+    }
+
+    /// Refuses an update centre's file that is not signed as this Jenkins would ask for, unless the policy takes any.
+    private func believe(
+        _ file: FilePath, from origin: String, _ trust: CanaryPolicy.UpdateCenterTrust, _ copy: ShadowCopy
+    ) throws {
+        guard !trust.acceptsUnsigned else { return }
+        do {
+            try UpdateCenterSignature.check(
+                try Files.read(file, limit: Self.indexLimit), roots: try roots(trust, copy))
+        } catch let refused as UpdateCenterSignature.Refused {
+            try Files.remove(file)
+            throw DriverFailure(
+                "the update centre \(origin) is not believed: \(refused)",
+                hint:
+                    "ask one that is signed; name whose signature counts, or accept a plain mirror, as 'updateCenter' in "
+                    + "policies/canary.yaml")
+        }
+    }
+
+    /// Whose signatures count: the certificates in the war, those in the home, and those of the policy.
+    private func roots(
+        _ trust: CanaryPolicy.UpdateCenterTrust, _ copy: ShadowCopy
+    ) throws -> [Certificate] {
+        let directory = "update-center-rootCAs"
+        var roots: [Certificate] = []
+        // As Jenkins: texts beside them explain them, and what cannot be read is none.
+        if let war = copy.staged.root("war")?.staged {
+            var reader = try ZipReader.open(war)
+            while let name = try reader.next() {
+                guard name.hasPrefix("WEB-INF/\(directory)/"), !name.hasSuffix("/"), !name.hasSuffix(".txt")
+                else { continue }
+                if let root = Certificate(try reader.contents(limit: 1 << 20)) { roots.append(root) }
+            }
+        }
+        let own = try home(copy).appending(directory)
+        for name in try Files.isDirectory(own) ? Files.names(own) : [] {
+            let file = own.pushing(FilePath(bytes: name))
+            guard try Files.status(file)?.kind == .file, !name.suffix(4).elementsEqual(".txt".utf8) else {
+                continue
+            }
+            if let root = Certificate(try Files.read(file, limit: 1 << 20)) { roots.append(root) }
+        }
+        for path in trust.roots {
+            guard let root = Certificate(try Files.read(FilePath(path), limit: 1 << 20)) else {
+                throw DriverFailure(
+                    "\(path), which policies/canary.yaml names as a root, is no certificate",
+                    hint: "name files with one certificate each, as PEM or DER")
+            }
+            roots.append(root)
+        }
+        return roots
     }
 
     private func fetch(_ release: PluginRelease, to directory: FilePath) async throws {

@@ -260,6 +260,6 @@ extension JenkinsShadow {
 
     /// Jenkins writes its log to wherever its service sends it, which the home does not say: production is watched by its
     /// web interface alone.
-    func complaints(after offset: Int64) throws -> [Observation] { [] }
-    func logLength() throws -> Int64 { 0 }
+    func complaints(after mark: inout LogMark) throws -> [Observation] { [] }
+    func logEnd() throws -> LogMark { LogMark() }
 }

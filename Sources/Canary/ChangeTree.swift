@@ -1,0 +1,208 @@
+internal import Capture
+internal import Configuration
+internal import Drivers
+package import Git
+internal import Judge
+internal import SnapshotModel
+internal import SystemPackage
+
+/// A change as a tree that people can read and write with stock git: `change.yaml`, `files/ROOT/PATH`, `archives/NAME`.
+///
+/// Names below `files/` are spelled as in a snapshot. Two equal changes are one tree.
+extension ChangeContents {
+    static let files = "files"
+    static let archives = "archives"
+
+    /// Writes the tree.
+    package func write(to lane: any ObjectLane) throws -> ObjectID {
+        var entries = [
+            TreeEntry(ChangeFile.fileName, .file, try lane.add(.blob, Array(description.text.utf8)))
+        ]
+        let changed = try change.files.compactMap { file -> (names: ArraySlice<[UInt8]>, id: ObjectID)? in
+            guard let blob = file.blob else { return nil }
+            guard let contents = blobs[blob] else {
+                preconditionFailure("a change holds the contents of its files")
+            }
+            let names = "\(file.root)/\(file.path)".split(separator: "/").map {
+                StoredName.escaped(Array($0.utf8))
+            }
+            return (names[...], try lane.add(.blob, contents))
+        }
+        if !changed.isEmpty {
+            entries.append(TreeEntry(Self.files, .tree, try Self.tree(changed, lane)))
+        }
+        let archives = try archives.sorted { $0.key < $1.key }.map { name, contents in
+            TreeEntry(name, .file, try lane.add(.blob, contents))
+        }
+        if !archives.isEmpty {
+            entries.append(TreeEntry(Self.archives, .tree, try lane.add(.tree, Tree.contents(archives))))
+        }
+        return try lane.add(.tree, Tree.contents(entries))
+    }
+
+    /// The id of the tree.
+    package var tree: ObjectID {
+        get throws { try write(to: Rehearsal(nil).makeLane()) }
+    }
+
+    /// What `change.yaml` says.
+    private var description: ChangeFile {
+        var file = ChangeFile(component: change.component)
+        for package in change.packages {
+            if let version = package.version {
+                file.packages[package.name] = version
+            } else {
+                file.removePackages.append(package.name)
+            }
+        }
+        file.removeFiles = change.files.filter { $0.blob == nil }.map { "\($0.root)/\($0.path)" }
+        file.removes = removals.map { "\($0.kind):\($0.name)" }
+        return file
+    }
+
+    private static func tree(
+        _ files: [(names: ArraySlice<[UInt8]>, id: ObjectID)], _ lane: any ObjectLane
+    ) throws -> ObjectID {
+        var entries: [TreeEntry] = []
+        for (name, group) in Dictionary(grouping: files, by: { $0.names.first ?? [] }) {
+            let below = group.filter { $0.names.count > 1 }
+            if let leaf = group.first(where: { $0.names.count == 1 }) {
+                guard below.isEmpty else {
+                    throw CanaryFailure(
+                        .refused,
+                        "the change has \(printable(name)) both as a file and as a directory",
+                        hint: "leave one of them out")
+                }
+                entries.append(TreeEntry(name: name, mode: .file, id: leaf.id))
+            } else {
+                entries.append(
+                    TreeEntry(
+                        name: name, mode: .tree,
+                        id: try tree(below.map { ($0.names.dropFirst(), $0.id) }, lane)))
+            }
+        }
+        return try lane.add(.tree, Tree.contents(entries))
+    }
+}
+
+/// Reads a change out of a tree, whoever made it: nothing in it is trusted.
+struct ChangeReading {
+    let system: DeliverySystem
+    let reader: ObjectReader
+    /// What is read, for messages: `the change fix`.
+    let what: String
+
+    /// Directories may be this deep.
+    private static let deepest = 64
+
+    /// The change whose tree is this.
+    func contents(of tree: ObjectID) throws -> ChangeContents {
+        var file = ChangeFile(component: nil)
+        var files: ObjectID?
+        var archives: ObjectID?
+        for entry in try entries(tree) {
+            switch (String(decoding: entry.name, as: UTF8.self), entry.mode) {
+            case (ChangeFile.fileName, .file): file = try description(entry.id)
+            case (ChangeContents.files, .tree): files = entry.id
+            case (ChangeContents.archives, .tree): archives = entry.id
+            default:
+                throw refusal("it has \(printable(entry.name)), which is no part of a change")
+            }
+        }
+        guard let component = file.component else {
+            throw refusal("its \(ChangeFile.fileName) names no component")
+        }
+        var contents = ChangeContents(component: component)
+        try add(file, to: &contents)
+        if let files {
+            try walk(files, "", 0) { path, id in
+                let (root, path) = try split(path, component)
+                try contents.set(root: root, path: path, contents: reader.contents(id, .blob))
+            }
+        }
+        if let archives { try add(archives: archives, to: &contents) }
+        return contents
+    }
+
+    /// What the tree's `change.yaml` says.
+    func description(_ blob: ObjectID) throws -> ChangeFile {
+        try ChangeFile.parse(
+            String(decoding: reader.contents(blob, .blob), as: UTF8.self), path: .init(ChangeFile.fileName))
+    }
+
+    /// Takes over what `change.yaml` says.
+    func add(_ file: ChangeFile, to contents: inout ChangeContents) throws {
+        for (name, version) in file.packages { contents.set(package: name, version: version) }
+        for name in file.removePackages { contents.set(package: name, version: nil) }
+        for path in file.removeFiles {
+            let (root, path) = try split(path, contents.change.component)
+            try contents.set(root: root, path: path, contents: nil)
+        }
+        contents.removals = file.removes.sorted().map { removal in
+            let parts = removal.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            return ObjectName(String(parts[0]), String(parts[parts.count - 1]))
+        }
+    }
+
+    /// Takes over a directory of archives.
+    func add(archives: ObjectID, to contents: inout ChangeContents) throws {
+        for entry in try entries(archives) {
+            guard entry.mode == .file, let name = Self.text(entry.name) else {
+                throw refusal("\(ChangeContents.archives)/\(printable(entry.name)) is no file")
+            }
+            try contents.add(archive: name, reader.contents(entry.id, .blob))
+        }
+    }
+
+    /// A path, `ROOT/PATH`, as a root of a component and the path below it.
+    func split(_ path: String, _ component: String) throws -> (root: String, path: String) {
+        guard let driver = system.driver(of: component), driver.shadow != nil else {
+            throw refusal("it is for the component '\(component)', which cannot be rehearsed")
+        }
+        let roots = driver.places().map(\.name).sorted { $0.count > $1.count }
+        guard let root = roots.first(where: { path.hasPrefix($0 + "/") }) else {
+            throw refusal(
+                "\(path) is in no root of \(component), whose roots are \(roots.joined(separator: ", "))")
+        }
+        return (root, String(path.dropFirst(root.count + 1)))
+    }
+
+    /// Calls `body` with every file below a tree, by its path.
+    func walk(
+        _ tree: ObjectID, _ place: String, _ depth: Int, _ body: (String, ObjectID) throws -> Void
+    ) throws {
+        guard depth < Self.deepest else { throw refusal("its directories are too deep") }
+        for entry in try entries(tree) {
+            guard let name = Self.text(StoredName.decoded(entry.name)) else {
+                throw refusal("\(place)\(printable(entry.name)) has a name that cannot be a file's")
+            }
+            switch entry.mode {
+            case .tree: try walk(entry.id, place + name + "/", depth + 1, body)
+            case .file, .executable: try body(place + name, entry.id)
+            case .link: throw refusal("\(place)\(name) is a link, and a change consists of files")
+            }
+        }
+    }
+
+    func entries(_ tree: ObjectID) throws -> [TreeEntry] {
+        do {
+            return try reader.tree(tree)
+        } catch let error as GitError where error.code == .damaged {
+            throw refusal("it holds what is neither a file nor a directory, such as a submodule (\(error))")
+        }
+    }
+
+    /// A name as text; nil for what can be no file's name.
+    static func text(_ name: [UInt8]) -> String? {
+        guard let text = String(validating: name, as: UTF8.self), !text.isEmpty, text != ".", text != "..",
+            !text.contains("/"), !text.contains("\0")
+        else { return nil }
+        return text
+    }
+
+    func refusal(_ reason: String) -> CanaryFailure {
+        CanaryFailure(
+            .refused, "\(what) cannot be used: \(reason)",
+            hint: "docs/canary.md says how a change is laid out; 'understudy change drop' forgets one")
+    }
+}

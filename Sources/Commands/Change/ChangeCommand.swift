@@ -1,0 +1,20 @@
+internal import ArgumentParser
+
+struct ChangeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "change",
+        abstract: "Keep proposed changes, to be rehearsed and promoted later.",
+        discussion: """
+            A change is a commit under refs/changes/SYSTEM/NAME of the store: made here, or pushed there with stock git, as \
+            docs/canary.md says. It is kept until it is dropped.
+
+            EXAMPLE
+              understudy change new grid-view --plugin buildbot-grid-view@4.3.1
+              understudy change show grid-view
+              understudy canary --change grid-view
+
+            EXIT STATUS
+              that of the subcommand
+            """,
+        subcommands: [ChangeList.self, ChangeShow.self, ChangeNew.self, ChangeDrop.self])
+}

@@ -1,0 +1,93 @@
+internal import ArgumentParser
+internal import Canary
+internal import Capture
+internal import Drivers
+internal import FileTree
+internal import GitStore
+internal import Judge
+internal import Shadow
+internal import SystemPackage
+
+struct ChangeNew: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "new",
+        abstract: "Propose a change, and keep it in the store with all that it brings.",
+        discussion: """
+            Packages come from the archives that are given, then from any snapshot in the store. When one that is asked for \
+            is in neither, it is fetched with what it needs: from the index that --index names, else from the one that this \
+            host uses; --offline fetches nothing. Nothing is run. The same change under the same name is no second one.
+
+            EXAMPLE
+              understudy change new grid-view --plugin buildbot-grid-view@4.3.1
+              understudy change new fix -m 'Build nightly with -O2' --patch fix.diff
+
+            EXIT STATUS
+              0   it is kept
+              1   something could not be fetched
+              6   the snapshot is damaged
+              7   refused: the name cannot be one or is taken, nothing is changed, or a patch does not fit
+              10  there is no store
+              11  a canary runs, or another process writes to the store
+              12  no identity, or none that opens what is changed
+              64  wrong usage, or a mistake in the system file
+            """)
+
+    @Argument(help: "A name for it: letters, digits, '-', '_' and '.'.")
+    var name: String
+
+    @OptionGroup var change: ChangeOptions
+
+    @Option(
+        help:
+            "The snapshot that patches are made against, and packages fetched for; the latest when left out.")
+    var snapshot = "latest"
+
+    @Option(
+        name: [.customShort("m"), .long], help: "One line that says what the change is for.")
+    var message: String?
+
+    @OptionGroup var identity: IdentityOption
+
+    @OptionGroup var options: Options
+
+    func validate() throws {
+        if change.isEmpty {
+            throw ValidationError("nothing is changed: give --plugin, --files, or another option.")
+        }
+    }
+
+    func run() async throws {
+        let session = try Session(options)
+        let store = try session.store()
+        let reader = try store.reader()
+        let identities = try identity.read()
+        let stored = try store.read(try store.snapshot(snapshot, of: session.system.name), with: reader)
+        let component = try change.changed(session)
+        var contents = try change.contents(component, session, store, stored, reader, identities)
+        if try !contents.missingArchives(session.system).isEmpty || change.index != nil {
+            try await contents.fetch(
+                for: .init(
+                    system: session.system, store: store, reader: reader, stored: stored,
+                    identities: identities, component: component,
+                    launcher: Files.resolved("/proc/self/exe"),
+                    progress: { session.output.progress($0) }),
+                from: change.source, trusting: canaryPolicy(nil, session).updateCenter, in: "/var/tmp")
+            session.output.endProgress()
+            if change.source != .none, let missing = try contents.missingArchives(session.system).first {
+                throw CommandFailure(
+                    .failed, "no archive of \(missing.name) \(missing.version ?? "") is to be had",
+                    hint: "look at its name and version, name another --index, or give it as a file")
+            }
+        }
+        guard !contents.isEmpty else {
+            throw CommandFailure(
+                .refused, "nothing is changed", hint: "name files that exist below the directory of --files")
+        }
+        let lock = try store.lock(purpose: "change")
+        let proposal = try Proposals(session.system, store: store, reader: reader).add(
+            name, contents, message: message ?? contents.summary, author: session.author,
+            time: Clock.now.seconds, holding: lock)
+        let page = try ChangePage(proposal, stored, session, store, try store.reader(), identities)
+        try session.output.result(page.document) { page.text }
+    }
+}

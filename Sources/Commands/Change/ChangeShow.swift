@@ -1,0 +1,48 @@
+internal import ArgumentParser
+internal import Canary
+internal import Capture
+internal import Git
+internal import GitStore
+internal import SnapshotModel
+
+struct ChangeShow: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Say what a proposed change would do to a snapshot.",
+        discussion: """
+            Speaks of jobs, plugins, packages, and of files that belong to none of them, as 'understudy diff' does. What \
+            packages bring along besides is resolved by the canary.
+
+            EXAMPLE
+              understudy change show grid-view
+
+            EXIT STATUS
+              0   it was shown
+              6   the change or the snapshot is damaged
+              7   there is no such change, or it cannot be used; the reason is printed
+              10  there is no store
+              12  no identity, or none that opens a file that is changed
+              64  wrong usage, or a mistake in the system file or in the change's own
+            """)
+
+    @Argument(help: "The change's name.")
+    var name: String
+
+    @Option(help: "The snapshot that it is held against; the latest when left out.")
+    var snapshot = "latest"
+
+    @OptionGroup var identity: IdentityOption
+
+    @OptionGroup var options: Options
+
+    func run() async throws {
+        let session = try Session(options)
+        let store = try session.store()
+        let reader = try store.reader()
+        let proposals = Proposals(session.system, store: store, reader: reader)
+        let proposal = try proposals.read(proposals.find(name))
+        let stored = try store.read(try store.snapshot(snapshot, of: session.system.name), with: reader)
+        let page = try ChangePage(proposal, stored, session, store, reader, try identity.read())
+        try session.output.result(page.document) { page.text }
+    }
+}
