@@ -34,7 +34,7 @@ demo: setup build ## Set up Buildbot, snapshot it, destroy it and bring it back.
 	scripts/demo
 
 # What starts many servers and waits for them runs by itself: beside everything else on two processors it would time out.
-SERVERS := CanaryTests|NightlyTests
+SERVERS := CanaryTests|NightlyTests|EmptyMachineTests
 
 test: setup ## Run every test.
 	@mkdir -p .build

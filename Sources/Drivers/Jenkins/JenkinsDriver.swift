@@ -130,7 +130,7 @@ package struct JenkinsDriver: Driver {
 
     package var lifecycle: (any Lifecycle)? {
         guard let service else { return nil }
-        return JenkinsLifecycle(service: service, home: home, url: component.text("url"))
+        return JenkinsLifecycle(service: service, home: home, url: component.text("url"), hasWar: war != nil)
     }
 
     /// Whether a directory is a JENKINS_HOME: its config.xml is that of Jenkins, and one more sign agrees.
