@@ -92,7 +92,13 @@ package struct JenkinsDriver: Driver {
                 "builds are kept in '\(builds)', outside the items: capture that with the files driver")
         }
         do {
-            guard try !Files.exists(home.appending("secrets/master.key")) else { return frozen }
+            guard try !Files.exists(home.appending("secrets/master.key")) else {
+                // What would keep a restore from being done is said while the key may still be found.
+                frozen.notes += try KeyChain.refusals(TopOfHome(home: home)).map {
+                    "a restore of this snapshot would be refused: \($0.reason)"
+                }
+                return frozen
+            }
             frozen.notes.append(
                 "secrets/master.key is not in the home: unless it is given from outside, no credential can be read after "
                     + "a restore")
