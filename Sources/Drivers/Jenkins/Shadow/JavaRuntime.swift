@@ -1,4 +1,5 @@
 internal import FileTree
+internal import Glibc
 internal import Programs
 internal import SnapshotModel
 internal import SystemPackage
@@ -24,9 +25,10 @@ struct JavaRuntime {
                 FilePath(bytes: directory.byteArray + [UInt8(ascii: "/")] + $0).appending("bin")
             }
         }
-        return try places.map { $0.appending("java") }.filter { try Files.exists($0) }.map {
-            JavaRuntime(path: try Files.resolved($0))
-        }
+        // A link that leads nowhere, as a removed package leaves it, is no Java.
+        return try places.map { $0.appending("java") }.filter { path in
+            unsafe path.withPlatformString { unsafe access($0, X_OK) } == 0
+        }.map { JavaRuntime(path: try Files.resolved($0)) }
     }
 
     /// The oldest Java that runs a version of Jenkins.
