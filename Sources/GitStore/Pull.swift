@@ -111,6 +111,13 @@ package struct Pull: Sendable {
             try forget(arrived)
         }
         problems += try await bringEvidence(plan, progress)
+        if signatures != nil, let tip = plan.view.history, try isNew(tip, history.name),
+            try !store.hasForgottenNewest(of: system)
+        {
+            problems.append(
+                "the history \(history.name) of \(plan.remote.name) goes on after what signed snapshots stand on: a newer "
+                    + "snapshot was there, or somebody else wrote it")
+        }
         try Remotes(store).keep(plan.view, of: plan.remote.name)
         return problems
     }
