@@ -16,7 +16,7 @@ BINARY := .build/release/understudy
 # What the binary may ask the system for. Foundation is not among it: it is linked in, or not used at all.
 LIBRARIES := libarchive|libc|libcrypto|libdeflate|libexpat|libgcc_s|libgit2|libm|libsqlite3|libstdc\+\+|ld-linux-[a-z0-9-]+
 
-.PHONY: help setup build debug demo test canaries crash sanitize check bench dist install clean
+.PHONY: help setup build debug demo test canaries crash large sanitize check bench dist install clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -35,7 +35,7 @@ demo: setup build ## Set up Buildbot, snapshot it, destroy it and bring it back;
 	scripts/demo-reference
 
 # What starts many servers and waits for them runs by itself: beside everything else on two processors it would time out.
-SERVERS := CanaryTests|NightlyTests
+SERVERS := CanaryTests|NightlyTests|EmptyMachineTests
 
 test: setup ## Run every test.
 	@mkdir -p .build
@@ -55,6 +55,10 @@ crash: setup ## Kill commands at 1,200 instants, fail every call, try many rando
 	$(SWIFT) build --build-tests
 	UNDERSTUDY_TEST_CRASHES=$(CRASHES) UNDERSTUDY_TEST_FAULTS=1000000 UNDERSTUDY_TEST_TREES=24 \
 	    $(SWIFT) test --skip-build --filter 'CrashTests|FaultTests|RandomTreeTests'
+
+large: setup ## Seal and open a gigabyte, by ourselves and by Debian's age.
+	$(SWIFT) build --build-tests
+	UNDERSTUDY_TEST_LARGE=1 $(SWIFT) test --skip-build --filter aGigabyte
 
 # Each sanitizer has a build of its own. What runs is what reads bytes that others may have written, with many threads.
 sanitize: setup ## Run the readers and writers of the store under the address and the thread sanitizer.

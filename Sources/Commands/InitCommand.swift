@@ -163,8 +163,10 @@ struct InitCommand: AsyncParsableCommand {
 
                   \(key)
 
-                Secrets and databases are sealed to it. Without it they cannot be restored, by anybody. Print it or put it \
-                into a password manager, and keep it away from this host; a restore reads it from a file: \
+                \(QRCode(key).map { Terminal.inked($0.text) } ?? "")
+
+                Secrets and databases are sealed to it. Without it they cannot be restored, by anybody. Print it, scan it \
+                or put it into a password manager, and keep it away from this host; a restore reads it from a file: \
                 --identity FILE. 'understudy key check' proves that your copy is good.
                 """
         }

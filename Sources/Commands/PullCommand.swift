@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Capture
+internal import Configuration
 internal import GitStore
 internal import SnapshotModel
 
@@ -9,7 +10,8 @@ struct PullCommand: AsyncParsableCommand {
         abstract: "Bring what a remote has and this store has not: history, snapshots, evidence.",
         discussion: """
             History only moves forward, and no snapshot that is here is replaced. Snapshots come oldest first: when the \
-            line is cut, what arrived stays and the next pull goes on.
+            line is cut, what arrived stays and the next pull goes on. Where the system file names signers, only what one \
+            of them signed is taken, and history as far as that stands on it.
 
             EXAMPLE
               understudy pull offsite
@@ -17,6 +19,7 @@ struct PullCommand: AsyncParsableCommand {
             EXIT STATUS
               0   everything that it has is here
               1   the remote failed
+              6   something that came is not signed by whom the system file names; it is named, and was not taken
               7   refused: something there contradicts what is here, or there is no such remote
               10  there is no store
               11  another process writes to the store
@@ -38,6 +41,8 @@ struct PullCommand: AsyncParsableCommand {
         var isHistoryNew: Bool
         var isEvidenceNew: Bool
         var lost: [String]
+        /// What came and was not taken, and why.
+        var problems: [String]
         var dryRun: Bool
     }
 
@@ -52,7 +57,11 @@ struct PullCommand: AsyncParsableCommand {
         }
         let lock = dryRun ? nil : try store.lock(purpose: "understudy pull")
         session.output.progress("looking at \(remote.name)")
-        let pull = Pull(store, system: session.system.name)
+        let signers = session.description.signers
+        let signatures =
+            signers.isEmpty || dryRun
+            ? nil : try SignatureVerification(store, system: session.system.name, signers: signers)
+        let pull = Pull(store, system: session.system.name, signatures: signatures)
         let plan = try await pull.plan(remote, now: Clock.now.seconds)
         guard plan.conflicts.isEmpty else {
             throw CommandFailure(
@@ -61,13 +70,17 @@ struct PullCommand: AsyncParsableCommand {
                     "somebody changed it there, or here: 'understudy verify --all' says whether this store is whole"
             )
         }
-        if let lock { try await pull.run(plan, holding: lock) { session.output.progress($0) } }
+        var problems: [String] = []
+        if let lock {
+            problems = try await pull.run(plan, holding: lock) { session.output.progress($0) }
+        }
         session.output.endProgress()
         let result = Result(
             name: remote.name, url: remote.shownURL, snapshots: plan.snapshots.map(\.description),
             isHistoryNew: plan.bringsHistory, isEvidenceNew: !plan.evidence.isEmpty, lost: plan.lost,
-            dryRun: dryRun)
+            problems: problems, dryRun: dryRun)
         try session.output.result(result) { words(result) }
+        if !problems.isEmpty { throw ExitCode(ExitStatus.verification.rawValue) }
     }
 
     private func words(_ result: Result) -> String {
@@ -75,6 +88,10 @@ struct PullCommand: AsyncParsableCommand {
             ["\(result.snapshots.count) snapshots"] + (result.isHistoryNew ? ["history"] : [])
             + (result.isEvidenceNew ? ["evidence"] : [])
         let isNothing = result.snapshots.isEmpty && !result.isHistoryNew && !result.isEvidenceNew
+        guard result.problems.isEmpty else {
+            return (["NOT TAKEN from \(result.name), all else is here:"] + result.problems.map { "  \($0)" })
+                .joined(separator: "\n")
+        }
         let line =
             isNothing
             ? "everything that \(result.name) has is here"

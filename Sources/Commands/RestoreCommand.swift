@@ -19,7 +19,10 @@ struct RestoreCommand: AsyncParsableCommand {
             and probes it. If anything fails the old system comes back by itself. 'understudy undo' takes it back later. \
             What is damaged in the store is fetched from its git remotes.
 
-            On an empty machine --from and the recovery key are all it needs: the store is brought to its place, the system             file is taken out of the snapshot, and everything that is missing on this host is said at once. What stands             elsewhere here is given with --map: a path with all below it, a port, a host, a user or group. With --dry-run             the store is brought too, since it must be read, and nothing else is touched.
+            On an empty machine --from and the recovery key are all it needs: the store is brought to its place, the system \
+            file is taken out of the snapshot, and everything that is missing on this host is said at once. What stands \
+            elsewhere here is given with --map: a path with all below it, a port, a host, a user or group. With --dry-run \
+            the store is brought too, since it must be read, and nothing else is touched.
 
             EXAMPLE
               understudy restore --dry-run

@@ -1,10 +1,17 @@
 internal import Glibc
 internal import SystemPackage
 
-/// What a person types, or another program hands over.
+/// What a person types and sees, or another program hands over.
 enum Terminal {
     /// Whether a person types what is read from standard input.
     static var isInput: Bool { isatty(0) == 1 }
+
+    /// Lines of block characters as ink on paper, whatever the colours of the terminal are that standard output may be.
+    static func inked(_ text: String) -> String {
+        guard isatty(1) == 1 else { return text }
+        return text.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { "\u{1b}[38;5;16;48;5;231m\($0)\u{1b}[0m" }.joined(separator: "\n")
+    }
 
     /// Everything on standard input, up to a limit.
     static func input(limit: Int) throws -> [UInt8] {

@@ -227,11 +227,14 @@ package struct Refusal: Hashable, Sendable {
     package var reason: String
     /// What to do.
     package var hint: String
+    /// Files with any of which the reason falls away: the restore may bring one itself.
+    package var liftedBy: [FilePath]
 
     /// A reason.
-    package init(_ reason: String, hint: String) {
+    package init(_ reason: String, hint: String, liftedBy: [FilePath] = []) {
         self.reason = reason
         self.hint = hint
+        self.liftedBy = liftedBy
     }
 }
 
@@ -329,8 +332,9 @@ package protocol Lifecycle: Sendable {
     func waitUntilReady(limit: Duration) async throws
     /// What is wrong with the running system, empty when nothing is.
     func problems() async throws -> [String]
-    /// What a start would collide with: a port in use, a process that is still there; empty when nothing is in the way.
-    func obstacles() async throws -> [Refusal]
+    /// What a start of `captured` would collide with or miss on this host: a port in use, a process that is still there, a
+    /// unit or a runtime that is not; empty when nothing is in the way.
+    func obstacles(to captured: CapturedComponent) async throws -> [Refusal]
 }
 
 /// A failure that a driver can name.

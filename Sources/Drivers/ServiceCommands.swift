@@ -1,5 +1,7 @@
+internal import FileTree
 internal import Programs
 internal import SnapshotModel
+internal import SystemPackage
 
 /// How a site starts and stops a component, where that is not the driver's own way.
 struct ServiceCommands {
@@ -45,6 +47,39 @@ struct ServiceCommands {
                 hint: "name 'start' and 'stop' commands where there is no systemd")
         }
     }
+
+    /// What this host lacks to run the commands, in the places where systemd looks for units: `systemd.unit(5)`.
+    func missing(below root: FilePath = "/") throws -> [Refusal] {
+        guard let unit else { return [] }
+        guard try Files.isDirectory(root.pushing("run/systemd/system")) else {
+            return [
+                Refusal(
+                    "the service '\(unit)' is a unit of systemd, which does not run on this host",
+                    hint: "restore with --no-start, or give service: {start: …, stop: …} for this host")
+            ]
+        }
+        let name = unit.contains(".") ? unit : "\(unit).service"
+        // A unit that is made from a template: agent@3.service of agent@.service.
+        let template = name.firstIndex(of: "@").flatMap { at in
+            name.lastIndex(of: ".").map { "\(name[...at])\(name[$0...])" }
+        }
+        let places = Self.unitDirectories.flatMap { directory in
+            ([name] + [template].compactMap { $0 }).map { root.pushing(directory).appending($0) }
+        }
+        guard try !places.contains(where: { try Files.exists($0) }) else { return [] }
+        return [
+            Refusal(
+                "the service '\(unit)' is a unit of systemd that this host has not",
+                hint:
+                    "install the package that brings \(name), or put it into /etc/systemd/system and run systemctl daemon-reload",
+                liftedBy: places)
+        ]
+    }
+
+    private static let unitDirectories: [FilePath] = [
+        "etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
+        "lib/systemd/system", "run/systemd/generator", "run/systemd/generator.late",
+    ]
 
     private func run(_ command: [String]) async throws {
         do {

@@ -24,16 +24,23 @@ package struct PullPlan: Sendable {
 }
 
 /// Brings what a remote holds of a system into the store: history and evidence only forward, snapshots only new ones.
+///
+/// What comes waits below ``incoming`` until it was looked at: a reference of ours moves to what is wholly here and, where
+/// somebody signs, to what one of them signed.
 package struct Pull: Sendable {
     private let store: SnapshotStore
     private let system: String
+    private let signatures: SignatureVerification?
     /// Snapshots in one go: what has arrived stays when a line is cut.
     private static let batch = 8
+    /// Where references of what comes are for a while; what a killed pull left there goes with the next writer.
+    static let incoming = "refs/understudy-incoming/"
 
-    /// A pull of a system's part of a store.
-    package init(_ store: SnapshotStore, system: String) {
+    /// A pull of a system's part of a store; with `signatures` nothing comes that nobody of them signed.
+    package init(_ store: SnapshotStore, system: String, signatures: SignatureVerification? = nil) {
         self.store = store
         self.system = system
+        self.signatures = signatures
     }
 
     /// Looks at a remote and says what it has that is not here.
@@ -63,17 +70,23 @@ package struct Pull: Sendable {
         return part
     }
 
-    /// Does what a plan without conflicts says; `progress` is told how far it came.
+    /// Does what a plan without conflicts says, and returns what was not taken and why; `progress` is told how far it came.
     ///
-    /// Throws a ``StoreFailure`` with code `refused` when history or evidence there is no continuation of ours, `failed` when
-    /// git could not bring something; what arrived before stays.
+    /// With signatures history goes only as far as snapshots stand on it that somebody signed. Throws a ``StoreFailure`` with
+    /// code `refused` when history or evidence there is no continuation of ours, `failed` when git could not bring something;
+    /// what arrived before stays.
+    @discardableResult
     package func run(
         _ plan: PullPlan, holding lock: WriterLock, progress: @Sendable (String) -> Void
-    ) async throws {
+    ) async throws -> [String] {
         precondition(plan.conflicts.isEmpty, "what contradicts what is here is not brought")
-        if plan.bringsHistory {
+        var problems: [String] = []
+        var history = try line("refs/heads/\(system)")
+        if plan.bringsHistory, signatures == nil {
             progress("pulling from \(plan.remote.name): history")
-            try await fetch(["refs/heads/\(system)"], from: plan.remote)
+            let arrived = try await fetch([history.name], from: plan.remote)
+            if let tip = arrived[history.name] { try advance(&history, to: tip, plan.remote) }
+            try forget(arrived)
         }
         var left = plan.snapshots[...]
         while !left.isEmpty {
@@ -82,34 +95,120 @@ package struct Pull: Sendable {
             progress(
                 "pulling from \(plan.remote.name): \(batch[batch.endIndex - 1]), \(batch.endIndex) of \(plan.snapshots.count) snapshots"
             )
-            try await fetch(batch.map { "refs/snapshots/\(system)/\($0)" }, from: plan.remote)
+            let arrived = try await fetch(batch.map { "refs/snapshots/\(system)/\($0)" }, from: plan.remote)
+            for id in batch {
+                guard let commit = arrived["refs/snapshots/\(system)/\(id)"] else { continue }
+                let found =
+                    try await signatures?.problems(of: SnapshotReference(id: id, commit: commit)) ?? []
+                problems += found
+                guard found.isEmpty else { continue }
+                let reader = try store.reader()
+                if let parent = try store.commit(commit, with: reader).parents.first {
+                    try advance(&history, to: parent, plan.remote)
+                }
+                try store.setReference("refs/snapshots/\(system)/\(id)", to: commit, expecting: nil)
+            }
+            try forget(arrived)
         }
-        if !plan.evidence.isEmpty {
-            try await fetch(plan.evidence.map { "refs/evidence/\(system)/\($0)" }, from: plan.remote)
+        problems += try await bringEvidence(plan, progress)
+        if signatures != nil, let tip = plan.view.history, try isNew(tip, history.name),
+            try !store.hasForgottenNewest(of: system)
+        {
+            problems.append(
+                "the history \(history.name) of \(plan.remote.name) goes on after what signed snapshots stand on: a newer "
+                    + "snapshot was there, or somebody else wrote it")
         }
         try Remotes(store).keep(plan.view, of: plan.remote.name)
+        return problems
     }
 
-    /// Fetches references under their own names, as git does it: it hashes every object, looks whether all that they need is
-    /// there, and only then moves them, and only forward.
-    private func fetch(_ names: [String], from remote: Remote) async throws {
-        let outcome = try await RemoteGit.program(
-            store.path,
-            [
-                "fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap=",
-                "--update-head-ok", remote.name, "--stdin",
-            ], input: Array(names.map { "\($0):\($0)\n" }.joined().utf8)
-        ).run()
-        guard outcome.status != 0 else { return }
-        guard !outcome.errorOutput.contains("non-fast-forward") else {
+    private func bringEvidence(_ plan: PullPlan, _ progress: (String) -> Void) async throws -> [String] {
+        guard !plan.evidence.isEmpty else { return [] }
+        progress("pulling from \(plan.remote.name): evidence")
+        let names = plan.evidence.map { "refs/evidence/\(system)/\($0)" }
+        let arrived = try await fetch(names, from: plan.remote)
+        var problems: [String] = []
+        for (kind, name) in zip(plan.evidence, names) {
+            guard let tip = arrived[name] else { continue }
+            var line = try line(name)
+            var found: [String] = []
+            for record in try new(line, tip, plan.remote) {
+                found += try await signatures?.problems(ofRecord: record, kind: kind) ?? []
+            }
+            problems += found
+            if found.isEmpty { try advance(&line, to: tip, plan.remote) }
+        }
+        try forget(arrived)
+        return problems
+    }
+
+    // MARK: - Lines of commits
+
+    /// A reference that only moves forward, and every commit that is behind it.
+    private struct Line {
+        var name: String
+        var tip: ObjectID?
+        var behind: Set<ObjectID>
+    }
+
+    private func line(_ name: String) throws -> Line {
+        let tip = try store.reference(name)
+        return Line(name: name, tip: tip, behind: Set(try store.chain(tip, downTo: nil)))
+    }
+
+    /// The commits from `tip` back to the end of a line, none when it has them already.
+    private func new(_ line: Line, _ tip: ObjectID, _ remote: Remote) throws -> [ObjectID] {
+        let reader = try store.reader()
+        var commits: [ObjectID] = []
+        var next: ObjectID? = tip
+        while let id = next, !line.behind.contains(id) {
+            commits.append(id)
+            next = try store.commit(id, with: reader).parents.first
+        }
+        guard commits.isEmpty || next == line.tip else {
             throw StoreFailure(
-                .refused,
-                "\(names.joined(separator: ", ")) of \(remote.name) does not go on from what is here",
+                .refused, "\(line.name) of \(remote.name) does not go on from what is here",
                 hint:
                     "somebody else writes to that remote, or rolled it back: give each store a remote of its own"
             )
         }
-        throw RemoteGit.failure("pull from the remote", remote, outcome)
+        return commits
+    }
+
+    private func advance(_ line: inout Line, to tip: ObjectID, _ remote: Remote) throws {
+        let commits = try new(line, tip, remote)
+        guard !commits.isEmpty else { return }
+        try store.setReference(line.name, to: tip, expecting: line.tip)
+        line.tip = tip
+        line.behind.formUnion(commits)
+    }
+
+    // MARK: - git
+
+    /// Fetches references and returns what each of them names.
+    ///
+    /// git hashes every object that comes, and looks whether all that they need is there.
+    private func fetch(_ names: [String], from remote: Remote) async throws -> [String: ObjectID] {
+        let lines = names.map { "+\($0):\(Self.incoming)\($0.dropFirst(5))\n" }
+        let outcome = try await RemoteGit.program(
+            store.path,
+            [
+                "fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap=",
+                remote.name, "--stdin",
+            ], input: Array(lines.joined().utf8)
+        ).run()
+        guard outcome.status == 0 else { throw RemoteGit.failure("pull from the remote", remote, outcome) }
+        var arrived: [String: ObjectID] = [:]
+        for reference in try store.references(Self.incoming) {
+            arrived["refs/\(reference.name.dropFirst(Self.incoming.count))"] = reference.target
+        }
+        return arrived
+    }
+
+    private func forget(_ arrived: [String: ObjectID]) throws {
+        for (name, target) in arrived {
+            try store.removeReference("\(Self.incoming)\(name.dropFirst(5))", expecting: target)
+        }
     }
 
     /// Whether a commit that a remote names is none that our reference holds or has behind it.

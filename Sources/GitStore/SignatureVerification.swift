@@ -77,16 +77,18 @@ package struct SignatureVerification: Sendable {
     ///
     /// A record without a signature is none of it: a restore on an empty machine has no key to sign with.
     package func problemsOfEvidence() async throws -> [String] {
-        let reader = try store.reader()
         var problems: [String] = []
-        for record in try store.evidence(of: system, with: reader) {
-            let contents = try reader.contents(record.commit, .commit)
-            guard Commit.signed(contents) != nil, let problem = try await problem(of: contents) else {
-                continue
-            }
-            problems.append("the record \(record.commit) of \(record.kind) \(problem)")
+        for record in try store.evidence(of: system, with: store.reader()) {
+            problems += try await self.problems(ofRecord: record.commit, kind: record.kind)
         }
         return problems
+    }
+
+    /// What is wrong with one record, which need not be in the chain of its kind yet.
+    func problems(ofRecord record: ObjectID, kind: String) async throws -> [String] {
+        let contents = try store.reader().contents(record, .commit)
+        guard Commit.signed(contents) != nil, let problem = try await problem(of: contents) else { return [] }
+        return ["the record \(record) of \(kind) \(problem)"]
     }
 
     /// What is wrong with the signature of a commit, nil when nothing is.

@@ -15,11 +15,7 @@ extension SnapshotStore {
         let known = try Set(here.map(\.id)).union(Remotes(self).snapshots())
         guard let newest = known.max() else { return [] }
         let records = try evidence(of: system, with: reader)
-        var forgotten = try absentSnapshots()
-        for record in records where record.kind == Self.prunes {
-            let commit = try commit(record.commit, with: reader)
-            forgotten.formUnion(commit.trailers(Self.forgotTrailer).compactMap { SnapshotID($0) })
-        }
+        let forgotten = try forgotten(records, reader)
         var signs: [String] = []
         for reference in here {
             guard let id = try previous(of: reference, reader), !known.contains(id), !forgotten.contains(id)
@@ -39,6 +35,25 @@ extension SnapshotStore {
             signs.append("history goes on after the snapshot \(newest), so a newer one was there")
         }
         return signs
+    }
+
+    /// The snapshots that a prune forgot, or that stood before those of an imported file: not to have them is no loss.
+    private func forgotten(_ records: [EvidenceRecord], _ reader: ObjectReader) throws -> Set<SnapshotID> {
+        var forgotten = try absentSnapshots()
+        for record in records where record.kind == Self.prunes {
+            let commit = try commit(record.commit, with: reader)
+            forgotten.formUnion(commit.trailers(Self.forgotTrailer).compactMap { SnapshotID($0) })
+        }
+        return forgotten
+    }
+
+    /// Whether a prune forgot a snapshot that is newer than all that are here, so that history may go on after them.
+    func hasForgottenNewest(of system: String) throws -> Bool {
+        let reader = try reader()
+        let newest = try snapshots(of: system).map(\.id).max()
+        return try forgotten(evidence(of: system, with: reader), reader).contains { id in
+            newest.map { id > $0 } ?? true
+        }
     }
 
     /// Notes that what snapshots of a file followed is neither in it nor here, which is no loss.

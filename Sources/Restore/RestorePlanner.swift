@@ -60,13 +60,36 @@ package struct RestorePlanner: Sendable {
             }
             for place in places { plan.refusals += try Self.refusals(ofHoldersBelow: FilePath(place.path)) }
             if request.starts, let lifecycle = driver.lifecycle {
-                plan.refusals += try await lifecycle.obstacles()
+                plan.refusals += try await lifecycle.obstacles(to: captured)
             }
         }
+        plan.refusals = try plan.refusals.filter { try !isLifted($0, by: plan) }
         if request.destination == nil { checkAccounts(&plan) }
         try checkSpace(&plan)
         if request.destination == nil { try await addDependents(&plan) }
         return plan
+    }
+
+    /// Whether the restore itself brings what a refusal says is missing.
+    private func isLifted(_ refusal: Refusal, by plan: RestorePlan) throws -> Bool {
+        for root in plan.roots {
+            guard let stored = plan.contents["\(root.component)/\(root.root.name)"] else { continue }
+            for path in refusal.liftedBy {
+                var below = path
+                guard below.removePrefix(FilePath(root.root.path)) else { continue }
+                var directory: StoredRoot.Directory? = stored.directory
+                for name in below.components {
+                    let entry = directory?.children.first { $0.path.name.elementsEqual(name.string.utf8) }
+                    guard let entry else {
+                        directory = nil
+                        break
+                    }
+                    directory = try directory.map { try stored.directory(entry, in: $0, contents: [:]) }
+                }
+                if directory != nil { return true }
+            }
+        }
+        return false
     }
 
     private func look(

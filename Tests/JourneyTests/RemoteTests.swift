@@ -173,6 +173,54 @@ import Testing
         }
     }
 
+    @Test func whatAKilledPullLeftGoesWhenNobodyCanBeAtIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let packs = directory.appending("tree.git/objects/pack")
+            _ = try await shell(
+                """
+                cd tree.git/objects/pack; touch tmp_pack_young; for name in tmp_pack_old tmp_idx_old tmp_rev_old; do touch -d '2 hours ago' $name; done
+                git update-ref refs/understudy-incoming/heads/tree refs/heads/tree
+                """, in: directory)
+            // Somebody who has it open is at work.
+            let held = try await runner.run(
+                under: [
+                    "/bin/bash", "-c", "exec 9<tree.git/objects/pack/tmp_pack_old; \"$@\"; exit $?", "bash",
+                ],
+                ["snapshot"])
+            #expect(held.status == 0, "\(held.errorOutput)")
+            let left = {
+                try Files.names(packs).filter { $0.starts(with: "tmp_".utf8) }.map {
+                    String(decoding: $0, as: UTF8.self)
+                }.sorted()
+            }
+            #expect(try left() == ["tmp_idx_old", "tmp_pack_old", "tmp_pack_young", "tmp_rev_old"])
+            #expect(try await !references("tree.git", in: directory).contains("incoming"))
+            try await runner.succeed("snapshot")
+            #expect(try left() == ["tmp_pack_young"])
+        }
+    }
+
+    @Test func historyIsReadWithoutItsWeight() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            _ = try await shell(
+                "head -c 3000000 /dev/urandom >tree/large.bin; git -C offsite.git config uploadpack.allowFilter true",
+                in: directory)
+            try await runner.succeed("snapshot")
+            try await runner.succeed("push")
+            let said = try await shell(
+                """
+                git clone -q --bare --filter=blob:none --single-branch --branch tree file://$PWD/offsite.git light.git
+                git -C light.git log --oneline tree | wc -l; du -sk light.git | cut -f1
+                """, in: directory)
+            let numbers = said.split(separator: "\n").compactMap {
+                Int($0.trimmingPrefix(while: \.isWhitespace))
+            }
+            #expect(numbers.count == 2 && numbers[0] == 4 && numbers[1] < 1_000, "\(said)")
+        }
+    }
+
     @Test func aStoreWithSecretsInClearStaysHere() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

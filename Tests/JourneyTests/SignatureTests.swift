@@ -139,6 +139,91 @@ import Testing
         }
     }
 
+    /// What is done to the newest snapshot of a copy, with its reference as `$3`, and what a pull says of it.
+    static let tamperings: [(script: String, words: String)] = [
+        (
+            "git cat-file commit $3 | sed '/^gpgsig/,/END SSH/d' >../c; git update-ref $3 $(git hash-object -t commit -w ../c)",
+            "is not signed"
+        ),
+        (
+            """
+            git cat-file commit $3 | sed '/^gpgsig/,/END SSH/d' >../c; ssh-keygen -q -t ed25519 -N '' -f ../foreign
+            ssh-keygen -Y sign -n git -f ../foreign <../c >../s 2>/dev/null
+            { sed '/^$/,$d' ../c; sed '1s/^/gpgsig /; 2,$s/^/ /' ../s; sed -n '/^$/,$p' ../c; } >../d
+            git update-ref $3 $(git hash-object -t commit -w ../d)
+            """, "is signed by SHA256:"
+        ),
+        (
+            """
+            export GIT_INDEX_FILE=$PWD/../index; git read-tree $3; blob=$(echo evil | git hash-object -w --stdin)
+            git update-index --cacheinfo 100644,$blob,$(git ls-tree -r --name-only $3 | grep 'tree/c$')
+            git cat-file commit $3 | sed "1s/.*/tree $(git write-tree)/" >../c; git update-ref $3 $(git hash-object -t commit -w ../c)
+            """, "was changed after it was signed"
+        ),
+        ("git update-ref $3 $1", "an older one was put in its place"),
+    ]
+
+    @Test(arguments: tamperings.map(\.script))
+    func aPullTakesOnlyWhatIsSigned(_ script: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let words = try #require(Self.tamperings.first { $0.script == script }).words
+            let runner = try await start(directory)
+            // A copy with everything, of which somebody changes the newest; the store has only what came before.
+            let newest = try await tamper(
+                """
+                git clone -q --mirror . ../offsite.git; git rev-parse $3; git update-ref -d $3; git update-ref refs/heads/tree $2^
+                cd ../offsite.git; \(script)
+                """, directory
+            ).dropLast()
+            try await runner.succeed("remote", "add", "offsite", directory.appending("offsite.git").string)
+            let before = try await tamper("git for-each-ref", directory)
+            #expect(try await runner.succeed("pull", "--dry-run").contains("would get 1 snapshots"))
+            try await expect(words, of: ["pull"], runner)
+            #expect(try await tamper("git for-each-ref", directory) == before, "nothing of it is here")
+            try await expect(words, of: ["pull"], runner)
+            _ = try await shell(
+                "cd offsite.git; set -- $(git for-each-ref --format='%(refname)' refs/snapshots); git update-ref $3 \(newest)",
+                in: directory)
+            #expect(try await runner.succeed("pull").contains("got 1 snapshots, history"))
+            try await runner.succeed("verify", "--all")
+            try await runner.checkStore(directory.appending("tree.git"))
+        }
+    }
+
+    @Test func aPullNamesASnapshotThatWasDroppedAndTakesNoHistoryWithoutOne() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await tamper(
+                """
+                git clone -q --mirror . ../offsite.git; git -C ../offsite.git update-ref -d $3
+                git update-ref -d $3; git update-ref refs/heads/tree $2^
+                """, directory)
+            try await runner.succeed("remote", "add", "offsite", directory.appending("offsite.git").string)
+            let before = try await tamper("git for-each-ref", directory)
+            try await expect("goes on after what signed snapshots stand on", of: ["pull"], runner)
+            #expect(try await tamper("git for-each-ref", directory) == before)
+        }
+    }
+
+    @Test func aPullTakesNoEvidenceThatAForeignerSigned() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            _ = try await shell("rm tree/a", in: directory)
+            try await runner.succeed("restore")
+            try await tamper(
+                """
+                git clone -q --mirror . ../offsite.git; git update-ref -d refs/evidence/tree/restores; cd ../offsite.git
+                ssh-keygen -q -t ed25519 -N '' -f ../foreign; export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x
+                old=$(git rev-parse refs/evidence/tree/restores)
+                new=$(git -c gpg.format=ssh -c user.signingkey=$PWD/../foreign commit-tree -S -m "all is well" -p $old "$old^{tree}")
+                git update-ref refs/evidence/tree/restores $new
+                """, directory)
+            try await runner.succeed("remote", "add", "offsite", directory.appending("offsite.git").string)
+            try await expect("of restores is signed by SHA256:", of: ["pull"], runner)
+            #expect(try await tamper("git for-each-ref refs/evidence", directory) == "")
+        }
+    }
+
     @Test func aCopyThatWasRolledBackIsNoticedOnAnEmptyMachine() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

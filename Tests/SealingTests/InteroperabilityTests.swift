@@ -1,3 +1,4 @@
+import Cryptography
 import FileTree
 import Glibc
 import Programs
@@ -121,6 +122,59 @@ import Testing
         try unsafe reader.finish { opened += $0.count }
         #expect(opened == 1 << 30)
         #expect(try residentPages() - before < 4096)
+    }
+
+    /// The same gigabyte by Debian's `age`, both ways; neither side has it in memory.
+    @Test(.enabled(if: unsafe getenv("UNDERSTUDY_TEST_LARGE") != nil, "SKIPPED: run make large"))
+    func aGigabyteGoesBothWays() async throws {
+        try await withTemporaryDirectory { directory in
+            let identity = Identity()
+            try Files.replace(
+                directory.appending("key"), with: Array(IdentityFile.text(identity, created: "now").utf8))
+            let piece = contents(1 << 20)
+            let before = try residentPages()
+            let file = try FileDescriptor.open(
+                directory.appending("ours"), .writeOnly, options: [.create], permissions: .ownerReadWrite)
+            let writer = try AgeWriter(recipients: [identity.recipient])
+            for _ in 0..<1024 {
+                try unsafe piece.withUnsafeBytes { bytes in
+                    try unsafe writer.update(bytes) { _ = try unsafe file.writeAll($0) }
+                }
+            }
+            try unsafe writer.finish { _ = try unsafe file.writeAll($0) }
+            try file.close()
+            try Files.replace(directory.appending("piece"), with: piece)
+            let script = """
+                set -o pipefail; age -d -i key ours | tee >(age -r \(identity.recipient) >theirs) | sha256sum
+                for i in $(seq 1024); do cat piece; done | sha256sum
+                """
+            let sums = try await Program(
+                "/bin/bash", ["-euc", script], directory: directory, limit: .seconds(300)
+            ).runSuccessfully().output.split(separator: "\n")
+            #expect(sums.count == 2 && sums[0] == sums[1])
+            // The process substitution may end a moment after its shell.
+            let size = (1 << 30) + (1 << 14) * 16
+            while try Files.status(directory.appending("theirs")).map({ $0.size < Int64(size) }) ?? true {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            let theirs = try FileDescriptor.open(directory.appending("theirs"), .readOnly)
+            let reader = AgeReader(identities: [identity])
+            var hash = SHA256()
+            var buffer = [UInt8](repeating: 0, count: 1 << 20)
+            while true {
+                let count = try unsafe buffer.withUnsafeMutableBytes { try unsafe theirs.read(into: $0) }
+                guard count > 0 else { break }
+                try unsafe buffer.withUnsafeBytes { bytes in
+                    try unsafe reader.update(UnsafeRawBufferPointer(rebasing: bytes[..<count])) {
+                        unsafe hash.update($0)
+                    }
+                }
+            }
+            try unsafe reader.finish { unsafe hash.update($0) }
+            try theirs.close()
+            #expect(sums.first?.hasPrefix(hex(hash.finish())) == true)
+            #expect(try residentPages() - before < 4096)
+        }
     }
 
     private func residentPages() throws -> Int {

@@ -1,5 +1,6 @@
 internal import FileTree
 internal import Programs
+internal import SnapshotModel
 internal import SQLite
 internal import SystemPackage
 
@@ -146,17 +147,20 @@ struct BuildbotLifecycle: Lifecycle {
         return problems
     }
 
-    func obstacles() async throws -> [Refusal] {
+    func obstacles(to captured: CapturedComponent) async throws -> [Refusal] {
+        let missing = try service?.missing() ?? []
         for place in places {
             if let process = try place.processes.running().first {
-                return [
+                return missing + [
                     Refusal(
                         "\(place.directory) is in use by process \(process)", hint: "stop it, then try again")
                 ]
             }
         }
-        guard let url, let port = localPort(of: url), try ListeningPorts.contains(port) else { return [] }
-        return [
+        guard let url, let port = localPort(of: url), try ListeningPorts.contains(port) else {
+            return missing
+        }
+        return missing + [
             Refusal(
                 "port \(port) of \(url) is in use by another program",
                 hint: "find it with 'ss -ltnp', stop it, then try again")

@@ -117,5 +117,5 @@ private struct CommandLifecycle: Lifecycle {
         return [CommandContract.words(outcome)]
     }
 
-    func obstacles() async throws -> [Refusal] { [] }
+    func obstacles(to captured: CapturedComponent) async throws -> [Refusal] { [] }
 }

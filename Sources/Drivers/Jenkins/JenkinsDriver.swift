@@ -104,7 +104,13 @@ package struct JenkinsDriver: Driver {
                 "builds are kept in '\(builds)', outside the items: capture that with the files driver")
         }
         do {
-            guard try !Files.exists(home.appending("secrets/master.key")) else { return frozen }
+            guard try !Files.exists(home.appending("secrets/master.key")) else {
+                // What would keep a restore from being done is said while the key may still be found.
+                frozen.notes += try KeyChain.refusals(TopOfHome(home: home)).map {
+                    "a restore of this snapshot would be refused: \($0.reason)"
+                }
+                return frozen
+            }
             frozen.notes.append(
                 "secrets/master.key is not in the home: unless it is given from outside, no credential can be read after "
                     + "a restore")
@@ -158,7 +164,7 @@ package struct JenkinsDriver: Driver {
 
     package var lifecycle: (any Lifecycle)? {
         guard let service else { return nil }
-        return JenkinsLifecycle(service: service, home: home, url: component.text("url"))
+        return JenkinsLifecycle(service: service, home: home, url: component.text("url"), hasWar: war != nil)
     }
 
     package var reloading: (any Reloading)? {

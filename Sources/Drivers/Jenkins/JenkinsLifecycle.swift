@@ -8,6 +8,8 @@ struct JenkinsLifecycle: Lifecycle {
     let home: FilePath
     /// Where the web interface answers, nil when the system file does not say.
     let url: String?
+    /// Whether a Java of this host runs it: the system file names its war.
+    let hasWar: Bool
 
     func isRunning() async throws -> Bool {
         guard let url else { return false }
@@ -52,11 +54,17 @@ struct JenkinsLifecycle: Lifecycle {
     func problems() async throws -> [String] {
         guard let url else { return [] }
         let answer = try await HTTPProbe(url).get("/login")
-        return answer.status == 200 ? [] : ["\(url) answers \(answer.status) at /login"]
+        return answer.status == 200 ? [] : ["\(url)login answers \(answer.status)"]
     }
 
-    func obstacles() async throws -> [Refusal] {
-        guard let url, try await isRunning() else { return [] }
-        return [Refusal("something answers at \(url) already", hint: "stop it, or restore with --no-start")]
+    func obstacles(to captured: CapturedComponent) async throws -> [Refusal] {
+        var obstacles = try service.missing()
+        // Without its war in the system file Jenkins may run in a container, with a Java of its own.
+        if hasWar { obstacles += try await JavaRuntime.missing(for: captured.version) }
+        if let url, try await isRunning() {
+            obstacles.append(
+                Refusal("something answers at \(url) already", hint: "stop it, or restore with --no-start"))
+        }
+        return obstacles
     }
 }

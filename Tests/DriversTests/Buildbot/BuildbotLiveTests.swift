@@ -52,17 +52,21 @@ struct BuildbotLiveTests {
         }
     }
 
+    /// What a snapshot says of the component: nothing that a lifecycle of Buildbot needs.
+    private let captured = CapturedComponent(name: "ci", driver: "buildbot", version: nil, roots: [])
+
     @Test func itStopsStartsAndSaysWhatIsInTheWay() async throws {
         try await BuildbotFixture.with(relocatable: false) { fixture in
             let live = try #require(try driver(fixture).lifecycle)
             #expect(try await !live.isRunning())
-            #expect(try await live.obstacles().isEmpty)
+            #expect(try await live.obstacles(to: captured).isEmpty)
             #expect(try await live.problems() == ["the master \(fixture.master) does not run"])
             try await live.start()
             try await live.waitUntilReady(limit: .seconds(60))
             #expect(try await live.isRunning())
             #expect(try await live.problems().isEmpty)
-            #expect(try await live.obstacles().first?.reason.contains("in use by process") == true)
+            #expect(
+                try await live.obstacles(to: captured).first?.reason.contains("in use by process") == true)
             // A start of what runs already changes nothing.
             try await live.start()
             #expect(try await fixture.build("probe") == 0)
@@ -102,7 +106,7 @@ struct BuildbotLiveTests {
                 + " >/dev/null 2>&1 & sleep 1"
             try await Program("/bin/sh", ["-c", command]).runSuccessfully()
             let live = try #require(try driver(fixture).lifecycle)
-            let reasons = try await live.obstacles().map(\.reason)
+            let reasons = try await live.obstacles(to: captured).map(\.reason)
             #expect(reasons.first?.contains("port \(fixture.port)") == true)
         }
     }

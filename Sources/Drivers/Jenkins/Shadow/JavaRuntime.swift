@@ -1,5 +1,7 @@
 internal import FileTree
+internal import Glibc
 internal import Programs
+internal import SnapshotModel
 internal import SystemPackage
 
 /// The Java of this host.
@@ -11,15 +13,55 @@ struct JavaRuntime {
     var home: FilePath { path.removingLastComponent().removingLastComponent() }
 
     /// The Java that `JAVA_HOME` names, else the first of the usual programs; nil when there is none.
-    static func find() throws -> JavaRuntime? {
+    static func find() throws -> JavaRuntime? { try all().first }
+
+    /// Every Java of this host: those of ``find()``, and what distributions and people install beside.
+    private static func all() throws -> [JavaRuntime] {
         var places = Program.inherited(["JAVA_HOME"]).values.map { FilePath($0).appending("bin") }
         places += (Program.usualEnvironment["PATH"] ?? "").split(separator: ":").map { FilePath(String($0)) }
-        for place in places {
-            let path = place.appending("java")
-            guard try Files.exists(path) else { continue }
-            return JavaRuntime(path: try Files.resolved(path))
+        for directory in ["/usr/lib/jvm", "/opt"].map({ FilePath($0) }) where try Files.isDirectory(directory)
+        {
+            places += try Files.names(directory).map {
+                FilePath(bytes: directory.byteArray + [UInt8(ascii: "/")] + $0).appending("bin")
+            }
         }
-        return nil
+        // A link that leads nowhere, as a removed package leaves it, is no Java.
+        return try places.map { $0.appending("java") }.filter { path in
+            unsafe path.withPlatformString { unsafe access($0, X_OK) } == 0
+        }.map { JavaRuntime(path: try Files.resolved($0)) }
+    }
+
+    /// The oldest Java that runs a version of Jenkins.
+    ///
+    /// After https://www.jenkins.io/doc/book/platform-information/support-policy-java/; a version that is newer than this
+    /// table may need more.
+    static func needed(by version: String) -> Int {
+        let rows = [("2.463", 17), ("2.357", 11)]
+        return rows.first { !VersionNumber(version).isOlder(than: VersionNumber($0.0)) }?.1 ?? 8
+    }
+
+    /// What this host lacks of a Java for a version of Jenkins, nil when that is not known.
+    static func missing(for version: String?) async throws -> [Refusal] {
+        let needed = version.map { Self.needed(by: $0) } ?? 8
+        let name = "Jenkins\(version.map { " \($0)" } ?? "")"
+        // What Debian 12 has fits every version that needs 17 or less.
+        let hint =
+            "apt-get install openjdk-\(max(17, needed))-jre-headless, or set JAVA_HOME for this command, or restore with --no-start"
+        var found: [String] = []
+        for runtime in try all() {
+            do {
+                let version = try await runtime.version()
+                guard version < needed else { return [] }
+                found.append("\(runtime.path) is Java \(version)")
+            } catch let failure as DriverFailure {
+                // One that does not run is no reason not to look at the next.
+                found.append("\(printable(failure.description.utf8))")
+            }
+        }
+        guard let first = found.first else {
+            return [Refusal("\(name) needs Java \(needed) or newer, and this host has none", hint: hint)]
+        }
+        return [Refusal("\(name) needs Java \(needed) or newer, and \(first)", hint: hint)]
     }
 
     /// Its version: 17.

@@ -1,0 +1,84 @@
+import FileTree
+import Programs
+import SnapshotModel
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Drivers
+
+/// What a host lacks to start what was restored.
+@Suite struct HostNeedsTests {
+    private func service(_ unit: String) throws -> ServiceCommands {
+        try #require(
+            try ServiceCommands(
+                Component(name: "ci", driver: "jenkins", settings: ["service": .map(["systemd": unit])])))
+    }
+
+    @Test func aUnitIsLookedForWhereSystemdLooks() throws {
+        try withTemporaryDirectory { root in
+            let jenkins = try service("jenkins")
+            #expect(
+                try jenkins.missing(below: root).first?.reason.contains("does not run on this host") == true)
+            try Files.makeDirectories(root.appending("run/systemd/system"))
+            let missing = try jenkins.missing(below: root)
+            #expect(
+                missing.first?.reason == "the service 'jenkins' is a unit of systemd that this host has not")
+            let place = root.appending("etc/systemd/system/jenkins.service")
+            #expect(missing.first?.liftedBy.contains(place) == true)
+            try Files.makeDirectories(place.removingLastComponent())
+            try Files.replace(place, with: [])
+            #expect(try jenkins.missing(below: root).isEmpty)
+            // A script of SysV has a unit that systemd made of it; a unit of a template has the template's.
+            try Files.makeDirectories(root.appending("run/systemd/generator.late"))
+            try Files.replace(root.appending("run/systemd/generator.late/old.service"), with: [])
+            #expect(try service("old.service").missing(below: root).isEmpty)
+            #expect(try service("agent@3").missing(below: root).count == 1)
+            try Files.replace(root.appending("etc/systemd/system/agent@.service"), with: [])
+            #expect(try service("agent@3").missing(below: root).isEmpty)
+        }
+    }
+
+    @Test func commandsOfASiteNeedNoUnit() throws {
+        let component = Component(
+            name: "ci", driver: "jenkins", settings: ["service": .map(["start": "true", "stop": "true"])])
+        #expect(try ServiceCommands(component)?.missing(below: "/nowhere").isEmpty == true)
+    }
+
+    @Test(arguments: ["", "/"]) func aJenkinsIsAskedAtItsLogin(_ end: String) async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.replace(directory.appending("login"), with: Array("welcome".utf8))
+            let server = """
+                import http.server as h
+                s = h.HTTPServer(("127.0.0.1", 0), h.SimpleHTTPRequestHandler)
+                print(s.server_address[1], flush=True)
+                s.serve_forever()
+                """
+            let script =
+                "python3 -c '\(server)' >port 2>/dev/null & echo $! >pid; until test -s port; do sleep 0.05; done"
+            try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
+            let port = String(decoding: try Files.read(directory.appending("port")), as: UTF8.self)
+            let jenkins = JenkinsLifecycle(
+                service: try service("jenkins"), home: directory,
+                url: "http://127.0.0.1:\(port.prefix { $0 != "\n" })\(end)", hasWar: false)
+            let ending = Program("/bin/bash", ["-c", "kill $(cat pid)"], directory: directory)
+            do {
+                #expect(try await jenkins.isRunning())
+                #expect(try await jenkins.problems() == [])
+            } catch {
+                try await ending.runSuccessfully()
+                throw error
+            }
+            try await ending.runSuccessfully()
+            #expect(try await !jenkins.isRunning())
+        }
+    }
+
+    @Test(arguments: [
+        ("2.346.3", 8), ("2.357", 11), ("2.361.1", 11), ("2.462.3", 11), ("2.463", 17), ("2.479.1", 17),
+        ("2.528.3", 17),
+    ])
+    func aVersionOfJenkinsNeedsTheJavaThatItsProjectSays(_ version: String, _ java: Int) {
+        #expect(JavaRuntime.needed(by: version) == java)
+    }
+}
