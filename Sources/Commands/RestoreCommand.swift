@@ -165,7 +165,8 @@ struct RestoreCommand: AsyncParsableCommand {
             plan.warnings += notes
             session.output.endProgress()
             let planned = plan
-            let starts = request.starts && destination == nil ? plan.starts(in: session.system, for: request) : []
+            let isStarted = request.starts && destination == nil
+            let starts = isStarted ? planned.starts(in: session.system, for: request) : []
             try session.output.result(encodable(planned, starts, arrival)) { words(planned, starts, arrival) }
             if !plan.refusals.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
             return

@@ -67,8 +67,11 @@ struct FilesLifecycle: Lifecycle {
         return ["\(url) answers \(answer.status)\(behind)"]
     }
 
-    func obstacles() async throws -> [Refusal] {
-        guard let url, try await HTTPProbe(url).isAnswered() else { return [] }
-        return [Refusal("something answers at \(url) already", hint: "stop it, or restore with --no-start")]
+    func obstacles(to captured: CapturedComponent) async throws -> [Refusal] {
+        let missing = try service.missing()
+        guard let url, try await HTTPProbe(url).isAnswered() else { return missing }
+        return missing + [
+            Refusal("something answers at \(url) already", hint: "stop it, or restore with --no-start")
+        ]
     }
 }
