@@ -114,6 +114,35 @@ import Testing
         }
     }
 
+    @Test func afterAKillTheOldJobIsThereAndJenkinsReadsItAgain() async throws {
+        try await withJenkins { directory, runner in
+            try await shell("echo '<bad/>' > jenkins/jobs/team/jobs/deploy/config.xml", in: directory)
+            let arguments = ["restore", "latest", "--only", "job:team/deploy"]
+            let loop = CrashLoop(runner, seed: 5)
+            let steps = try await loop.calls(["rename", "renameat2"], of: arguments)
+            try await runner.succeed("undo")
+            #expect(!steps.isEmpty)
+            for instant in steps.shuffled().prefix(6) {
+                let outcome = try await loop.kill(arguments, at: instant)
+                let before = try await shell("wc -l < requests", in: directory)
+                let isExchanged =
+                    try await shell(
+                        "grep -c bad jenkins/jobs/team/jobs/deploy/config.xml || true", in: directory)
+                    == "0\n"
+                _ = try await runner.run("undo")
+                #expect(
+                    try await shell(
+                        "cat jenkins/jobs/team/jobs/deploy/config.xml; ls -A jenkins/jobs/team/jobs",
+                        in: directory)
+                        == "<bad/>\ndeploy\ninner\n", "\(instant)")
+                if isExchanged {
+                    #expect(
+                        try await shell("wc -l < requests", in: directory) != before, "\(instant) \(outcome)")
+                }
+            }
+        }
+    }
+
     @Test func whatJenkinsDoesNotKnowOrRefusesNeedsARestartAndThePlanSaysSo() async throws {
         try await withJenkins { directory, runner in
             let unknown = try await runner.succeed("restore", "--only", "job:job-0", "--dry-run")
