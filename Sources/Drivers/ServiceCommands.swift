@@ -37,6 +37,8 @@ struct ServiceCommands {
     /// Whether systemd says that it runs; nil where commands start and stop it, which cannot be asked.
     func isActive() async throws -> Bool? {
         guard let unit else { return nil }
+        // Where there is no systemd nothing of it runs; ``missing(below:)`` says that it is lacking.
+        guard try Files.isDirectory("/run/systemd/system") else { return false }
         do {
             return try await Program(
                 "systemctl", ["is-active", "--quiet", unit], limit: .seconds(30)
@@ -44,7 +46,7 @@ struct ServiceCommands {
         } catch let failure as ProgramFailure {
             throw DriverFailure(
                 "systemd cannot be asked for the unit \(unit): \(failure)",
-                hint: "name 'start' and 'stop' commands where there is no systemd")
+                hint: "run 'systemctl is-active \(unit)' by hand and see")
         }
     }
 

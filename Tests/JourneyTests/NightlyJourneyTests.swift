@@ -192,6 +192,16 @@ import Testing
             let proven = try await runner.run("nightly")
             #expect(proven.status == 0 && proven.output.contains("drill green"), "\(proven.output)")
             #expect(try await runner.run("status", "--check").status == 0)
+
+            // A key that is lost later is no green drill any more, the same night.
+            try Files.remove(key)
+            try policy("drillEvery: 1s\nidentityFile: \(key)\ntextfile: \(directory)/u.prom\n")
+            let lost = try await runner.run("nightly")
+            #expect(lost.status == 1 && lost.output.contains("drill failed: "), "\(lost.output)")
+            let metrics = String(decoding: try Files.read(directory.appending("u.prom")), as: UTF8.self)
+            #expect(metrics.contains("understudy_drill_green{system=\"tree\"} 0\n"), "\(metrics)")
+            let check = try await runner.run("status", "--check")
+            #expect(check.status == 7 && check.output.contains("elsewhere.key"), "\(check.output)")
         }
     }
 
