@@ -23,7 +23,8 @@ package struct EmptyMachine: Sendable {
 
     /// What a Buildbot, its builds and a restore call by name.
     private static let programs = [
-        "bash", "cat", "chmod", "cp", "curl", "date", "env", "git", "hostname", "id", "ls", "mkdir", "rm",
+        "bash", "cat", "chmod", "cp", "curl", "date", "echo", "env", "git", "hostname", "id", "ls", "mkdir",
+        "rm",
         "sh",
         "sleep", "ssh", "tail", "uname", "uptime", "wc",
     ]
