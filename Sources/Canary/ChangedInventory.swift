@@ -1,4 +1,5 @@
 package import Drivers
+internal import Sealing
 package import SnapshotModel
 
 /// What a change would do to a component, in the words of its users.
@@ -58,6 +59,15 @@ package struct ChangedInventory {
             case (nil, _?): break
             }
             changes.append(entry)
+        }
+        for file in change.files {
+            guard let contents = file.blob.flatMap({ contents.blobs[$0] }),
+                let leak = unsafe contents.withUnsafeBytes({ unsafe LeakScanner.find($0) })
+            else { continue }
+            let line = contents[..<leak.offset].count { $0 == UInt8(ascii: "\n") } + 1
+            notes.append(
+                "\(printable("\(file.root)/\(file.path)".utf8)), line \(line): \(leak.kind); a change is kept in clear, "
+                    + "and goes to remotes with its verdict")
         }
         self.changes = changes
         self.notes = notes

@@ -184,6 +184,10 @@ struct ProposedChangeTests {
                 .init(kind: "file", name: "master/jobs/builders.py", change: "changed", detail: "")
             ])
         try await production.runner.succeed("verify", "--all")
+        try Files.replace(file, with: text + Array("password = 'hunter2-and-more'\n".utf8))
+        try await push(clone, "team/leak", "Say too much")
+        let leak = try await page(production, ["show", "team/leak"]).notes.joined()
+        #expect(leak.contains("a change is kept in clear") && !leak.contains("hunter2"), "\(leak)")
         for (path, words) in [
             ("understudy.yaml", "it changes understudy.yaml"),
             ("ci/python.lock", "it changes ci/python.lock"),
