@@ -66,24 +66,28 @@ extension CanaryRun {
         let room = try await arms.make(
             .candidate, name: "t\(number)", files: change.files, blobs: request.contents.blobs,
             changesPackages: !change.packages.isEmpty)
-        if try await driver.apply(change, in: room).findings.contains(where: { $0.severity >= rules.blocks })
-        {
-            return true
-        }
-        let known = Set(evidence.findings.filter { $0.stage == .static }.map { [$0.kind, $0.message] })
-        if !known.isEmpty {
-            return try await driver.check(in: room).observations.contains {
-                known.contains([$0.kind, $0.detail])
-            }
-        }
         do {
-            let failed = try await bootFails(room, probes)
+            let failed = try await fails(change, in: room, probes)
             await room.stop()
             return failed
         } catch {
             await room.stop()
             throw error
         }
+    }
+
+    private func fails(_ change: ComponentChange, in room: Room, _ probes: [Probe]) async throws -> Bool {
+        if try await driver.apply(change, in: room).findings.contains(where: { $0.severity >= rules.blocks })
+        {
+            return true
+        }
+        let known = Set(evidence.findings.filter { $0.stage == .static }.map { [$0.kind, $0.message] })
+        guard known.isEmpty else {
+            return try await driver.check(in: room).observations.contains {
+                known.contains([$0.kind, $0.detail])
+            }
+        }
+        return try await bootFails(room, probes)
     }
 
     /// Whether a part of the change fails as the whole has: to come up, to keep what works, or in a build.
