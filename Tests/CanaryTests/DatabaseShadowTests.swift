@@ -28,7 +28,8 @@ struct DatabaseShadowTests {
     }
 
     @Test(
-        .enabled(if: BuildbotFixture.isAvailable, Comment(rawValue: BuildbotFixture.whySkipped)))
+        .enabled(if: BuildbotFixture.isAvailable, Comment(rawValue: BuildbotFixture.whySkipped)),
+        .enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
     func aMasterMeetsTheRowsOfTheSnapshot() async throws {
         try await PostgreSQLFixture.with { server in
             try await server.sql("CREATE ROLE ci LOGIN PASSWORD 'parole-5';")
