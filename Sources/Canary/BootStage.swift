@@ -11,7 +11,8 @@ extension CanaryRun {
             return StageRun(.boot, state: .broken, reason: obstacle)
         }
         let remembered = [
-            (baseline, try driver.census(baseline.copy)), (candidate, try driver.census(candidate.copy)),
+            (baseline, try await driver.census(in: baseline)),
+            (candidate, try await driver.census(in: candidate)),
         ]
         // First, so that what it shows by chance is known to be chance when the arms are compared.
         if let broken = try await bootControl(secrets) { return broken }
@@ -30,7 +31,7 @@ extension CanaryRun {
                 attest(candidate, secrets)
             }
             for (room, before) in remembered {
-                evidence.roundTrips.append(try roundTrip(room, attempt, since: before))
+                evidence.roundTrips.append(try await roundTrip(room, attempt, since: before))
             }
             if one.succeeded { evidence.notCovered += try driver.notCovered(in: baseline) }
             // Asked after each boot: what only one of them shows takes more of them to tell from chance.
@@ -77,8 +78,10 @@ extension CanaryRun {
     }
 
     /// What a shadow remembers after a boot, compared with what it remembered before the first.
-    private func roundTrip(_ room: Room, _ attempt: Int, since before: [String: Int]) throws -> RoundTrip {
-        let after = try driver.census(room.copy)
+    private func roundTrip(_ room: Room, _ attempt: Int, since before: [String: Int]) async throws
+        -> RoundTrip
+    {
+        let after = try await driver.census(in: room)
         // A server that never ran remembers nothing that could be lost; then the boots are compared with each other.
         let before = before.isEmpty ? after : before
         let losses = before.sorted { $0.key < $1.key }.compactMap { kind, count -> Observation? in

@@ -202,7 +202,11 @@ package final class CanaryRun {
             }
         }
         now = nil
-        if hasFailed { try await bisect(&arms) }
+        guard hasFailed else { return }
+        // What runs beside a trial is measured with it.
+        await candidate.stop()
+        await control?.stop()
+        try await bisect(&arms, beside: baseline)
     }
 
     /// Says what is being done, and how long the canary still takes where that can be known.

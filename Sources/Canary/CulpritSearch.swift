@@ -17,8 +17,9 @@ extension CanaryRun {
         }
     }
 
-    /// Tries parts of a change that has failed, each in an arm of its own, until the smallest that fails is known.
-    func bisect(_ arms: inout Shadows) async throws {
+    /// Tries parts of a change that has failed, each in an arm of its own, until the smallest that fails is known; `baseline` is
+    /// the unchanged arm, which serves when the change has failed by how long builds take.
+    func bisect(_ arms: inout Shadows, beside baseline: Room) async throws {
         let change = request.contents.change
         let pieces = change.packages.map { Piece.package($0) } + change.files.map { Piece.file($0) }
         if let only = pieces.first, pieces.count == 1 {
@@ -27,8 +28,9 @@ extension CanaryRun {
             return
         }
         let probes = failingProbes
+        let slow = evidence.runs.isEmpty || !probes.isEmpty ? [] : slowProbes
         guard pieces.count > 1, !evidence.stages.contains(where: { $0.state == .broken }),
-            evidence.runs.isEmpty || !probes.isEmpty
+            evidence.runs.isEmpty || !probes.isEmpty || !slow.isEmpty
         else { return }
         var made = arms
         let trialRun = { [self] (part: [Piece]) async throws -> Bool in
@@ -36,11 +38,15 @@ extension CanaryRun {
             progress(
                 "looking for the culprit, trial \(number): \(part.map(\.object.name).joined(separator: ", "))"
             )
-            let failed = try await fails(part, number, probes, &made)
+            let failed = try await fails(part, number, &made) {
+                slow.isEmpty
+                    ? try await bootFails($0, probes) : try await isSlower($0, than: baseline, slow)
+            }
             evidence.trials.append(Trial(part.map(\.object), failed: failed))
             return failed
         }
-        let culprit = try await Bisection<Piece>().smallest(pieces, fails: trialRun)
+        let culprit = try await Bisection<Piece>(limit: slow.isEmpty ? 24 : rules.measuredTrials)
+            .smallest(pieces, fails: trialRun)
         arms = made
         if culprit.count < pieces.count,
             !evidence.trials.contains(where: { Set($0.objects) == Set(culprit.map(\.object)) && $0.failed })
@@ -58,7 +64,7 @@ extension CanaryRun {
     }
 
     private func fails(
-        _ part: [Piece], _ number: Int, _ probes: [Probe], _ arms: inout Shadows
+        _ part: [Piece], _ number: Int, _ arms: inout Shadows, by fails: (Room) async throws -> Bool
     ) async throws -> Bool {
         var change = request.contents.change
         change.packages = part.compactMap { if case .package(let package) = $0 { package } else { nil } }
@@ -66,24 +72,30 @@ extension CanaryRun {
         let room = try await arms.make(
             .candidate, name: "t\(number)", files: change.files, blobs: request.contents.blobs,
             changesPackages: !change.packages.isEmpty)
-        if try await driver.apply(change, in: room).findings.contains(where: { $0.severity >= rules.blocks })
-        {
-            return true
-        }
-        let known = Set(evidence.findings.filter { $0.stage == .static }.map { [$0.kind, $0.message] })
-        if !known.isEmpty {
-            return try await driver.check(in: room).observations.contains {
-                known.contains([$0.kind, $0.detail])
-            }
-        }
         do {
-            let failed = try await bootFails(room, probes)
+            let failed = try await self.fails(change, in: room, by: fails)
             await room.stop()
             return failed
         } catch {
             await room.stop()
             throw error
         }
+    }
+
+    private func fails(
+        _ change: ComponentChange, in room: Room, by fails: (Room) async throws -> Bool
+    ) async throws -> Bool {
+        if try await driver.apply(change, in: room).findings.contains(where: { $0.severity >= rules.blocks })
+        {
+            return true
+        }
+        let known = Set(evidence.findings.filter { $0.stage == .static }.map { [$0.kind, $0.message] })
+        guard known.isEmpty else {
+            return try await driver.check(in: room).observations.contains {
+                known.contains([$0.kind, $0.detail])
+            }
+        }
+        return try await fails(room)
     }
 
     /// Whether a part of the change fails as the whole has: to come up, to keep what works, or in a build.
@@ -100,5 +112,51 @@ extension CanaryRun {
                 try await driver.run(probe.object, in: room, limit: Self.probeLimit).outcome != .passed
         }
         return hasFailed
+    }
+
+    // MARK: - What only makes builds slower
+
+    /// Probes whose builds are shown to take too long with the change.
+    private var slowProbes: [Probe] {
+        guard let stage = judge(evidence, under: policy).stages.first(where: { $0.name == .probes }) else {
+            return []
+        }
+        return evidence.probes.filter { probe in
+            stage.measures.contains {
+                $0.probe == probe.name && $0.quantity == .seconds && $0.isCritical && $0.result == .fail
+            }
+        }
+    }
+
+    /// Whether builds take too long with a part of the change: measured anew against the unchanged arm, pair by pair, and judged as
+    /// the stage was.
+    private func isSlower(_ room: Room, than baseline: Room, _ probes: [Probe]) async throws -> Bool {
+        guard try await room.boot(1, limit: Self.bootLimit).succeeded else { return true }
+        var trial = evidence
+        trial.probes = probes
+        trial.runs = []
+        // The judge was tried on unchanged shadows already.
+        var policy = policy
+        policy.classes[evidence.change.riskClass]?.control = .split
+        for probe in probes { _ = try await driver.run(probe.object, in: room, limit: Self.probeLimit) }
+        while true {
+            let wanted = demand(of: trial, under: policy)
+            guard let pairs = wanted.pairs.first,
+                let probe = probes.first(where: { $0.name == pairs.probe })
+            else { break }
+            let done = trial.runs.filter { $0.probe == probe.name }.map(\.pair).max() ?? 0
+            for pair in done + 1...done + pairs.count {
+                let isFirst = random.next() & 1 == 1
+                for arm in isFirst ? [room, baseline] : [baseline, room] {
+                    let run = try await driver.run(probe.object, in: arm, limit: Self.probeLimit)
+                    trial.runs.append(
+                        ProbeRun(
+                            probe: probe.name, arm: arm.arm, pair: pair, look: wanted.look,
+                            outcome: run.outcome,
+                            seconds: run.seconds, signature: run.signature, isWarmUp: false))
+                }
+            }
+        }
+        return judge(trial, under: policy).stages.contains { $0.name == .probes && $0.result == .fail }
     }
 }

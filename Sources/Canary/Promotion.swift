@@ -260,10 +260,11 @@ package final class Promotion {
                         ?? applied.parts.map { "\($0.object) \($0.detail)" }.joined(separator: ", ")),
                 hint: "run a new canary")
         }
-        let data = try shadow.dataVersion(room.copy)
+        let data = try await shadow.dataVersion(in: room)
         progress("booting the candidate once more in isolation")
         try await boot(room, "the candidate does not boot any more")
-        report.migrates = try shadow.dataVersion(room.copy) != data
+        report.migrates = try await shadow.dataVersion(in: room) != data
+        await room.stop()
         progress("rehearsing the rollback in isolation")
         let back = try await shadows.goingBack(
             from: room, packages: places.filter { $0.file == nil }.map { ($0.root, $0.below) },
@@ -272,6 +273,12 @@ package final class Promotion {
         await back.stop()
         if boot.succeeded {
             report.rollback = "what was there before boots again on the data that the change has written"
+        } else if report.migrates, case .own = room.copy.database {
+            throw CanaryFailure(
+                .refused,
+                "the change migrates the database server, and what was there before does not boot on the migrated data: "
+                    + "it could not be taken back",
+                hint: "migrate by hand, with a snapshot from just before; nothing was touched")
         } else if report.migrates {
             report.rollback =
                 "what was there before does not boot on the migrated data, so going back takes the data of before with it: "

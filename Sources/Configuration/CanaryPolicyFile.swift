@@ -11,8 +11,8 @@ package enum CanaryPolicyFile {
 
     /// The keys of the rules for one class; each may be left out, and is then as in the built-in policy.
     package enum RuleKey: String, CaseIterable, Sendable {
-        case stages, boots, probes, looks, margin, floor, compare, control, load, blocks, bake, approvals,
-            expiry
+        case stages, boots, probes, looks, margin, floor, compare, control, load, blocks, measuredTrials,
+            bake, approvals, expiry
     }
 
     /// The keys of `probes`.

@@ -80,6 +80,8 @@ struct CanaryPolicyReader {
             case .control: rules.control = word(node, of: CanaryPolicy.Control.self) ?? rules.control
             case .load: readLoad(node, into: &rules.load)
             case .blocks: rules.blocks = word(node, of: Severity.self) ?? rules.blocks
+            case .measuredTrials:
+                rules.measuredTrials = document.whole(node, in: 0...100) ?? rules.measuredTrials
             case .bake: rules.bake = document.seconds(node) ?? rules.bake
             case .approvals: rules.approvals = document.whole(node, in: 0...10) ?? rules.approvals
             case .expiry: rules.expiry = document.seconds(node) ?? rules.expiry

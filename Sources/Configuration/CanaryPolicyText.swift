@@ -19,6 +19,8 @@ extension CanaryPolicyFile {
         #            again
         # load       bursts of so many builds; sequential goes on after the first looks until it is decided, 60 bursts at most
         # blocks     the least severity that stops a change: note, minor, major, critical
+        # measuredTrials  parts of a change that makes builds slower that are measured to find the one at fault, each with the runs
+        #            of the looks; 0 searches for none
         # bake       how long a promoted change is watched before it counts as done
         # approvals  how many people must approve a promotion
         # expiry     how long a verdict may be promoted
@@ -34,6 +36,7 @@ extension CanaryPolicyFile {
             compare: arms
             control: split
             blocks: major
+            measuredTrials: 8
             bake: 10m
             approvals: 0
             expiry: 24h

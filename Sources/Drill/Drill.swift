@@ -19,12 +19,12 @@ package final class Drill {
     private let system: DeliverySystem
     private let store: SnapshotStore
     private let reader: ObjectReader
-    private let stored: StoredSnapshot
+    let stored: StoredSnapshot
     private let identities: [Identity]?
-    private let launcher: FilePath
+    let launcher: FilePath
     private let parent: FilePath
     private let jobs: [String]
-    private let progress: @Sendable (String) -> Void
+    let progress: @Sendable (String) -> Void
     private var report: DrillReport
 
     /// How long a boot, and a build, may take.
@@ -109,6 +109,7 @@ package final class Drill {
         }
         guard let staged else { return }
         try await checkContents(captured, driver, staged)
+        try await checkDumps(captured, driver, staged, in: workspace)
         if driver.lifecycle != nil {
             note(
                 captured.name, "boot", .notCovered,
@@ -213,21 +214,13 @@ package final class Drill {
                 .state(captured.name, of: stored, reader)
         else { return }
         for inspection in try shadows.driver.inspect(shadows.unchanged, against: state.source) {
-            try await check(captured.name, inspection.name) {
-                guard inspection.problems.isEmpty else {
-                    let first = inspection.problems.prefix(3).joined(separator: "; ")
-                    let more =
-                        inspection.problems.count > 3 ? " and \(inspection.problems.count - 3) more" : ""
-                    throw Finding(first + more)
-                }
-                return inspection.detail
-            }
+            try await check(captured.name, inspection)
         }
     }
 
     private func use(_ room: Room, _ captured: CapturedComponent, _ shadows: Shadows) async throws {
         let shadow = shadows.driver
-        let remembered = try shadow.census(room.copy)
+        let remembered = try await shadow.census(in: room)
         var boot: Boot?
         try await check(captured.name, "boot") {
             progress("booting \(captured.name) in isolation")
@@ -251,7 +244,7 @@ package final class Drill {
         }
         try await check(captured.name, "history") {
             guard !remembered.isEmpty else { throw NotCovered("the snapshot holds no history") }
-            let now = try shadow.census(room.copy)
+            let now = try await shadow.census(in: room)
             let lost = remembered.filter { (now[$0.key] ?? 0) < $0.value }.keys.sorted()
             guard lost.isEmpty else { throw Finding("\(lost.joined(separator: ", ")) were lost by the boot") }
             return remembered.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(
@@ -289,7 +282,7 @@ package final class Drill {
 
     // MARK: - Writing down
 
-    private struct Finding: Error {
+    struct Finding: Error {
         var words: String
         init(_ words: String) { self.words = words }
     }
@@ -299,15 +292,27 @@ package final class Drill {
         init(_ words: String) { self.words = words }
     }
 
-    private func note(
+    func note(
         _ component: String, _ name: String, _ result: DrillReport.Check.Result, _ detail: String
     ) {
         report.checks.append(
             .init(component: component, name: name, result: result, detail: detail, seconds: 0))
     }
 
+    /// Writes down what was seen of one thing.
+    func check(_ component: String, _ inspection: Inspection) async throws {
+        try await check(component, inspection.name) {
+            guard inspection.problems.isEmpty else {
+                let first = inspection.problems.prefix(3).joined(separator: "; ")
+                let more = inspection.problems.count > 3 ? " and \(inspection.problems.count - 3) more" : ""
+                throw Finding(first + more)
+            }
+            return inspection.detail
+        }
+    }
+
     /// Does something and writes down what came of it; a missing identity, or no isolation, ends the drill.
-    private func check(_ component: String, _ name: String, _ body: () async throws -> String) async throws {
+    func check(_ component: String, _ name: String, _ body: () async throws -> String) async throws {
         let clock = ContinuousClock()
         let began = clock.now
         let result: DrillReport.Check.Result

@@ -81,6 +81,12 @@ package protocol Driver: Sendable {
     var reloading: (any Reloading)? { get }
     /// How to rehearse the component in isolation; nil for what cannot be.
     var shadow: (any ShadowDriver)? { get }
+    /// The server of this host that can be made of what a snapshot holds of the component; nil for what is no database.
+    ///
+    /// Throws a ``DriverFailure`` when this host has none that fits.
+    func cluster(of captured: CapturedComponent) async throws -> PostgreSQLCluster?
+    /// The name of the component's own database, nil for what is none.
+    var databaseName: String? { get }
 }
 
 extension Driver {
@@ -128,6 +134,10 @@ extension Driver {
     package var reloading: (any Reloading)? { nil }
     /// Nothing to rehearse.
     package var shadow: (any ShadowDriver)? { nil }
+    /// No database.
+    package func cluster(of captured: CapturedComponent) async throws -> PostgreSQLCluster? { nil }
+    /// No database.
+    package var databaseName: String? { nil }
 }
 
 /// What a driver found at a path.

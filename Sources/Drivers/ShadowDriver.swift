@@ -15,6 +15,8 @@ package protocol ShadowDriver: Sendable {
     func rebuild(_ copy: ShadowCopy) async throws
     /// All that the outcome of ``rebuild(_:)`` depends on; nil when nothing is rebuilt.
     func recipe(_ copy: ShadowCopy) async throws -> [UInt8]?
+    /// The database server that holds the state of a copy; nil when that is in its own roots.
+    func database(_ copy: ShadowCopy) throws -> StateDatabase?
     /// Changes a copy so that it can do no harm, the same in every arm; each change is said.
     func neutralise(_ copy: ShadowCopy) async throws -> [Fix]
     /// The package that an archive is of.
@@ -59,7 +61,7 @@ package protocol ShadowDriver: Sendable {
         observations: [Observation], capabilities: [ObjectName]
     )
     /// Which form the data of a copy have: one server reads only that of its own version.
-    func dataVersion(_ copy: ShadowCopy) throws -> String?
+    func dataVersion(in room: any ShadowRoom) async throws -> String?
     /// What of production the packages of a change are: roots, and what below them is exchanged as a whole, nil for the root
     /// itself.
     func packagePlaces(_ change: ComponentChange, of roots: [Root]) -> [(root: Root, below: String?)]
@@ -74,7 +76,7 @@ package protocol ShadowDriver: Sendable {
     /// What a server of the snapshot must have when it serves; nil when the snapshot cannot say.
     func expected(_ captured: CapturedComponent, in source: any FileSource) throws -> Set<ObjectName>?
     /// How many of each kind of thing a copy remembers: history that a migration must not lose.
-    func census(_ copy: ShadowCopy) throws -> [String: Int]
+    func census(in room: any ShadowRoom) async throws -> [String: Int]
     /// The jobs that can be run, the most used first.
     func jobs(in room: any ShadowRoom) async throws -> [ObjectName]
     /// Runs a job to its end and says what came of it.
@@ -88,6 +90,8 @@ package protocol ShadowDriver: Sendable {
 extension ShadowDriver {
     /// What an index said is not kept.
     package var indexFile: String? { nil }
+    /// All of it is in its own roots.
+    package func database(_ copy: ShadowCopy) throws -> StateDatabase? { nil }
     /// Nothing is in the way.
     package func obstacle(_ copy: ShadowCopy) async throws -> String? { nil }
     /// Packages are the roots that are made from them.
@@ -132,6 +136,8 @@ package struct ShadowCopy: Sendable {
 
     /// The directory of the host that all copies of one experiment share; of it only `packages` is seen inside.
     package var workspace: FilePath
+    /// What stands in for the database server that production's state is in; nil when there is none.
+    package var database: StateServer?
     /// The directory of the host with the archives that come with the change.
     package var changedPackages: FilePath { workspace.appending("packages/change") }
 

@@ -22,6 +22,9 @@ package struct CanaryPolicy: Codable, Hashable, Sendable {
         package var load: LoadRules
         /// The least severity that stops a change.
         package var blocks: Severity
+        /// How many parts of a change that makes builds slower are measured to find the one at fault; each takes as many runs as
+        /// a look, and 0 searches for none.
+        package var measuredTrials: Int
         /// How long a promoted change is watched, in seconds.
         package var bake: Int64
         /// How many people must approve a promotion.
@@ -35,7 +38,7 @@ package struct CanaryPolicy: Codable, Hashable, Sendable {
             looks: [Look] = Look.standard,
             margin: Double = 1.25, floor: Double = 0.2, comparison: Comparison = .arms,
             control: Control = .split, load: LoadRules = LoadRules(), blocks: Severity = .major,
-            bake: Int64 = 1800, approvals: Int = 0, expiry: Int64 = 86400
+            measuredTrials: Int = 8, bake: Int64 = 1800, approvals: Int = 0, expiry: Int64 = 86400
         ) {
             self.stages = stages
             self.boots = boots
@@ -47,6 +50,7 @@ package struct CanaryPolicy: Codable, Hashable, Sendable {
             self.control = control
             self.load = load
             self.blocks = blocks
+            self.measuredTrials = measuredTrials
             self.bake = bake
             self.approvals = approvals
             self.expiry = expiry

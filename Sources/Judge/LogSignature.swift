@@ -1,20 +1,5 @@
 /// What is the same in a line of a log each time it is logged.
 package enum LogSignature {
-    /// The signature of a record: level, logger, the template of the message, the exception's class and where it came from.
-    ///
-    /// `frames` are the frames of the stack, innermost first; the first that is not of the language's own library is taken.
-    package static func of(
-        level: String, logger: String, message: String, exception: String? = nil, frames: [String] = []
-    ) -> String {
-        var parts = ["\(level) \(logger): \(template(of: message))"]
-        if let exception { parts.append(exception) }
-        let library = ["java.", "javax.", "jdk.", "sun.", "com.sun."]
-        let frame = frames.first { frame in !library.contains { frame.hasPrefix($0) } }
-        // The line moves with every release of what it is in.
-        if let frame { parts.append("at " + template(of: String(frame.prefix { $0 != "(" }))) }
-        return parts.joined(separator: " | ")
-    }
-
     /// The text without what differs from one time to the next: times, numbers, identities of objects, temporary paths.
     ///
     /// Numbers that are part of a word or of a version stay: `py3`, `5.5.2`.

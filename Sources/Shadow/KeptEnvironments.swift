@@ -15,7 +15,7 @@ struct KeptEnvironments {
     private let directory: FilePath
     /// How many are kept: production's own, and the one before it.
     private static let most = 2
-    /// The file that says during which run of the kernel one was made, and by its time when it was used last.
+    /// The file that says during which run of the kernel one was made and what it then was, and by its time when it was used last.
     private static let mark = ".made"
 
     init(_ store: SnapshotStore) {
@@ -31,9 +31,11 @@ struct KeptEnvironments {
         let kept = directory.appending(hex(SHA256.digest(recipe)))
         // Nothing here is synced: after a crash of the host files may be empty, so what an earlier run has left is not used.
         let run = try Files.read("/proc/sys/kernel/random/boot_id")
-        if try Files.readIfPresent(kept.appending(Self.mark)) == run {
+        if let mark = try Files.readIfPresent(kept.appending(Self.mark)),
+            mark == run + (try Self.listing(kept))
+        {
             for root in roots { try await duplicate(kept.appending(root.root.name), to: root.staged) }
-            return try Files.replaceWithoutSync(kept.appending(Self.mark), with: run)
+            return try Files.replaceWithoutSync(kept.appending(Self.mark), with: mark)
         }
         try await driver.rebuild(copy)
         try Files.makeDirectories(directory, mode: 0o700)
@@ -41,8 +43,28 @@ struct KeptEnvironments {
         try Files.makeDirectory(kept, mode: 0o700)
         for root in roots { try await duplicate(root.staged, to: kept.appending(root.root.name)) }
         // Last: one that was cut off has no mark.
-        try Files.replaceWithoutSync(kept.appending(Self.mark), with: run)
+        try Files.replaceWithoutSync(kept.appending(Self.mark), with: run + Self.listing(kept))
         try removeOthers(of: run)
+    }
+
+    /// A digest of what is kept: every path with what its file looks like from outside.
+    ///
+    /// A file that somebody changed, cut or removed gives another.
+    private static func listing(_ directory: FilePath) throws -> [UInt8] {
+        var hash = SHA256()
+        func list(_ place: FilePath, _ path: String) throws {
+            for name in try Files.names(place).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+                let file = place.pushing(FilePath(bytes: name))
+                guard name != Array(mark.utf8), let status = try Files.status(file) else { continue }
+                let inside = "\(path)/\(hex(name))"
+                var words = "\(inside) \(status.kind) \(status.mode)"
+                if status.kind == .file { words += " \(status.size) \(status.modified)" }
+                hash.update(Array("\(words)\n".utf8))
+                if status.kind == .directory { try list(file, inside) }
+            }
+        }
+        try list(directory, "")
+        return hash.finish()
     }
 
     private func duplicate(_ source: FilePath, to target: FilePath) async throws {
@@ -63,7 +85,7 @@ struct KeptEnvironments {
         for name in try Files.names(directory) {
             let place = directory.pushing(FilePath(bytes: name))
             let mark = place.appending(Self.mark)
-            if try Files.readIfPresent(mark) == run, let status = try Files.status(mark) {
+            if try Files.readIfPresent(mark)?.starts(with: run) == true, let status = try Files.status(mark) {
                 kept.append((place, status.modified.seconds))
             } else {
                 try Files.removeTree(place)

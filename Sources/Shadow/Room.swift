@@ -27,6 +27,7 @@ package final class Room: ShadowRoom {
     private struct State {
         var count = 0
         var server: SandboxProcess?
+        var database: SandboxProcess?
         package var checks: [InsideView.Check] = []
     }
 
@@ -59,6 +60,9 @@ package final class Room: ShadowRoom {
         mounts += neighbours.map { Sandbox.Mount($0.staged, at: FilePath($0.root.path)) }
         mounts.append(.init(packages, at: ShadowCopy.packagePlace))
         mounts.append(.init(copy.socketDirectory, at: ShadowCopy.socketPlace, isWritable: true))
+        if case .own(let database) = copy.database {
+            mounts.append(.init(database.socket, at: PostgreSQLCluster.socketPlace))
+        }
         for root in copy.staged.roots {
             // What was made from packages is changed by a change, and not by what runs.
             mounts.append(
@@ -67,6 +71,14 @@ package final class Room: ShadowRoom {
                     isWritable: writesEverywhere || root.root.kind == .directory))
         }
         return Sandbox(launcher: launcher, mounts: mounts, hostName: hostName, user: user)
+    }
+
+    /// Starts the database server of the copy, which then runs beside all that is run here, until ``stop()``.
+    private func startDatabase() async throws {
+        guard case .own(let database) = copy.database, state.withLock({ $0.database == nil }) else { return }
+        let process = try await DatabaseCopy.start(
+            database, launcher: launcher, hostName: hostName, user: user, log: newLog("database"))
+        state.withLock { $0.database = process }
     }
 
     private func newLog(_ name: String) -> FilePath {
@@ -88,7 +100,9 @@ package final class Room: ShadowRoom {
     }
 
     private func run(_ program: Program, writesEverywhere: Bool) async throws -> Program.Outcome {
-        let name = FilePath(program.arguments.first ?? program.name).lastComponent?.string ?? "program"
+        try await startDatabase()
+        let words = program.arguments.first.flatMap { $0.hasPrefix("-") ? nil : $0 } ?? program.name
+        let name = FilePath(words).lastComponent?.string ?? "program"
         return try await SandboxProcess.run(
             program, in: sandbox(writesEverywhere: writesEverywhere), log: newLog(name),
             attest: { checks in state.withLock { $0.checks = checks } })
@@ -118,6 +132,7 @@ package final class Room: ShadowRoom {
                 failure: "\(program.arguments.prefix(2).last ?? program.name) fails: \(words)",
                 seconds: seconds(clock.now - began))
         }
+        try await startDatabase()
         let server = try await SandboxProcess.start(
             driver.server(copy), in: sandbox(writesEverywhere: false), log: newLog("server"))
         state.withLock { state in
@@ -145,13 +160,14 @@ package final class Room: ShadowRoom {
             observations: observations, capabilities: capabilities)
     }
 
-    /// Ends the server.
+    /// Ends the server, and the database server beside it.
     package func stop() async {
-        let server = state.withLock { state in
-            defer { state.server = nil }
-            return state.server
+        let (server, database) = state.withLock { state in
+            defer { (state.server, state.database) = (nil, nil) }
+            return (state.server, state.database)
         }
         await server?.stop()
+        await database?.stop()
     }
 }
 

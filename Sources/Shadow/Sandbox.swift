@@ -53,6 +53,8 @@ package struct Sandbox: Sendable {
     package var hostName: String
     /// Whom the programs run as when we are root; nil for ourselves.
     package var user: (owner: UInt32, group: UInt32)?
+    /// Who the programs are inside, for those that refuse to be user 0; nil for whoever they are outside.
+    package var identity: UInt32?
     /// What the programs may use.
     package var limits = Limits()
 
@@ -103,6 +105,7 @@ package struct Sandbox: Sendable {
             "--unshare-cgroup-try", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname",
             hostName, "--ro-bind", "/usr", "/usr",
         ]
+        if let identity { arguments += ["--uid", String(identity), "--gid", String(identity)] }
         for name in ["bin", "lib", "lib32", "lib64", "sbin"] {
             arguments += Self.isLink(FilePath("/\(name)")) ? ["--symlink", "usr/\(name)", "/\(name)"] : []
             arguments += Self.isLink(FilePath("/\(name)")) ? [] : ["--ro-bind-try", "/\(name)", "/\(name)"]

@@ -77,6 +77,13 @@ package struct Shadows {
     /// Where copies of other components' files are, which the component may read: repositories, host files.
     private var neighbours: [StagedComponent.StagedRoot] = []
     private var masking: Masking
+    /// The database server that the component's state is in, made from its dump; each shadow has a copy.
+    private var state: State?
+
+    private enum State {
+        case made(DatabaseCopy, PostgreSQLCluster, name: String, dumps: FilePath)
+        case missing(String)
+    }
 
     /// Directories of archives that are mounted into every arm.
     private var packages: FilePath { workspace.directory.appending("packages") }
@@ -129,6 +136,43 @@ package struct Shadows {
         masking = Masking(source.classifications(of: source.component, staged.roots, described))
         for root in outside where root.root.kind == .directory { try masking.learn(from: root) }
         try await addNeighbours()
+        if let wanted = try driver.database(copy) { state = try await makeState(wanted) }
+    }
+
+    /// Makes a server of the database that holds the component's state, without what no shadow is to have.
+    private func makeState(_ wanted: StateDatabase) async throws -> State {
+        guard let component = wanted.component else {
+            return .missing("the system file does not say which component captures it: name it as 'database'")
+        }
+        guard let captured = source.stored.snapshot.components.first(where: { $0.name == component }),
+            let owner = source.system.driver(of: component)
+        else { return .missing("the snapshot has no component '\(component)'") }
+        do {
+            guard let cluster = try await owner.cluster(of: captured) else {
+                return .missing("the component '\(component)' is no database server")
+            }
+            let name = wanted.name ?? owner.databaseName ?? ""
+            source.progress("loading the database \(name) of \(component)")
+            let place = workspace.directory.appending("database")
+            let (staged, _) = try await Materialisation(
+                source.system, store: source.store, reader: source.reader, identities: source.identities
+            ).write(
+                component, of: source.stored, to: place.appending("snapshot"), verifies: false,
+                progress: { _ in })
+            guard let artifacts = staged.artifacts,
+                let dump = try PostgreSQLCluster.dumps(in: artifacts)[name]
+            else { return .missing("the component '\(component)' has no dump of the database '\(name)'") }
+            let dumps = place.appending("dumps")
+            try PostgreSQLCluster.writeHarmless(dump, of: name, to: dumps, without: wanted.omissions)
+            let made = try await DatabaseCopy(
+                [name], of: dumps, by: cluster, artifacts: artifacts, isTrial: false,
+                in: place, launcher: source.launcher, hostName: source.stored.snapshot.host, user: user,
+                give: { [user, workspace] _ in if let user { try await workspace.give(to: user) } })
+            try Files.removeTree(place.appending("snapshot"))
+            return .made(made, cluster, name: name, dumps: dumps)
+        } catch let failure as DriverFailure {
+            return .missing("\(failure) (\(failure.hint))")
+        }
     }
 
     /// Puts archives where the shadows see them, and fetches what a change needs and is nowhere else; what is there then.
@@ -193,23 +237,41 @@ package struct Shadows {
         }
         let sockets = place.appending("s")
         try Files.makeDirectory(sockets, mode: 0o700)
-        let copy = ShadowCopy(staged: staged, socketDirectory: sockets, workspace: workspace.directory)
+        var copy = ShadowCopy(staged: staged, socketDirectory: sockets, workspace: workspace.directory)
+        var searched = copy
+        switch state {
+        case .made(let made, let cluster, let name, let dumps):
+            copy.database = .own(try await made.copy(to: place.appending("d"), cluster, name))
+            let root = Root(name: "database", path: PostgreSQLCluster.dumpPlace.string)
+            searched.staged.roots.append(.init(root: root, staged: dumps, live: nil))
+        case .missing(let reason): copy.database = .missing(reason)
+        case nil: break
+        }
         for file in files { try apply(file, blobs, to: copy) }
         let fixes = try masking.mask(copy) + (try await driver.neutralise(copy))
-        try masking.search(copy)
+        // In the dump it is text, as it was loaded; in the server's own files it may be compressed.
+        try masking.search(searched)
         if let user { try await workspace.give(to: user) }
         return try room(arm, copy, fixes: fixes, logs: name)
     }
 
-    /// A shadow that runs with what is made from packages as it was restored, on the data and files of another one; `packages`
-    /// and `files` are as in `original`.
+    /// A shadow that runs with what is made from packages as it was restored, on a copy of the data and files of another one;
+    /// `packages` and `files` are as in `original`.
     package func goingBack(
         from room: Room, packages: [(root: String, below: String?)], files: [ComponentChange.File],
         original: Room
     ) async throws -> Room {
         var staged = room.copy.staged
-        for (index, root) in staged.roots.enumerated() where root.root.kind != .directory {
-            if let own = restored.root(root.root.name) { staged.roots[index].staged = own.staged }
+        let own = workspace.directory.appending("back")
+        try Files.makeDirectory(own, mode: 0o700)
+        for (index, root) in staged.roots.enumerated() {
+            if root.root.kind == .directory {
+                // What is promoted afterwards is in the other one.
+                staged.roots[index].staged = own.appending(root.root.name)
+                try await Workspace.copy(root.staged, to: staged.roots[index].staged)
+            } else if let restored = restored.root(root.root.name) {
+                staged.roots[index].staged = restored.staged
+            }
         }
         let parts = packages.compactMap { part in part.below.map { (root: part.root, path: $0) } }
         for (root, path) in parts + files.map({ (root: $0.root, path: $0.path) }) {
@@ -219,8 +281,8 @@ package struct Shadows {
             try Files.removeTree(place)
             if try Files.exists(before) { try await Workspace.copy(before, to: place) }
         }
-        let copy = ShadowCopy(
-            staged: staged, socketDirectory: room.copy.socketDirectory, workspace: workspace.directory)
+        var copy = room.copy
+        copy.staged = staged
         return try self.room(.control, copy, fixes: room.fixes, logs: "back")
     }
 

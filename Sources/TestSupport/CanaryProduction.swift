@@ -22,11 +22,14 @@ package struct CanaryProduction: Sendable {
     package var wheels: FilePath { fixture.directory.appending("wheels") }
 
     /// Runs `body` with a production of which there is a snapshot; `prepare` may change it before that is taken.
+    ///
+    /// Its state is in the database `buildbot` of `server`, owned by the role `ci`, or in SQLite.
     package static func with<Result>(
-        prepare: (BuildbotFixture) async throws -> Void = { _ in },
+        server: PostgreSQLFixture? = nil, prepare: (BuildbotFixture) async throws -> Void = { _ in },
         _ body: (CanaryProduction) async throws -> Result
     ) async throws -> Result {
-        try await BuildbotFixture.with { fixture in
+        let address = server.map { "postgresql+psycopg2://ci:parole-5@/buildbot?host=\($0.directory)" }
+        return try await BuildbotFixture.with(database: address ?? "sqlite:///state.sqlite") { fixture in
             var fixture = fixture
             let environment = fixture.directory.appending("environment")
             try await Program("cp", ["--archive", fixture.environment.string, environment.string])
@@ -47,7 +50,7 @@ package struct CanaryProduction: Sendable {
             try await prepare(fixture)
             try Files.makeDirectory(fixture.directory.appending("empty"))
             try await production.runner.initialize("empty", "--name", "acme", "--output", "unused.yaml")
-            try production.describe()
+            try production.describe(server)
             try await production.runner.succeed("snapshot")
             return try await body(production)
         }
@@ -62,8 +65,8 @@ package struct CanaryProduction: Sendable {
         ).runSuccessfully()
     }
 
-    private func describe() throws {
-        let text = """
+    private func describe(_ server: PostgreSQLFixture?) throws {
+        var text = """
             system: acme
             store: acme.git
             recipients: [\(try runner.recipient())]
@@ -78,6 +81,10 @@ package struct CanaryProduction: Sendable {
               sources: {driver: files, paths: [\(fixture.repository)]}
 
             """
+        if let server {
+            text.replace("    url:", with: "    database: database\n    url:")
+            text += server.component("database", database: "buildbot")
+        }
         try Files.replace(fixture.directory.appending("understudy.yaml"), with: Array(text.utf8))
     }
 

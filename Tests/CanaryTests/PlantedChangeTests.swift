@@ -199,4 +199,61 @@ struct PlantedChangeTests {
                 is: .pass)
         }
     }
+
+    @Test(.enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
+    func ofSeveralUpgradesTheOneThatSlowsBuildsIsFound() async throws {
+        try await CanaryProduction.with { production in
+            let companions = (1...2).flatMap {
+                [
+                    "--plugin",
+                    production.wheels.appending(CompanionPlugin(number: $0, version: "2.0").file).string,
+                ]
+            }
+            let change = companions + wheel(production, .isSlow)
+            try await judge(
+                production, Self.builds(4, alpha: 0.05, margin: 1.25), change, is: .fail, at: .probes,
+                by: [plugin])
+            // Where the policy allows no trial, nobody is accused.
+            let untried = try await judge(
+                production, Self.builds(4, alpha: 0.05, margin: 1.25) + "\nmeasuredTrials: 0", change,
+                is: .fail,
+                at: .probes)
+            #expect(untried.culprit.count != 1, "\(untried.culprit)")
+        }
+    }
+
+    /// Bursts of builds, an unchanged shadow more, and more boots than two.
+    @Test(.enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
+    func whatMakesBuildsWaitIsStoppedUnderLoad() async throws {
+        try await CanaryProduction.with { production in
+            let rules = """
+                stages: [boot, probes, load]
+                boots: 3
+                control: shadow
+                probes: {names: [verify], usingChange: false, mostUsed: 0, atMost: 1}
+                looks: [{runs: 3, alpha: 0.05}]
+                margin: 3
+                floor: 5s
+                load: {builds: 6, looks: [{runs: 3, alpha: 0.05}], margin: 1.3, floor: 0s}
+                """
+            // One build at a time and not two: each takes as long as before.
+            var text = try production.masterFile("jobs/builders.py")
+            text.replace(
+                "name='verify', workernames=workers,",
+                with:
+                    "name='verify', workernames=workers, locks=[util.MasterLock('one').access('exclusive')],")
+            let lock = ["--files", try production.changed(["jobs/builders.py": text]).string]
+            let waits = try await judge(production, rules, lock, is: .fail, at: .load)
+            #expect(waits.stages.first { $0.name == .probes }?.result == .pass)
+            let measures = waits.stages.first { $0.name == .load }?.measures ?? []
+            #expect(measures.contains { $0.quantity == .queueWait && $0.result == .fail }, "\(measures)")
+            #expect(measures.contains { $0.quantity == .throughput && $0.result == .fail }, "\(measures)")
+            #expect(measures.allSatisfy { $0.control.count == 3 })
+
+            let calm = rules.replacing("margin: 1.3, floor: 0s", with: "margin: 5, floor: 30s")
+            let unchanged = try await judge(production, calm, [], is: .pass)
+            #expect(unchanged.stages.first { $0.name == .load }?.measures.isEmpty == false)
+            #expect(unchanged.stages.first { $0.name == .probes }?.control != nil)
+        }
+    }
 }

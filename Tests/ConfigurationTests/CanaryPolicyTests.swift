@@ -57,6 +57,7 @@ import Testing
                 control: split
                 load: {builds: 5, looks: [{runs: 3, alpha: 0.05}], margin: 2, floor: 250ms, sequential: true}
                 blocks: critical
+                measuredTrials: 3
                 bake: 5m
                 approvals: 3
                 expiry: 2d
@@ -71,7 +72,8 @@ import Testing
                     control: .split,
                     load: .init(
                         builds: 5, looks: [.init(runs: 3, alpha: 0.05)], margin: 2, floor: 0.25,
-                        isSequential: true), blocks: .critical, bake: 300, approvals: 3, expiry: 172_800))
+                        isSequential: true), blocks: .critical, measuredTrials: 3, bake: 300, approvals: 3,
+                    expiry: 172_800))
     }
 
     @Test(arguments: mistakes) func aMistakeIsToldAtItsPlace(_ text: String, _ expected: String) throws {

@@ -65,6 +65,74 @@ struct JenkinsWarTests {
         }
     }
 
+    /// A plugin comes out of the war, passes its canary and is promoted; what runs afterwards has it, and after 'undo' has not.
+    @Test func aPromotedPluginIsInTheJenkinsThatRuns() async throws {
+        try await withTemporaryDirectory { directory in
+            let war = try #require(jenkinsWar)
+            let home = directory.appending("jenkins")
+            try Files.makeDirectories(home.appending("jobs/hello"))
+            try Files.replace(
+                home.appending("jobs/hello/config.xml"),
+                with: Array(JenkinsHomeBuilder.freestyle("true").utf8))
+            #expect(try await boot(home, in: directory).hasPrefix("200"))
+            _ = try await shell(
+                "unzip -p '\(war)' WEB-INF/detached-plugins/structs.hpi >structs.hpi", in: directory)
+            let ask =
+                "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"
+            let port = try await shell("/usr/bin/python3 -c \"\(ask)\"", in: directory)
+                .filter(\.isNumber)
+            let start = """
+                JENKINS_HOME='\(home)' setsid java -Djenkins.install.runSetupWizard=false -jar '\(war)' \
+                    --httpListenAddress=127.0.0.1 --httpPort=\(port) </dev/null >>'\(directory)/production.log' 2>&1 &
+                echo $! >'\(directory)/pid'
+                """
+            let stop = "kill $(cat '\(directory)/pid') && tail --pid=$(cat '\(directory)/pid') -f /dev/null"
+            try Files.replace(directory.appending("start"), with: Array(start.utf8))
+            try Files.replace(directory.appending("stop"), with: Array(stop.utf8))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("jenkins")
+            let file = directory.appending("understudy.yaml")
+            var text = String(decoding: try Files.read(file), as: UTF8.self)
+            text.replace(
+                "driver: jenkins\n",
+                with: """
+                    driver: jenkins
+                        war: \(war)
+                        url: http://127.0.0.1:\(port)/
+                        service: {start: sh \(directory)/start, stop: sh \(directory)/stop}
+
+                    """)
+            try Files.replace(file, with: Array(text.utf8))
+            let policies = directory.appending("policies/canary.yaml")
+            let rules = String(decoding: try Files.read(policies), as: UTF8.self)
+            try Files.replace(policies, with: Array(rules.replacing(/bake: \w+/, with: "bake: 4s").utf8))
+            func plugins() async throws -> String {
+                try await shell(
+                    "curl -s 'http://127.0.0.1:\(port)/pluginManager/api/json?tree=plugins%5BshortName%5D'",
+                    in: directory)
+            }
+            _ = try await shell("sh start", in: directory)
+            do {
+                try await runner.succeed("snapshot")
+                let canary = try await runner.run(
+                    ["canary", "--offline", "--plugin", directory.appending("structs.hpi").string],
+                    limit: .seconds(1800))
+                #expect(canary.status == 0, "\(canary.output)\(canary.errorOutput)")
+                #expect(try await !plugins().contains("structs"))
+                let promotion = try await runner.run(
+                    ["promote", "latest", "--approved-by", "kim"], limit: .seconds(600))
+                #expect(promotion.status == 0, "\(promotion.output)\(promotion.errorOutput)")
+                #expect(try await plugins().contains("structs"))
+                try await runner.succeed("undo")
+                #expect(try await !plugins().contains("structs"))
+            } catch {
+                _ = try await shell("sh stop", in: directory)
+                throw error
+            }
+            _ = try await shell("sh stop", in: directory)
+        }
+    }
+
     @Test func aRestoredHomeBootsWithItsJobs() async throws {
         try await withTemporaryDirectory { directory in
             let home = directory.appending("jenkins")

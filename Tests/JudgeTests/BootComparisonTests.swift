@@ -56,18 +56,4 @@ import Testing
         #expect(LogSignature.template(of: line) == expected)
         #expect(LogSignature.template(of: expected) == expected, "a template is its own template")
     }
-
-    @Test func aRecordNamesTheFirstFrameOfTheProgram() {
-        let signature = LogSignature.of(
-            level: "SEVERE", logger: "jenkins.InitReactorRunner", message: "Failed Loading plugin Git #17",
-            exception: "java.io.IOException",
-            frames: [
-                "java.util.zip.ZipFile.open(ZipFile.java:1)",
-                "hudson.PluginWrapper.load(PluginWrapper.java:42)",
-            ])
-        #expect(
-            signature
-                == "SEVERE jenkins.InitReactorRunner: Failed Loading plugin Git #<n> | java.io.IOException | at hudson.PluginWrapper.load"
-        )
-    }
 }

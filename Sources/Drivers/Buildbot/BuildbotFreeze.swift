@@ -69,7 +69,7 @@ extension BuildbotDriver {
     ) {
         let place =
             switch store {
-            case .server(let scheme): "in a database reached by \(scheme)"
+            case .server(let scheme, _): "in a database reached by \(scheme)"
             case .sqlite(let file): "in \(file), outside its base directory"
             case .unknown: "where an expression in its configuration says"
             }

@@ -9,8 +9,8 @@ struct MasterConfiguration {
     enum StateStore: Equatable {
         /// A SQLite file; a relative path is below the base directory.
         case sqlite(String)
-        /// A server; only the scheme is kept, for the rest may hold a password.
-        case server(scheme: String)
+        /// A server; only the scheme and the database's name are kept, for the rest may hold a password.
+        case server(scheme: String, database: String?)
         /// Said by an expression, not by a literal.
         case unknown
     }
@@ -39,13 +39,23 @@ struct MasterConfiguration {
         guard let url = PythonText.string(value) else { return .unknown }
         guard let colon = url.firstIndex(of: ":") else { return .unknown }
         let scheme = String(url[..<colon])
-        guard scheme.prefix(while: { $0 != "+" }) == "sqlite" else { return .server(scheme: scheme) }
+        guard scheme.prefix(while: { $0 != "+" }) == "sqlite" else {
+            return .server(scheme: scheme, database: Self.database(String(url[colon...].dropFirst())))
+        }
         // sqlite:///relative, sqlite:////absolute; what follows `?` are settings of the connection.
         let rest = url[colon...].dropFirst()
         guard rest.starts(with: "///") else { return .unknown }
         var file = String(rest.dropFirst(3).prefix { $0 != "?" })
         if file.starts(with: "%(basedir)s/") { file = String(file.dropFirst("%(basedir)s/".count)) }
         return file.isEmpty || file.contains("%(") ? .unknown : .sqlite(file)
+    }
+
+    /// The database in what follows the scheme: `//ci:word@host/buildbot?sslmode=require`.
+    private static func database(_ rest: String) -> String? {
+        guard rest.hasPrefix("//") else { return nil }
+        let path = rest.dropFirst(2).prefix { $0 != "?" }
+        guard let slash = path.lastIndex(of: "/") else { return nil }
+        return PostgreSQLAddress.decoded(path[slash...].dropFirst()).flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// The port of the web interface, where it is said as a literal in the `www` dictionary.

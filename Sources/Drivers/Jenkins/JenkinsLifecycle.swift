@@ -54,7 +54,7 @@ struct JenkinsLifecycle: Lifecycle {
     func problems() async throws -> [String] {
         guard let url else { return [] }
         let answer = try await HTTPProbe(url).get("/login")
-        return answer.status == 200 ? [] : ["\(url)login answers \(answer.status)"]
+        return answer.status == 200 ? [] : ["\(url) answers \(answer.status) to /login"]
     }
 
     func obstacles(to captured: CapturedComponent) async throws -> [Refusal] {

@@ -36,6 +36,20 @@ struct DatabaseDump {
         return scan
     }
 
+    /// The databases of which there are dumps in a directory, sorted.
+    static func databases(in directory: FilePath) throws -> [String] {
+        guard try Files.isDirectory(directory) else { return [] }
+        return try Files.names(directory).map { String(decoding: $0, as: UTF8.self) }.sorted().compactMap {
+            guard try Files.isDirectory(directory.appending($0)) else { return nil }
+            guard let name = PostgreSQLAddress.decoded($0), !name.isEmpty else {
+                throw DriverFailure(
+                    "the snapshot holds a dump called '\(printable($0.utf8))', which names no database",
+                    hint: "the store was tampered with: restore another snapshot")
+            }
+            return name
+        }
+    }
+
     /// The statements that make the roles of the cluster, a line each; passwords are in them as the server keeps them.
     func roles(withPasswords: Bool, scratch: FilePath) async throws -> String {
         let file = scratch.appending("roles")

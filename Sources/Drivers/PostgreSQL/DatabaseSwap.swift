@@ -126,18 +126,8 @@ struct DatabaseSwap: Application {
 
     /// The databases whose dumps are staged.
     private func databases(_ staged: StagedComponent) throws -> [String] {
-        guard let directory = staged.artifacts?.appending(DatabaseDump.directory),
-            try Files.isDirectory(directory)
-        else { return [] }
-        return try Files.names(directory).map { String(decoding: $0, as: UTF8.self) }.sorted().compactMap {
-            guard try Files.isDirectory(directory.appending($0)) else { return nil }
-            guard let name = PostgreSQLAddress.decoded($0), !name.isEmpty else {
-                throw DriverFailure(
-                    "the snapshot holds a dump called '\(printable($0.utf8))', which names no database",
-                    hint: "the store was tampered with: restore another snapshot")
-            }
-            return name
-        }
+        try staged.artifacts.map { try DatabaseDump.databases(in: $0.appending(DatabaseDump.directory)) }
+            ?? []
     }
 
     /// Makes the roles that are missing; those that are there are left alone, with their passwords.

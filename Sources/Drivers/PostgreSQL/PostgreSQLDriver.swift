@@ -28,6 +28,8 @@ package struct PostgreSQLDriver: Driver {
 
     private let server: PostgreSQLServer
     private let databases: [String]
+    /// Where the system file says that the programs are.
+    private let programs: String?
     private let roles: Roles
     /// What is done to the restored database of `url`, so that a restored deployment does not deploy twice.
     private let repair: String?
@@ -43,6 +45,7 @@ package struct PostgreSQLDriver: Driver {
                 "component '\(component.name)': 'url' names no database", hint: "write postgresql:///NAME")
         }
         databases = names
+        programs = component.text("programs")
         guard let roles = Roles(rawValue: component.text("roles") ?? "all") else {
             throw DriverFailure(
                 "component '\(component.name)': 'roles' is '\(component.text("roles") ?? "")'",
@@ -118,6 +121,12 @@ package struct PostgreSQLDriver: Driver {
     package func inventory(of source: any FileSource) throws -> Inventory {
         DatabaseInventory.inventory(try source.lock(DatabaseInventory.name) ?? [])
     }
+
+    package func cluster(of captured: CapturedComponent) async throws -> PostgreSQLCluster? {
+        try await PostgreSQLCluster.find(for: captured, programs: programs)
+    }
+
+    package var databaseName: String? { server.address.database }
 
     package var application: (any Application)? { DatabaseSwap(server: server, repair: repair) }
 }

@@ -141,4 +141,43 @@ import Testing
         let refused = DatabaseSwap.refusals(dumped: "16.1", server: "15.18", of: "db")
         #expect(refused.map(\.hint) == ["restore it into PostgreSQL 16 or newer"])
     }
+
+    @Test func whatNoShadowIsToHaveIsLeftOutOfADump() {
+        let dump = """
+            SET client_encoding = 'UTF8';
+            COPY public.users (uid, identifier, bb_password) FROM stdin;
+            1\tkim\tsecret
+            \\.
+            COPY public.logchunks (logid, content) FROM stdin;
+            1\thunter2
+            \\.
+            COPY public.object_state (objectid, name, value_json) FROM stdin;
+            1\tsession_secret\t"k"
+            1\tlast_build\t7
+            \\.
+            COPY public."Odd, table" ("a b", name) FROM stdin;
+            session_secret\tCOPY x (y) FROM stdin;
+            \\.
+            SELECT 'COPY';
+            """
+        var filter = DumpFilter([
+            "users": .fields(["bb_password"]), "logchunks": .rows,
+            "object_state": .rowsWhere(column: "name", value: "session_secret"),
+        ])
+        let kept = dump.split(separator: "\n").compactMap { filter.line(Array($0.utf8)) }
+            .map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
+        let wanted = dump.replacing("\tsecret", with: "\t\\N").replacing("1\thunter2\n", with: "")
+            .replacing("1\tsession_secret\t\"k\"\n", with: "")
+        #expect(kept == wanted)
+    }
+
+    @Test func aServerThatIsTooOldIsToldWithWhatToInstall() async throws {
+        let captured = CapturedComponent(name: "database", driver: "postgresql", version: "99.1", roots: [])
+        do {
+            let found = try await PostgreSQLCluster.find(for: captured, programs: nil)
+            Issue.record("found \(found.version)")
+        } catch let failure as DriverFailure {
+            #expect(failure.hint.contains("postgresql-99"))
+        }
+    }
 }

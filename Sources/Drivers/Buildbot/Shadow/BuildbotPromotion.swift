@@ -1,18 +1,10 @@
 internal import FileTree
 internal import Judge
 internal import Programs
-internal import SQLite
 internal import SystemPackage
 
 /// What a promotion asks of production itself.
 extension BuildbotShadow {
-    func dataVersion(_ copy: ShadowCopy) throws -> String? {
-        guard let path = try database(try master(copy).staged) else { return nil }
-        let database = try Database(path, .reading)
-        guard try database.hasTable("alembic_version") else { return nil }
-        return try database.rows("SELECT version_num FROM alembic_version").first?[0]
-    }
-
     func migrated() throws -> [(root: String, path: FilePath)] {
         guard let file = try driver.databaseFile() else { return [] }
         return [("master", driver.master.appending(file))]

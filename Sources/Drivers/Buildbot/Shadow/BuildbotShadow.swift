@@ -51,7 +51,10 @@ struct BuildbotShadow: ShadowDriver {
         try Files.replace(
             master.staged.appending(ShadowConfiguration.name),
             with: Array(
-                ShadowConfiguration.text(original: configuration, place: ShadowCopy.socketPlace.string).utf8))
+                ShadowConfiguration.text(
+                    original: configuration, place: ShadowCopy.socketPlace.string,
+                    database: database(of: copy)
+                ).utf8))
         try Files.replace(
             master.staged.appending("buildbot.tac"),
             with: Array(ShadowConfiguration.tac(place: master.root.path).utf8))
@@ -274,17 +277,6 @@ struct BuildbotShadow: ShadowDriver {
         return classes.max() ?? .jobDefinition
     }
 
-    func census(_ copy: ShadowCopy) throws -> [String: Int] {
-        guard let path = try database(try master(copy).staged) else { return [:] }
-        let database = try Database(path, .reading)
-        var counts: [String: Int] = [:]
-        for table in ["builders", "builds", "buildsets", "changes", "logs", "schedulers", "steps", "workers"]
-        where try database.hasTable(table) {
-            counts[table] = try database.rows("SELECT count(*) FROM \(table)").first?[0].flatMap { Int($0) }
-        }
-        return counts
-    }
-
     private func install(
         _ arguments: [String], _ names: [String], in room: any ShadowRoom
     ) async throws -> [Finding] {
@@ -325,24 +317,6 @@ struct BuildbotShadow: ShadowDriver {
         let names = try JSONDecoder().decode(
             [String: String].self, from: Data(outcome.output[start...].dropFirst().utf8))
         return Dictionary(names.map { (normalised($0.key[...]), $0.value) }) { first, _ in first }
-    }
-
-    /// The copied SQLite database, nil when the snapshot has none.
-    ///
-    /// A master that is already made harmless runs another configuration, which names the one of production.
-    func database(_ staged: FilePath) throws -> FilePath? {
-        var file = try driver.relocated(to: ["master": staged]).databaseFile()
-        if let bytes = try Files.readIfPresent(staged.appending(ShadowConfiguration.name)),
-            let name = PythonText.assignment(
-                ShadowConfiguration.productionName, in: String(decoding: bytes, as: UTF8.self)
-            ).flatMap(PythonText.string)
-        {
-            let source = try Files.readIfPresent(staged.appending(name)) ?? []
-            let store = MasterConfiguration(source: String(decoding: source, as: UTF8.self)).stateStore
-            file =
-                if case .sqlite(let path) = store, FilePath(path).isRelative { path } else { "state.sqlite" }
-        }
-        return try file.map { staged.appending($0) }.flatMap { try Files.exists($0) ? $0 : nil }
     }
 
     func master(_ copy: ShadowCopy) throws -> StagedComponent.StagedRoot {

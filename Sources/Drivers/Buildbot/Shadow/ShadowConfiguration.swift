@@ -16,12 +16,13 @@ enum ShadowConfiguration {
     /// The web interface's socket, in the socket's directory.
     static let socket = "web"
 
-    /// The text; `original` is the production configuration's file name, `place` the socket's directory inside.
-    static func text(original: String, place: String) -> String {
+    /// The text; `original` is the production configuration's file name, `place` the socket's directory inside, `database` the
+    /// one of the shadow's own database server, nil when it has none.
+    static func text(original: String, place: String, database: String?) -> String {
         """
         # Made by Understudy for a shadow. Production's configuration is executed as it is; then everything that reaches out
         # of the shadow is taken from its result, and what was taken is written down.
-        import json, os, time
+        import json, os, time, urllib.parse
         from buildbot.plugins import schedulers, util, worker
         from buildbot.schedulers.forcesched import ForceScheduler
         from buildbot.schedulers.triggerable import Triggerable
@@ -74,9 +75,18 @@ enum ShadowConfiguration {
                 _cut['other'].append('www ' + _key)
         _www['port'] = 'unix:' + _place + '/\(socket):mode=600:lockfile=0'
         c['www'] = _www
-        if not str((c.get('db') or {}).get('db_url', c.get('db_url', 'sqlite:'))).startswith('sqlite:'):
+        _database = \(database.map(python) ?? "None")
+        _server = None
+        _url = str((c.get('db') or {}).get('db_url', c.get('db_url', 'sqlite:')))
+        if _url.split(':')[0].split('+')[0] != 'sqlite':
+            _scheme = _url.split(':')[0]
+            _name = urllib.parse.unquote(_url.split('?')[0].rpartition('/')[2])
+            _used = _scheme in ('postgresql', 'postgresql+psycopg2', 'postgresql+psycopg') and _name == _database
+            _server = {'scheme': _scheme, 'name': _name, 'isUsed': _used}
             c['db'] = {'db_url': 'sqlite:///understudy-shadow.sqlite'}
-            _cut['other'].append('database server')
+            if _used:
+                c['db'] = {'db_url': '%s://\(PostgreSQLCluster.user)@/%s?host=\(PostgreSQLCluster.socketPlace)' % (
+                    _scheme, urllib.parse.quote(_name, safe=''))}
         c.pop('db_url', None)
         c['buildbotURL'] = 'http://shadow.invalid/'
         c['buildbotNetUsageData'] = None
@@ -156,7 +166,7 @@ enum ShadowConfiguration {
         c['services'] = [_Watch()]
         with open(os.path.join(_place, '\(report)'), 'w', encoding='utf-8') as f:
             json.dump({
-                'cut': {k: sorted(v) for k, v in _cut.items()}, 'schedulers': sorted(_all),
+                'server': _server, 'cut': {k: sorted(v) for k, v in _cut.items()}, 'schedulers': sorted(_all),
                 'workers': sorted(w.name for w in c['workers']),
                 'views': sorted((_www.get('plugins') or {}).keys())}, f)
 

@@ -3,13 +3,19 @@ internal import FoundationEssentials
 internal import Judge
 internal import Programs
 internal import SnapshotModel
-internal import SQLite
 internal import SystemPackage
 
 /// What is asked of a master that runs in isolation.
 extension BuildbotShadow {
     private struct Report: Decodable {
+        struct Server: Decodable {
+            var scheme: String
+            var name: String
+            var isUsed: Bool
+        }
         var cut: [String: [String]]
+        /// The database server of production's configuration, nil when its state is in a file.
+        var server: Server?
         var schedulers: [String]
         var workers: [String]
         var views: [String]
@@ -99,13 +105,27 @@ extension BuildbotShadow {
                 "replaced by a worker inside the master: its host, its programs and its connection are not there",
             "other": "cut: it would reach out of the shadow, or let somebody in",
         ]
-        return report.cut.flatMap { kind, names in
+        var parts = report.cut.flatMap { kind, names in
             names.map {
                 NotCovered(
                     ObjectName(kind == "other" ? "setting" : "part", $0), reason: reasons[kind] ?? "cut")
             }
         }
-        .sorted()
+        if let server = report.server {
+            let reason =
+                switch room.copy.database {
+                case .own(let own) where server.isUsed:
+                    "a PostgreSQL \(own.cluster.version) of the shadow's own, loaded from the snapshot, stands in for it: its settings, its place and its load are not there"
+                case .own(let own):
+                    "an empty SQLite stands in for it, and no row of the snapshot was seen: the master asks for '\(server.name)' by \(server.scheme), and the snapshot's dump is of '\(own.name)'"
+                case .missing(let reason):
+                    "an empty SQLite stands in for it, and no row of the snapshot was seen: \(reason)"
+                case nil:
+                    "an empty SQLite stands in for it, and no row of the snapshot was seen: the system file names no component that captures it"
+                }
+            parts.append(NotCovered(ObjectName("part", "database server"), reason: reason))
+        }
+        return parts.sorted()
     }
 
     func expected(_ captured: CapturedComponent, in source: any FileSource) throws -> Set<ObjectName>? {
@@ -123,18 +143,10 @@ extension BuildbotShadow {
     func jobs(in room: any ShadowRoom) async throws -> [ObjectName] {
         let names = try await BuildbotREST(probe: probe(room)).builders().filter { !$0.masterids.isEmpty }
             .map(\.name).filter { !$0.hasPrefix("__") }
-        let counts = try buildCounts(room)
+        let counts = try await buildCounts(room)
         return names.sorted { (counts[$1] ?? 0, $0) < (counts[$0] ?? 0, $1) }.map {
             ObjectName("builder", $0)
         }
-    }
-
-    /// How often each builder has built, as the snapshot knows it.
-    private func buildCounts(_ room: any ShadowRoom) throws -> [String: Int] {
-        guard let path = try database(try master(room.copy).staged) else { return [:] }
-        let rows = try Database(path, .reading).rows(
-            "SELECT b.name, count(*) FROM builds x JOIN builders b ON b.id = x.builderid GROUP BY b.name")
-        return Dictionary(rows.map { ($0[0] ?? "", $0[1].flatMap { Int($0) } ?? 0) }) { $0 + $1 }
     }
 
     func run(_ job: ObjectName, in room: any ShadowRoom, limit: Duration) async throws -> JobRun {

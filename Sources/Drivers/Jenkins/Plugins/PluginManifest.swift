@@ -106,9 +106,6 @@ extension PluginManifest {
     /// `Short-Name`, else `Extension-Name`; nil when there is neither, and the file's name counts.
     package var shortName: String? { self["Short-Name"] ?? self["Extension-Name"] }
 
-    /// What people call the plugin, nil when it does not say.
-    package var longName: String? { self["Long-Name"] }
-
     /// `Plugin-Version`, else `Implementation-Version`, else what Jenkins shows: `???`.
     package var version: String { self["Plugin-Version"] ?? self["Implementation-Version"] ?? "???" }
 

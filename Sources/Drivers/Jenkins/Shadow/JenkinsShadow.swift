@@ -121,9 +121,9 @@ struct JenkinsShadow: ShadowDriver {
     }
 
     /// What there is of each kind; a boot must not lose any of it.
-    func census(_ copy: ShadowCopy) throws -> [String: Int] {
+    func census(in room: any ShadowRoom) async throws -> [String: Int] {
         var counts = ["jobs": 0, "nodes": 0, "users": 0]
-        try HomeFiles(home: home(copy)).walk { found in
+        try HomeFiles(home: home(room.copy)).walk { found in
             guard found.isConfiguration else { return found.status.kind == .directory && !found.isBuilds }
             let names = found.path.components
             guard names.count >= 3, names.last?.elementsEqual("config.xml".utf8) == true else { return false }
@@ -136,7 +136,9 @@ struct JenkinsShadow: ShadowDriver {
     }
 
     /// A home's data have the version of the core that ran on them last.
-    func dataVersion(_ copy: ShadowCopy) throws -> String? { try JenkinsDriver.coreVersion(home(copy)) }
+    func dataVersion(in room: any ShadowRoom) async throws -> String? {
+        try JenkinsDriver.coreVersion(home(room.copy))
+    }
 
     /// All plugins at once, since the core may add some; and the war where the core is changed.
     func packagePlaces(_ change: ComponentChange, of roots: [Root]) -> [(root: Root, below: String?)] {

@@ -7,10 +7,10 @@ import Testing
     private func read(_ text: String) -> PluginManifest { PluginManifest(Array(text.utf8)) }
 
     @Test func valuesAreReadInAnyCaseAndKeepTheirBlanks() {
-        let manifest = read("short-name: a\nPlugin-Version: 1.2 \nLong-Name:  b\n")
+        let manifest = read("short-name: a\nPlugin-Version: 1.2 \nJenkins-Version:  b\n")
         #expect(manifest.shortName == "a")
         #expect(manifest.version == "1.2 ")
-        #expect(manifest.longName == " b")
+        #expect(manifest.requiredCore == " b")
         #expect(manifest.fault == nil)
     }
 
