@@ -48,6 +48,11 @@ package struct Shadows {
             self.progress = progress
         }
 
+        /// The snapshot's store, and what opens it.
+        var origin: RestoreOrigin {
+            RestoreOrigin(system, store: store, reader: reader, identities: identities)
+        }
+
         /// The classes of the paths below each root of a component, with the policy's own.
         func classifications(
             of component: String, _ roots: [StagedComponent.StagedRoot], _ driver: any Driver
@@ -101,10 +106,7 @@ package struct Shadows {
         }
         self.driver = driver
         source.progress("writing \(source.stored.reference.id) into a shadow")
-        var (staged, _) = try await Materialisation(
-            RestoreOrigin(
-                source.system, store: source.store, reader: source.reader, identities: source.identities)
-        ).write(
+        var (staged, _) = try await Materialisation(source.origin).write(
             source.component, of: source.stored, to: workspace.directory.appending("snapshot"),
             verifies: verifies,
             progress: { _ in })
@@ -154,9 +156,7 @@ package struct Shadows {
             let name = wanted.name ?? owner.databaseName ?? ""
             source.progress("loading the database \(name) of \(component)")
             let place = workspace.directory.appending("database")
-            let (staged, _) = try await Materialisation(
-                source.system, store: source.store, reader: source.reader, identities: source.identities
-            ).write(
+            let (staged, _) = try await Materialisation(source.origin).write(
                 component, of: source.stored, to: place.appending("snapshot"), verifies: false,
                 progress: { _ in })
             guard let artifacts = staged.artifacts,
@@ -200,10 +200,7 @@ package struct Shadows {
             guard let driver = source.system.driver(of: captured.name), driver.lifecycle == nil,
                 captured.roots.allSatisfy({ $0.kind == .directory })
             else { continue }
-            let (staged, _) = try await Materialisation(
-                RestoreOrigin(
-                    source.system, store: source.store, reader: source.reader, identities: source.identities)
-            ).write(
+            let (staged, _) = try await Materialisation(source.origin).write(
                 captured.name, of: source.stored, to: workspace.directory.appending("neighbours"),
                 verifies: false, progress: { _ in })
             var masking = Masking(source.classifications(of: captured.name, staged.roots, driver))
