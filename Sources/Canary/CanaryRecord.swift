@@ -3,6 +3,7 @@ internal import Cryptography
 package import Git
 package import GitStore
 package import Judge
+package import Sealing
 internal import SnapshotModel
 
 /// A canary as the store keeps it: what was seen, and what it was judged to mean.
@@ -14,6 +15,8 @@ package struct CanaryRecord: Codable, Sendable {
     package var evidence: Evidence
     /// What it means under the policy that was declared.
     package var verdict: Verdict
+    /// The tree that the change is kept as, 40 digits: another than the verdict's where files of it are sealed.
+    private var kept: String?
 
     /// A record.
     package init(evidence: Evidence, verdict: Verdict) {
@@ -23,17 +26,19 @@ package struct CanaryRecord: Codable, Sendable {
 
     /// Writes it into the store, durably, with the change and the pages for people; `pages` are by file name.
     package func save(
-        in store: SnapshotStore, contents: ChangeContents, pages: [String: [UInt8]], author: String,
-        time: Int64, holding lock: WriterLock
+        in store: SnapshotStore, contents: ChangeContents, sealing: ChangeSealing?,
+        pages: [String: [UInt8]], author: String, time: Int64, holding lock: WriterLock
     ) async throws {
+        var record = self
+        record.kept = try contents.write(to: Rehearsal(nil).makeLane(), sealing).description
         try await store.addEvidence(
             Self.kind, system: evidence.system,
             subject: "canary \(verdict.id): \(verdict.result.rawValue): \(evidence.change.description)",
-            report: self, about: evidence.snapshot.id,
+            report: record, about: evidence.snapshot.id,
             isProof: false, author: author, time: time, holding: lock
         ) { lane in
             try pages.map { name, page in TreeEntry(name, .file, try lane.add(.blob, page)) }
-                + [TreeEntry("change", .tree, try contents.write(to: lane))]
+                + [TreeEntry("change", .tree, try contents.write(to: lane, sealing))]
         }
     }
 
@@ -68,13 +73,18 @@ package struct CanaryRecord: Codable, Sendable {
 
     /// The change that was rehearsed, with everything that was fetched for it.
     ///
-    /// Throws a ``CanaryFailure`` when what is kept is not the change that the verdict is bound to.
-    package func contents(of system: DeliverySystem, with reader: ObjectReader) throws -> ChangeContents {
+    /// Throws a ``CanaryFailure`` when what is kept is not the change that the verdict is bound to, and a
+    /// ``SealingFailure`` when no identity opens it.
+    package func contents(
+        of system: DeliverySystem, with reader: ObjectReader, identities: [Identity]?
+    ) throws -> ChangeContents {
         let what = "the change of the verdict \(verdict.id)"
         guard let tree = ObjectID(hex: verdict.tree.utf8) else {
             throw CanaryFailure(.failed, "\(what) has no tree", hint: "run a new canary")
         }
-        let contents = try ChangeReading(system: system, reader: reader, what: what).contents(of: tree)
+        let contents = try ChangeReading(
+            system: system, reader: reader, identities: identities, what: what
+        ).contents(of: kept.flatMap { ObjectID(hex: $0.utf8) } ?? tree)
         guard try contents.tree == tree,
             contents.archives.mapValues({ hex(SHA256.digest($0)) }) == evidence.digests
         else {

@@ -118,7 +118,7 @@ package final class CanaryRun {
         let archives = try await arms.provide(
             request.contents.archives, for: change, from: request.index, trusting: policy.updateCenter)
         for (name, archive) in archives { try request.contents.add(archive: name, archive) }
-        evidence.change.tree = try request.contents.write(to: Rehearsal(source.reader).makeLane()).description
+        evidence.change.tree = try request.contents.tree.description
         progress("making two arms")
         let baseline = try await arms.make(
             .baseline, name: "a", files: [], blobs: [:], changesPackages: false)

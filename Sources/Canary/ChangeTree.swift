@@ -3,18 +3,19 @@ internal import Configuration
 internal import Drivers
 package import Git
 internal import Judge
+internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
 
 /// A change as a tree that people can read and write with stock git: `change.yaml`, `files/ROOT/PATH`, `archives/NAME`.
 ///
-/// Names below `files/` are spelled as in a snapshot. Two equal changes are one tree.
+/// Names below `files/` are spelled as in a snapshot, also those of sealed files. Two equal changes are one tree.
 extension ChangeContents {
     static let files = "files"
     static let archives = "archives"
 
-    /// Writes the tree.
-    package func write(to lane: any ObjectLane) throws -> ObjectID {
+    /// Writes the tree, with secrets sealed as `sealing` says; without, everything is in clear.
+    package func write(to lane: any ObjectLane, _ sealing: ChangeSealing?) throws -> ObjectID {
         var entries = [
             TreeEntry(ChangeFile.fileName, .file, try lane.add(.blob, Array(description.text.utf8)))
         ]
@@ -23,10 +24,12 @@ extension ChangeContents {
             guard let contents = blobs[blob] else {
                 preconditionFailure("a change holds the contents of its files")
             }
-            let names = "\(file.root)/\(file.path)".split(separator: "/").map {
+            var names = "\(file.root)/\(file.path)".split(separator: "/").map {
                 StoredName.escaped(Array($0.utf8))
             }
-            return (names[...], try lane.add(.blob, contents))
+            let sealed = try sealing?.sealed(file, contents)
+            if sealed != nil, let last = names.popLast() { names.append(last + StoredName.sealedSuffix) }
+            return (names[...], try lane.add(.blob, sealed ?? contents))
         }
         if !changed.isEmpty {
             entries.append(TreeEntry(Self.files, .tree, try Self.tree(changed, lane)))
@@ -40,9 +43,9 @@ extension ChangeContents {
         return try lane.add(.tree, Tree.contents(entries))
     }
 
-    /// The id of the tree.
+    /// The id of the tree in clear, which verdicts are bound to however the change is kept.
     package var tree: ObjectID {
-        get throws { try write(to: Rehearsal(nil).makeLane()) }
+        get throws { try write(to: Rehearsal(nil).makeLane(), nil) }
     }
 
     /// What `change.yaml` says.
@@ -89,6 +92,8 @@ extension ChangeContents {
 struct ChangeReading {
     let system: DeliverySystem
     let reader: ObjectReader
+    /// What opens sealed files; nil when nobody gave anything.
+    let identities: [Identity]?
     /// What is read, for messages: `the change fix`.
     let what: String
 
@@ -115,13 +120,23 @@ struct ChangeReading {
         var contents = ChangeContents(component: component)
         try add(file, to: &contents)
         if let files {
-            try walk(files, "", 0) { path, id in
+            try walk(files, "", 0) { path, id, isSealed in
                 let (root, path) = try split(path, component)
-                try contents.set(root: root, path: path, contents: reader.contents(id, .blob))
+                let bytes = try reader.contents(id, .blob)
+                try contents.set(root: root, path: path, contents: isSealed ? open(bytes, path) : bytes)
             }
         }
         if let archives { try add(archives: archives, to: &contents) }
         return contents
+    }
+
+    private func open(_ sealed: [UInt8], _ path: String) throws -> [UInt8] {
+        guard let identities else {
+            throw SealingFailure(
+                .noKeyFits, "\(what) has sealed files, such as \(printable(path.utf8))",
+                hint: "give the recovery key: --identity FILE")
+        }
+        return try AgeReader(identities: identities).open(sealed)
     }
 
     /// What the tree's `change.yaml` says.
@@ -167,18 +182,20 @@ struct ChangeReading {
         return (root, String(path.dropFirst(root.count + 1)))
     }
 
-    /// Calls `body` with every file below a tree, by its path.
+    /// Calls `body` with every file below a tree, by its path, and with whether it is sealed.
     func walk(
-        _ tree: ObjectID, _ place: String, _ depth: Int, _ body: (String, ObjectID) throws -> Void
+        _ tree: ObjectID, _ place: String, _ depth: Int, _ body: (String, ObjectID, Bool) throws -> Void
     ) throws {
         guard depth < Self.deepest else { throw refusal("its directories are too deep") }
         for entry in try entries(tree) {
-            guard let name = Self.text(StoredName.decoded(entry.name)) else {
+            let stored = StoredName.withoutSuffixes(
+                entry.name, isTree: entry.mode == .tree, hasSealed: true)
+            guard !stored.isChunked, let name = Self.text(StoredName.decoded(stored.name)) else {
                 throw refusal("\(place)\(printable(entry.name)) has a name that cannot be a file's")
             }
             switch entry.mode {
             case .tree: try walk(entry.id, place + name + "/", depth + 1, body)
-            case .file, .executable: try body(place + name, entry.id)
+            case .file, .executable: try body(place + name, entry.id, stored.isSealed)
             case .link: throw refusal("\(place)\(name) is a link, and a change consists of files")
             }
         }

@@ -66,8 +66,8 @@ package struct ChangedInventory {
             else { continue }
             let line = contents[..<leak.offset].count { $0 == UInt8(ascii: "\n") } + 1
             notes.append(
-                "\(printable("\(file.root)/\(file.path)".utf8)), line \(line): \(leak.kind); a change is kept in clear, "
-                    + "and goes to remotes with its verdict")
+                "\(printable("\(file.root)/\(file.path)".utf8)), line \(line): \(leak.kind); it is sealed where the change is "
+                    + "kept, unless git pushed it or the system file has no recipients")
         }
         self.changes = changes
         self.notes = notes

@@ -131,7 +131,9 @@ package final class Promotion {
         if let proposal = request.record.evidence.change.proposal,
             let there = try store.changes(of: system.name).first(where: { $0.name == proposal.name })
         {
-            let now = try Proposals(system, store: store, reader: reader).read(there)
+            let now = try Proposals(
+                system, store: store, reader: reader, identities: identities
+            ).read(there)
             if now.tree.description != proposal.tree {
                 refusals.append(
                     "the change \(proposal.name) is another now: run a canary of it, or drop it to promote what was rehearsed"

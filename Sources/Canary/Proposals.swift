@@ -1,6 +1,7 @@
 package import Capture
 package import Git
 package import GitStore
+package import Sealing
 internal import SnapshotModel
 
 /// A proposed change as the store keeps it.
@@ -26,12 +27,16 @@ package struct Proposals {
     private let system: DeliverySystem
     private let store: SnapshotStore
     private let reader: ObjectReader
+    private let identities: [Identity]?
 
-    /// The changes of a system.
-    package init(_ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader) {
+    /// The changes of a system; `identities` open what is sealed in them.
+    package init(
+        _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, identities: [Identity]?
+    ) {
         self.system = system
         self.store = store
         self.reader = reader
+        self.identities = identities
     }
 
     /// The names and commits, sorted by name.
@@ -58,7 +63,8 @@ package struct Proposals {
     package func read(_ reference: ChangeReference) throws -> Proposal {
         let commit = try store.commit(reference.commit, with: reader)
         let reading = ChangeReading(
-            system: system, reader: reader, what: "the change \(printable(reference.name.utf8))")
+            system: system, reader: reader, identities: identities,
+            what: "the change \(printable(reference.name.utf8))")
         let contents: ChangeContents
         if let tip = try store.reference("refs/heads/\(system.name)"), let base = try base(of: reference, tip)
         {
@@ -87,17 +93,21 @@ package struct Proposals {
     ///
     /// Throws a ``CanaryFailure`` for a name that cannot be one, and when another change has it.
     package func add(
-        _ name: String, _ contents: ChangeContents, message: String, author: String, time: Int64,
-        holding lock: WriterLock
+        _ name: String, _ contents: ChangeContents, sealing: ChangeSealing?, message: String,
+        author: String, time: Int64, holding lock: WriterLock
     ) throws -> Proposal {
         guard Self.isName(name) else {
             throw CanaryFailure(
                 .refused, "a change cannot be called '\(printable(name.utf8))'",
                 hint: "use letters, digits, '-', '_' and '.', such as grid-view-4.3.1")
         }
+        let kept = try contents.write(to: Rehearsal(nil).makeLane(), sealing)
         if let there = try all().first(where: { $0.name == name || $0.name.hasPrefix(name + "/") }) {
-            if there.name == name, try store.commit(there.commit, with: reader).tree == contents.tree {
-                return try read(there)
+            if there.name == name, try store.commit(there.commit, with: reader).tree == kept {
+                let commit = try store.commit(there.commit, with: reader)
+                return Proposal(
+                    name: name, commit: there.commit, author: commit.author, time: commit.time,
+                    subject: printable(commit.subject.utf8), contents: contents, tree: try contents.tree)
             }
             throw CanaryFailure(
                 .refused, "there is another change '\(there.name)'",
@@ -105,7 +115,7 @@ package struct Proposals {
         }
         let reference = try store.addChange(
             name, system: system.name, message: message, author: author, time: time, holding: lock
-        ) { try contents.write(to: $0) }
+        ) { try contents.write(to: $0, sealing) }
         return Proposal(
             name: name, commit: reference.commit, author: author, time: time, subject: message,
             contents: contents, tree: try contents.tree)

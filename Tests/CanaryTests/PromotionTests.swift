@@ -81,9 +81,19 @@ struct PromotionTests {
                 before
                 + "\nif os.path.isdir(\(Self.python(taken.string))): open(\(Self.python(taken.string)), 'w')\n"
             let files = try production.changed([
-                "master.cfg": bad, "new/notes.txt": "a directory that was not there\n",
+                "master.cfg": bad,
+                "new/notes.txt": "a directory that was not there\npassword = 'hunter2-and-more'\n",
             ])
             try await pass(production, ["--files", files.string])
+            // The evidence goes to remotes: what looks like a secret is sealed in it.
+            let kept = try await Program(
+                "git",
+                [
+                    "-C", production.fixture.directory.appending("acme.git").string, "show",
+                    "refs/evidence/acme/canaries:change/files/master/new/notes.txt.age",
+                ]
+            ).runSuccessfully().output
+            #expect(kept.hasPrefix("age-encryption.org/v1"))
             let outcome = try await promote(production)
             #expect(outcome.status == 1)
             #expect(outcome.output.contains("ROLLED BACK"), "\(outcome.output) \(outcome.errorOutput)")

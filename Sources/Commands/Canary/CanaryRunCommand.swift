@@ -89,7 +89,8 @@ struct CanaryRunCommand: AsyncParsableCommand {
         let identities = try identity.read()
         let reference = try store.snapshot(snapshot, of: session.system.name)
         let stored = try store.read(reference, with: reader)
-        let proposals = Proposals(session.system, store: store, reader: reader)
+        let proposals = Proposals(
+            session.system, store: store, reader: reader, identities: identities)
         let proposed = try proposal.map { try proposals.read(proposals.find($0)) }
         let contents =
             try proposed.map { try change.complete($0.contents, session, store, reader, identities) }
@@ -110,7 +111,10 @@ struct CanaryRunCommand: AsyncParsableCommand {
         let reports = CanaryReports(evidence, verdict)
         let lock = try store.lock(purpose: "canary")
         try await CanaryRecord(evidence: evidence, verdict: verdict).save(
-            in: store, contents: run.contents, pages: try reports.pages, author: session.author,
+            in: store, contents: run.contents,
+            sealing: .init(
+                of: contents.change.component, in: stored, session.system, store: store, reader: reader,
+                identities: identities), pages: try reports.pages, author: session.author,
             time: Clock.now.seconds, holding: lock)
         if let report { try reports.write(to: FilePath(report)) }
         try session.output.result(reports.document) { reports.text }

@@ -63,7 +63,7 @@ struct PromoteCommand: AsyncParsableCommand {
         if lock != nil { try await session.recover(store) }
         let reader = try store.reader()
         let record = try CanaryRecord.find(verdict, in: store, of: session.system.name, with: reader)
-        let contents = try record.contents(of: session.system, with: reader)
+        let contents = try record.contents(of: session.system, with: reader, identities: identities)
         let promotion = try Promotion(
             session.system, store: store, reader: reader, identities: identities,
             request: .init(

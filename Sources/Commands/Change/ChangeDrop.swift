@@ -37,7 +37,8 @@ struct ChangeDrop: AsyncParsableCommand {
         let session = try Session(options)
         let store = try session.store()
         let lock = try store.lock(purpose: "change")
-        let proposals = Proposals(session.system, store: store, reader: try store.reader())
+        let proposals = Proposals(
+            session.system, store: store, reader: try store.reader(), identities: nil)
         let found = try names.map { try proposals.find($0) }
         for change in found { try store.dropChange(change, system: session.system.name, holding: lock) }
         let rows = found.map { Row(name: $0.name, commit: $0.commit.description) }

@@ -39,10 +39,12 @@ struct ChangeShow: AsyncParsableCommand {
         let session = try Session(options)
         let store = try session.store()
         let reader = try store.reader()
-        let proposals = Proposals(session.system, store: store, reader: reader)
+        let identities = try identity.read()
+        let proposals = Proposals(
+            session.system, store: store, reader: reader, identities: identities)
         let proposal = try proposals.read(proposals.find(name))
         let stored = try store.read(try store.snapshot(snapshot, of: session.system.name), with: reader)
-        let page = try ChangePage(proposal, stored, session, store, reader, try identity.read())
+        let page = try ChangePage(proposal, stored, session, store, reader, identities)
         try session.output.result(page.document) { page.text }
     }
 }
