@@ -50,7 +50,8 @@ struct SecretsJourneyTests {
                 ]
             try Files.replace(
                 directory.appending("needles"), with: Array(needles.joined(separator: "\n").utf8))
-            #expect(try await search(directory) == "")
+            let found = try await search(directory)
+            #expect(found == "", "\(found)")
         }
     }
 
