@@ -1,5 +1,6 @@
 package import Drivers
 internal import Git
+internal import Sealing
 package import SnapshotModel
 
 /// A file that differs between two states.
@@ -93,7 +94,8 @@ package struct Difference: Sendable {
     /// How long a text may be whose lines are compared.
     private static let textLimit = 1 << 18
 
-    /// What changed in a configuration that is text; nil for what is none, is sealed and cannot be opened, or is secret.
+    /// What changed in a configuration that is text; nil for what is none, is sealed and cannot be opened, is secret, or holds
+    /// what looks like a secret: an identity opens it for a restore, and not for everybody who reads a terminal or a log.
     private static func parts(
         of file: FileChange, from old: ComponentState, to new: ComponentState
     ) throws -> [Change.Part]? {
@@ -102,11 +104,15 @@ package struct Difference: Sendable {
             let after = try new.source.contents(root: file.root, path: file.path),
             max(before.count, after.count) <= textLimit, !before.contains(0), !after.contains(0),
             let earlier = String(validating: before, as: UTF8.self),
-            let later = String(validating: after, as: UTF8.self)
+            let later = String(validating: after, as: UTF8.self), !holdsSecret(before), !holdsSecret(after)
         else { return nil }
         return [
             .init(aspect: "text", name: "", change: .changed, lines: TextDifference(earlier, later).lines)
         ]
+    }
+
+    private static func holdsSecret(_ bytes: [UInt8]) -> Bool {
+        unsafe bytes.withUnsafeBytes { unsafe LeakScanner.find($0) } != nil
     }
 
     /// The difference that is left when a component is gone.
