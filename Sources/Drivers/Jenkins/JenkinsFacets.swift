@@ -95,7 +95,7 @@ struct JenkinsFacets {
         facets.append(
             .init(
                 aspect, printable(name.utf8), value, isOrdered: isOrdered,
-                isHidden: isHidden || Self.isSecret(value)))
+                isHidden: isHidden || SecretField(name, in: []).isSecret || Self.isSecret(value)))
     }
 
     private mutating func addAll(_ aspect: String, _ container: XMLElement, isOrdered: Bool = false) {

@@ -37,6 +37,9 @@ struct SecretField {
             }
     }
 
+    /// Whether the name says that the value is a secret.
+    var isSecret: Bool { kind != .none }
+
     /// What takes the place of a value, nil when it may stay.
     func replacement(of text: String, _ keys: ShadowKeys, at place: String) -> String? {
         let value = text.trimmed
