@@ -236,14 +236,16 @@ struct PlantedChangeTests {
                 floor: 5s
                 load: {builds: 6, looks: [{runs: 3, alpha: 0.05}], margin: 1.3, floor: 0s}
                 """
-            // One build at a time and not two: each takes as long as before.
+            // Who finds others waiting waits a second longer: a build by itself takes as long as before.
             var text = try production.masterFile("jobs/builders.py")
             text.replace(
                 "name='verify', workernames=workers,",
                 with:
-                    "name='verify', workernames=workers, locks=[util.MasterLock('one').access('exclusive')],")
-            let lock = ["--files", try production.changed(["jobs/builders.py": text]).string]
-            let waits = try await judge(production, rules, lock, is: .fail, at: .load)
+                    "name='verify', workernames=workers, nextBuild=lambda builder, requests: task.deferLater("
+                    + "reactor, 1 if len(requests) > 1 else 0, lambda: requests[0]),")
+            text = "from twisted.internet import reactor, task\n" + text
+            let crowded = ["--files", try production.changed(["jobs/builders.py": text]).string]
+            let waits = try await judge(production, rules, crowded, is: .fail, at: .load)
             #expect(waits.stages.first { $0.name == .probes }?.result == .pass)
             let measures = waits.stages.first { $0.name == .load }?.measures ?? []
             #expect(measures.contains { $0.quantity == .queueWait && $0.result == .fail }, "\(measures)")
