@@ -70,7 +70,7 @@ struct RunbookCommand: AsyncParsableCommand {
             "restores", as: Runbook.Measurement.Restore.self, of: system, with: reader
         )
         .first { $0.report.proven }
-        guard let restore, restore.record.time > drill?.record.time ?? 0 else {
+        guard let restore, restore.record.time >= drill?.record.time ?? 0 else {
             return drill.map { Runbook.Measurement($0.report) }
         }
         return Runbook.Measurement(restore.report, ended: restore.record.time)
