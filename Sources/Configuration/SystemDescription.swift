@@ -41,22 +41,6 @@ package struct SystemDescription: Hashable, Sendable {
     package func component(_ name: String) -> Component? {
         components.first { $0.name == name }
     }
-
-    /// The components in the order in which they start: those of a group may start at once, after all groups before.
-    ///
-    /// Components whose `after` lists form a cycle are left out; a description that was read has none.
-    package var startGroups: [[Component]] {
-        var groups: [[Component]] = []
-        var started: Set<String> = []
-        var waiting = components
-        while true {
-            let ready = waiting.filter { started.isSuperset(of: $0.after) }
-            guard !ready.isEmpty else { return groups }
-            groups.append(ready)
-            started.formUnion(ready.map(\.name))
-            waiting.removeAll { started.contains($0.name) }
-        }
-    }
 }
 
 /// Whether a text can name a system or a component: it begins with a letter or digit and goes on with those, `.`, `_`

@@ -37,18 +37,6 @@ import Testing
         #expect(description.component("proxy")?.after == ["jenkins"])
     }
 
-    @Test func componentsStartInGroupsAfterWhatTheyNeed() {
-        func component(_ name: String, _ after: [String]) -> Component {
-            Component(name: name, driver: "files", settings: [:], after: after)
-        }
-        let system = SystemDescription(
-            name: "s", store: "/s",
-            components: [
-                component("c", ["a", "b"]), component("a", []), component("d", ["a"]), component("b", []),
-            ])
-        #expect(system.startGroups.map { $0.map(\.name) } == [["a", "b"], ["c", "d"]])
-    }
-
     @Test func everyProblemIsToldAtItsPlace() {
         let lines = problems(
             """
