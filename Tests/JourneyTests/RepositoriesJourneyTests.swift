@@ -59,7 +59,7 @@ import Testing
             #expect(try await runner.succeed("snapshot").contains("complete"))
             // What fsck finds dangling it tells in the order of a hash table.
             let list =
-                "for r in app.git fork.git borrower.git shallow work linked work/module empty.git; do git -C git/$r fsck --full | sort; git -C git/$r for-each-ref; git -C git/$r symbolic-ref -q HEAD || git -C git/$r rev-parse HEAD; git -C git/$r reflog 2>/dev/null || :; git -C git/$r stash list 2>/dev/null || :; done; git -C git/work ls-files -s; git -C git/work diff"
+                "set -o pipefail; for r in app.git fork.git borrower.git shallow work linked work/module empty.git; do git -C git/$r fsck --full | sort; git -C git/$r for-each-ref; git -C git/$r symbolic-ref -q HEAD || git -C git/$r rev-parse HEAD; git -C git/$r reflog 2>/dev/null || :; git -C git/$r stash list 2>/dev/null || :; done; git -C git/work ls-files -s; git -C git/work diff"
             let before = try await shell(list, in: directory)
             try await runner.checkStore(directory.appending("git.git"))
             try await shell(
