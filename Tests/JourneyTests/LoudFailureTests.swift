@@ -225,6 +225,8 @@ import Testing
             let first = try await world.runner.run("nightly")
             #expect(first.status == 0 && first.output.contains("drill green"), "\(first.output)")
             try await StoreDamage.flip("f7", in: world.store)
+            // Until the next drill is due: times count whole seconds.
+            try await Task.sleep(for: .seconds(2))
             try await world.expectLoud("red", "is red: verify: ", hint: "run 'understudy drill'")
             #expect(try world.text("u.prom").contains("understudy_drill_green{system=\"tree\"} 0\n"))
         }
