@@ -34,15 +34,15 @@ demo: setup build ## Set up Buildbot, snapshot it, destroy it and bring it back;
 	scripts/demo
 	scripts/demo-reference
 
-# Most tests start programs, and wait for some of them for so long and no longer: so only a few run at a time. What starts
-# many servers runs by itself.
+# Most tests start programs, and wait for some of them for so long and no longer. Swift has a thread for each processor, and a
+# test that only computes keeps one: with two tests at a time the other goes on. What starts many servers runs by itself.
 SERVERS := CanaryTests|NightlyTests|EmptyMachineTests
 few = SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(1)
 
 test: setup ## Run every test.
 	@mkdir -p .build
 	$(SWIFT) build --build-tests
-	$(call few,8) $(SWIFT) test --skip-build --skip '$(SERVERS)' 2>&1 | tee .build/test.log
+	$(call few,2) $(SWIFT) test --skip-build --skip '$(SERVERS)' 2>&1 | tee .build/test.log
 	$(call few,4) $(SWIFT) test --skip-build --filter '$(SERVERS)' 2>&1 | tee .build/servers.log
 	@grep -ho 'Test run with .*' .build/test.log .build/servers.log | sed 's/^/make test: /'
 
