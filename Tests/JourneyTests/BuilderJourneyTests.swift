@@ -63,7 +63,7 @@ import Testing
     @Test(requires) func oneBuilderComesBackIntoARunningMasterWithoutARestart() async throws {
         try await withBuildbot { fixture, runner in
             try await shell(
-                "sed -i \"s/'one'/'two'/\" master.cfg; echo '# a note' >> jobs/builders.py; cp -a . ../bad",
+                "sed -i \"s/'one'/'two'/\" master.cfg; echo '# a note' >> jobs/builders.py; rsync -a --exclude 'state.sqlite*' . ../bad",
                 in: fixture.master)
             let before = try await process(fixture)
             let plan = try await runner.succeed("restore", "--only", "builder:extra", "--dry-run")
