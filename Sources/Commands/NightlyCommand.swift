@@ -323,7 +323,7 @@ struct NightlyCommand: AsyncParsableCommand {
 
     private func words(_ report: NightReport) -> String {
         var lines = [report.summary]
-        if let drill = report.lastDrill, drill.isGreen, drill.time >= report.started {
+        if let drill = report.lastDrill, drill.isGreen, drill.snapshot == report.snapshot {
             let unproven = drill.unproven ?? []
             lines.append(
                 unproven.isEmpty
