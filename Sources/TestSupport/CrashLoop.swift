@@ -71,14 +71,14 @@ package struct CrashLoop {
         var elsewhere: Set<Instant> = []
         for line in String(decoding: try Files.read(log), as: UTF8.self).split(separator: "\n") {
             // `PROCESS NAME(ARGUMENTS…`; strace counts the calls of each thread.
-            let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-            guard words.count == 2, let end = words[1].firstIndex(of: "("),
-                names.contains(String(words[1][..<end]))
-            else { continue }
-            let call = words[1][..<end]
-            let number = seen[words[0] + call, default: 0] + 1
-            seen[words[0] + call] = number
-            let places = words[1].replacing("AT_FDCWD<\(runner.directory)>", with: "")
+            // Numbers of processes are padded to five places.
+            let process = line.prefix { $0 != " " }
+            let words = line.dropFirst(process.count).drop { $0 == " " }
+            guard let end = words.firstIndex(of: "("), names.contains(String(words[..<end])) else { continue }
+            let call = words[..<end]
+            let number = seen[process + call, default: 0] + 1
+            seen[process + call] = number
+            let places = words.replacing("AT_FDCWD<\(runner.directory)>", with: "")
             let instant = Instant.call(String(call), number: number)
             if !places.contains(runner.directory.string) {
                 elsewhere.insert(instant)
