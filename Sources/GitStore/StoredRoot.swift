@@ -221,12 +221,13 @@ extension ReaderLane {
     @unsafe package func read(
         _ contents: StoredRoot.Contents, checks: Bool, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        guard contents.isChunked else {
-            return try unsafe read(contents.id, .blob, checks: checks, body)
-        }
-        for chunk in try Tree.entries(self.contents(contents.id, .tree), of: contents.id) {
-            try unsafe read(chunk.id, .blob, checks: checks, body)
-        }
+        for blob in try blobs(of: contents) { try unsafe read(blob, .blob, checks: checks, body) }
+    }
+
+    /// The blobs that the contents of a file are in, in order.
+    func blobs(of contents: StoredRoot.Contents) throws -> [ObjectID] {
+        guard contents.isChunked else { return [contents.id] }
+        return try Tree.entries(self.contents(contents.id, .tree), of: contents.id).map(\.id)
     }
 
     /// Checks the objects of a file against their ids, and returns the SHA-256 of what they hold and its size in bytes.
@@ -235,13 +236,7 @@ extension ReaderLane {
     package func check(_ contents: StoredRoot.Contents) throws -> (digest: [UInt8], size: Int64) {
         var hash = SHA256()
         var size = 0
-        if contents.isChunked {
-            for chunk in try Tree.entries(self.contents(contents.id, .tree), of: contents.id) {
-                size += try check(chunk.id, .blob, adding: &hash)
-            }
-        } else {
-            size = try check(contents.id, .blob, adding: &hash)
-        }
+        for blob in try blobs(of: contents) { size += try check(blob, .blob, adding: &hash) }
         return (hash.finish(), Int64(size))
     }
 

@@ -87,17 +87,13 @@ extension ReaderLane {
         _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
         precondition(contents.isSealed, "what is in clear is not opened")
-        func open(_ id: ObjectID) throws {
+        for blob in try blobs(of: contents) {
             let file = AgeReader(identities: identities)
-            try unsafe read(id, .blob, checks: false) { bytes in
+            try unsafe read(blob, .blob, checks: false) { bytes in
                 unsafe sealed(bytes)
                 try unsafe file.update(bytes, body)
             }
             try unsafe file.finish(body)
-        }
-        guard contents.isChunked else { return try open(contents.id) }
-        for chunk in try Tree.entries(self.contents(contents.id, .tree), of: contents.id) {
-            try open(chunk.id)
         }
     }
 
