@@ -40,7 +40,9 @@ struct BuildbotReload: Reloading {
 
     func reload(_ targets: [String]) async throws {
         guard let process = try processes.running().first else { return }
-        let start = try Files.status(log)?.size ?? 0
+        let before = try Files.status(log)
+        var (inode, offset) = (before?.inode, before?.size ?? 0)
+        var said: [UInt8] = []
         guard kill(process, SIGHUP) == 0 else {
             guard errno != ESRCH else { return }
             throw DriverFailure(
@@ -50,10 +52,13 @@ struct BuildbotReload: Reloading {
         let clock = ContinuousClock()
         let deadline = clock.now + limit
         while clock.now < deadline {
-            let bytes = try Files.readIfPresent(log) ?? []
-            // A log that is shorter than it was has been begun anew.
-            let text = String(decoding: bytes[(bytes.count < start ? 0 : Int(start))...], as: UTF8.self)
-            if let outcome = ReconfigurationLog(text).outcome { return try check(outcome) }
+            if let new = try Files.readNew(log, since: inode, offset, limit: 16 << 20) {
+                (inode, offset) = (new.inode, new.offset)
+                said += new.bytes
+            }
+            if let outcome = ReconfigurationLog(String(decoding: said, as: UTF8.self)).outcome {
+                return try check(outcome)
+            }
             guard try !processes.running().isEmpty else {
                 throw DriverFailure(
                     "the master \(master) ended when it loaded its configuration", hint: "see \(log)")
