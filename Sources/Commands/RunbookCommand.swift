@@ -6,6 +6,7 @@ internal import FileTree
 internal import Git
 internal import GitStore
 internal import Reports
+internal import Restore
 internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
@@ -67,7 +68,7 @@ struct RunbookCommand: AsyncParsableCommand {
         let drill = try store.reports(DrillHistory.kind, as: DrillReport.self, of: system, with: reader)
             .first { $0.report.isGreen }
         let restore = try store.reports(
-            "restores", as: Runbook.Measurement.Restore.self, of: system, with: reader
+            RestoreReport.kind, as: Runbook.Measurement.Restore.self, of: system, with: reader
         )
         .first { $0.report.proven }
         guard let restore, restore.record.time >= drill?.record.time ?? 0 else {

@@ -114,7 +114,7 @@ extension Evidence {
 
     /// Pieces of work that the stage that runs now still asks for.
     fileprivate func unitsLeft(in stage: Stage, _ demand: Demand, _ rules: CanaryPolicy.Rules) -> Int? {
-        func half(_ done: Int, _ warmUps: Int, _ wanted: Int, _ each: Int) -> Int {
+        func rest(_ done: Int, _ warmUps: Int, _ wanted: Int, _ each: Int) -> Int {
             // Warming up comes first; of a pair that has begun what is done is not asked for again.
             max(0, each - warmUps) + max(0, wanted * rules.arms - done % rules.arms)
         }
@@ -125,12 +125,12 @@ extension Evidence {
         case .probes:
             guard !probes.isEmpty else { return nil }
             let measured = runs.filter { !$0.isWarmUp }
-            return half(
+            return rest(
                 measured.count, runs.count - measured.count, demand.pairs.map(\.count).reduce(0, +),
                 probes.count * rules.arms)
         case .load:
             let measured = bursts.filter { !$0.isWarmUp }
-            return half(measured.count, bursts.count - measured.count, demand.bursts, rules.arms)
+            return rest(measured.count, bursts.count - measured.count, demand.bursts, rules.arms)
         }
     }
 

@@ -409,7 +409,7 @@ package final class RestoreEngine {
     private func record(_ report: RestoreReport, holding lock: WriterLock) async throws -> [String] {
         guard request.destination == nil else { return [] }
         let added = try await store.addEvidence(
-            "restores", system: system.name, subject: "restored \(stored.reference.id)",
+            RestoreReport.kind, system: system.name, subject: "restored \(stored.reference.id)",
             report: report, about: stored.reference.id, isProof: report.proven,
             author: request.author, time: Clock.now.seconds, holding: lock)
         return added.unsigned.map { ["the record of this restore is not signed: \($0)"] } ?? []

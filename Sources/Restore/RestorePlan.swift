@@ -139,6 +139,9 @@ package struct RestoreRequest: Sendable {
 
 /// What a restore did.
 package struct RestoreReport: Sendable, Encodable {
+    /// The kind of evidence.
+    package static let kind = "restores"
+
     /// A step and how long it took.
     package struct Step: Sendable, Encodable {
         /// What was done.

@@ -64,8 +64,8 @@ struct StartSequence: Sendable {
     let keepsGoing: Bool
 
     /// Those that can be started now, of `waiting` ones: all that they need is up.
-    static func next(_ starts: [RestorePlan.Start], waiting: Set<String>, up: Set<String>) -> [String] {
-        starts.filter { waiting.contains($0.component) && up.isSuperset(of: $0.needs) }.map(\.component)
+    private func next(waiting: Set<String>, up: Set<String>) -> [RestorePlan.Start] {
+        starts.filter { waiting.contains($0.component) && up.isSuperset(of: $0.needs) }
     }
 
     /// Starts them; `progress` is told where each stands whenever that changes.
@@ -77,10 +77,10 @@ struct StartSequence: Sendable {
             var goesOn = true
             func launch() {
                 guard goesOn else { return }
-                for name in Self.next(starts, waiting: waiting, up: Set(outcome.started)) {
-                    waiting.remove(name)
-                    guard let lifecycle = lifecycles[name] else { continue }
-                    group.addTask { await start(name, lifecycle, view) }
+                for start in next(waiting: waiting, up: Set(outcome.started)) {
+                    waiting.remove(start.component)
+                    guard let lifecycle = lifecycles[start.component] else { continue }
+                    group.addTask { await run(start, lifecycle, view) }
                 }
             }
             launch()
@@ -105,7 +105,10 @@ struct StartSequence: Sendable {
         var failure: (any Error)?
     }
 
-    private func start(_ name: String, _ lifecycle: any Lifecycle, _ view: LiveView) async -> Result {
+    private func run(
+        _ start: RestorePlan.Start, _ lifecycle: any Lifecycle, _ view: LiveView
+    ) async -> Result {
+        let name = start.component
         var result = Result(component: name)
         let clock = ContinuousClock()
         var began = clock.now
@@ -114,7 +117,7 @@ struct StartSequence: Sendable {
             began = clock.now
         }
         do {
-            if !starts.contains(where: { $0.component == name && $0.keepsRunning }) {
+            if !start.keepsRunning {
                 view.set(name, .starting)
                 try await lifecycle.start()
                 ended("start")
