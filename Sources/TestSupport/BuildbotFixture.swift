@@ -118,7 +118,22 @@ package struct BuildbotFixture: Sendable {
         }
     }
 
-    /// The lines that describe it as a component in a system file.
+    /// The end of a system file in which it is the component `ci`, with its environment, beside the repository that it builds.
+    package var components: String {
+        """
+        components:
+          ci:
+            driver: buildbot
+            master: \(master)
+            workers: [\(workers[0])]
+            environment: \(environment)
+            url: \(url)
+          sources: {driver: files, paths: [\(repository)]}
+
+        """
+    }
+
+    /// The lines that describe it as a component in a system file, with commands that start and stop it.
     package func component(_ name: String, more: [String] = []) -> String {
         let bin = environment.appending("bin")
         let starts =

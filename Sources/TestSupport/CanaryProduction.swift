@@ -71,15 +71,7 @@ package struct CanaryProduction: Sendable {
             store: acme.git
             recipients: [\(try runner.recipient())]
             policies: policies
-            components:
-              ci:
-                driver: buildbot
-                master: \(fixture.master)
-                workers: [\(fixture.workers[0])]
-                environment: \(fixture.environment)
-                url: \(fixture.url)
-              sources: {driver: files, paths: [\(fixture.repository)]}
-
+            \(fixture.components)
             """
         if let server {
             text.replace("    url:", with: "    database: database\n    url:")

@@ -32,6 +32,21 @@ package struct JenkinsHomeBuilder: Sendable {
         try makeUsers()
     }
 
+    /// Makes a home with one job and one build, in which nothing is broken on purpose and nothing lacks its plugin, and two
+    /// plugins of which one needs the other.
+    package mutating func makeSound() throws {
+        (jobs, builds) = (1, 1)
+        try make()
+        for path in [
+            "jobs/broken", "jobs/team", "jobs/service", "jobs/org", "plugins/ace-editor.jpi",
+            "plugins/plugin-0.hpi",
+        ] {
+            try Files.removeTree(home.pushing(FilePath(path)))
+        }
+        try makePlugin("git-client", version: "4.0", file: "git-client.jpi")
+        try makePlugin("git", version: "5.2.1", file: "git.jpi", needs: "git-client:4.0")
+    }
+
     private func write(_ path: String, _ text: String, mode: UInt16 = 0o644) throws {
         try write(path, Array(text.utf8), mode: mode)
     }

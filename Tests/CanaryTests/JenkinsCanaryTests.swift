@@ -37,17 +37,7 @@ import Testing
 
         init(_ directory: FilePath, war: Bool = false) async throws {
             var builder = JenkinsHomeBuilder(directory.appending("jenkins"))
-            (builder.jobs, builder.builds) = (1, 1)
-            try builder.make()
-            // What is broken in the builder's home on purpose, and pipelines without their plugin.
-            for path in [
-                "jobs/broken", "jobs/team", "jobs/service", "jobs/org", "plugins/ace-editor.jpi",
-                "plugins/plugin-0.hpi",
-            ] {
-                try Files.removeTree(builder.home.pushing(FilePath(path)))
-            }
-            try builder.makePlugin("git-client", version: "4.0", file: "git-client.jpi")
-            try builder.makePlugin("git", version: "5.2.1", file: "git.jpi", needs: "git-client:4.0")
+            try builder.makeSound()
             try builder.makePlugin("viewer", version: "1.0", file: "viewer.jpi")
             self.directory = directory
             self.builder = builder

@@ -27,17 +27,7 @@ import Testing
     @Test func aJenkinsWithoutAKeyAPluginOrAJobIsRedTheSameNight() async throws {
         try await withTemporaryDirectory { directory in
             var builder = JenkinsHomeBuilder(directory.appending("jenkins"))
-            (builder.jobs, builder.builds) = (1, 1)
-            try builder.make()
-            // What is broken in the builder's home on purpose.
-            for path in [
-                "jobs/broken", "jobs/team", "jobs/service", "jobs/org", "plugins/ace-editor.jpi",
-                "plugins/plugin-0.hpi",
-            ] {
-                try Files.removeTree(builder.home.pushing(FilePath(path)))
-            }
-            try builder.makePlugin("git-client", version: "4.0", file: "git-client.jpi")
-            try builder.makePlugin("git", version: "5.2.1", file: "git.jpi", needs: "git-client:4.0")
+            try builder.makeSound()
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("jenkins", "--name", "acme")
             try drillEveryNight(directory)

@@ -13,22 +13,12 @@ import Testing
     }
 
     private func describe(_ fixture: BuildbotFixture, _ runner: CommandLineRunner) async throws {
-        let bin = fixture.environment.appending("bin")
-        let worker = fixture.workers[0]
         let text = """
             system: acme
             store: acme.git
             recipients: [\(try runner.recipient())]
             components:
-              ci:
-                driver: buildbot
-                master: \(fixture.master)
-                workers: [\(worker)]
-                url: \(fixture.url)
-                service:
-                  start: "\(bin)/buildbot start \(fixture.master) && \(bin)/buildbot-worker start \(worker)"
-                  stop: "\(bin)/buildbot stop \(fixture.master); \(bin)/buildbot-worker stop \(worker)"
-
+            \(fixture.component("ci"))
             """
         try Files.replace(fixture.directory.appending("understudy.yaml"), with: Array(text.utf8))
     }

@@ -25,15 +25,7 @@ struct EmptyMachineTests {
             system: acme
             store: \(directory)/acme.git
             recipients: [\(try runner.recipient())]
-            components:
-              ci:
-                driver: buildbot
-                master: \(fixture.master)
-                workers: [\(fixture.workers[0])]
-                environment: \(fixture.environment)
-                url: \(fixture.url)
-              sources: {driver: files, paths: [\(fixture.repository)]}
-
+            \(fixture.components)
             """
         try Files.replace(directory.appending("understudy.yaml"), with: Array(text.utf8))
         try await runner.succeed("snapshot")
