@@ -2,6 +2,7 @@ internal import Capture
 internal import Configuration
 internal import Git
 internal import GitStore
+internal import Restore
 internal import SnapshotModel
 
 /// A change that was made on top of the history: files of one component, edited where the history has them.
@@ -28,7 +29,7 @@ struct BranchChange {
                 archives = new.id
             } else {
                 guard old?.mode ?? .tree == .tree, new?.mode ?? .tree == .tree,
-                    reading.system.driver(of: name) != nil
+                    reading.origin.system.driver(of: name) != nil
                 else {
                     throw reading.refusal("it changes \(name), which no change can")
                 }
@@ -67,7 +68,9 @@ struct BranchChange {
         _ component: String, _ place: [String], _ old: ObjectID?, _ new: ObjectID?,
         to contents: inout ChangeContents
     ) throws {
-        guard place.count < 64 else { throw reading.refusal("its directories are too deep") }
+        guard place.count < ChangeReading.deepest else {
+            throw reading.refusal("its directories are too deep")
+        }
         for (name, old, new) in try differences(old, new) {
             let stored = place + [name]
             let path = "\(component)/\(stored.joined(separator: "/"))"
@@ -75,7 +78,9 @@ struct BranchChange {
                 try addFiles(component, stored, old?.id, new?.id, to: &contents)
                 continue
             }
-            guard ![".age", ".chunks"].contains(where: { name.hasSuffix($0) }) else {
+            let isTree = (new ?? old)?.mode == .tree
+            let own = StoredName.withoutSuffixes(Array(name.utf8), isTree: isTree, hasSealed: true)
+            guard !own.isSealed, !own.isChunked else {
                 throw reading.refusal(
                     "\(path) is sealed or in pieces in the history: give its new contents by "
                         + "'understudy change new --files'")
@@ -84,7 +89,7 @@ struct BranchChange {
                 throw reading.refusal("\(path) is not a file before and after")
             }
             guard
-                try reading.reader.entry(([component] + stored).map { Array($0.utf8) }, of: newest)?.id
+                try reading.origin.reader.entry(([component] + stored).map { Array($0.utf8) }, of: newest)?.id
                     == old?.id
             else {
                 throw reading.refusal(
@@ -95,7 +100,8 @@ struct BranchChange {
             }
             let (root, file) = try reading.split(below.joined(separator: "/"), component)
             try contents.set(
-                root: root, path: file, contents: new.map { try reading.reader.contents($0.id, .blob) })
+                root: root, path: file, contents: new.map { try reading.origin.reader.contents($0.id, .blob) }
+            )
         }
     }
 

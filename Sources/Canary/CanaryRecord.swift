@@ -1,22 +1,22 @@
-package import Capture
+internal import Capture
 internal import Cryptography
 package import Git
 package import GitStore
 package import Judge
-package import Sealing
+package import Restore
 internal import SnapshotModel
 
 /// A canary as the store keeps it: what was seen, and what it was judged to mean.
 package struct CanaryRecord: Codable, Sendable {
     /// The kind of evidence.
     package static let kind = "canaries"
+    /// What the change is called beside the report.
+    private static let change = "change"
 
     /// What was seen.
     package var evidence: Evidence
     /// What it means under the policy that was declared.
     package var verdict: Verdict
-    /// The tree that the change is kept as, 40 digits: another than the verdict's where files of it are sealed.
-    private var kept: String?
 
     /// A record.
     package init(evidence: Evidence, verdict: Verdict) {
@@ -29,16 +29,14 @@ package struct CanaryRecord: Codable, Sendable {
         in store: SnapshotStore, contents: ChangeContents, sealing: ChangeSealing?,
         pages: [String: [UInt8]], author: String, time: Int64, holding lock: WriterLock
     ) async throws {
-        var record = self
-        record.kept = try contents.write(to: Rehearsal(nil).makeLane(), sealing).description
         try await store.addEvidence(
             Self.kind, system: evidence.system,
             subject: "canary \(verdict.id): \(verdict.result.rawValue): \(evidence.change.description)",
-            report: record, about: evidence.snapshot.id,
+            report: self, about: evidence.snapshot.id,
             isProof: false, author: author, time: time, holding: lock
         ) { lane in
             try pages.map { name, page in TreeEntry(name, .file, try lane.add(.blob, page)) }
-                + [TreeEntry("change", .tree, try contents.write(to: lane, sealing))]
+                + [TreeEntry(Self.change, .tree, try contents.write(to: lane, sealing))]
         }
     }
 
@@ -49,15 +47,17 @@ package struct CanaryRecord: Codable, Sendable {
         try store.reports(kind, as: CanaryRecord.self, of: system, with: reader).map(\.report)
     }
 
-    /// The canary of an id, or of a beginning of one that no other has; `latest` is the newest.
+    /// The canary of an id, or of a beginning of one that no other has, and the commit that keeps it; `latest` is the newest.
     ///
     /// Throws a ``CanaryFailure`` when there is none, or several.
     package static func find(
         _ text: String, in store: SnapshotStore, of system: String, with reader: ObjectReader
-    ) throws -> CanaryRecord {
-        let all = try all(in: store, of: system, with: reader)
+    ) throws -> (record: CanaryRecord, commit: ObjectID) {
+        let all = try store.reports(kind, as: CanaryRecord.self, of: system, with: reader).map {
+            (record: $0.report, commit: $0.record.commit)
+        }
         if text == "latest", let newest = all.first { return newest }
-        let found = all.filter { $0.verdict.id.hasPrefix(text) }
+        let found = all.filter { $0.record.verdict.id.hasPrefix(text) }
         guard let one = found.first, found.count == 1 else {
             throw CanaryFailure(
                 .refused,
@@ -66,26 +66,23 @@ package struct CanaryRecord: Codable, Sendable {
                     : "'\(text)' is the beginning of \(found.count) canaries",
                 hint: all.isEmpty
                     ? "'understudy canary' makes one"
-                    : "the newest are \(all.prefix(3).map(\.verdict.id).joined(separator: ", "))")
+                    : "the newest are \(all.prefix(3).map(\.record.verdict.id).joined(separator: ", "))")
         }
         return one
     }
 
-    /// The change that was rehearsed, with everything that was fetched for it.
+    /// The change that was rehearsed, with everything that was fetched for it, as the commit of this canary keeps it.
     ///
-    /// Throws a ``CanaryFailure`` when what is kept is not the change that the verdict is bound to, and a
-    /// ``SealingFailure`` when no identity opens it.
-    package func contents(
-        of system: DeliverySystem, with reader: ObjectReader, identities: [Identity]?
-    ) throws -> ChangeContents {
+    /// Throws a ``CanaryFailure`` when what is kept is not the change that the verdict is bound to, and a `SealingFailure`
+    /// when no identity opens it.
+    package func contents(in commit: ObjectID, of origin: OpenedStore) throws -> ChangeContents {
         let what = "the change of the verdict \(verdict.id)"
-        guard let tree = ObjectID(hex: verdict.tree.utf8) else {
-            throw CanaryFailure(.failed, "\(what) has no tree", hint: "run a new canary")
+        let tree = try origin.store.commit(commit, with: origin.reader).tree
+        guard let kept = try origin.reader.entry(Self.change, of: tree) else {
+            throw CanaryFailure(.failed, "\(what) is not kept", hint: "run a new canary")
         }
-        let contents = try ChangeReading(
-            system: system, reader: reader, identities: identities, what: what
-        ).contents(of: kept.flatMap { ObjectID(hex: $0.utf8) } ?? tree)
-        guard try contents.tree == tree,
+        let contents = try ChangeReading(origin: origin, what: what).contents(of: kept.id)
+        guard try contents.tree.description == verdict.tree,
             contents.archives.mapValues({ hex(SHA256.digest($0)) }) == evidence.digests
         else {
             throw CanaryFailure(

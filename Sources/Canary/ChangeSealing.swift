@@ -1,9 +1,10 @@
-package import Capture
+internal import Capture
 internal import Drivers
-package import Git
+internal import Git
 package import GitStore
 internal import Judge
-package import Sealing
+package import Restore
+internal import Sealing
 internal import SnapshotModel
 
 /// What of a change is sealed where it is kept: the files of a class that is, and those that look as if they held a secret.
@@ -15,18 +16,18 @@ package struct ChangeSealing {
     ///
     /// Throws a ``SealingFailure`` when the snapshot's key can neither be opened nor is on this host.
     package init?(
-        of component: String, in stored: StoredSnapshot, _ system: DeliverySystem, store: SnapshotStore,
-        reader: ObjectReader, identities: [Identity]?
+        of component: String, in stored: StoredSnapshot, of origin: OpenedStore
     ) throws {
         guard let captured = stored.snapshot.components.first(where: { $0.name == component }),
-            let tree = stored.tree(of: component), let driver = system.driver(of: component),
-            let sealer = try store.sealer(of: captured, in: tree, identities: identities, with: reader)
+            let tree = stored.tree(of: component), let driver = origin.system.driver(of: component),
+            let sealer = try origin.store.sealer(
+                of: captured, in: tree, identities: origin.identities, with: origin.reader)
         else { return nil }
         self.sealer = sealer
         var classifications: [String: Classification] = [:]
         for place in driver.places() {
             classifications[place.name] = driver.classification(of: place.name).extended(
-                by: system.options.rules[component] ?? [])
+                by: origin.system.options.rules[component] ?? [])
         }
         self.classifications = classifications
     }

@@ -3,6 +3,7 @@ internal import Configuration
 internal import Drivers
 package import Git
 internal import Judge
+internal import Restore
 internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
@@ -90,15 +91,12 @@ extension ChangeContents {
 
 /// Reads a change out of a tree, whoever made it: nothing in it is trusted.
 struct ChangeReading {
-    let system: DeliverySystem
-    let reader: ObjectReader
-    /// What opens sealed files; nil when nobody gave anything.
-    let identities: [Identity]?
+    let origin: OpenedStore
     /// What is read, for messages: `the change fix`.
     let what: String
 
     /// Directories may be this deep.
-    private static let deepest = 64
+    static let deepest = 64
 
     /// The change whose tree is this.
     func contents(of tree: ObjectID) throws -> ChangeContents {
@@ -122,7 +120,7 @@ struct ChangeReading {
         if let files {
             try walk(files, "", 0) { path, id, isSealed in
                 let (root, path) = try split(path, component)
-                let bytes = try reader.contents(id, .blob)
+                let bytes = try origin.reader.contents(id, .blob)
                 try contents.set(root: root, path: path, contents: isSealed ? open(bytes, path) : bytes)
             }
         }
@@ -131,7 +129,7 @@ struct ChangeReading {
     }
 
     private func open(_ sealed: [UInt8], _ path: String) throws -> [UInt8] {
-        guard let identities else {
+        guard let identities = origin.identities else {
             throw SealingFailure(
                 .noKeyFits, "\(what) has sealed files, such as \(printable(path.utf8))",
                 hint: "give the recovery key: --identity FILE")
@@ -142,7 +140,8 @@ struct ChangeReading {
     /// What the tree's `change.yaml` says.
     func description(_ blob: ObjectID) throws -> ChangeFile {
         try ChangeFile.parse(
-            String(decoding: reader.contents(blob, .blob), as: UTF8.self), path: .init(ChangeFile.fileName))
+            String(decoding: origin.reader.contents(blob, .blob), as: UTF8.self),
+            path: .init(ChangeFile.fileName))
     }
 
     /// Takes over what `change.yaml` says.
@@ -165,21 +164,20 @@ struct ChangeReading {
             guard entry.mode == .file, let name = Self.text(entry.name) else {
                 throw refusal("\(ChangeContents.archives)/\(printable(entry.name)) is no file")
             }
-            try contents.add(archive: name, reader.contents(entry.id, .blob))
+            try contents.add(archive: name, origin.reader.contents(entry.id, .blob))
         }
     }
 
     /// A path, `ROOT/PATH`, as a root of a component and the path below it.
     func split(_ path: String, _ component: String) throws -> (root: String, path: String) {
-        guard let driver = system.driver(of: component), driver.shadow != nil else {
+        guard let driver = origin.system.driver(of: component), driver.shadow != nil else {
             throw refusal("it is for the component '\(component)', which cannot be rehearsed")
         }
-        let roots = driver.places().map(\.name).sorted { $0.count > $1.count }
-        guard let root = roots.first(where: { path.hasPrefix($0 + "/") }) else {
-            throw refusal(
-                "\(path) is in no root of \(component), whose roots are \(roots.joined(separator: ", "))")
+        guard let place = driver.place(of: path) else {
+            let roots = driver.places().map(\.name).joined(separator: ", ")
+            throw refusal("\(path) is in no root of \(component), whose roots are \(roots)")
         }
-        return (root, String(path.dropFirst(root.count + 1)))
+        return place
     }
 
     /// Calls `body` with every file below a tree, by its path, and with whether it is sealed.
@@ -203,7 +201,7 @@ struct ChangeReading {
 
     func entries(_ tree: ObjectID) throws -> [TreeEntry] {
         do {
-            return try reader.tree(tree)
+            return try origin.reader.tree(tree)
         } catch let error as GitError where error.code == .damaged {
             throw refusal("it holds what is neither a file nor a directory, such as a submodule (\(error))")
         }

@@ -146,8 +146,7 @@ extension CanaryRun {
             else { break }
             let done = trial.runs.filter { $0.probe == probe.name }.map(\.pair).max() ?? 0
             for pair in done + 1...done + pairs.count {
-                let isFirst = random.next() & 1 == 1
-                for arm in isFirst ? [room, baseline] : [baseline, room] {
+                for arm in inAnyOrder(baseline, room) {
                     let run = try await driver.run(probe.object, in: arm, limit: Self.probeLimit)
                     trial.runs.append(
                         ProbeRun(

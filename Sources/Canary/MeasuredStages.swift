@@ -41,8 +41,12 @@ extension CanaryRun {
 
     /// The arms in an order drawn for each pair: what drifts with time hits all alike.
     private func shuffled(_ baseline: Room, _ candidate: Room) -> [Room] {
-        let arms = random.next() & 1 == 1 ? [candidate, baseline] : [baseline, candidate]
-        return arms + (control.map { [$0] } ?? [])
+        inAnyOrder(baseline, candidate) + (control.map { [$0] } ?? [])
+    }
+
+    /// Two arms, either of which may be the first.
+    func inAnyOrder(_ baseline: Room, _ candidate: Room) -> [Room] {
+        random.next() & 1 == 1 ? [candidate, baseline] : [baseline, candidate]
     }
 
     private func record(_ probe: Probe, _ room: Room, pair: Int, look: Int, isWarmUp: Bool) async throws {

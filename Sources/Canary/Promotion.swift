@@ -132,7 +132,7 @@ package final class Promotion {
             let there = try store.changes(of: system.name).first(where: { $0.name == proposal.name })
         {
             let now = try Proposals(
-                system, store: store, reader: reader, identities: identities
+                OpenedStore(system, store: store, reader: reader, identities: identities)
             ).read(there)
             if now.tree.description != proposal.tree {
                 refusals.append(

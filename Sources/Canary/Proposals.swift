@@ -1,7 +1,7 @@
-package import Capture
+internal import Capture
 package import Git
 package import GitStore
-package import Sealing
+package import Restore
 internal import SnapshotModel
 
 /// A proposed change as the store keeps it.
@@ -24,19 +24,13 @@ package struct Proposal: Sendable {
 
 /// The changes that were proposed for a system: made here, or pushed with stock git.
 package struct Proposals {
-    private let system: DeliverySystem
-    private let store: SnapshotStore
-    private let reader: ObjectReader
-    private let identities: [Identity]?
+    private let origin: OpenedStore
+    private var system: DeliverySystem { origin.system }
+    private var store: SnapshotStore { origin.store }
 
-    /// The changes of a system; `identities` open what is sealed in them.
-    package init(
-        _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, identities: [Identity]?
-    ) {
-        self.system = system
-        self.store = store
-        self.reader = reader
-        self.identities = identities
+    /// The changes of a store's system.
+    package init(_ origin: OpenedStore) {
+        self.origin = origin
     }
 
     /// The names and commits, sorted by name.
@@ -61,16 +55,15 @@ package struct Proposals {
     ///
     /// Throws a ``CanaryFailure`` that says what is wrong with it, or a failure with the place in its `change.yaml`.
     package func read(_ reference: ChangeReference) throws -> Proposal {
-        let commit = try store.commit(reference.commit, with: reader)
+        let commit = try store.commit(reference.commit, with: origin.reader)
         let reading = ChangeReading(
-            system: system, reader: reader, identities: identities,
-            what: "the change \(printable(reference.name.utf8))")
+            origin: origin, what: "the change \(printable(reference.name.utf8))")
         let contents: ChangeContents
         if let tip = try store.reference("refs/heads/\(system.name)"), let base = try base(of: reference, tip)
         {
             contents = try BranchChange(
-                reading: reading, tree: commit.tree, base: store.commit(base, with: reader).tree,
-                newest: store.commit(tip, with: reader).tree
+                reading: reading, tree: commit.tree, base: store.commit(base, with: origin.reader).tree,
+                newest: store.commit(tip, with: origin.reader).tree
             ).contents()
         } else {
             contents = try reading.contents(of: commit.tree)
@@ -101,10 +94,11 @@ package struct Proposals {
                 .refused, "a change cannot be called '\(printable(name.utf8))'",
                 hint: "use letters, digits, '-', '_' and '.', such as grid-view-4.3.1")
         }
-        let kept = try contents.write(to: Rehearsal(nil).makeLane(), sealing)
         if let there = try all().first(where: { $0.name == name || $0.name.hasPrefix(name + "/") }) {
-            if there.name == name, try store.commit(there.commit, with: reader).tree == kept {
-                let commit = try store.commit(there.commit, with: reader)
+            let commit = try store.commit(there.commit, with: origin.reader)
+            if there.name == name,
+                try commit.tree == contents.write(to: Rehearsal(nil).makeLane(), sealing)
+            {
                 return Proposal(
                     name: name, commit: there.commit, author: commit.author, time: commit.time,
                     subject: printable(commit.subject.utf8), contents: contents, tree: try contents.tree)

@@ -63,7 +63,7 @@ package struct ItemLife: Sendable {
                     Event(
                         time: commit.time, component: component.name, name: change.name,
                         change: change, commit: id.description, who: commit.author,
-                        why: Self.subject(commit.message), deed: nil))
+                        why: commit.subject, deed: nil))
                 if change.change == .renamed, change.name == names.last, let was = change.was {
                     names.append(was)
                 }
@@ -116,10 +116,5 @@ package struct ItemLife: Sendable {
                 }
             }
         }
-    }
-
-    /// The first line of a message.
-    private static func subject(_ message: String) -> String {
-        String(message.prefix { $0 != "\n" })
     }
 }

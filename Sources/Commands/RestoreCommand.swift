@@ -225,7 +225,7 @@ struct RestoreCommand: AsyncParsableCommand {
         let reader = try store.reader()
         let stored = try store.read(reference, with: reader)
         let wanted = stored.snapshot.components.filter { component.isEmpty || component.contains($0.name) }
-        let origin = RestoreOrigin(session.system, store: store, reader: reader, identities: identities)
+        let origin = OpenedStore(session.system, store: store, reader: reader, identities: identities)
         _ = try RestorePlanner(origin).openings(of: wanted, in: stored)
     }
 
@@ -236,7 +236,7 @@ struct RestoreCommand: AsyncParsableCommand {
         session.output.progress("planning")
         let reader = try store.reader()
         let stored = try store.read(reference, with: reader)
-        let origin = RestoreOrigin(session.system, store: store, reader: reader, identities: identities)
+        let origin = OpenedStore(session.system, store: store, reader: reader, identities: identities)
         guard request.items.isEmpty else { return try await ItemPlanner(origin).plan(stored, request) }
         var plan = try await RestorePlanner(origin).plan(stored, request)
         plan.warnings += arrival?.notes ?? []

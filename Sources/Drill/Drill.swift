@@ -99,7 +99,7 @@ package final class Drill {
         try await check(captured.name, "restore") {
             progress("restoring \(captured.name)")
             let made = try await Materialisation(
-                RestoreOrigin(system, store: store, reader: reader, identities: identities)
+                OpenedStore(system, store: store, reader: reader, identities: identities)
             )
             .write(
                 captured.name, of: stored, to: workspace.directory.appending("drill"), verifies: true,

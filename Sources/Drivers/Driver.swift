@@ -90,6 +90,12 @@ package protocol Driver: Sendable {
 }
 
 extension Driver {
+    /// The root and the path below it that `ROOT/PATH` names, nil when it is in no root; of roots in roots it is the inner one.
+    package func place(of path: String) -> (root: String, path: String)? {
+        let roots = places().map(\.name).sorted { $0.count > $1.count }
+        return roots.first { path.hasPrefix($0 + "/") }.map { ($0, String(path.dropFirst($0.count + 1))) }
+    }
+
     /// Nothing that needs freezing.
     package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen { Frozen() }
     /// No version.

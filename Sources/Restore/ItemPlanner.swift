@@ -9,10 +9,10 @@ internal import SystemPackage
 
 /// Finds single items in a snapshot, and says what restoring them into the live system would do; touches nothing.
 package struct ItemPlanner {
-    private let origin: RestoreOrigin
+    private let origin: OpenedStore
 
     /// A planner of items that come from `origin`.
-    package init(_ origin: RestoreOrigin) {
+    package init(_ origin: OpenedStore) {
         self.origin = origin
     }
 

@@ -12,10 +12,10 @@ package import SystemPackage
 ///
 /// Only reads the store and touches nothing of production.
 package struct Materialisation: Sendable {
-    private let origin: RestoreOrigin
+    private let origin: OpenedStore
 
     /// A materialisation of what is in `origin`.
-    package init(_ origin: RestoreOrigin) {
+    package init(_ origin: OpenedStore) {
         self.origin = origin
     }
 

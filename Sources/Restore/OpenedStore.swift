@@ -3,8 +3,9 @@ package import Git
 package import GitStore
 package import Sealing
 
-/// What a restore comes from: a store as a reader has it, the system that its snapshots are of, and what opens them.
-package struct RestoreOrigin: Sendable {
+/// A store as a reader has it, with the system that its snapshots are of and what opens them: where restores, shadows and
+/// proposed changes come from.
+package struct OpenedStore: Sendable {
     /// The system as it is described now.
     package var system: DeliverySystem
     /// The store.
@@ -14,7 +15,7 @@ package struct RestoreOrigin: Sendable {
     /// What opens what is sealed; nil when nobody gave anything.
     package var identities: [Identity]?
 
-    /// An origin.
+    /// A store that is open.
     package init(
         _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, identities: [Identity]?
     ) {

@@ -9,10 +9,10 @@ internal import SystemPackage
 
 /// Looks at a snapshot and at what is there now, and says what a restore would do; touches nothing.
 package struct RestorePlanner: Sendable {
-    private let origin: RestoreOrigin
+    private let origin: OpenedStore
 
     /// A planner of restores from `origin`.
-    package init(_ origin: RestoreOrigin) {
+    package init(_ origin: OpenedStore) {
         self.origin = origin
     }
 

@@ -49,8 +49,8 @@ package struct Shadows {
         }
 
         /// The snapshot's store, and what opens it.
-        var origin: RestoreOrigin {
-            RestoreOrigin(system, store: store, reader: reader, identities: identities)
+        var origin: OpenedStore {
+            OpenedStore(system, store: store, reader: reader, identities: identities)
         }
 
         /// The classes of the paths below each root of a component, with the policy's own.

@@ -98,7 +98,7 @@ private struct DumpDriver: Driver {
                 components: [], destination: directory.appending("out"), starts: false, resumesWork: false,
                 allowsPartial: false, author: "t <t@t>")
             let plan = try await RestorePlanner(
-                RestoreOrigin(system, store: store, reader: reader, identities: [identity])
+                OpenedStore(system, store: store, reader: reader, identities: [identity])
             )
             .plan(stored, request)
             _ = try await RestoreEngine(

@@ -55,7 +55,7 @@ struct CanaryRejudge: AsyncParsableCommand {
         let session = try Session(options)
         let policy = try canaryPolicy(policy, session)
         let store = try session.store()
-        let record = try CanaryRecord.find(
+        let (record, _) = try CanaryRecord.find(
             id, in: store, of: session.system.name, with: store.reader())
         let verdict = judge(record.evidence, under: policy)
         let changes = Self.changes(from: record.verdict, to: verdict)

@@ -7,6 +7,7 @@ internal import FileTree
 internal import Git
 internal import GitStore
 internal import Judge
+internal import Restore
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -89,8 +90,8 @@ struct CanaryRunCommand: AsyncParsableCommand {
         let identities = try identity.read()
         let reference = try store.snapshot(snapshot, of: session.system.name)
         let stored = try store.read(reference, with: reader)
-        let proposals = Proposals(
-            session.system, store: store, reader: reader, identities: identities)
+        let origin = OpenedStore(session.system, store: store, reader: reader, identities: identities)
+        let proposals = Proposals(origin)
         let proposed = try proposal.map { try proposals.read(proposals.find($0)) }
         let contents =
             try proposed.map { try change.complete($0.contents, session, store, reader, identities) }
@@ -112,9 +113,8 @@ struct CanaryRunCommand: AsyncParsableCommand {
         let lock = try store.lock(purpose: "canary")
         try await CanaryRecord(evidence: evidence, verdict: verdict).save(
             in: store, contents: run.contents,
-            sealing: .init(
-                of: contents.change.component, in: stored, session.system, store: store, reader: reader,
-                identities: identities), pages: try reports.pages, author: session.author,
+            sealing: .init(of: contents.change.component, in: stored, of: origin), pages: try reports.pages,
+            author: session.author,
             time: Clock.now.seconds, holding: lock)
         if let report { try reports.write(to: FilePath(report)) }
         try session.output.result(reports.document) { reports.text }

@@ -32,7 +32,7 @@ struct CanaryShow: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(options)
         let store = try session.store()
-        let record = try CanaryRecord.find(
+        let (record, _) = try CanaryRecord.find(
             id, in: store, of: session.system.name, with: store.reader())
         let reports = CanaryReports(record.evidence, record.verdict)
         if let report { try reports.write(to: FilePath(report)) }

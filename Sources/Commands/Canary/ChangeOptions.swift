@@ -240,16 +240,17 @@ struct ChangeOptions: ParsableArguments {
     private func split(
         _ path: String, _ driver: any Driver, _ component: String
     ) throws -> (root: String, path: String) {
-        let roots = driver.places().map(\.name).sorted { $0.count > $1.count }
         let inStore = "\(component)/files/"
-        let own = path.hasPrefix(inStore) ? String(path.dropFirst(inStore.count)) : path
-        guard let root = roots.first(where: { own.hasPrefix($0 + "/") }) else {
+        guard
+            let place = driver.place(
+                of: path.hasPrefix(inStore) ? String(path.dropFirst(inStore.count)) : path)
+        else {
+            let roots = driver.places().map(\.name).joined(separator: ", ")
             throw CommandFailure(
                 .usage, "\(path) is in no root of the component",
-                hint: "files are named ROOT/PATH, and the roots are \(roots.joined(separator: ", "))",
-                path: path)
+                hint: "files are named ROOT/PATH, and the roots are \(roots)", path: path)
         }
-        return (root, String(own.dropFirst(root.count + 1)))
+        return place
     }
 
     private func addFiles(_ driver: any Driver, to contents: inout ChangeContents) throws {
@@ -290,10 +291,7 @@ struct ChangeOptions: ParsableArguments {
         _ shadow: any ShadowDriver, _ session: Session, _ store: SnapshotStore, _ reader: ObjectReader,
         _ source: (StoredSnapshot) -> (any FileSource)?, to contents: inout ChangeContents
     ) throws {
-        let brought = try contents.archives.filter { $0.key != shadow.indexFile }.map {
-            try shadow.package(ofArchive: $0.key, $0.value)
-        }
-        var missing = contents.change.packages.filter { $0.version != nil && !brought.contains($0) }
+        var missing = try contents.missingArchives(session.system)
         for reference in try store.snapshots(of: session.system.name).reversed() where !missing.isEmpty {
             guard let source = source(try store.read(reference, with: reader)) else { continue }
             for package in missing {

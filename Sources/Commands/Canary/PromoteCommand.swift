@@ -5,6 +5,7 @@ internal import Configuration
 internal import FileTree
 internal import GitStore
 internal import Judge
+internal import Restore
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -62,8 +63,10 @@ struct PromoteCommand: AsyncParsableCommand {
         let lock = dryRun ? nil : try store.lock(purpose: "promote")
         if lock != nil { try await session.recover(store) }
         let reader = try store.reader()
-        let record = try CanaryRecord.find(verdict, in: store, of: session.system.name, with: reader)
-        let contents = try record.contents(of: session.system, with: reader, identities: identities)
+        let (record, commit) = try CanaryRecord.find(
+            verdict, in: store, of: session.system.name, with: reader)
+        let contents = try record.contents(
+            in: commit, of: OpenedStore(session.system, store: store, reader: reader, identities: identities))
         let promotion = try Promotion(
             session.system, store: store, reader: reader, identities: identities,
             request: .init(

@@ -3,6 +3,7 @@ internal import Canary
 internal import Capture
 internal import Git
 internal import GitStore
+internal import Restore
 internal import SnapshotModel
 
 struct ChangeDrop: AsyncParsableCommand {
@@ -38,7 +39,7 @@ struct ChangeDrop: AsyncParsableCommand {
         let store = try session.store()
         let lock = try store.lock(purpose: "change")
         let proposals = Proposals(
-            session.system, store: store, reader: try store.reader(), identities: nil)
+            OpenedStore(session.system, store: store, reader: try store.reader(), identities: nil))
         let found = try names.map { try proposals.find($0) }
         for change in found { try store.dropChange(change, system: session.system.name, holding: lock) }
         let rows = found.map { Row(name: $0.name, commit: $0.commit.description) }

@@ -5,6 +5,7 @@ internal import Drivers
 internal import FileTree
 internal import GitStore
 internal import Judge
+internal import Restore
 internal import Shadow
 internal import SystemPackage
 
@@ -84,13 +85,10 @@ struct ChangeNew: AsyncParsableCommand {
                 .refused, "nothing is changed", hint: "name files that exist below the directory of --files")
         }
         let lock = try store.lock(purpose: "change")
-        let proposal = try Proposals(
-            session.system, store: store, reader: reader, identities: identities
-        ).add(
-            name, contents,
-            sealing: .init(
-                of: component, in: stored, session.system, store: store, reader: reader,
-                identities: identities), message: message ?? contents.summary, author: session.author,
+        let origin = OpenedStore(session.system, store: store, reader: reader, identities: identities)
+        let proposal = try Proposals(origin).add(
+            name, contents, sealing: .init(of: component, in: stored, of: origin),
+            message: message ?? contents.summary, author: session.author,
             time: Clock.now.seconds, holding: lock)
         let page = try ChangePage(proposal, stored, session, store, try store.reader(), identities)
         try session.output.result(page.document) { page.text }

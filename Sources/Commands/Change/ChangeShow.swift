@@ -3,6 +3,7 @@ internal import Canary
 internal import Capture
 internal import Git
 internal import GitStore
+internal import Restore
 internal import SnapshotModel
 
 struct ChangeShow: AsyncParsableCommand {
@@ -41,7 +42,7 @@ struct ChangeShow: AsyncParsableCommand {
         let reader = try store.reader()
         let identities = try identity.read()
         let proposals = Proposals(
-            session.system, store: store, reader: reader, identities: identities)
+            OpenedStore(session.system, store: store, reader: reader, identities: identities))
         let proposal = try proposals.read(proposals.find(name))
         let stored = try store.read(try store.snapshot(snapshot, of: session.system.name), with: reader)
         let page = try ChangePage(proposal, stored, session, store, reader, identities)
