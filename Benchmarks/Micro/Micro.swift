@@ -36,6 +36,11 @@ import SystemPackage
             return hash.finish()
         }
         measure("SHA-256", of: "64 MiB", bytes: bytes.count) { SHA256.digest(bytes) }
+        measure("SHA-1 and SHA-256 in one pass", of: "64 MiB", bytes: bytes.count) {
+            var (sha1, sha256) = (SHA1(), SHA256())
+            unsafe bytes.withUnsafeBytes { unsafe update(&sha1, &sha256, $0) }
+            return sha1.finish() + sha256.finish()
+        }
     }
 
     private static func objects(_ directory: FilePath) throws {
