@@ -109,16 +109,15 @@ import Testing
             // On a thread of its own: the copy waits on one of the few that tests share, and another test may keep the others.
             try await withCheckedThrowingContinuation { (held: CheckedContinuation<Void, any Error>) in
                 Thread.detachNewThread {
-                    let holder: Database
                     do {
-                        holder = try Database(source, .writing)
+                        let holder = try Database(source, .writing)
                         try holder.execute("BEGIN EXCLUSIVE")
+                        held.resume()
+                        Thread.sleep(forTimeInterval: 0.3)
+                        do { try holder.execute("COMMIT") } catch { Issue.record(error) }
                     } catch {
-                        return held.resume(throwing: error)
+                        held.resume(throwing: error)
                     }
-                    held.resume()
-                    Thread.sleep(forTimeInterval: 0.3)
-                    do { try holder.execute("COMMIT") } catch { Issue.record(error) }
                 }
             }
             try HotCopy.make(of: source, at: directory.appending("copy"), expecting: "things")
