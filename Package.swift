@@ -34,6 +34,7 @@ let package = Package(
         .systemLibrary(name: "Clibdeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "Clibexpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
         .systemLibrary(name: "Clibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
+        .systemLibrary(name: "Clibisal", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
         .systemLibrary(name: "Csqlite3", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // MARK: Leaves: one subject each, nothing of ours above them
@@ -73,10 +74,12 @@ let package = Package(
         .testTarget(name: "ReportsTests", dependencies: ["Judge", "Reports", "SnapshotModel", "XML"]),
 
         // MARK: The store
-        // Objects, packs and references: the only importer of Clibgit2 and Clibdeflate.
+        // Objects, packs and references: the only importer of Clibgit2, Clibdeflate and Clibisal.
         .target(
             name: "Git",
-            dependencies: ["Clibdeflate", "Clibgit2", "Cryptography", "FileTree", "Workers", systemPackage]),
+            dependencies: [
+                "Clibdeflate", "Clibgit2", "Clibisal", "Cryptography", "FileTree", "Workers", systemPackage,
+            ]),
         .testTarget(
             name: "GitTests", dependencies: ["FileTree", "Git", "Programs", "TestSupport", systemPackage]),
         // Snapshots and history in a bare repository.

@@ -82,8 +82,7 @@ internal import Workers
             cuts = chunker
             let ranges = unsafe chunker.cuts(filled, isEnd: isEnd)
             let end = ranges.last?.upperBound ?? 0
-            let ids = try unsafe add(
-                filled, ranges, hashing: UnsafeRawBufferPointer(rebasing: filled[kept...]), sealer, &written)
+            let ids = try unsafe add(filled, ranges, sealer, &written)
             if keepsContents {
                 for (id, range) in zip(ids, ranges) {
                     self.kept[id] = unsafe Array(UnsafeRawBufferPointer(rebasing: filled[range]))
@@ -101,38 +100,61 @@ internal import Workers
         return written
     }
 
-    /// Adds the chunks at `ranges`, sealed when there is a sealer, and `new` to the digest, from all threads.
+    /// A piece of the work on a window, for one thread.
+    private enum Step {
+        /// Adds all chunks to the digest.
+        case digest
+        /// Seals a chunk, names what that gives and adds it to the sink.
+        case seal(Int, Sealer)
+        /// Names a chunk and adds it to the digest, in one pass; the chunks take turns.
+        case name(Int)
+        /// Adds a chunk that has a name to the sink.
+        case store(Int)
+    }
+
+    /// Adds the chunks at `ranges` to the sink, sealed when there is a sealer, and to the digest, from all threads.
     @unsafe private func add(
-        _ bytes: UnsafeRawBufferPointer, _ ranges: [Range<Int>], hashing new: UnsafeRawBufferPointer,
-        _ sealer: Sealer?, _ written: inout Written
+        _ bytes: UnsafeRawBufferPointer, _ ranges: [Range<Int>], _ sealer: Sealer?,
+        _ written: inout Written
     ) throws -> [ObjectID] {
+        guard let last = ranges.last else { return [] }
         let slots = sealer.map { self.slots(ranges, $0) } ?? []
         let digest = Mutex(written.digest)
         let results = Mutex([(id: ObjectID, size: Int)](repeating: (.none, 0), count: ranges.count))
-        // The digest is one long piece of work, so it is the first to be taken.
-        let next = Atomic<Int>(-1)
-        nonisolated(unsafe) let (bytes, new, lanes, sealed) = unsafe (bytes, new, lanes, sealed)
+        let work = WorkStack<Step>(threads: lanes.count)
+        // The last is the first to be taken: the digest is one long piece of work.
+        work.push(sealer.map { sealer in ranges.indices.map { .seal($0, sealer) } + [.digest] } ?? [.name(0)])
+        nonisolated(unsafe) let (bytes, lanes, sealed) = unsafe (bytes, lanes, sealed)
+        let chunk = { @Sendable (index: Int) in
+            unsafe UnsafeRawBufferPointer(rebasing: bytes[ranges[index]])
+        }
         do {
-            try unsafe onThreads(lanes.count) { thread in
-                while true {
-                    let index = next.add(1, ordering: .relaxed).oldValue
-                    guard index < ranges.count else { return }
-                    guard index >= 0 else {
-                        digest.withLock { unsafe $0.update(new) }
-                        continue
-                    }
-                    var chunk = unsafe UnsafeRawBufferPointer(rebasing: bytes[ranges[index]])
-                    if let sealer {
+            try work.run(
+                start: { unsafe lanes[$0] },
+                body: { step, lane in
+                    switch step {
+                    case .digest:
+                        digest.withLock {
+                            unsafe $0.update(UnsafeRawBufferPointer(rebasing: bytes[..<last.upperBound]))
+                        }
+                    case .seal(let index, let sealer):
                         var hash = SHA256()
-                        unsafe hash.update(chunk)
+                        unsafe hash.update(chunk(index))
                         let slot = unsafe UnsafeMutableRawBufferPointer(rebasing: sealed[slots[index]])
-                        let size = try unsafe sealer.seal(chunk, digest: hash.finish(), into: slot)
-                        unsafe chunk = UnsafeRawBufferPointer(rebasing: slot[..<size])
+                        let size = try unsafe sealer.seal(chunk(index), digest: hash.finish(), into: slot)
+                        let id = try unsafe lane.add(
+                            .blob, UnsafeRawBufferPointer(rebasing: slot[..<size]), stores: true)
+                        results.withLock { $0[index] = (id, size) }
+                    case .name(let index):
+                        let id = digest.withLock { unsafe ObjectID.ofBlob(chunk(index), addingTo: &$0) }
+                        results.withLock { $0[index] = (id, ranges[index].count) }
+                        work.push([.store(index)] + (index + 1 < ranges.count ? [.name(index + 1)] : []))
+                    case .store(let index):
+                        let id = results.withLock { $0[index].id }
+                        try unsafe lane.add(id, .blob, chunk(index), stores: false)
                     }
-                    let id = try unsafe lanes[thread].add(.blob, chunk, stores: sealer != nil)
-                    results.withLock { $0[index] = (id, chunk.count) }
-                }
-            }
+                },
+                end: { _ in })
         } catch {
             throw SinkFailure(cause: error)
         }

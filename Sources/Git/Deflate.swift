@@ -1,42 +1,49 @@
 internal import Clibdeflate
+internal import Clibisal
 
 /// Makes zlib streams; one for each thread.
+///
+/// ISA-L compresses what a CI home holds in two fifths of libdeflate's time to 1 % more bytes (docs/benchmarks.md); storing
+/// and reading are libdeflate's.
 @safe final class Compressor {
-    private let fast: OpaquePointer
+    private let fast: UnsafeMutableRawPointer
     private let stored: OpaquePointer
 
     /// Compressing fewer bytes costs more than all else that is done for them, and saves less than a hundred.
     private static let smallest = 400
 
     init() {
-        // Level 1 compresses texts of a CI home to a quarter at 300 MB/s a core (docs/benchmarks.md); level 0 stores.
-        guard let fast = unsafe libdeflate_alloc_compressor(1),
+        guard let fast = unsafe clibisal_allocate_compressor(),
             let stored = unsafe libdeflate_alloc_compressor(0)
         else {
-            preconditionFailure("libdeflate could not allocate a compressor: out of memory")
+            preconditionFailure("no compressor could be allocated: out of memory")
         }
         unsafe self.fast = fast
         unsafe self.stored = stored
     }
 
     deinit {
-        unsafe libdeflate_free_compressor(fast)
+        unsafe clibisal_free_compressor(fast)
         unsafe libdeflate_free_compressor(stored)
     }
 
     /// The most bytes that `count` bytes can become.
     func bound(_ count: Int) -> Int {
-        unsafe max(libdeflate_zlib_compress_bound(fast, count), libdeflate_zlib_compress_bound(stored, count))
+        unsafe libdeflate_zlib_compress_bound(stored, count)
     }
 
     /// Writes a zlib stream of `input` to `output`, which has room for ``bound(_:)``, and returns its length.
     @unsafe func compress(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, stores: Bool
     ) -> Int {
-        let isSmall = input.count < Self.smallest
-        let compressor = unsafe stores || isSmall || !isWorthwhile(input) ? stored : fast
+        if !stores, input.count >= Self.smallest, unsafe isWorthwhile(input) {
+            let count = unsafe clibisal_zlib_compress(
+                fast, input.baseAddress, input.count, output.baseAddress, output.count)
+            // Nothing: it would be longer than when it is stored.
+            if count > 0 { return count }
+        }
         let count = unsafe libdeflate_zlib_compress(
-            compressor, input.baseAddress, input.count, output.baseAddress, output.count)
+            stored, input.baseAddress, input.count, output.baseAddress, output.count)
         precondition(count > 0, "the output has room for the bound")
         return count
     }
@@ -47,9 +54,9 @@ internal import Clibdeflate
         guard input.count > 4 * sampleSize else { return true }
         return unsafe withUnsafeTemporaryAllocation(byteCount: bound(sampleSize), alignment: 16) { output in
             let middle = (input.count - sampleSize) / 2
-            let count = unsafe libdeflate_zlib_compress(
+            let count = unsafe clibisal_zlib_compress(
                 fast, input.baseAddress?.advanced(by: middle), sampleSize, output.baseAddress, output.count)
-            return count < sampleSize * 15 / 16
+            return count > 0 && count < sampleSize * 15 / 16
         }
     }
 }

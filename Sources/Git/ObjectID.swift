@@ -1,4 +1,4 @@
-internal import Cryptography
+package import Cryptography
 
 /// The name of a git object: 20 bytes, hexadecimal only at the edges.
 ///
@@ -111,10 +111,17 @@ extension ObjectID {
     @unsafe package static func ofBlob(
         _ contents: UnsafeRawBufferPointer
     ) -> (id: ObjectID, digest: [UInt8]) {
-        var hash = ObjectHash(.blob, count: contents.count)
         var digest = SHA256()
+        return (unsafe ofBlob(contents, addingTo: &digest), digest.finish())
+    }
+
+    /// The id of a blob with these contents, which are added to `digest` in the same pass.
+    @unsafe package static func ofBlob(
+        _ contents: UnsafeRawBufferPointer, addingTo digest: inout SHA256
+    ) -> ObjectID {
+        var hash = ObjectHash(.blob, count: contents.count)
         unsafe hash.update(contents, and: &digest)
-        return (hash.finish(), digest.finish())
+        return hash.finish()
     }
 }
 

@@ -21,14 +21,19 @@ import Testing
         return path
     }
 
-    /// Contents of many kinds: empty, small, repeating, incompressible, larger than a lane's buffer.
+    /// Contents of many kinds: empty, small, repeating, incompressible, larger than a lane's buffer; of the lengths at which
+    /// compressing begins, and at which it is tried on a sample and a stored block ends, both noise and text.
     private static let samples: [[UInt8]] = {
         var random = SystemRandomNumberGenerator()
+        let limits = [399, 400, 401, 65_535, 65_536, 65_537]
         return [
             [], [0], Array("hello\n".utf8), [UInt8](repeating: 7, count: 100_000),
             (0..<200_000).map { _ in UInt8.random(in: 0...255, using: &random) },
             [UInt8](repeating: 1, count: 9_000_000),
-        ]
+        ] + limits.map { count in (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) } }
+            + limits.map { count in
+                Array((0..<count).map { "\($0): step finished\n" }.joined().utf8.prefix(count))
+            }
     }()
 
     @Test func stockGitReadsWhatSeveralLanesWrote() async throws {
@@ -44,8 +49,10 @@ import Testing
             let tree = try lanes[0].add(.tree, Tree.contents(entries))
             for lane in lanes { try lane.flush() }
             #expect(try pack.finish() == Self.samples.count + 1)
+            let reader = try ObjectReader(repository)
             for (id, sample) in zip(ids, Self.samples) {
                 #expect(try await git(repository, "cat-file", "-s", id.description) == "\(sample.count)\n")
+                #expect(try reader.contents(id, .blob) == sample)
             }
             let listed = try await git(repository, "ls-tree", tree.description)
             #expect(listed.split(separator: "\n").count == Self.samples.count)
