@@ -4,16 +4,22 @@ internal import SystemPackage
 
 /// Pack indexes, version 2, as they are written.
 enum PackIndexWriter {
-    /// The records in the order of their ids: dealt into 256 heaps by the first byte, each heap sorted.
+    /// The records in the order of their ids: dealt into one array by the first byte, and sorted there from byte to byte.
     static func sorted(_ records: [PackFile.Record]) -> [PackFile.Record] {
-        var heaps = [[PackFile.Record]](repeating: [], count: 256)
+        guard let any = records.first else { return [] }
+        var sorted = [PackFile.Record](repeating: any, count: records.count)
+        var ends = [Int](repeating: 0, count: 256)
+        for record in records { ends[Int(record.id.firstByte)] += 1 }
+        for first in 1..<256 { ends[first] += ends[first - 1] }
+        var next = [0] + ends.dropLast()
         for record in records {
-            heaps[Int(record.id.firstByte)].append(record)
+            sorted[next[Int(record.id.firstByte)]] = record
+            next[Int(record.id.firstByte)] += 1
         }
-        for index in heaps.indices {
-            heaps[index].sort { $0.id < $1.id }
+        for first in 0..<256 {
+            sorted[(first == 0 ? 0 : ends[first - 1])..<ends[first]].sort { $0.id < $1.id }
         }
-        return Array(heaps.joined())
+        return sorted
     }
 
     /// The bytes of an index of `records`, which are sorted by id.
@@ -40,7 +46,8 @@ enum PackIndexWriter {
         bytes.append(contentsOf: packChecksum)
         var hash = SHA1()
         hash.update(bytes)
-        return bytes + hash.finish()
+        bytes.append(contentsOf: hash.finish())
+        return bytes
     }
 }
 
