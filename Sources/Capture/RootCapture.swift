@@ -371,9 +371,9 @@ struct CapturedTree {
             walker.reader.keepsContents = keeps.contains(entryClass)
             if !walker.reader.keepsContents, let file = written?.find(status) {
                 var record = EntryRecord(status, .file, entryClass)
-                record.id = file.record.id
-                record.digest = file.record.digest
-                record.flags = file.record.flags
+                record.id = file.id
+                record.digest = file.digest
+                record.flags = file.flags
                 extra.attributes = file.attributes
                 extra.sealedDigest = file.sealedDigest
                 return (record, extra)
