@@ -41,7 +41,7 @@ package struct CaptureResult: Sendable {
     /// Its part of history, nil when there is none.
     package var history: ObjectID?
     /// Manifest parts and locks that are not in the repository yet.
-    package var newTexts: [ObjectID: [UInt8]]
+    package var newTexts: NewTexts
     /// The stat caches on their way to the disk: to be waited for before the snapshot is acknowledged.
     package var caches: [Background] = []
     /// Files that are sealed although their class is none that is: by root and path.
@@ -107,19 +107,20 @@ package struct ComponentCapture: Sendable {
             roots: roots.map { .init(name: $0.name, path: $0.path, kind: $0.kind) })
         captured.unreadable = frozen.unreadable
         captured.notes = frozen.notes
-        return try await write(roots, repositories, frozen, &captured, previous)
+        return try await write(
+            roots, repositories, frozen, &captured, previous, scratch.path)
     }
 
     private func write(
         _ roots: [Root], _ repositories: [SourceRepository], _ frozen: Frozen,
-        _ captured: inout CapturedComponent, _ previous: [String: [UInt8]]
+        _ captured: inout CapturedComponent, _ previous: [String: [UInt8]], _ scratch: FilePath
     ) async throws -> CaptureResult {
         let reader = FileReader(sink, sealer: sealer)
         let lane = reader.lane
         var tree = NestedTree()
         var history = NestedTree()
         var archives: [String: [Entry]] = [:]
-        var texts: [ObjectID: [UInt8]] = [:]
+        let texts = NewTexts(of: sink, in: scratch)
         var caches: [Background] = []
         var leaks: [String] = []
         var found: [CapturedComponent.Problem] = []
@@ -129,7 +130,7 @@ package struct ComponentCapture: Sendable {
             let manifest: ManifestWriter.Written
             switch root.kind {
             case .directory, .rebuilt:
-                let walked = try walk(root, repositories, frozen, &captured, &caches)
+                let walked = try walk(root, repositories, frozen, texts, scratch, &captured, &caches)
                 trees[root.name] = walked.root.record.tree
                 kept.merge(walked.kept) { first, _ in first }
                 manifest = walked.manifest
@@ -139,14 +140,13 @@ package struct ComponentCapture: Sendable {
                     history.insert("files/\(root.name)", .tree, record.historyTree)
                 }
             case .file:
-                let (written, entry) = try captureFile(root, reader, &captured)
+                let (written, entry) = try captureFile(root, reader, texts, &captured)
                 manifest = written
                 tree.insert(
                     ["files".utf8.map { $0 }] + names(root.name) + [entry.name], entry.mode, entry.id)
             }
             archives[root.name] = manifest.archives
             leaks += manifest.leaks.map { "\(root.name)/\($0)" }
-            texts.merge(manifest.newParts) { first, _ in first }
             for (entryClass, amount) in manifest.classes {
                 captured.classes[entryClass.rawValue, default: .init()].entries += amount.entries
                 captured.classes[entryClass.rawValue, default: .init()].bytes += amount.bytes
@@ -191,7 +191,7 @@ package struct ComponentCapture: Sendable {
                 hasSealed: sealer != nil),
             &captured, previous,
             lane)
-        texts.merge(sources.newTexts) { first, _ in first }
+        for (id, text) in sources.newTexts { try texts.add(id, text) }
         for listing in sources.listings {
             tree.insert(listing.name, .file, listing.id)
             history.insert(listing.name, .file, listing.id)
@@ -204,7 +204,7 @@ package struct ComponentCapture: Sendable {
         let driverLocks = try driver.locks(archives: archives, previous: previous)
         for lock in frozen.locks + sourcesLock + databaseLock + driverLocks {
             let id = try lane.add(.blob, lock.contents)
-            texts[id] = lock.contents
+            try texts.add(id, lock.contents)
             tree.insert(lock.name, .file, id)
             history.insert(lock.name, .file, id)
             captured.locks[lock.name] = hex(SHA256.digest(lock.contents))
@@ -274,8 +274,8 @@ package struct ComponentCapture: Sendable {
 
     /// Walks a directory until nothing moves any more, three times at most.
     private func walk(
-        _ root: Root, _ repositories: [SourceRepository], _ frozen: Frozen,
-        _ captured: inout CapturedComponent, _ caches: inout [Background]
+        _ root: Root, _ repositories: [SourceRepository], _ frozen: Frozen, _ texts: NewTexts,
+        _ scratch: FilePath, _ captured: inout CapturedComponent, _ caches: inout [Background]
     ) throws -> CapturedTree {
         let cacheFile = local.appending("cache").appending(
             "\(component.name)-\(hex(SHA256.digest(Array(root.name.utf8)).prefix(6))).stat")
@@ -293,7 +293,7 @@ package struct ComponentCapture: Sendable {
         while true {
             var walked = try RootCapture(
                 FilePath(root.path), classification: classification, cache: cache, sink: sink,
-                replacements: replacements, leavingOut: options.leftOut,
+                newTexts: texts, replacements: replacements, leavingOut: options.leftOut,
                 keeping: directories.isEmpty ? [] : [.state],
                 written: written["\(component.name)/\(root.name)"], sealer: sealer,
                 allowedInClear: allowed
@@ -303,11 +303,10 @@ package struct ComponentCapture: Sendable {
             leaks += walked.leaks.filter { !leaks.contains($0) }
             if walked.moving.isEmpty || pass == Self.passes {
                 if walked.hasNews, sink.isWritten {
-                    let root = walked.root
+                    let (root, last) = (walked.root, cache)
                     caches.append(
                         Background {
-                            let bytes = StatCache.encoded(root, fingerprint: fingerprint)
-                            try Files.replaceWithoutSync(cacheFile, with: bytes)
+                            try StatCache.write(root, over: last, to: cacheFile, fingerprint: fingerprint)
                         })
                 }
                 record(walked, root, pass, &captured)
@@ -319,8 +318,10 @@ package struct ComponentCapture: Sendable {
                 walked.kept = kept
                 return walked
             }
-            let bytes = StatCache.encoded(walked.root, fingerprint: fingerprint)
-            cache = StatCache(bytes: bytes, fingerprint: fingerprint)
+            // What this pass read is known to the next, also where nothing is written.
+            let known = scratch.appending("known")
+            try StatCache.write(walked.root, over: cache, to: known, fingerprint: fingerprint)
+            cache = try StatCache(known, fingerprint: fingerprint)
             pass += 1
         }
     }
@@ -388,7 +389,7 @@ package struct ComponentCapture: Sendable {
 
     /// Captures a root that is one file; its manifest is one part with the file under its own name.
     private func captureFile(
-        _ root: Root, _ reader: FileReader, _ captured: inout CapturedComponent
+        _ root: Root, _ reader: FileReader, _ texts: NewTexts, _ captured: inout CapturedComponent
     ) throws -> (ManifestWriter.Written, TreeEntry) {
         let path = FilePath(root.path)
         let entryClass = driver.classification(of: root.name).defaultClass
@@ -402,7 +403,8 @@ package struct ComponentCapture: Sendable {
         var extra = EntryExtra()
         extra.sealedDigest = result.contents.sealedDigest
         extra.attributes = result.attributes
-        let written = try ManifestWriter(sink, isKnown: false).write(record, extra, name: name, reader.lane)
+        let written = try ManifestWriter(sink, cache: StatCache(), newTexts: texts).write(
+            record, extra, name: name, reader.lane)
         return (written, treeEntry(record, name))
     }
 }

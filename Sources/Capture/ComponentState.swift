@@ -14,7 +14,7 @@ package struct ComponentState: Sendable {
     package let tree: ObjectID
     private let reader: ObjectReader
     private let sink: (any ObjectSink)?
-    private let newTexts: [ObjectID: [UInt8]]
+    private let newTexts: NewTexts?
     private let identities: [Identity]?
 
     /// A component as a snapshot holds it; its sealed files can be read with identities alone.
@@ -26,7 +26,7 @@ package struct ComponentState: Sendable {
         self.tree = tree
         self.reader = reader
         sink = nil
-        newTexts = [:]
+        newTexts = nil
     }
 
     /// A component that was just captured into `sink`; its files are read where they stand.
@@ -50,7 +50,7 @@ package struct ComponentState: Sendable {
 
     /// A small file that is never changed in place: a manifest part or a lock.
     func text(_ id: ObjectID) throws -> [UInt8] {
-        if let text = newTexts[id] { return text }
+        if let text = try newTexts?.text(id) { return text }
         return try reader.contents(id, .blob)
     }
 

@@ -3,6 +3,27 @@ internal import Git
 internal import SnapshotModel
 internal import Synchronization
 
+/// A directory of a walked tree.
+enum WalkedDirectory: Sendable {
+    /// One that is looked at, or in which something is not what the cache holds.
+    case node(DirectoryNode)
+    /// One that is, with all below, what the cache holds at this place: all that is kept of most directories.
+    case known(Int)
+
+    /// The directory in it that one of its entries stands for, `position` directories after the first.
+    func child(_ position: Int, _ record: EntryRecord) -> WalkedDirectory {
+        switch self {
+        case .node(let node): node.children[position]
+        case .known: .known(Int(record.directory))
+        }
+    }
+
+    /// The node, nil when there is none any more.
+    var node: DirectoryNode? {
+        if case .node(let node) = self { node } else { nil }
+    }
+}
+
 /// A directory on its way into the store.
 ///
 /// The fields are written by the one thread that visits the directory, and read by the one that completes its parent;
@@ -18,7 +39,7 @@ final class DirectoryNode: @unchecked Sendable {
     /// Its extended attributes.
     var extra = EntryExtra()
     /// The directories in it, in the order of its entries.
-    var children: [DirectoryNode] = []
+    var children: [WalkedDirectory] = []
     /// What is left of the classification in here, when the directory had to be listed.
     var state: Classification.Matcher.State?
     /// Its entries, when they had to be listed; else they are those of the cache.
@@ -39,6 +60,9 @@ final class DirectoryNode: @unchecked Sendable {
     /// Whether a file in that region has several names.
     var hasLinkedFiles = false
 
+    /// Whether it and all below is what the cache holds, to the last id; known when it is completed.
+    private(set) var isUnchanged = false
+
     init(
         parent: DirectoryNode?, path: [UInt8], known: Int?, cache: StatCache
     ) {
@@ -46,6 +70,25 @@ final class DirectoryNode: @unchecked Sendable {
         self.path = path
         self.known = known
         self.cache = cache
+    }
+
+    /// Lets the children go that the cache can stand for.
+    func forgetUnchangedChildren() {
+        for index in children.indices {
+            guard let child = children[index].node, child.isUnchanged, let known = child.known else {
+                continue
+            }
+            children[index] = .known(known)
+        }
+    }
+
+    /// Finds out whether the cache can stand for it: when all that would be written of it is done, and its children that
+    /// are unchanged were let go.
+    func complete() {
+        guard let known = knownRecord, table == nil, isSame, isLineSame, !hasLinkedFiles else { return }
+        isUnchanged =
+            record.tree == known.tree && record.historyTree == known.historyTree && record.part == known.part
+            && record.flags == known.flags && children.allSatisfy { $0.node == nil }
     }
 
     /// What the cache says of it.

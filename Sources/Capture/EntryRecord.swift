@@ -210,8 +210,18 @@ struct EntryTable: Sendable {
         records[index] = record
     }
 
-    mutating func remove(_ indexes: Set<Int>) {
-        records = records.indices.filter { !indexes.contains($0) }.map { records[$0] }
+    /// Takes all out, and keeps the room.
+    mutating func removeAll() {
+        records.removeAll(keepingCapacity: true)
+        bytes.removeAll(keepingCapacity: true)
+    }
+
+    /// The same table in no more memory than it needs.
+    var trimmed: EntryTable {
+        var table = EntryTable()
+        unsafe records.withUnsafeBufferPointer { unsafe table.records = Array($0) }
+        unsafe bytes.withUnsafeBufferPointer { unsafe table.bytes = Array($0) }
+        return table
     }
 }
 

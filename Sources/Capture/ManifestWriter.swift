@@ -24,8 +24,6 @@ final class ManifestWriter: Sendable {
         var classes: [EntryClass: CapturedComponent.Amount] = [:]
         /// Entries of class `plugin` that are files, for the locks.
         var archives: [Entry] = []
-        /// Parts that are not in the repository yet.
-        var newParts: [ObjectID: [UInt8]] = [:]
         /// Files that are sealed although their class is none that is, because something in them looks like a secret.
         var leaks: [EntryPath] = []
         /// Whether files are linked otherwise than the cache knows.
@@ -41,7 +39,6 @@ final class ManifestWriter: Sendable {
     /// What threads have gathered.
     fileprivate struct Gathered {
         var parts: [Part] = []
-        var newParts: [ObjectID: [UInt8]] = [:]
         var amounts = [CapturedComponent.Amount](repeating: .init(), count: EntryRecord.classes.count)
         var archives: [Entry] = []
         var leaks: [EntryPath] = []
@@ -61,30 +58,21 @@ final class ManifestWriter: Sendable {
     }
 
     private let sink: any ObjectSink
-    private let isKnown: Bool
+    private let cache: StatCache
+    private let newTexts: NewTexts
     private let all = Mutex(Gathered())
 
-    /// A manifest; `isKnown` says that lines of the cache still say the truth.
-    init(_ sink: any ObjectSink, isKnown: Bool) {
+    /// A manifest of a walk that began with a cache; its parts go to `newTexts` too.
+    init(_ sink: any ObjectSink, cache: StatCache, newTexts: NewTexts) {
         self.sink = sink
-        self.isKnown = isKnown
+        self.cache = cache
+        self.newTexts = newTexts
     }
 
     /// Takes a directory whose children have all been taken, and writes the part that it begins, if it does.
     func add(_ node: DirectoryNode, _ lane: Lane) throws {
-        node.isRegionSame =
-            node.isSame
-            && node.children.allSatisfy { child in
-                let isHead = child.record.flags.contains(.isHead)
-                return child.isLineSame && isHead == child.knownRecord?.flags.contains(.isHead)
-                    && (isHead || child.isRegionSame)
-            }
-        node.regionCount = node.withEntries { records, _ in records.count }
-        for child in node.children where !child.record.flags.contains(.isHead) {
-            node.regionCount += child.regionCount
-            node.hasLinkedFiles = node.hasLinkedFiles || child.hasLinkedFiles
-        }
-        if node.parent == nil { node.isRegionSame = node.isRegionSame && node.isLineSame }
+        measureRegion(of: node)
+        node.forgetUnchangedChildren()
         lane.gathered.amounts[Int(node.record.own.classNumber)].entries += 1
         count(node, lane)
         node.record.flags.remove(.isHead)
@@ -96,6 +84,22 @@ final class ManifestWriter: Sendable {
                 try writePart(node, lane)
             }
         }
+    }
+
+    /// Adds up what lies in the part that a directory lies in, from here down.
+    private func measureRegion(of node: DirectoryNode) {
+        node.isRegionSame = node.isSame
+        node.regionCount = node.withEntries { records, _ in records.count }
+        for child in node.children.lazy.compactMap(\.node) {
+            let isHead = child.record.flags.contains(.isHead)
+            node.isRegionSame =
+                node.isRegionSame && child.isLineSame
+                && isHead == child.knownRecord?.flags.contains(.isHead) && (isHead || child.isRegionSame)
+            guard !isHead else { continue }
+            node.regionCount += child.regionCount
+            node.hasLinkedFiles = node.hasLinkedFiles || child.hasLinkedFiles
+        }
+        if node.parent == nil { node.isRegionSame = node.isRegionSame && node.isLineSame }
     }
 
     private func count(_ node: DirectoryNode, _ lane: Lane) {
@@ -134,7 +138,6 @@ final class ManifestWriter: Sendable {
         let gathered = lane.gathered
         all.withLock { all in
             all.parts += gathered.parts
-            all.newParts.merge(gathered.newParts) { first, _ in first }
             all.archives += gathered.archives
             all.leaks += gathered.leaks
             all.deferred += gathered.deferred
@@ -166,7 +169,6 @@ final class ManifestWriter: Sendable {
         }
         written.archives = gathered.archives.sorted { $0.path < $1.path }
         written.leaks = gathered.leaks.sorted()
-        written.newParts = gathered.newParts
         written.hasNewLinks = hasNewLinks
         return written
     }
@@ -177,7 +179,7 @@ final class ManifestWriter: Sendable {
     ) throws -> Written {
         var table = EntryTable()
         table.append(record, name: name, extra: extra.encoded)
-        let node = DirectoryNode(parent: nil, path: [], known: nil, cache: StatCache())
+        let node = DirectoryNode(parent: nil, path: [], known: nil, cache: cache)
         node.set(table)
         let lane = Lane(sinkLane)
         count(node, lane)
@@ -190,7 +192,9 @@ final class ManifestWriter: Sendable {
     // MARK: - One part
 
     private func writePart(_ node: DirectoryNode, _ lane: Lane) throws {
-        if isKnown, node.isRegionSame, let known = node.knownRecord, known.flags.contains(.isHead) {
+        // Lines of the cache still say the truth where owners are called what they were.
+        if cache.hasSameOwners, node.isRegionSame, let known = node.knownRecord, known.flags.contains(.isHead)
+        {
             if known.part == .none { return }
             if sink.holds(known.part) {
                 node.record.part = known.part
@@ -213,8 +217,7 @@ final class ManifestWriter: Sendable {
         let (id, digest) = try unsafe lane.text.withUnsafeBytes { text in
             let (id, digest) = unsafe ObjectID.ofBlob(text)
             try unsafe lane.lane.add(id, .blob, text, stores: false)
-            // A copy: the text keeps its room, which is that of the largest part.
-            if sink.isReadBack, !sink.holds(id) { lane.gathered.newParts[id] = unsafe Array(text) }
+            try unsafe newTexts.add(id, text)
             return (id, digest)
         }
         node.record.part = id
@@ -229,41 +232,56 @@ final class ManifestWriter: Sendable {
 
     /// A directory on the way down, and how far its entries are written.
     private struct Place {
-        var node: DirectoryNode
+        var directory: WalkedDirectory
         var path: [UInt8]
+        /// How a line spells the path.
+        var word: [UInt8]
         var entry = 0
         var child = 0
+
+        init(_ directory: WalkedDirectory, path: [UInt8]) {
+            self.directory = directory
+            self.path = path
+            word = Manifest.word(ofPath: path)
+        }
     }
 
     /// Adds the lines of everything below a directory but what is in parts of its own; a stack of its own, because a
     /// tree may be deeper than a thread's.
     private func appendRegion(of head: DirectoryNode, _ lane: Lane) {
-        var places = [Place(node: head, path: Manifest.word(ofPath: head.path))]
+        var places = [Place(.node(head), path: head.path)]
         while var place = places.popLast() {
-            let next: DirectoryNode? = place.node.withEntries { records, bytes in
+            let next: Place? = cache.withEntries(of: place.directory) { records, bytes in
                 while place.entry < records.count {
                     let record = records[place.entry]
                     place.entry += 1
                     let start = Int(record.nameStart)
                     let name = bytes.extracting(start..<(start + Int(record.nameCount)))
                     guard record.kind == .directory else {
-                        let extra =
-                            record.extraCount == 0
-                            ? nil : EntryExtra(encoded: bytes.extra(of: record))
-                        append(record, extra, path: place.path, name: name, lane)
+                        append(
+                            record, extra(record.extraCount == 0 ? [] : bytes.extra(of: record)),
+                            path: place.word, name: name, lane)
                         continue
                     }
-                    let child = place.node.children[place.child]
+                    let child = place.directory.child(place.child, record)
                     place.child += 1
-                    append(child.record.own, child.extra, path: place.path, name: name, lane)
-                    if !child.record.flags.contains(.isHead) { return child }
+                    let own = cache.record(of: child)
+                    append(own.own, extra(cache.extra(of: child)), path: place.word, name: name, lane)
+                    if !own.flags.contains(.isHead) {
+                        return Place(
+                            child, path: EntryPath(place.path).appending(bytes.name(of: record)).bytes)
+                    }
                 }
                 return nil
             }
             guard let next else { continue }
             places.append(place)
-            places.append(Place(node: next, path: Manifest.word(ofPath: next.path)))
+            places.append(next)
         }
+    }
+
+    private func extra(_ encoded: [UInt8]) -> EntryExtra? {
+        encoded.isEmpty ? nil : EntryExtra(encoded: encoded)
     }
 
     private func append(
@@ -331,7 +349,9 @@ private struct HardLinks {
                         names[Key(device: record.device, inode: record.inode), default: []].append(name)
                     }
                 }
-                nodes += node.children.filter { !$0.record.flags.contains(.isHead) && $0.hasLinkedFiles }
+                nodes += node.children.compactMap(\.node).filter {
+                    !$0.record.flags.contains(.isHead) && $0.hasLinkedFiles
+                }
             }
         }
     }

@@ -77,6 +77,8 @@ struct CapturedTree {
         let manifest: ManifestWriter.Lane
         let names = NameList()
         var path = ZeroTerminatedPath()
+        /// What is being listed; it keeps its room.
+        var table = EntryTable()
         var found = Found()
         /// Directories that this thread goes on with itself while no other is idle.
         var own: [DirectoryNode] = []
@@ -90,7 +92,7 @@ struct CapturedTree {
     /// Opens the directory at `path`; throws when it cannot be opened.
     init(
         _ path: FilePath, classification: Classification, cache: StatCache, sink: any ObjectSink,
-        replacements: [EntryPath: FilePath], leavingOut leftOut: Set<EntryClass>,
+        newTexts: NewTexts, replacements: [EntryPath: FilePath], leavingOut leftOut: Set<EntryClass>,
         keeping keeps: Set<EntryClass> = [], written: WrittenFiles?, sealer: Sealer?,
         allowedInClear: [[UInt8]: Set<[UInt8]>] = [:]
     ) throws(FileFailure) {
@@ -111,7 +113,7 @@ struct CapturedTree {
         self.written = written
         self.sealer = sealer
         self.allowedInClear = allowedInClear
-        manifest = ManifestWriter(sink, isKnown: cache.hasSameOwners)
+        manifest = ManifestWriter(sink, cache: cache, newTexts: newTexts)
     }
 
     /// Captures the directory; throws when the sink fails, all else is in the result.
@@ -165,7 +167,7 @@ struct CapturedTree {
         if node.children.isEmpty { return try complete(node, walker) }
         node.openChildren.store(node.children.count, ordering: .releasing)
         // The first child is worked on first, so the last is pushed first.
-        walker.own.append(contentsOf: node.children.reversed())
+        walker.own.append(contentsOf: node.children.reversed().lazy.compactMap(\.node))
     }
 
     // MARK: - Directories that did not change
@@ -176,7 +178,7 @@ struct CapturedTree {
             known.own.isUntouched(node.record.own), replacements[node.path] == nil
         else { return false }
         walker.path.setDirectory(node.path)
-        var children: [DirectoryNode] = []
+        var children: [WalkedDirectory] = []
         var hasLinkedFiles = false
         let isWhole = node.withKnownEntries { records, bytes in
             for index in records.indices {
@@ -191,7 +193,7 @@ struct CapturedTree {
                     let name = bytes.name(of: record)
                     let child = child(name, of: node, known: Int(record.directory))
                     child.record.own = EntryRecord(status, .directory, record.entryClass)
-                    children.append(child)
+                    children.append(.node(child))
                 } else {
                     guard record.isUntouched(EntryRecord(status)) else { return false }
                     if record.kind == .file, record.links > 1 { hasLinkedFiles = true }
@@ -232,8 +234,8 @@ struct CapturedTree {
     // MARK: - Directories that may have changed
 
     private func list(_ node: DirectoryNode, _ walker: Walker) throws {
-        var table = EntryTable()
-        var children: [DirectoryNode] = []
+        walker.table.removeAll()
+        var children: [WalkedDirectory] = []
         let state = state(of: node)
         node.state = state
         node.hasLinkedFiles = false
@@ -263,26 +265,26 @@ struct CapturedTree {
                         guard isCaptured(entryClass) else { continue }
                         let child = child(name, of: node, known: known.directory(place))
                         child.record.own = EntryRecord(status, .directory, entryClass)
-                        children.append(child)
-                        table.append(EntryRecord(status, .directory, entryClass), name: name)
+                        children.append(.node(child))
+                        walker.table.append(EntryRecord(status, .directory, entryClass), name: name)
                         continue
                     }
                     let entryClass = matcher.entryClass(state, name: name)
                     let replacement = replaced[Array(name)]
                     guard replacement != nil || isCaptured(entryClass) else { continue }
                     if replacement == nil, let place, isUsable(place.record, status, node) {
-                        table.append(place.record, name: name, extra: place.extra)
+                        walker.table.append(place.record, name: name, extra: place.extra)
                     } else if let item = try item(
                         Array(name), status, replacement == nil ? entryClass : .database, replacement,
                         in: node,
                         directory, walker)
                     {
-                        table.append(item.record, name: name, extra: item.extra.encoded)
+                        walker.table.append(item.record, name: name, extra: item.extra.encoded)
                     } else {
                         isListed = false
                         continue
                     }
-                    if let last = table.records.last, last.kind == .file, last.links > 1 {
+                    if let last = walker.table.records.last, last.kind == .file, last.links > 1 {
                         node.hasLinkedFiles = true
                     }
                 } catch {
@@ -306,7 +308,7 @@ struct CapturedTree {
             }
         }
         if isListed { node.record.flags.insert(.isListed) }
-        node.set(table)
+        node.set(walker.table.trimmed)
         node.children = children
         compare(node)
     }
@@ -407,6 +409,7 @@ struct CapturedTree {
             try writeTrees(node, walker.reader.lane)
             try manifest.add(node, walker.manifest)
             look(again: node, walker)
+            node.complete()
             guard let parent = node.parent else { return }
             guard parent.openChildren.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else {
                 return
@@ -429,7 +432,7 @@ struct CapturedTree {
 
     private func writeTrees(_ node: DirectoryNode, _ lane: any ObjectLane) throws {
         if let known = node.knownRecord, node.isSame, node.isHeld,
-            node.children.allSatisfy({ child in
+            node.children.lazy.compactMap(\.node).allSatisfy({ child in
                 child.knownRecord.map {
                     $0.tree == child.record.tree && $0.historyTree == child.record.historyTree
                 } ?? false
@@ -451,7 +454,7 @@ struct CapturedTree {
                     if record.isHistory { history.append(entry) }
                     continue
                 }
-                let child = node.children[next].record
+                let child = cache.record(of: node.children[next])
                 next += 1
                 guard child.tree != .none else { continue }
                 let name = StoredName.escaped(bytes.name(of: record))
@@ -466,34 +469,5 @@ struct CapturedTree {
             node.record.historyTree =
                 history == entries ? node.record.tree : try lane.add(.tree, Tree.contents(history))
         }
-    }
-}
-
-/// The cache's entries of a directory, asked for in the order of their names.
-private struct KnownNames {
-    private let node: DirectoryNode
-    private var next = 0
-
-    init(_ node: DirectoryNode) { self.node = node }
-
-    /// What the cache knows of a name, nil when it does not know it.
-    mutating func find(_ name: ArraySlice<UInt8>) -> (record: EntryRecord, extra: [UInt8])? {
-        var next = next
-        defer { self.next = next }
-        return node.withKnownEntries { records, bytes in
-            while next < records.count {
-                let record = records[next]
-                let known = bytes.name(of: record)
-                if known.elementsEqual(name) { return (record, bytes.extra(of: record)) }
-                if !known.lexicographicallyPrecedes(name) { return nil }
-                next += 1
-            }
-            return nil
-        }
-    }
-
-    func directory(_ place: (record: EntryRecord, extra: [UInt8])?) -> Int? {
-        guard let record = place?.record, record.kind == .directory else { return nil }
-        return Int(record.directory)
     }
 }

@@ -11,30 +11,25 @@ internal import SystemPackage
 /// only when its times lie before the night that wrote it, by git's rule for racy timestamps: a later change then
 /// always shows.
 @safe final class StatCache: Sendable {
-    private static let magic: UInt64 = 0x5544_5354_4154_0003
-    private static let headerSize = 128
+    static let magic: UInt64 = 0x5544_5354_4154_0003
+    static let headerSize = 128
 
-    @unsafe private enum Storage {
-        case mapped(MappedFile)
-        case owned(UnsafeMutableRawBufferPointer)
-    }
-
-    /// The records, in memory that `storage` keeps.
+    /// The records, in memory that `file` keeps.
     @unsafe private struct Tables {
         var directories = unsafe UnsafeBufferPointer<DirectoryRecord>(start: nil, count: 0)
         var entries = unsafe UnsafeBufferPointer<EntryRecord>(start: nil, count: 0)
         var bytes = unsafe UnsafeBufferPointer<UInt8>(start: nil, count: 0)
     }
 
+    private let file: MappedFile?
     // Written before anything else sees it, and never again.
-    private nonisolated(unsafe) let storage: Storage?
     private nonisolated(unsafe) let tables: Tables
     /// Whether the names of users and groups are what they were, so that manifest lines still say the truth.
     let hasSameOwners: Bool
 
     /// A cache that knows nothing.
     init() {
-        unsafe storage = nil
+        file = nil
         unsafe tables = Tables()
         hasSameOwners = true
     }
@@ -45,26 +40,13 @@ internal import SystemPackage
             self.init()
             return
         }
-        let file = try MappedFile(path)
-        unsafe self.init(.mapped(file), file.bytes, fingerprint)
+        self.init(try MappedFile(path), fingerprint)
     }
 
-    /// The cache that these bytes are; they are copied.
-    convenience init(bytes: [UInt8], fingerprint: [UInt8]) {
-        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, bytes.count), alignment: 16)
-        unsafe copy.copyBytes(from: bytes)
-        unsafe self.init(
-            .owned(copy), UnsafeRawBufferPointer(rebasing: copy[..<bytes.count]), fingerprint)
-    }
-
-    deinit {
-        if case .owned(let buffer) = unsafe storage { unsafe buffer.deallocate() }
-    }
-
-    @unsafe private init(_ storage: Storage, _ all: UnsafeRawBufferPointer, _ fingerprint: [UInt8]) {
-        // One that is not believed only keeps the memory until it goes.
-        unsafe self.storage = storage
+    private init(_ file: MappedFile, _ fingerprint: [UInt8]) {
+        let all = unsafe file.bytes
         guard let counts = unsafe Self.counts(all, fingerprint) else {
+            self.file = nil
             unsafe tables = Tables()
             hasSameOwners = true
             return
@@ -78,6 +60,7 @@ internal import SystemPackage
                 .bindMemory(to: EntryRecord.self),
             bytes: UnsafeRawBufferPointer(rebasing: all[firstByte...]).bindMemory(to: UInt8.self))
         let owners = unsafe Self.owners(found)
+        self.file = owners == nil ? nil : file
         unsafe tables = owners == nil ? Tables() : found
         hasSameOwners = unsafe owners?.digest.elementsEqual(all[64..<96]) ?? true
     }
@@ -96,6 +79,35 @@ internal import SystemPackage
         let range = Int(record.firstEntry)..<(Int(record.firstEntry) + Int(record.entryCount))
         let slice = unsafe UnsafeBufferPointer(rebasing: tables.entries[range])
         return try unsafe body(Span(_unsafeElements: slice), Span(_unsafeElements: tables.bytes))
+    }
+
+    // MARK: - Directories of a walk that began with this cache
+
+    /// What is known of a directory now.
+    func record(of directory: WalkedDirectory) -> DirectoryRecord {
+        switch directory {
+        case .node(let node): node.record
+        case .known(let index): self.directory(index)
+        }
+    }
+
+    /// What a directory itself has of what few entries have, encoded.
+    func extra(of directory: WalkedDirectory) -> [UInt8] {
+        switch directory {
+        case .node(let node): node.extra.encoded
+        case .known(let index):
+            withEntries(of: index) { _, bytes in bytes.extra(of: self.directory(index).own) }
+        }
+    }
+
+    /// Lends the entries of a directory, and the bytes that hold their names.
+    func withEntries<Result, Failure: Error>(
+        of directory: WalkedDirectory, _ body: (Span<EntryRecord>, Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        switch directory {
+        case .node(let node): try node.withEntries(body)
+        case .known(let index): try withEntries(of: index, body)
+        }
     }
 
     // MARK: - The file
@@ -153,104 +165,10 @@ internal import SystemPackage
         }
         return owners
     }
-
-    /// The bytes of a cache of a walked tree; empty when it is too large for one.
-    static func encoded(_ root: DirectoryNode, fingerprint: [UInt8]) -> [UInt8] {
-        var nodes = [root]
-        var entryCount = 0
-        var byteCount = 0
-        var next = 0
-        while next < nodes.count {
-            let node = nodes[next]
-            next += 1
-            byteCount += node.extra.encoded.count
-            node.withEntries { records, _ in
-                entryCount += records.count
-                for index in records.indices {
-                    byteCount += Int(records[index].nameCount) + Int(records[index].extraCount)
-                }
-            }
-            nodes.append(contentsOf: node.children)
-        }
-        guard byteCount < UInt32.max, entryCount < UInt32.max else { return [] }
-        let firstEntry = headerSize + nodes.count * MemoryLayout<DirectoryRecord>.stride
-        let firstByte = firstEntry + entryCount * MemoryLayout<EntryRecord>.stride
-        var file = unsafe [UInt8](unsafeUninitializedCapacity: firstByte + byteCount) { buffer, count in
-            let all = UnsafeMutableRawBufferPointer(buffer)
-            unsafe all.initializeMemory(as: UInt8.self, repeating: 0)
-            unsafe all.storeBytes(of: magic, as: UInt64.self)
-            unsafe all.storeBytes(of: UInt64(nodes.count), toByteOffset: 16, as: UInt64.self)
-            unsafe all.storeBytes(of: UInt64(entryCount), toByteOffset: 24, as: UInt64.self)
-            unsafe UnsafeMutableRawBufferPointer(rebasing: all[32..<64]).copyBytes(from: fingerprint)
-            let owners = unsafe fill(
-                all[headerSize..<firstEntry], all[firstEntry..<firstByte], all[firstByte...], with: nodes)
-            unsafe UnsafeMutableRawBufferPointer(rebasing: all[64..<96]).copyBytes(from: owners.digest)
-            count = all.count
-        }
-        setChecksum(of: &file)
-        return file
-    }
-
-    /// Fills the three tables with directories, each after the one that holds it.
-    private static func fill(
-        _ directories: Slice<UnsafeMutableRawBufferPointer>, _ entries: Slice<UnsafeMutableRawBufferPointer>,
-        _ bytes: Slice<UnsafeMutableRawBufferPointer>, with nodes: [DirectoryNode]
-    ) -> OwnerNumbers {
-        let directories = unsafe UnsafeMutableRawBufferPointer(rebasing: directories)
-            .bindMemory(to: DirectoryRecord.self)
-        let entries = unsafe UnsafeMutableRawBufferPointer(rebasing: entries).bindMemory(to: EntryRecord.self)
-        let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes)
-        var owners = OwnerNumbers()
-        var entryCount = 0
-        var byteCount = 0
-        var nextChild = 1
-        func append(_ piece: some Collection<UInt8>) -> UInt32 {
-            let start = byteCount
-            byteCount += piece.count
-            unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start..<byteCount]).copyBytes(from: piece)
-            return UInt32(start)
-        }
-        for (index, node) in nodes.enumerated() {
-            var record = node.record
-            record.firstEntry = UInt32(entryCount)
-            record.own.nameCount = 0
-            let extra = node.extra.encoded
-            record.own.extraCount = UInt32(extra.count)
-            record.own.nameStart = append(extra)
-            owners.insert(record.own)
-            node.withEntries { records, names in
-                record.entryCount = UInt32(records.count)
-                for position in records.indices {
-                    var entry = records[position]
-                    let start = Int(entry.nameStart)
-                    let end = start + Int(entry.nameCount) + Int(entry.extraCount)
-                    entry.nameStart = unsafe names.withUnsafeBufferPointer { unsafe append($0[start..<end]) }
-                    if entry.kind == .directory {
-                        entry.directory = UInt32(nextChild)
-                        nextChild += 1
-                    } else {
-                        owners.insert(entry)
-                    }
-                    unsafe entries[entryCount] = entry
-                    entryCount += 1
-                }
-            }
-            unsafe directories[index] = record
-        }
-        return owners
-    }
-
-    /// Writes the checksum of a cache's bytes into them.
-    static func setChecksum(of bytes: inout [UInt8]) {
-        unsafe bytes.withUnsafeMutableBytes { all in
-            unsafe all.storeBytes(
-                of: checksum(UnsafeRawBufferPointer(all)), toByteOffset: 8, as: UInt64.self)
-        }
-    }
 }
 
 /// The users and groups that own anything, and a digest of what they are called here.
-private struct OwnerNumbers {
+struct OwnerNumbers {
     private var users: Set<UInt32> = []
     private var groups: Set<UInt32> = []
     private var last: (user: UInt32, group: UInt32)?

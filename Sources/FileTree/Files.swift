@@ -135,6 +135,12 @@ package enum Files {
         name.starts(with: temporaryPrefix.utf8) && name.suffix(4).elementsEqual(temporarySuffix.utf8)
     }
 
+    /// The path of a file that is to replace the one at `path`.
+    static func temporary(beside path: FilePath) -> FilePath {
+        path.removingLastComponent().appending(
+            "\(temporaryPrefix)\(UInt64.random(in: 0...UInt64.max))\(temporarySuffix)")
+    }
+
     /// Replaces the file at a path, or makes it: a new file is written, synced, renamed over the old one, and the
     /// directory is synced.
     package static func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16 = 0o644)
@@ -151,8 +157,7 @@ package enum Files {
     private static func replace(
         _ path: FilePath, with bytes: [UInt8], mode: UInt16, isDurable: Bool
     ) throws(FileFailure) {
-        let temporary = path.removingLastComponent().appending(
-            "\(temporaryPrefix)\(UInt64.random(in: 0...UInt64.max))\(temporarySuffix)")
+        let temporary = temporary(beside: path)
         let descriptor = try open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
         do throws(FileFailure) {
             try fill(descriptor, with: bytes, mode: mode, isDurable: isDurable, path: temporary)

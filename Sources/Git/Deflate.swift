@@ -98,7 +98,7 @@ internal import Clibisal
     }
 }
 
-/// CRC-32 as zip and git use it.
-@unsafe package func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-    unsafe libdeflate_crc32(0, bytes.baseAddress, bytes.count)
+/// CRC-32 as zip and git use it; of bytes that follow others, when `crc` is that of the others.
+@unsafe package func crc32(_ bytes: UnsafeRawBufferPointer, after crc: UInt32 = 0) -> UInt32 {
+    unsafe libdeflate_crc32(crc, bytes.baseAddress, bytes.count)
 }

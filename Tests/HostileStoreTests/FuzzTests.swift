@@ -126,31 +126,42 @@ import Testing
 
     @Test func aStatCacheIsBelievedWholeOrNotAtAll() throws {
         try withTemporaryDirectory { directory in
-            try Files.makeDirectories(directory.appending("a/b"))
-            for name in ["x", "a/y", "a/b/z"] { try Files.replace(directory.appending(name), with: [1]) }
-            try Files.makeLink(directory.appending("a/link"), to: Array("x".utf8))
+            let tree = directory.appending("tree")
+            try Files.makeDirectories(tree.appending("a/b"))
+            for name in ["x", "a/y", "a/b/z"] { try Files.replace(tree.appending(name), with: [1]) }
+            try Files.makeLink(tree.appending("a/link"), to: Array("x".utf8))
             let classification = Classification([], defaultClass: .config)
             func walk(_ cache: StatCache) throws -> CapturedTree {
-                try RootCapture(
-                    directory, classification: classification, cache: cache, sink: Rehearsal(nil),
-                    replacements: [:], leavingOut: [], written: nil, sealer: nil
+                let sink = Rehearsal(nil)
+                return try RootCapture(
+                    tree, classification: classification, cache: cache, sink: sink,
+                    newTexts: NewTexts(of: sink, in: directory), replacements: [:], leavingOut: [],
+                    written: nil, sealer: nil
                 ).run(rootClass: .config)
             }
             let fingerprint = [UInt8](repeating: 9, count: 32)
+            let file = directory.appending("cache")
+            func cache(_ bytes: [UInt8], _ fingerprint: [UInt8]) throws -> StatCache {
+                try Files.replaceWithoutSync(file, with: bytes)
+                return try StatCache(file, fingerprint: fingerprint)
+            }
             let expected = try walk(StatCache())
-            let whole = StatCache.encoded(expected.root, fingerprint: fingerprint)
-            #expect(StatCache(bytes: whole, fingerprint: fingerprint).root == 0)
-            #expect(StatCache(bytes: whole, fingerprint: [UInt8](repeating: 8, count: 32)).root == nil)
+            try StatCache.write(expected.root, over: StatCache(), to: file, fingerprint: fingerprint)
+            let whole = try Files.read(file)
+            #expect(try cache(whole, fingerprint).root == 0)
+            #expect(try cache(whole, [UInt8](repeating: 8, count: 32)).root == nil)
             var random = SplitMix(state: 4)
             for round in 0..<Self.rounds * 4 {
                 var bytes = mutated(whole, &random)
                 #expect(
-                    bytes == whole || StatCache(bytes: bytes, fingerprint: fingerprint).root == nil,
+                    try bytes == whole || cache(bytes, fingerprint).root == nil,
                     "round \(round): the checksum finds any change")
                 guard bytes.count >= 128 else { continue }
                 // With a right checksum: nothing in it may lead outside of it.
-                StatCache.setChecksum(of: &bytes)
-                let cache = StatCache(bytes: bytes, fingerprint: fingerprint)
+                let checksum = unsafe bytes[16...].withUnsafeBytes { unsafe UInt64(crc32($0)) }
+                bytes.replaceSubrange(
+                    8..<16, with: unsafe withUnsafeBytes(of: checksum) { unsafe Array($0) })
+                let cache = try cache(bytes, fingerprint)
                 guard let root = cache.root else { continue }
                 var directories = [root]
                 while let index = directories.popLast() {
