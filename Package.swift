@@ -136,7 +136,8 @@ let package = Package(
         .testTarget(
             name: "CaptureTests",
             dependencies: [
-                "Capture", "Cryptography", "FileTree", "Git", "Sealing", "TestSupport", systemPackage,
+                "Capture", "Cryptography", "FileTree", "Git", "Sealing", "SnapshotModel", "TestSupport",
+                systemPackage,
             ]),
         .target(
             name: "Restore",
