@@ -1,7 +1,7 @@
 internal import Glibc
 package import SystemPackage
 
-/// A file on its way to take the place of another, or an empty one, in one step: for what is too large to be in memory
+/// A file on its way to a path, where it replaces in one step what may stand there: for what is too large to be in memory
 /// whole, and can be made again, so that nobody waits for the disk.
 ///
 /// It is seen by nobody before ``commit()``; one that is dropped before leaves nothing.
