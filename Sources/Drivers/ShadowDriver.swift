@@ -60,6 +60,10 @@ package protocol ShadowDriver: Sendable {
     func observe(in room: any ShadowRoom, isServing: Bool) async throws -> (
         observations: [Observation], capabilities: [ObjectName]
     )
+    /// The plugins that are to be at work in a copy, told without a boot; nil where nobody can tell.
+    func plannedPlugins(in room: any ShadowRoom) async throws -> PluginSet?
+    /// The plugins that are at work in a server that serves; nil where it cannot be asked.
+    func plugins(in room: any ShadowRoom) async throws -> PluginSet?
     /// Which form the data of a copy have: one server reads only that of its own version.
     func dataVersion(in room: any ShadowRoom) async throws -> String?
     /// What of production the packages of a change are: roots, and what below them is exchanged as a whole, nil for the root

@@ -82,6 +82,24 @@ struct PlantedChangeTests {
         }
     }
 
+    /// Production has the old version of a package once more, where its configuration looks first.
+    @Test func anUpgradeThatAnotherCopyShadowsIsStoppedByTheBoot() async throws {
+        try await CanaryProduction.with(prepare: { fixture in
+            let wheel = fixture.directory.appending("wheels").appending(StepPlugin.first.file)
+            try await Program(
+                "/usr/bin/python3", ["-m", "zipfile", "--extract", wheel.string, fixture.master.string]
+            ).runSuccessfully()
+        }) { production in
+            let verdict = try await judge(
+                production, Self.boots, wheel(production, .second), is: .fail, at: .boot, by: [plugin])
+            let finding = try #require(
+                verdict.stages.flatMap(\.findings).first { $0.kind == "plugin-version" })
+            #expect(finding.object == plugin)
+            #expect(finding.message.contains("2.0 was to be at work, and 1.0 is"), "\(finding)")
+            #expect(!finding.evidence.isEmpty)
+        }
+    }
+
     @Test(.enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
     func whatABootLosesIsStoppedUnlessItWasMeant() async throws {
         try await CanaryProduction.with { production in
@@ -95,6 +113,18 @@ struct PlantedChangeTests {
             let boot = try await judge(production, "stages: [static, boot]", view, is: .fail, at: .boot)
             #expect(boot.stages.first?.result == .pass)
             #expect(boot.culprit == [ObjectName("file", "master/master.cfg")])
+
+            // A module of a plugin that lies in the master's directory, where the configuration looks first.
+            text = "from buildbot.plugins import steps\nclass AcmeVerify(steps.Trial): pass\n"
+            let copy = ["--files", try production.changed(["acme_buildbot_steps.py": text]).string]
+            let shadowed = try await judge(production, Self.boots, copy, is: .fail, at: .boot)
+            let finding = try #require(
+                shadowed.stages.flatMap(\.findings).first { $0.kind == "plugin-missing" })
+            #expect(finding.object == plugin)
+            #expect(
+                finding.message.contains(
+                    "its module acme_buildbot_steps comes from \(production.fixture.master)"),
+                "\(finding)")
 
             text = try production.masterFile("jobs/builders.py")
             text.replace(

@@ -7,13 +7,20 @@ internal import SystemPackage
 
 /// What is asked of a master that runs in isolation.
 extension BuildbotShadow {
-    private struct Report: Decodable {
+    /// What the configuration of a shadow writes down of itself.
+    struct Report: Decodable {
         struct Server: Decodable {
             var scheme: String
             var name: String
             var isUsed: Bool
         }
+        /// Packages that the master works with.
+        struct Plugins: Decodable {
+            var versions: [String: String]
+            var idle: [String: String]
+        }
         var cut: [String: [String]]
+        var plugins: Plugins
         /// The database server of production's configuration, nil when its state is in a file.
         var server: Server?
         var schedulers: [String]
@@ -26,7 +33,7 @@ extension BuildbotShadow {
             "http://shadow.invalid", socket: room.copy.socketDirectory.appending(ShadowConfiguration.socket))
     }
 
-    private func report(_ room: any ShadowRoom) throws -> Report? {
+    func report(_ room: any ShadowRoom) throws -> Report? {
         let file = room.copy.socketDirectory.appending(ShadowConfiguration.report)
         return try Files.readIfPresent(file).map { try JSONDecoder().decode(Report.self, from: Data($0)) }
     }

@@ -62,7 +62,7 @@ extension JenkinsShadow {
             headers: ["Authorization: Basic \(login)"], limit: .seconds(30))
     }
 
-    private func answer<Value: Decodable>(_ path: String, in room: any ShadowRoom) async throws -> Value {
+    func answer<Value: Decodable>(_ path: String, in room: any ShadowRoom) async throws -> Value {
         let answer = try await probe(room).get(path)
         guard answer.status == 200 else {
             throw DriverFailure(
@@ -92,13 +92,6 @@ extension JenkinsShadow {
     func observe(
         in room: any ShadowRoom, isServing: Bool
     ) async throws -> (observations: [Observation], capabilities: [ObjectName]) {
-        struct Plugins: Decodable {
-            struct Plugin: Decodable {
-                var shortName: String
-                var active: Bool
-            }
-            var plugins: [Plugin]
-        }
         var observations = JenkinsLog(try room.log()).complaints
         guard isServing else { return (observations, []) }
         guard let report = try ShadowHooks.report(in: room.copy.socketDirectory) else {
@@ -116,9 +109,8 @@ extension JenkinsShadow {
         observations += report.unreadable.map {
             Observation(kind: "unreadable-data", object: ObjectName("object", $0.name), detail: $0.reason)
         }
-        let plugins: Plugins = try await answer(
-            "/pluginManager/api/json?depth=1&tree=plugins[shortName,active]", in: room)
-        var capabilities = plugins.plugins.filter(\.active).map { ObjectName("plugin", $0.shortName) }
+        let plugins = try await plugins(in: room)
+        var capabilities = (plugins?.versions.keys.sorted() ?? []).map { ObjectName("plugin", $0) }
         capabilities += report.jobs.map { ObjectName("job", $0.name) }
         capabilities += report.nodes.map { ObjectName("node", $0) }
         capabilities += report.views.map { ObjectName("view", $0) }
