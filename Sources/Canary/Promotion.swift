@@ -93,12 +93,14 @@ package final class Promotion {
     package func plan(now: Int64) async throws -> PromotionPlan {
         var plan = PromotionPlan(
             verdict: verdict.id, change: verdict.change, parts: request.record.evidence.change.parts,
-            paths: places.map(\.live.string), bake: rules?.bake ?? 0, refusals: [])
+            paths: places.map(\.live.string), bake: rules?.bake ?? 0,
+            smoke: rules?.smoke.jobs ?? [], refusals: [])
         plan.refusals = try verdictRefusals(now: now)
         if plan.refusals.isEmpty {
             progress("comparing production with the snapshot of the verdict")
             plan.refusals = try await driftRefusals()
         }
+        if plan.refusals.isEmpty { plan.refusals = try await smokeRefusals() }
         return plan
     }
 
@@ -147,6 +149,19 @@ package final class Promotion {
                 past.result == .promoted
                     ? "it is promoted already (\(record.subject))"
                     : "it was promoted and rolled back: \(past.breach ?? ""); run a new canary")
+        }
+        return refusals
+    }
+
+    /// Builds that could not be asked for after the exchange would take a good change back.
+    private func smokeRefusals() async throws -> [String] {
+        guard let jobs = rules?.smoke.jobs, !jobs.isEmpty, try await driver.lifecycle?.isRunning() == true
+        else { return [] }
+        var refusals: [String] = []
+        for job in jobs {
+            if let obstacle = try await shadow.obstacle(toBuilding: job) {
+                refusals.append("the policy asks for a smoke build: \(obstacle)")
+            }
         }
         return refusals
     }
@@ -313,12 +328,15 @@ package final class Promotion {
             throw error
         }
         var mark = LogMark()
-        let known = Set(
-            try shadow.complaints(after: &mark).map(\.detail)
-                + request.record.evidence.boots.flatMap(\.observations).map(\.detail))
+        let known = Set(try shadow.complaints(after: &mark).map(\.detail))
         let migrates = report.migrates
-        let wasRunning = try await driver.lifecycle?.isRunning() == true
-        if wasRunning { report.watched = rules?.bake ?? 0 }
+        var watch: ProductionWatch?
+        if let lifecycle = driver.lifecycle, let rules, try await lifecycle.isRunning() {
+            report.watched = rules.bake
+            watch = ProductionWatch(
+                .init(request.record.evidence, known: known), rules: rules, lifecycle: lifecycle,
+                shadow: shadow, progress: progress)
+        }
         do {
             try await replacement.run(
                 staged,
@@ -333,11 +351,14 @@ package final class Promotion {
                     return data
                 },
                 beforeStart: { if migrates { try await shadow.migrate() } },
-                watch: { if wasRunning { try await watch(known, since: mark) } })
+                watch: { try await watch?.run(since: mark) })
         } catch let failure as RestoreFailure {
             report.result = .rolledBack
             report.breach = failure.description
         }
+        report.checks = ProductionWatch.all(
+            watch?.checks ?? [],
+            else: watch == nil ? "production does not run" : "the change was taken back before")
     }
 
     /// Makes everything beside production.
@@ -375,39 +396,6 @@ package final class Promotion {
             }
         }
         return staged
-    }
-
-    /// Looks at production until the policy's time is over; throws at the first thing that was not seen in the canary.
-    private func watch(_ known: Set<String>, since start: LogMark) async throws {
-        var mark = start
-        guard let lifecycle = driver.lifecycle else { return }
-        guard try await lifecycle.isRunning() else {
-            throw RestoreFailure(.failed, "the watch found: it was started and runs no more", hint: "")
-        }
-        let clock = ContinuousClock()
-        let end = clock.now + .seconds(rules?.bake ?? 0)
-        repeat {
-            let problems = try await lifecycle.problems()
-            if let first = problems.first {
-                // What connects again a moment later is no breach.
-                try await Task.sleep(for: .seconds(2))
-                if try await lifecycle.problems().contains(first) {
-                    throw RestoreFailure(.failed, "the watch found: \(first)", hint: "")
-                }
-            }
-            let new = try shadow.complaints(after: &mark).first {
-                $0.kind != "log-warning" && !known.contains($0.detail)
-            }
-            if let new {
-                throw RestoreFailure(
-                    .failed, "the watch found something new in the log: \(new.detail)", hint: "")
-            }
-            let left = end - clock.now
-            if left > .zero {
-                progress("watching, \(left.components.seconds) s left")
-                try await Task.sleep(for: min(left, .seconds(2)))
-            }
-        } while clock.now < end
     }
 
     private func record(_ report: PromotionReport, holding lock: WriterLock) async throws {

@@ -77,6 +77,15 @@ package protocol ShadowDriver: Sendable {
     func complaints(after mark: inout LogMark) throws -> [Observation]
     /// The end of production's log.
     func logEnd() throws -> LogMark
+    /// What of the plugins and pages that a candidate had production has now.
+    ///
+    /// Of several copies of a package the one of `plugins` counts where only the server could say which it took.
+    func production(beside plugins: PluginSet, pages: [ObjectName]) async throws -> ProductionView
+    /// Why no build of a job of production can be asked for; nil when nothing is known against it.
+    func obstacle(toBuilding job: String) async throws -> String?
+    /// Asks production for one build of a job, which has all its effects, and says what came of it; what has not ended
+    /// within `limit` is cancelled.
+    func build(_ job: String, limit: Duration) async throws -> JobRun
     /// What a server of the snapshot must have when it serves; nil when the snapshot cannot say.
     func expected(_ captured: CapturedComponent, in source: any FileSource) throws -> Set<ObjectName>?
     /// How many of each kind of thing a copy remembers: history that a migration must not lose.
@@ -112,6 +121,23 @@ extension ShadowDriver {
     }
     /// Nothing but a boot tells.
     package func inspect(_ copy: ShadowCopy, against source: any FileSource) throws -> [Inspection] { [] }
+}
+
+/// What production has of what a candidate had.
+package struct ProductionView: Sendable {
+    /// The plugins that are at work; nil when nothing could be seen, and then ``place`` says why.
+    package var plugins: PluginSet?
+    /// Pages that are not served, or not by something that shows them.
+    package var missingPages: [ObjectName]
+    /// Where it was seen, for people: `48 packages in /srv/buildbot/env`.
+    package var place: String
+
+    /// What was seen there.
+    package init(plugins: PluginSet?, missingPages: [ObjectName] = [], place: String) {
+        self.plugins = plugins
+        self.missingPages = missingPages
+        self.place = place
+    }
 }
 
 /// One thing that was looked at in restored files.
