@@ -94,11 +94,11 @@ package final class Promotion {
         var plan = PromotionPlan(
             verdict: verdict.id, change: verdict.change, parts: request.record.evidence.change.parts,
             paths: places.map(\.live.string), bake: rules?.bake ?? 0,
-            smoke: rules?.smoke.jobs ?? [], refusals: [])
+            smoke: rules?.smoke.jobs ?? [], seen: [], refusals: [])
         plan.refusals = try verdictRefusals(now: now)
         if plan.refusals.isEmpty {
             progress("comparing production with the snapshot of the verdict")
-            plan.refusals = try await driftRefusals()
+            try await addDrift(to: &plan)
         }
         if plan.refusals.isEmpty { plan.refusals = try await smokeRefusals() }
         return plan
@@ -167,28 +167,36 @@ package final class Promotion {
     }
 
     /// Production must still be what was rehearsed, in everything that a person configures.
-    private func driftRefusals() async throws -> [String] {
+    private func addDrift(to plan: inout PromotionPlan) async throws {
         let reference = try store.snapshot(verdict.snapshot.description, of: system.name)
         guard reference.commit.description == verdict.commit else {
-            return ["the snapshot \(verdict.snapshot) is not the one of the verdict any more"]
+            plan.refusals = ["the snapshot \(verdict.snapshot) is not the one of the verdict any more"]
+            return
         }
         let drift = try await SystemCapture(system, store: store, identities: identities)
             .drift(
                 since: try store.read(reference, with: reader), component: change.component, reader: reader)
         // A directory in which a server works has another time each day.
-        var differs = drift.files.filter {
+        let files = drift.files.filter {
             [.config, .secret, .plugin].contains($0.entryClass) && !$0.differsOnly(in: [.time])
-        }.map {
-            "\($0.root)/\($0.path) (\($0.change.rawValue))"
         }
+        let own = files.filter(isOwn)
+        plan.seen = own.map { "\($0.root)/\($0.path) is new: production made it for itself" }
+        var differs = files.filter { !isOwn($0) }.map { "\($0.root)/\($0.path) (\($0.change.rawValue))" }
         differs += drift.changes.filter { $0.kind == "package" }.map {
             "package \($0.name) (\($0.change.rawValue))"
         }
-        guard let first = differs.first else { return [] }
-        return [
+        guard let first = differs.first else { return }
+        plan.refusals = [
             "production drifted from the snapshot of the verdict: \(first)\(differs.count > 1 ? " and \(differs.count - 1) more" : "");"
                 + " take a snapshot and run a new canary"
         ]
+    }
+
+    /// Whether a file came by the server's own doing, where the change does nothing.
+    private func isOwn(_ file: FileChange) -> Bool {
+        file.change == .added && shadow.isMadeAtNeed(file.path, in: file.root)
+            && !change.files.contains { $0.root == file.root && $0.path == file.path.description }
     }
 
     /// One thing of production that is exchanged.

@@ -15,6 +15,8 @@ package struct PromotionPlan: Codable, Hashable, Sendable {
     package var bake: Int64
     /// Jobs of which a build is asked for in production; nil in reports of a version that asked for none.
     package var smoke: [String]?
+    /// What changed since the snapshot of the verdict and is no reason not to go on; nil as above.
+    package var seen: [String]?
     /// Reasons not to go on; empty when there are none.
     package var refusals: [String]
 }

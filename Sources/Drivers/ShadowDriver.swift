@@ -86,6 +86,8 @@ package protocol ShadowDriver: Sendable {
     /// Asks production for one build of a job, which has all its effects, and says what came of it; what has not ended
     /// within `limit` is cancelled.
     func build(_ job: String, limit: Duration) async throws -> JobRun
+    /// Whether a new file is one that a server makes for itself when it first needs it, so that nobody has changed anything.
+    func isMadeAtNeed(_ path: EntryPath, in root: String) -> Bool
     /// What a server of the snapshot must have when it serves; nil when the snapshot cannot say.
     func expected(_ captured: CapturedComponent, in source: any FileSource) throws -> Set<ObjectName>?
     /// How many of each kind of thing a copy remembers: history that a migration must not lose.
@@ -119,6 +121,8 @@ extension ShadowDriver {
     package func rewritten(in room: any ShadowRoom) throws -> (compared: Int, losses: [Observation]) {
         (0, [])
     }
+    /// Nothing is.
+    package func isMadeAtNeed(_ path: EntryPath, in root: String) -> Bool { false }
     /// Nothing but a boot tells.
     package func inspect(_ copy: ShadowCopy, against source: any FileSource) throws -> [Inspection] { [] }
 }

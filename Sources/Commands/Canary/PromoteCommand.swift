@@ -93,6 +93,7 @@ struct PromoteCommand: AsyncParsableCommand {
         lines += plan.paths.map { "  exchanges \($0)" }
         lines.append("  watches for \(shown(seconds: Double(plan.bake)))")
         lines += (plan.smoke ?? []).map { "  asks for a build of \($0) in production" }
+        lines += (plan.seen ?? []).map { "  seen: \($0)" }
         lines += plan.refusals.map { "  REFUSED: \($0)" }
         return lines.map { printable($0.utf8) }.joined(separator: "\n")
     }
@@ -106,6 +107,7 @@ struct PromoteCommand: AsyncParsableCommand {
         ]
         lines += report.plan.parts.map { "  \($0.object): \($0.detail)" }
         if report.watched == nil { lines.append("  NOT WATCHED: production does not run") }
+        lines += (report.plan.seen ?? []).map { "  seen: \($0)" }
         lines += (report.checks ?? []).map { check in
             switch check.outcome {
             case .held: "  \(check.name): \(check.detail)"

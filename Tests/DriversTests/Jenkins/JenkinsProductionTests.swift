@@ -50,6 +50,22 @@ import Testing
         }
     }
 
+    /// Keys at the top of `secrets/` are Jenkins' own, but for those that open what is already there.
+    @Test func keysAreMadeAtNeed() throws {
+        let shadow = JenkinsShadow(
+            driver: try JenkinsDriver(
+                Component(name: "j", driver: "jenkins", settings: ["home": .text("/j")])))
+        func isMade(_ path: String, _ root: String = "home") -> Bool {
+            shadow.isMadeAtNeed(EntryPath(path), in: root)
+        }
+        #expect(isMade("secrets/org.jenkinsci.main.modules.instance_identity.InstanceIdentity.KEY"))
+        #expect(!isMade("secrets/master.key"))
+        #expect(!isMade("secrets/hudson.util.Secret"))
+        #expect(!isMade("secrets/filepath-filters.d/99.conf"))
+        #expect(!isMade("secret.key"))
+        #expect(!isMade("secrets/x", "war"))
+    }
+
     private func serve(
         _ directory: FilePath, _ port: UInt16, _ body: () async throws -> Void
     ) async throws {
