@@ -123,7 +123,7 @@ struct PlantedChangeTests {
             #expect(boot.culprit == [ObjectName("file", "master/master.cfg")])
 
             // A module of a plugin that lies in the master's directory, where the configuration looks first.
-            text = "from buildbot.plugins import steps\nclass AcmeVerify(steps.Trial): pass\n"
+            text = "from buildbot.process.buildstep import BuildStep\nclass AcmeVerify(BuildStep): pass\n"
             let copy = ["--files", try production.changed(["acme_buildbot_steps.py": text]).string]
             let shadowed = try await judge(production, Self.boots, copy, is: .fail, at: .boot)
             let finding = try #require(
