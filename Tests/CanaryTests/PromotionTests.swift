@@ -200,9 +200,10 @@ struct PromotionTests {
             #expect(late.output.contains("did not end within"), "\(late.output)")
             #expect(late.output.contains("was cancelled"), "\(late.output)")
             #expect(try await installed(production) == "1.0")
-            // It was made once, and not again by the master that came back.
+            // It was made once at most, and not again by the master that came back.
             #expect(try await production.fixture.build("probe") == 0)
-            #expect(try await production.fixture.lastBuild(of: "verify") == 1)
+            let last = try await production.fixture.lastBuild(of: "verify")
+            #expect(last <= 1, "\(last)")
 
             try useQuickPolicy(production, more: "\nsmoke: {jobs: [verify], limit: 2m}")
             try await production.runner.succeed("snapshot", "--quiet")

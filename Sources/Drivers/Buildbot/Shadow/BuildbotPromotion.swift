@@ -66,6 +66,8 @@ extension BuildbotShadow {
 extension BuildbotShadow {
     /// How often production is asked how a build goes.
     private static let pause = Duration.milliseconds(500)
+    /// How long a build may take to end when it is cancelled.
+    private static let patience = Duration.seconds(60)
 
     private func rest() throws -> BuildbotREST {
         guard let url = driver.component.text("url") else {
@@ -135,9 +137,17 @@ extension BuildbotShadow {
             }
             try await Task.sleep(for: Self.pause)
         }
-        // A build that a stop interrupts is made again by the master that comes back: by the one of before, unasked.
         try await rest.cancel(request)
+        // What a stop of the master interrupts is made again by the one that comes back, unasked: a step ends when it likes.
+        let patience = ContinuousClock.now + Self.patience
+        var isOver = false
+        while !isOver, ContinuousClock.now < patience {
+            try await Task.sleep(for: Self.pause)
+            isOver = try await rest.request(request)?.complete ?? true
+        }
         return JobRun(
-            outcome: .errored, seconds: nil, signature: "it did not end within \(limit), and was cancelled")
+            outcome: .errored, seconds: nil,
+            signature: "it did not end within \(limit), and "
+                + (isOver ? "was cancelled" : "not when it was cancelled: it is made again after a restart"))
     }
 }
