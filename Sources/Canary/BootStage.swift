@@ -14,8 +14,11 @@ extension CanaryRun {
             (baseline, try await driver.census(in: baseline)),
             (candidate, try await driver.census(in: candidate)),
         ]
+        let planned = (
+            try await driver.plannedPlugins(in: baseline), try await driver.plannedPlugins(in: candidate)
+        )
         // First, so that what it shows by chance is known to be chance when the arms are compared.
-        if let broken = try await bootControl(secrets) { return broken }
+        if let broken = try await bootControl(planned.0, secrets) { return broken }
         var done = 0
         var wanted = demand(of: evidence, under: policy).boots
         while wanted > 0 {
@@ -24,7 +27,10 @@ extension CanaryRun {
             progress("S1: boot \(attempt) of \(attempt + wanted - 1), both arms")
             async let left = baseline.boot(attempt, limit: Self.bootLimit)
             async let right = candidate.boot(attempt, limit: Self.bootLimit)
-            let (one, other) = try await (left, right)
+            let (one, other) = (
+                try await compared(try await left, planned.0, in: baseline),
+                try await compared(try await right, planned.1, in: candidate)
+            )
             evidence.boots += [one, other]
             if attempt == 1 {
                 attest(baseline, secrets)
@@ -55,16 +61,25 @@ extension CanaryRun {
     }
 
     /// Boots the third, unchanged shadow where the policy asks for one; the stage when that one does not come up.
-    private func bootControl(_ secrets: String) async throws -> StageRun? {
+    private func bootControl(_ planned: PluginSet?, _ secrets: String) async throws -> StageRun? {
         guard let control else { return nil }
         progress("S1: booting an unchanged shadow more")
-        let boot = try await control.boot(1, limit: Self.bootLimit)
+        let boot = try await compared(
+            try await control.boot(1, limit: Self.bootLimit), planned, in: control)
         evidence.boots.append(boot)
         attest(control, secrets)
         guard !boot.succeeded else { return nil }
         return StageRun(
             .boot, state: .broken, reason: "an unchanged shadow does not boot: \(boot.failure ?? "")",
             checks: ["1 boot of a third, unchanged shadow"])
+    }
+
+    /// A boot with the plugins that were to be at work in it and those that are.
+    func compared(_ boot: Boot, _ planned: PluginSet?, in room: Room) async throws -> Boot {
+        var boot = boot
+        boot.planned = planned
+        if boot.succeeded { boot.plugins = try await driver.plugins(in: room) }
+        return boot
     }
 
     private func attest(_ room: Room, _ secrets: String) {

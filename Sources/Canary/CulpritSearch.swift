@@ -100,8 +100,11 @@ extension CanaryRun {
 
     /// Whether a part of the change fails as the whole has: to come up, to keep what works, or in a build.
     private func bootFails(_ room: Room, _ probes: [Probe]) async throws -> Bool {
-        let boot = try await room.boot(1, limit: Self.bootLimit)
-        var hasFailed = !boot.succeeded
+        let planned = try await driver.plannedPlugins(in: room)
+        let boot = try await compared(
+            try await room.boot(1, limit: Self.bootLimit), planned, in: room)
+        let known = Set(evidence.boots.filter { $0.arm == .baseline }.flatMap(\.lacks).map(\.detail))
+        var hasFailed = !boot.succeeded || boot.lacks.contains { !known.contains($0.detail) }
         let expected = Set(evidence.boots.filter { $0.arm == .baseline }.flatMap(\.capabilities))
         let declared = Set(request.contents.removals)
         if probes.isEmpty, !expected.subtracting(declared).isSubset(of: boot.capabilities) {

@@ -93,12 +93,14 @@ package final class Promotion {
     package func plan(now: Int64) async throws -> PromotionPlan {
         var plan = PromotionPlan(
             verdict: verdict.id, change: verdict.change, parts: request.record.evidence.change.parts,
-            paths: places.map(\.live.string), bake: rules?.bake ?? 0, refusals: [])
+            paths: places.map(\.live.string), bake: rules?.bake ?? 0,
+            smoke: rules?.smoke.jobs ?? [], seen: [], refusals: [])
         plan.refusals = try verdictRefusals(now: now)
         if plan.refusals.isEmpty {
             progress("comparing production with the snapshot of the verdict")
-            plan.refusals = try await driftRefusals()
+            try await addDrift(to: &plan)
         }
+        if plan.refusals.isEmpty { plan.refusals = try await smokeRefusals() }
         return plan
     }
 
@@ -151,29 +153,50 @@ package final class Promotion {
         return refusals
     }
 
+    /// Builds that could not be asked for after the exchange would take a good change back.
+    private func smokeRefusals() async throws -> [String] {
+        guard let jobs = rules?.smoke.jobs, !jobs.isEmpty, try await driver.lifecycle?.isRunning() == true
+        else { return [] }
+        var refusals: [String] = []
+        for job in jobs {
+            if let obstacle = try await shadow.obstacle(toBuilding: job) {
+                refusals.append("the policy asks for a smoke build: \(obstacle)")
+            }
+        }
+        return refusals
+    }
+
     /// Production must still be what was rehearsed, in everything that a person configures.
-    private func driftRefusals() async throws -> [String] {
+    private func addDrift(to plan: inout PromotionPlan) async throws {
         let reference = try store.snapshot(verdict.snapshot.description, of: system.name)
         guard reference.commit.description == verdict.commit else {
-            return ["the snapshot \(verdict.snapshot) is not the one of the verdict any more"]
+            plan.refusals = ["the snapshot \(verdict.snapshot) is not the one of the verdict any more"]
+            return
         }
         let drift = try await SystemCapture(system, store: store, identities: identities)
             .drift(
                 since: try store.read(reference, with: reader), component: change.component, reader: reader)
         // A directory in which a server works has another time each day.
-        var differs = drift.files.filter {
+        let files = drift.files.filter {
             [.config, .secret, .plugin].contains($0.entryClass) && !$0.differsOnly(in: [.time])
-        }.map {
-            "\($0.root)/\($0.path) (\($0.change.rawValue))"
         }
+        let own = files.filter(isOwn)
+        plan.seen = own.map { "\($0.root)/\($0.path) is new: production made it for itself" }
+        var differs = files.filter { !isOwn($0) }.map { "\($0.root)/\($0.path) (\($0.change.rawValue))" }
         differs += drift.changes.filter { $0.kind == "package" }.map {
             "package \($0.name) (\($0.change.rawValue))"
         }
-        guard let first = differs.first else { return [] }
-        return [
+        guard let first = differs.first else { return }
+        plan.refusals = [
             "production drifted from the snapshot of the verdict: \(first)\(differs.count > 1 ? " and \(differs.count - 1) more" : "");"
                 + " take a snapshot and run a new canary"
         ]
+    }
+
+    /// Whether a file came by the server's own doing, where the change does nothing.
+    private func isOwn(_ file: FileChange) -> Bool {
+        file.change == .added && shadow.isMadeAtNeed(file.path, in: file.root)
+            && !change.files.contains { $0.root == file.root && $0.path == file.path.description }
     }
 
     /// One thing of production that is exchanged.
@@ -313,12 +336,15 @@ package final class Promotion {
             throw error
         }
         var mark = LogMark()
-        let known = Set(
-            try shadow.complaints(after: &mark).map(\.detail)
-                + request.record.evidence.boots.flatMap(\.observations).map(\.detail))
+        let known = Set(try shadow.complaints(after: &mark).map(\.detail))
         let migrates = report.migrates
-        let wasRunning = try await driver.lifecycle?.isRunning() == true
-        if wasRunning { report.watched = rules?.bake ?? 0 }
+        var watch: ProductionWatch?
+        if let lifecycle = driver.lifecycle, let rules, try await lifecycle.isRunning() {
+            report.watched = rules.bake
+            watch = ProductionWatch(
+                .init(request.record.evidence, known: known), rules: rules, lifecycle: lifecycle,
+                shadow: shadow, progress: progress)
+        }
         do {
             try await replacement.run(
                 staged,
@@ -333,11 +359,14 @@ package final class Promotion {
                     return data
                 },
                 beforeStart: { if migrates { try await shadow.migrate() } },
-                watch: { if wasRunning { try await watch(known, since: mark) } })
+                watch: { try await watch?.run(since: mark) })
         } catch let failure as RestoreFailure {
             report.result = .rolledBack
             report.breach = failure.description
         }
+        report.checks = ProductionWatch.all(
+            watch?.checks ?? [],
+            else: watch == nil ? "production does not run" : "the change was taken back before")
     }
 
     /// Makes everything beside production.
@@ -375,39 +404,6 @@ package final class Promotion {
             }
         }
         return staged
-    }
-
-    /// Looks at production until the policy's time is over; throws at the first thing that was not seen in the canary.
-    private func watch(_ known: Set<String>, since start: LogMark) async throws {
-        var mark = start
-        guard let lifecycle = driver.lifecycle else { return }
-        guard try await lifecycle.isRunning() else {
-            throw RestoreFailure(.failed, "the watch found: it was started and runs no more", hint: "")
-        }
-        let clock = ContinuousClock()
-        let end = clock.now + .seconds(rules?.bake ?? 0)
-        repeat {
-            let problems = try await lifecycle.problems()
-            if let first = problems.first {
-                // What connects again a moment later is no breach.
-                try await Task.sleep(for: .seconds(2))
-                if try await lifecycle.problems().contains(first) {
-                    throw RestoreFailure(.failed, "the watch found: \(first)", hint: "")
-                }
-            }
-            let new = try shadow.complaints(after: &mark).first {
-                $0.kind != "log-warning" && !known.contains($0.detail)
-            }
-            if let new {
-                throw RestoreFailure(
-                    .failed, "the watch found something new in the log: \(new.detail)", hint: "")
-            }
-            let left = end - clock.now
-            if left > .zero {
-                progress("watching, \(left.components.seconds) s left")
-                try await Task.sleep(for: min(left, .seconds(2)))
-            }
-        } while clock.now < end
     }
 
     private func record(_ report: PromotionReport, holding lock: WriterLock) async throws {

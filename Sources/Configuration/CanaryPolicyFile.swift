@@ -12,7 +12,7 @@ package enum CanaryPolicyFile {
     /// The keys of the rules for one class; each may be left out, and is then as in the built-in policy.
     package enum RuleKey: String, CaseIterable, Sendable {
         case stages, boots, probes, looks, margin, floor, compare, control, load, blocks, measuredTrials,
-            bake, approvals, expiry
+            bake, smoke, approvals, expiry
     }
 
     /// The keys of `probes`.
@@ -28,6 +28,11 @@ package enum CanaryPolicyFile {
     /// The keys of `load`.
     package enum LoadKey: String, CaseIterable, Sendable {
         case builds, looks, margin, floor, sequential
+    }
+
+    /// The keys of `smoke`.
+    package enum SmokeKey: String, CaseIterable, Sendable {
+        case jobs, limit
     }
 
     /// The keys of `updateCenter`.

@@ -83,6 +83,7 @@ struct CanaryPolicyReader {
             case .measuredTrials:
                 rules.measuredTrials = document.whole(node, in: 0...100) ?? rules.measuredTrials
             case .bake: rules.bake = document.seconds(node) ?? rules.bake
+            case .smoke: readSmoke(node, into: &rules.smoke)
             case .approvals: rules.approvals = document.whole(node, in: 0...10) ?? rules.approvals
             case .expiry: rules.expiry = document.seconds(node) ?? rules.expiry
             }
@@ -181,6 +182,33 @@ struct CanaryPolicyReader {
             case .floor: load.floor = document.shortTime(node) ?? load.floor
             case .sequential: load.isSequential = document.truth(node) ?? load.isSequential
             }
+        }
+    }
+
+    private mutating func readSmoke(_ node: DocumentNode, into smoke: inout CanaryPolicy.SmokeRules) {
+        let keys = CanaryPolicyFile.SmokeKey.allCases.map(\.rawValue)
+        guard let fields = document.fields(of: node, what: "'smoke'", allowed: keys) else { return }
+        for key in CanaryPolicyFile.SmokeKey.allCases {
+            guard let node = fields.known[key.rawValue]?.value else { continue }
+            switch key {
+            case .jobs: smoke.jobs = readSmokeJobs(node) ?? smoke.jobs
+            case .limit: smoke.limit = document.seconds(node) ?? smoke.limit
+            }
+        }
+    }
+
+    /// Whole names: what runs in production is chosen one by one.
+    private mutating func readSmokeJobs(_ node: DocumentNode) -> [String]? {
+        let expected = "the whole name of a job"
+        return document.list(node, expected: "a list of names of jobs")?.compactMap { item in
+            guard let name = document.text(item, expected: expected, isQuoted: true) else { return nil }
+            guard !name.contains(where: { "*?".contains($0) }) else {
+                document.refuse(
+                    "found the pattern '\(shortened(name))', expected \(expected): these builds run in production",
+                    at: item.position)
+                return nil
+            }
+            return name
         }
     }
 

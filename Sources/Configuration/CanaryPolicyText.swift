@@ -22,6 +22,8 @@ extension CanaryPolicyFile {
         # measuredTrials  parts of a change that makes builds slower that are measured to find the one at fault, each with the runs
         #            of the looks; 0 searches for none
         # bake       how long a promoted change is watched before it counts as done
+        # smoke      jobs of which one build each is asked for in production after a promotion, with everything that such a build
+        #            does: one that fails, or has not ended after the limit, takes the change back. None unless named here
         # approvals  how many people must approve a promotion
         # expiry     how long a verdict may be promoted
         classes:
@@ -38,6 +40,7 @@ extension CanaryPolicyFile {
             blocks: major
             measuredTrials: 8
             bake: 10m
+            smoke: {jobs: [], limit: 10m}
             approvals: 0
             expiry: 24h
 

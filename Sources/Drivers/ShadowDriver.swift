@@ -60,6 +60,10 @@ package protocol ShadowDriver: Sendable {
     func observe(in room: any ShadowRoom, isServing: Bool) async throws -> (
         observations: [Observation], capabilities: [ObjectName]
     )
+    /// The plugins that are to be at work in a copy, told without a boot; nil where nobody can tell.
+    func plannedPlugins(in room: any ShadowRoom) async throws -> PluginSet?
+    /// The plugins that are at work in a server that serves; nil where it cannot be asked.
+    func plugins(in room: any ShadowRoom) async throws -> PluginSet?
     /// Which form the data of a copy have: one server reads only that of its own version.
     func dataVersion(in room: any ShadowRoom) async throws -> String?
     /// What of production the packages of a change are: roots, and what below them is exchanged as a whole, nil for the root
@@ -73,6 +77,17 @@ package protocol ShadowDriver: Sendable {
     func complaints(after mark: inout LogMark) throws -> [Observation]
     /// The end of production's log.
     func logEnd() throws -> LogMark
+    /// What of the plugins and pages that a candidate had production has now.
+    ///
+    /// Of several copies of a package the one of `plugins` counts where only the server could say which it took.
+    func production(beside plugins: PluginSet, pages: [ObjectName]) async throws -> ProductionView
+    /// Why no build of a job of production can be asked for; nil when nothing is known against it.
+    func obstacle(toBuilding job: String) async throws -> String?
+    /// Asks production for one build of a job, which has all its effects, and says what came of it; what has not ended
+    /// within `limit` is cancelled.
+    func build(_ job: String, limit: Duration) async throws -> JobRun
+    /// Whether a new file is one that a server makes for itself when it first needs it, so that nobody has changed anything.
+    func isMadeAtNeed(_ path: EntryPath, in root: String) -> Bool
     /// What a server of the snapshot must have when it serves; nil when the snapshot cannot say.
     func expected(_ captured: CapturedComponent, in source: any FileSource) throws -> Set<ObjectName>?
     /// How many of each kind of thing a copy remembers: history that a migration must not lose.
@@ -106,8 +121,27 @@ extension ShadowDriver {
     package func rewritten(in room: any ShadowRoom) throws -> (compared: Int, losses: [Observation]) {
         (0, [])
     }
+    /// Nothing is.
+    package func isMadeAtNeed(_ path: EntryPath, in root: String) -> Bool { false }
     /// Nothing but a boot tells.
     package func inspect(_ copy: ShadowCopy, against source: any FileSource) throws -> [Inspection] { [] }
+}
+
+/// What production has of what a candidate had.
+package struct ProductionView: Sendable {
+    /// The plugins that are at work; nil when nothing could be seen, and then ``place`` says why.
+    package var plugins: PluginSet?
+    /// Pages that are not served, or not by something that shows them.
+    package var missingPages: [ObjectName]
+    /// Where it was seen, for people: `48 packages in /srv/buildbot/env`.
+    package var place: String
+
+    /// What was seen there.
+    package init(plugins: PluginSet?, missingPages: [ObjectName] = [], place: String) {
+        self.plugins = plugins
+        self.missingPages = missingPages
+        self.place = place
+    }
 }
 
 /// One thing that was looked at in restored files.

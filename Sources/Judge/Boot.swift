@@ -36,11 +36,28 @@ package struct Boot: Codable, Hashable, Sendable {
     package var observations: [Observation]
     /// Everything that works because of it, in any order: plugins loaded, jobs, nodes, views, builders, schedulers, pages.
     package var capabilities: [ObjectName]
+    /// The plugins that were to be at work, as it was told without a boot; nil when nobody told.
+    package var planned: PluginSet?
+    /// The plugins that are at work; nil when it did not come up, or cannot be seen.
+    package var plugins: PluginSet?
+
+    /// What was seen, and what differs from the plan.
+    package var differences: [Observation] {
+        guard let planned, let plugins else { return observations }
+        return observations + planned.differences(in: plugins)
+    }
+
+    /// What of the plan is not at work.
+    package var lacks: [Observation] {
+        guard let planned, let plugins else { return [] }
+        return planned.lacks(in: plugins)
+    }
 
     /// A boot.
     package init(
         arm: Arm, attempt: Int, succeeded: Bool, failure: String? = nil, seconds: Double,
-        observations: [Observation] = [], capabilities: [ObjectName] = []
+        observations: [Observation] = [], capabilities: [ObjectName] = [], planned: PluginSet? = nil,
+        plugins: PluginSet? = nil
     ) {
         self.arm = arm
         self.attempt = attempt
@@ -49,6 +66,8 @@ package struct Boot: Codable, Hashable, Sendable {
         self.seconds = seconds
         self.observations = observations
         self.capabilities = capabilities
+        self.planned = planned
+        self.plugins = plugins
     }
 }
 

@@ -27,6 +27,8 @@ package struct CanaryPolicy: Codable, Hashable, Sendable {
         package var measuredTrials: Int
         /// How long a promoted change is watched, in seconds.
         package var bake: Int64
+        /// The builds that are asked for in production after a promotion.
+        package var smoke: SmokeRules
         /// How many people must approve a promotion.
         package var approvals: Int
         /// How long a verdict may be promoted, in seconds.
@@ -38,7 +40,8 @@ package struct CanaryPolicy: Codable, Hashable, Sendable {
             looks: [Look] = Look.standard,
             margin: Double = 1.25, floor: Double = 0.2, comparison: Comparison = .arms,
             control: Control = .split, load: LoadRules = LoadRules(), blocks: Severity = .major,
-            measuredTrials: Int = 8, bake: Int64 = 1800, approvals: Int = 0, expiry: Int64 = 86400
+            measuredTrials: Int = 8, bake: Int64 = 1800,
+            smoke: SmokeRules = SmokeRules(), approvals: Int = 0, expiry: Int64 = 86400
         ) {
             self.stages = stages
             self.boots = boots
@@ -52,6 +55,7 @@ package struct CanaryPolicy: Codable, Hashable, Sendable {
             self.blocks = blocks
             self.measuredTrials = measuredTrials
             self.bake = bake
+            self.smoke = smoke
             self.approvals = approvals
             self.expiry = expiry
         }
@@ -133,6 +137,22 @@ package struct CanaryPolicy: Codable, Hashable, Sendable {
             self.margin = margin
             self.floor = floor
             self.isSequential = isSequential
+        }
+    }
+
+    /// The builds that are asked for in production after a promotion.
+    ///
+    /// They are real builds with all that these do, so that none is asked for unless somebody names it.
+    package struct SmokeRules: Codable, Hashable, Sendable {
+        /// The jobs, by their whole names; one build of each.
+        package var jobs: [String]
+        /// How long each may take, its wait included, in seconds.
+        package var limit: Int64
+
+        /// A choice; none by itself.
+        package init(jobs: [String] = [], limit: Int64 = 600) {
+            self.jobs = jobs
+            self.limit = limit
         }
     }
 

@@ -240,30 +240,65 @@ package struct CompanionPlugin: Sendable {
     }
 }
 
+/// A package that brings the database's schema to a version that Buildbot does not know, as a new core does.
+package enum SchemaPackage {
+    /// The file name of the wheel.
+    package static let file = PlainWheel.file("acme_schema", "1.0")
+
+    /// Writes the wheel into a directory, for a Buildbot whose newest migration is `head`: `067`.
+    package static func write(to directory: FilePath, after head: String) throws {
+        let migration = """
+            import sqlalchemy
+            from alembic import op
+
+            revision = 'acme'
+            down_revision = '\(head)'
+            branch_labels = None
+            depends_on = None
+
+
+            def upgrade():
+                op.add_column('builders', sqlalchemy.Column('acme', sqlalchemy.Text))
+
+
+            def downgrade():
+                pass
+
+            """
+        try PlainWheel(
+            name: "acme_schema", version: "1.0", module: "", entryPoints: "",
+            files: ["buildbot/db/migrations/versions/acme_schema.py": migration]
+        ).write(to: directory)
+    }
+}
+
 /// A wheel of one module.
 private struct PlainWheel {
     var name: String
     var version: String
     var module: String
     var entryPoints: String
+    /// More files of it, by their paths.
+    var files: [String: String] = [:]
 
     static func file(_ name: String, _ version: String) -> String { "\(name)-\(version)-py3-none-any.whl" }
 
     func write(to directory: FilePath) throws {
         let information = "\(name)-\(version).dist-info"
         var archive = try ZipWriter(directory.appending(Self.file(name, version)))
-        let members = [
-            ("\(name).py", module),
-            (
-                "\(information)/METADATA",
-                "Metadata-Version: 2.1\nName: \(name.replacing("_", with: "-"))\nVersion: \(version)\n"
-            ),
-            (
-                "\(information)/WHEEL",
-                "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-            ),
-            ("\(information)/entry_points.txt", entryPoints),
-        ]
+        let members =
+            [
+                ("\(name).py", module),
+                (
+                    "\(information)/METADATA",
+                    "Metadata-Version: 2.1\nName: \(name.replacing("_", with: "-"))\nVersion: \(version)\n"
+                ),
+                (
+                    "\(information)/WHEEL",
+                    "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+                ),
+                ("\(information)/entry_points.txt", entryPoints),
+            ] + files.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         for (name, text) in members { try archive.add(name: name, contents: Array(text.utf8)) }
         let record = members.map { "\($0.0),,\n" }.joined() + "\(information)/RECORD,,\n"
         try archive.add(name: "\(information)/RECORD", contents: Array(record.utf8))

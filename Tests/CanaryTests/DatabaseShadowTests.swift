@@ -85,6 +85,44 @@ struct DatabaseShadowTests {
         }
     }
 
+    /// A migration that the version of before cannot work with: there would be no way back.
+    @Test(
+        .enabled(if: BuildbotFixture.isAvailable, Comment(rawValue: BuildbotFixture.whySkipped)),
+        .enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
+    func aPromotionThatCannotBeTakenBackOnTheServerIsRefused() async throws {
+        try await PostgreSQLFixture.with { server in
+            try await server.sql("CREATE ROLE ci LOGIN PASSWORD 'parole-5';")
+            try await server.sql("CREATE DATABASE buildbot OWNER ci;")
+            try await CanaryProduction.with(server: server) { production in
+                let rules = "stages: [static, boot]\nbake: 1s\napprovals: 0"
+                try Files.replace(
+                    production.fixture.directory.appending("policies/canary.yaml"),
+                    with: Files.read(try production.policy(rules)))
+                let version = "SELECT version_num FROM alembic_version"
+                let before = try await server.sql(version, in: "buildbot")
+                let head = before.filter { !$0.isWhitespace }
+                try SchemaPackage.write(to: production.wheels, after: head)
+                try await production.fixture.start()
+                try await production.runner.succeed("snapshot", "--quiet")
+                let plugin = production.wheels.appending(SchemaPackage.file).string
+                let canary = try await production.runner.run(
+                    ["canary", "--offline", "--quiet", "--plugin", plugin], limit: .seconds(600))
+                #expect(canary.status == 0, "\(canary.output) \(canary.errorOutput)")
+                let outcome = try await production.runner.run(
+                    ["promote", "--quiet", "latest"], limit: .seconds(600))
+                #expect(outcome.status == 7, "\(outcome.output) \(outcome.errorOutput)")
+                #expect(
+                    outcome.errorOutput.contains("the change migrates the database server"),
+                    "\(outcome.errorOutput)")
+                #expect(try await server.sql(version, in: "buildbot") == before)
+                let migration = production.fixture.environment.appending(
+                    "lib/python3.11/site-packages/buildbot/db/migrations/versions/acme_schema.py")
+                #expect(try !Files.exists(migration))
+                #expect(try await production.fixture.build("probe") == 0)
+            }
+        }
+    }
+
     @Test func aDumpThatDoesNotLoadIsFoundBeforeItIsNeeded() async throws {
         try await PostgreSQLFixture.with { server in
             try await withTemporaryDirectory { directory in

@@ -174,6 +174,55 @@ import Testing
         }
     }
 
+    // MARK: - Drift
+
+    private struct Plan: Decodable { var seen: [String], refusals: [String] }
+
+    /// The first build of a Jenkins that was booted makes keys, and nobody has changed anything by that.
+    @Test func aKeyThatJenkinsMadeForItselfIsSeenAndVoidsNoVerdict() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory)
+            // What is told without a boot is enough for this policy, so that there is a verdict to promote.
+            let text = "classes: {plugin-patch: {stages: [static], approvals: 0}}\n"
+            try Files.replace(directory.appending("policies/canary.yaml"), with: Array(text.utf8))
+            _ = try production.archive("viewer", "1.1")
+            let canary = try await production.canary("--offline", "--plugin", "viewer@1.1")
+            #expect(canary.status == 0, "\(canary.verdict.headline)")
+            func plan(_ status: Int32, _ location: SourceLocation = #_sourceLocation) async throws -> Plan {
+                let outcome = try await production.runner.run(
+                    "--format", "json", "promote", "--dry-run", "latest")
+                #expect(outcome.status == status, "\(outcome.output)", sourceLocation: location)
+                return try JSONDecoder().decode(Plan.self, from: Data(outcome.output.utf8))
+            }
+            #expect(try await plan(0).seen.isEmpty)
+            let secrets = production.home.appending("secrets")
+            let key = secrets.appending("hudson.console.AnnotatedLargeText.consoleAnnotator")
+            try Files.replace(key, with: Array("a key".utf8), mode: 0o600)
+            let seen = try await plan(0)
+            #expect(
+                seen.seen == [
+                    "home/secrets/hudson.console.AnnotatedLargeText.consoleAnnotator is new: production made it for itself"
+                ])
+            let words = try await production.runner.succeed("promote", "--dry-run", "latest")
+            #expect(words.contains("seen: home/secrets/hudson.console"), "\(words)")
+
+            // Whatever else happens to secrets is somebody's doing.
+            try Files.makeDirectory(secrets.appending("filepath-filters.d"))
+            let rule = secrets.appending("filepath-filters.d/99-ours.conf")
+            try Files.replace(rule, with: Array("allow all".utf8))
+            #expect(try await plan(7).refusals.first?.contains("filepath-filters.d") == true)
+            try Files.removeTree(secrets.appending("filepath-filters.d"))
+            let names = secrets.appending("hudson.model.User.DIRNAMES")
+            let before = try Files.read(names)
+            try Files.replace(names, with: before.reversed(), mode: 0o600)
+            #expect(try await plan(7).refusals.first?.contains("DIRNAMES (changed)") == true)
+            try Files.remove(names)
+            #expect(try await plan(7).refusals.first?.contains("DIRNAMES (removed)") == true)
+            try Files.replace(names, with: before, mode: 0o600)
+            #expect(try await plan(0).seen == seen.seen)
+        }
+    }
+
     // MARK: - Update centres
 
     /// An update centre that has one version of git, with a warning about some versions of it.

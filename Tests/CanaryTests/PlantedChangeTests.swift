@@ -51,6 +51,14 @@ struct PlantedChangeTests {
         return verdict
     }
 
+    /// A stage of a verdict.
+    ///
+    /// Not looked for where it is needed: in a closure that holds both, Swift 6.3.1 gives a closure of its own and one that is
+    /// written in an `#expect` before it the same name, and runs the one for the other.
+    private func stage(_ name: Stage, of verdict: Verdict) -> StageVerdict? {
+        verdict.stages.first { $0.name == name }
+    }
+
     private let plugin = ObjectName("package", "acme-buildbot-steps")
 
     private func wheel(_ production: CanaryProduction, _ plugin: StepPlugin) -> [String] {
@@ -82,6 +90,24 @@ struct PlantedChangeTests {
         }
     }
 
+    /// Production has the old version of a package once more, where its configuration looks first.
+    @Test func anUpgradeThatAnotherCopyShadowsIsStoppedByTheBoot() async throws {
+        try await CanaryProduction.with(prepare: { fixture in
+            let wheel = fixture.directory.appending("wheels").appending(StepPlugin.first.file)
+            try await Program(
+                "/usr/bin/python3", ["-m", "zipfile", "--extract", wheel.string, fixture.master.string]
+            ).runSuccessfully()
+        }) { production in
+            let verdict = try await judge(
+                production, Self.boots, wheel(production, .second), is: .fail, at: .boot, by: [plugin])
+            let finding = try #require(
+                verdict.stages.flatMap(\.findings).first { $0.kind == "plugin-version" })
+            #expect(finding.object == plugin)
+            #expect(finding.message.contains("2.0 was to be at work, and 1.0 is"), "\(finding)")
+            #expect(!finding.evidence.isEmpty)
+        }
+    }
+
     @Test(.enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
     func whatABootLosesIsStoppedUnlessItWasMeant() async throws {
         try await CanaryProduction.with { production in
@@ -95,6 +121,18 @@ struct PlantedChangeTests {
             let boot = try await judge(production, "stages: [static, boot]", view, is: .fail, at: .boot)
             #expect(boot.stages.first?.result == .pass)
             #expect(boot.culprit == [ObjectName("file", "master/master.cfg")])
+
+            // A module of a plugin that lies in the master's directory, where the configuration looks first.
+            text = "from buildbot.process.buildstep import BuildStep\nclass AcmeVerify(BuildStep): pass\n"
+            let copy = ["--files", try production.changed(["acme_buildbot_steps.py": text]).string]
+            let shadowed = try await judge(production, Self.boots, copy, is: .fail, at: .boot)
+            let finding = try #require(
+                shadowed.stages.flatMap(\.findings).first { $0.kind == "plugin-missing" })
+            #expect(finding.object == plugin)
+            #expect(
+                finding.message.contains(
+                    "its module acme_buildbot_steps comes from \(production.fixture.master)"),
+                "\(finding)")
 
             text = try production.masterFile("jobs/builders.py")
             text.replace(
@@ -246,16 +284,16 @@ struct PlantedChangeTests {
             text = "from twisted.internet import reactor, task\n" + text
             let crowded = ["--files", try production.changed(["jobs/builders.py": text]).string]
             let waits = try await judge(production, rules, crowded, is: .fail, at: .load)
-            #expect(waits.stages.first { $0.name == .probes }?.result == .pass)
-            let measures = waits.stages.first { $0.name == .load }?.measures ?? []
+            #expect(stage(.probes, of: waits)?.result == .pass)
+            let measures = stage(.load, of: waits)?.measures ?? []
             #expect(measures.contains { $0.quantity == .queueWait && $0.result == .fail }, "\(measures)")
             #expect(measures.contains { $0.quantity == .throughput && $0.result == .fail }, "\(measures)")
             #expect(measures.allSatisfy { $0.control.count == 4 })
 
             let calm = rules.replacing("margin: 1.3, floor: 0s", with: "margin: 5, floor: 30s")
             let unchanged = try await judge(production, calm, [], is: .pass)
-            #expect(unchanged.stages.first { $0.name == .load }?.measures.isEmpty == false)
-            #expect(unchanged.stages.first { $0.name == .probes }?.control != nil)
+            #expect(stage(.load, of: unchanged)?.measures.isEmpty == false)
+            #expect(stage(.probes, of: unchanged)?.control != nil)
         }
     }
 }

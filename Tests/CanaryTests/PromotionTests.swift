@@ -11,8 +11,8 @@ struct PromotionTests {
     private let rules = "stages: [static, boot]\nbake: 1s\napprovals: 0"
 
     /// Lets the system's own policy be a quick one, so that a verdict under it may be promoted.
-    private func useQuickPolicy(_ production: CanaryProduction) throws {
-        let text = try Files.read(try production.policy(rules))
+    private func useQuickPolicy(_ production: CanaryProduction, more: String = "") throws {
+        let text = try Files.read(try production.policy(rules + more))
         try Files.replace(production.fixture.directory.appending("policies/canary.yaml"), with: text)
     }
 
@@ -53,6 +53,8 @@ struct PromotionTests {
 
             let promoted = try await promote(production)
             #expect(promoted.status == 0, "\(promoted.output) \(promoted.errorOutput)")
+            #expect(promoted.output.contains(" as in the candidate: "), "\(promoted.output)")
+            #expect(promoted.output.contains("smoke build: not tried: the policy names no job for it"))
             #expect(try await installed(production) == "2.0")
             #expect(try await production.fixture.build("probe") == 0)
 
@@ -114,6 +116,102 @@ struct PromotionTests {
             #expect(drifted.status == 7)
             #expect(drifted.output.contains("master.cfg"))
             #expect(try await installed(production) == "1.0")
+        }
+    }
+
+    /// What only production does, as a script that is run at its start would: a package goes that the candidate had.
+    @Test func aPackageThatProductionLacksTakesTheChangeBack() async throws {
+        try await CanaryProduction.with { production in
+            try useQuickPolicy(production)
+            try await production.fixture.start()
+            let taken = production.fixture.directory.appending("taken")
+            try Files.makeDirectory(taken)
+            let packages = production.fixture.environment.appending("lib/python3.11/site-packages")
+            let companion = packages.appending("acme_companion_1-1.0.dist-info")
+            let before = try production.masterFile("master.cfg")
+            let bad = """
+
+                import shutil
+                if os.path.isdir(\(Self.python(taken.string))): shutil.rmtree(\(Self.python(companion.string)))
+
+                """
+            let plugin = production.wheels.appending(StepPlugin.second.file).string
+            try await production.runner.succeed("snapshot", "--quiet")
+            try await pass(
+                production,
+                ["--plugin", plugin, "--files", try production.changed(["master.cfg": before + bad]).string])
+            let outcome = try await promote(production)
+            #expect(outcome.status == 1, "\(outcome.output) \(outcome.errorOutput)")
+            let words = "package acme-companion-1: 1.0 was to be at work, and it is not there"
+            #expect(outcome.output.contains(words), "\(outcome.output)")
+            #expect(outcome.output.contains("plugin set: BROKEN"), "\(outcome.output)")
+            #expect(
+                outcome.output.contains("smoke build: not tried: the change was taken back before"),
+                "\(outcome.output)")
+            // It went from the environment that was taken back.
+            try #expect(Files.exists(companion))
+            #expect(try await installed(production) == "1.0")
+            #expect(try production.masterFile("master.cfg") == before)
+            #expect(try await production.fixture.build("probe") == 0)
+            try #expect(staging(production).isEmpty)
+        }
+    }
+
+    @Test(.enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
+    func aSmokeBuildThatFailsTakesTheChangeBack() async throws {
+        try await CanaryProduction.with { production in
+            try useQuickPolicy(production, more: "\nsmoke: {jobs: [verify], limit: 2m}")
+            try await production.fixture.start()
+            try await production.runner.succeed("snapshot", "--quiet")
+            // Its builds fail, and a policy without probes does not see that.
+            try await pass(
+                production, ["--plugin", production.wheels.appending(StepPlugin.fails.file).string])
+            let plan = try await production.runner.succeed("promote", "--dry-run", "latest")
+            #expect(plan.contains("asks for a build of verify in production"), "\(plan)")
+            let outcome = try await promote(production)
+            #expect(outcome.status == 1, "\(outcome.output) \(outcome.errorOutput)")
+            #expect(outcome.output.contains("the smoke build of verify failed: build 1"), "\(outcome.output)")
+            #expect(outcome.output.contains("plugin set: "), "\(outcome.output)")
+            #expect(try await installed(production) == "1.0")
+            #expect(try await production.fixture.build("probe") == 0)
+            #expect(try await production.fixture.lastBuild(of: "verify") == 1)
+            try #expect(staging(production).isEmpty)
+        }
+    }
+
+    @Test(.enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
+    func aSmokeBuildIsAskedForOnlyWhereItCanBeAndEndsInTime() async throws {
+        try await CanaryProduction.with { production in
+            try await production.fixture.start()
+            try await production.runner.succeed("snapshot", "--quiet")
+            let plugin = ["--plugin", production.wheels.appending(StepPlugin.second.file).string]
+            // 'idle' is no builder: said before anything is touched.
+            try useQuickPolicy(production, more: "\nsmoke: {jobs: [idle]}")
+            try await pass(production, plugin)
+            let unknown = try await promote(production)
+            #expect(unknown.status == 7)
+            #expect(unknown.output.contains("production has no builder 'idle'"), "\(unknown.output)")
+
+            // A build of it takes a second and a half.
+            try useQuickPolicy(production, more: "\nsmoke: {jobs: [verify], limit: 1s}")
+            try await pass(production, plugin)
+            let late = try await promote(production)
+            #expect(late.status == 1)
+            #expect(late.output.contains("did not end within"), "\(late.output)")
+            #expect(late.output.contains("was cancelled"), "\(late.output)")
+            #expect(try await installed(production) == "1.0")
+            // It was made once at most, and not again by the master that came back.
+            #expect(try await production.fixture.build("probe") == 0)
+            let last = try await production.fixture.lastBuild(of: "verify")
+            #expect(last <= 1, "\(last)")
+
+            try useQuickPolicy(production, more: "\nsmoke: {jobs: [verify], limit: 2m}")
+            try await production.runner.succeed("snapshot", "--quiet")
+            try await pass(production, plugin)
+            let promoted = try await promote(production)
+            #expect(promoted.status == 0, "\(promoted.output) \(promoted.errorOutput)")
+            #expect(promoted.output.contains("smoke build: verify passed in "), "\(promoted.output)")
+            #expect(try await installed(production) == "2.0")
         }
     }
 

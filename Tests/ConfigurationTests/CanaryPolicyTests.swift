@@ -41,6 +41,8 @@ import Testing
         let riskiest = RiskClass.allCases.compactMap { CanaryPolicyFile.builtIn.classes[$0] }
         #expect(zip(riskiest, riskiest.dropFirst()).allSatisfy { $0.approvals <= $1.approvals })
         #expect(zip(riskiest, riskiest.dropFirst()).allSatisfy { $0.bake <= $1.bake })
+        // A build in production has effects: none is asked for unless somebody names it.
+        #expect(riskiest.allSatisfy { $0.smoke.jobs.isEmpty })
     }
 
     @Test func everyKeyIsRead() throws {
@@ -59,6 +61,7 @@ import Testing
                 blocks: critical
                 measuredTrials: 3
                 bake: 5m
+                smoke: {jobs: ["deploy check", unit], limit: 90s}
                 approvals: 3
                 expiry: 2d
             """
@@ -72,8 +75,8 @@ import Testing
                     control: .split,
                     load: .init(
                         builds: 5, looks: [.init(runs: 3, alpha: 0.05)], margin: 2, floor: 0.25,
-                        isSequential: true), blocks: .critical, measuredTrials: 3, bake: 300, approvals: 3,
-                    expiry: 172_800))
+                        isSequential: true), blocks: .critical, measuredTrials: 3, bake: 300,
+                    smoke: .init(jobs: ["deploy check", "unit"], limit: 90), approvals: 3, expiry: 172_800))
     }
 
     @Test(arguments: mistakes) func aMistakeIsToldAtItsPlace(_ text: String, _ expected: String) throws {
@@ -128,6 +131,11 @@ import Testing
             "classes: {core: {bake: 30}}",
             "p:1:24: found 30, a number or truth value, expected a time such as 90s"
         ),
+        (
+            "classes: {core: {smoke: {jobs: [\"deploy-*\"]}}}",
+            "p:1:33: found the pattern 'deploy-*', expected the whole name of a job: these builds run in production"
+        ),
+        ("classes: {core: {smoke: unit}}", "p:1:25: found 'unit', expected 'smoke', a mapping"),
         ("severities: {log-warning: bad}", "p:1:27: found the unknown word 'bad'"),
         ("updateCenter: {roots: [acme.pem]}", "p:1:24: found 'acme.pem', expected the absolute path"),
         ("updateCenter: {acceptUnsigned: maybe}", "p:1:32: found"),
@@ -150,6 +158,9 @@ import Testing
                 == CanaryPolicyFile.ProbeKey.allCases.map(\.rawValue).sorted())
         #expect(
             keys(rules?["load"]?["properties"]) == CanaryPolicyFile.LoadKey.allCases.map(\.rawValue).sorted())
+        #expect(
+            keys(rules?["smoke"]?["properties"])
+                == CanaryPolicyFile.SmokeKey.allCases.map(\.rawValue).sorted())
         #expect(
             keys(rules?["looks"]?["items"]?["properties"])
                 == CanaryPolicyFile.LookKey.allCases.map(\.rawValue).sorted())

@@ -17,8 +17,9 @@ struct PromoteCommand: AsyncParsableCommand {
         discussion: """
             Refuses when the verdict is no pass, is too old, was made under another policy, lacks approvals, or when \
             production drifted from the snapshot of the verdict. Takes a snapshot, makes the candidate once more, rehearses \
-            the way back in isolation, makes everything beside production, stops, exchanges in one step, starts, and watches \
-            for the policy's time. The first thing that the canary had not seen brings everything back. 'understudy undo' \
+            the way back in isolation, makes everything beside production, stops, exchanges in one step, starts, compares \
+            the plugins with those of the candidate, asks for the builds that the policy names as 'smoke', and watches for the \
+            policy's time. The first thing that the canary had not seen brings everything back. 'understudy undo' \
             takes it back at any later time.
 
             EXAMPLE
@@ -91,6 +92,8 @@ struct PromoteCommand: AsyncParsableCommand {
         lines += plan.parts.map { "  \($0.object): \($0.detail)" }
         lines += plan.paths.map { "  exchanges \($0)" }
         lines.append("  watches for \(shown(seconds: Double(plan.bake)))")
+        lines += (plan.smoke ?? []).map { "  asks for a build of \($0) in production" }
+        lines += (plan.seen ?? []).map { "  seen: \($0)" }
         lines += plan.refusals.map { "  REFUSED: \($0)" }
         return lines.map { printable($0.utf8) }.joined(separator: "\n")
     }
@@ -104,6 +107,14 @@ struct PromoteCommand: AsyncParsableCommand {
         ]
         lines += report.plan.parts.map { "  \($0.object): \($0.detail)" }
         if report.watched == nil { lines.append("  NOT WATCHED: production does not run") }
+        lines += (report.plan.seen ?? []).map { "  seen: \($0)" }
+        lines += (report.checks ?? []).map { check in
+            switch check.outcome {
+            case .held: "  \(check.name): \(check.detail)"
+            case .broken: "  \(check.name): BROKEN: \(check.detail)"
+            case .notTried: "  \(check.name): not tried: \(check.detail)"
+            }
+        }
         lines.append("  the way back: \(report.rollback)")
         lines.append("  what was there before is snapshot \(report.before)")
         if report.result == .promoted { lines.append("  'understudy undo' takes it back") }

@@ -31,6 +31,14 @@ struct BuildbotProcesses: Sendable {
         return boot + ticks / Int64(sysconf(Int32(_SC_CLK_TCK)))
     }
 
+    /// A variable of a process's environment, nil when it has none of that name, is gone, or hides from us.
+    static func variable(_ name: String, of number: Int32) throws -> String? {
+        guard let bytes = try readIfThere(FilePath("/proc/\(number)/environ")) else { return nil }
+        let start = Array("\(name)=".utf8)
+        return bytes.split(separator: 0).first { $0.starts(with: start) }
+            .map { String(decoding: $0.dropFirst(start.count), as: UTF8.self) }
+    }
+
     /// Ends them: asks, waits, and after `grace` kills; a master without its database does not end when asked.
     func stop(grace: Duration) async throws {
         let clock = ContinuousClock()

@@ -28,6 +28,28 @@ struct BuildbotREST: Sendable {
         var connected_to: [Place]
     }
 
+    /// A scheduler through which builds can be asked for.
+    struct ForceScheduler: Decodable {
+        var name: String
+        var builder_names: [String]
+        var enabled: Bool
+    }
+
+    /// A row of `buildrequests`.
+    struct Request: Decodable {
+        var complete: Bool
+        var results: Int
+    }
+
+    /// A row of `builds`.
+    struct Build: Decodable {
+        var number: Int
+        var results: Int?
+        var started_at: Int64
+        var complete_at: Int64?
+        var state_string: String
+    }
+
     /// The interface may not be read without logging in.
     struct Closed: Error {}
 
@@ -52,6 +74,79 @@ struct BuildbotREST: Sendable {
         struct Answer: Decodable { var workers: [Worker] }
         let fields = "field=name&field=configured_on&field=connected_to"
         return try await get(Answer.self, "/api/v2/workers?\(fields)").workers
+    }
+
+    /// The schedulers through which builds can be asked for.
+    func forceSchedulers() async throws -> [ForceScheduler] {
+        struct Answer: Decodable { var forceschedulers: [ForceScheduler] }
+        return try await get(Answer.self, "/api/v2/forceschedulers").forceschedulers
+    }
+
+    /// A request for a build.
+    func request(_ number: Int) async throws -> Request? {
+        struct Answer: Decodable { var buildrequests: [Request] }
+        return try await get(Answer.self, "/api/v2/buildrequests/\(number)").buildrequests.first
+    }
+
+    /// The last build that was made for a request, nil before there is one.
+    func build(for request: Int) async throws -> Build? {
+        struct Answer: Decodable { var builds: [Build] }
+        let query = "buildrequestid=\(request)&order=-buildid&limit=1"
+        return try await get(Answer.self, "/api/v2/builds?\(query)").builds.first
+    }
+
+    /// Asks for a build, once, and gives the number of the request.
+    func force(_ builder: Int, through scheduler: String) async throws -> Int {
+        struct Answer: Decodable {
+            struct Failure: Decodable { var message: String }
+            /// A number, and an object of one number: the build set, and the request by builder.
+            var result: [Part]?
+            var error: Failure?
+        }
+        enum Part: Decodable {
+            case set(Int)
+            case requests([String: Int])
+            init(from decoder: any Decoder) throws {
+                let container = try decoder.singleValueContainer()
+                do {
+                    self = .set(try container.decode(Int.self))
+                } catch is DecodingError {
+                    self = .requests(try container.decode([String: Int].self))
+                }
+            }
+        }
+        let body = """
+            {"jsonrpc": "2.0", "id": 1, "method": "force", \
+            "params": {"builderid": "\(builder)", "reason": "understudy"}}
+            """
+        let answer = try await probe.post("/api/v2/forceschedulers/\(scheduler)", body)
+        let decoded: Answer
+        do {
+            decoded = try JSONDecoder().decode(Answer.self, from: Data(answer.body.utf8))
+        } catch {
+            throw DriverFailure(
+                "a build cannot be asked for: status \(answer.status): \(answer.body.prefix(200))",
+                hint: "look into the master's log")
+        }
+        for case .requests(let requests) in decoded.result ?? [] {
+            if let request = requests[String(builder)] { return request }
+        }
+        throw DriverFailure(
+            "a build cannot be asked for: \(decoded.error?.message ?? "the answer names no request")",
+            hint: "look into the master's log")
+    }
+
+    /// Takes back a request; a build that was begun for it is stopped.
+    func cancel(_ request: Int) async throws {
+        let body = """
+            {"jsonrpc": "2.0", "id": 1, "method": "cancel", "params": {"reason": "understudy"}}
+            """
+        let answer = try await probe.post("/api/v2/buildrequests/\(request)", body)
+        guard answer.status == 200 else {
+            throw DriverFailure(
+                "the build cannot be cancelled: status \(answer.status): \(answer.body.prefix(200))",
+                hint: "cancel request \(request) in the web interface")
+        }
     }
 
     private func get<Answer: Decodable>(_ type: Answer.Type, _ path: String) async throws -> Answer {

@@ -19,7 +19,7 @@ package struct JenkinsDriver: Driver {
     private(set) var home: FilePath
     private(set) var war: FilePath?
     private let service: ServiceCommands?
-    private let access: JenkinsReload.Access?
+    let access: JenkinsReload.Access?
 
     package init(_ component: Component) throws {
         self.component = component

@@ -12,6 +12,21 @@ struct JenkinsReload: Reloading {
     struct Access {
         var user: String
         var tokenFile: FilePath
+
+        /// Asks the server at an address as this user.
+        func probe(_ url: String) throws -> HTTPProbe {
+            let bytes = try Files.readIfPresent(tokenFile, limit: 1 << 16) ?? []
+            let token = String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self)
+            guard !token.isEmpty else {
+                throw DriverFailure(
+                    "\(tokenFile) holds no API token of \(user)",
+                    hint:
+                        "make one in Jenkins (user, Security, API Token) and write it there, or take 'token' out"
+                )
+            }
+            let word = Data("\(user):\(token)".utf8).base64EncodedString()
+            return HTTPProbe(url, headers: ["Authorization: Basic \(word)"])
+        }
     }
 
     let home: FilePath
@@ -22,7 +37,7 @@ struct JenkinsReload: Reloading {
     private static let limit = Duration.seconds(120)
 
     func way(for paths: [(root: String, path: EntryPath)]) async throws -> ReloadWay {
-        let probe = try probe()
+        let probe = try access.probe(url)
         var targets: [String] = []
         do {
             for (root, path) in paths {
@@ -52,7 +67,7 @@ struct JenkinsReload: Reloading {
     }
 
     func reload(_ targets: [String]) async throws {
-        var probe = try probe()
+        var probe = try access.probe(url)
         probe.limit = Self.limit
         for target in targets {
             do {
@@ -77,19 +92,6 @@ struct JenkinsReload: Reloading {
                     hint: "look at the job in its web interface, and reload it there or restart Jenkins")
             }
         }
-    }
-
-    private func probe() throws -> HTTPProbe {
-        let bytes = try Files.readIfPresent(access.tokenFile, limit: 1 << 16) ?? []
-        let token = String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self)
-        guard !token.isEmpty else {
-            throw DriverFailure(
-                "\(access.tokenFile) holds no API token of \(access.user)",
-                hint:
-                    "make one in Jenkins (user, Security, API Token) and write it there, or take 'token' out")
-        }
-        let word = Data("\(access.user):\(token)".utf8).base64EncodedString()
-        return HTTPProbe(url, headers: ["Authorization: Basic \(word)"])
     }
 
     /// The address of the job in a directory: `/job/team/job/deploy` of `jobs/team/jobs/deploy`.

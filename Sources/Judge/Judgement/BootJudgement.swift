@@ -141,7 +141,7 @@ extension Bench {
     private func compare(baseline: [Boot], candidate: [Boot], _ judgement: inout StageJudgement) {
         let unchanged = baseline + boots(.control)
         addObservations(
-            baseline: unchanged.map(\.observations), candidate: candidate.map(\.observations), stage: .boot,
+            baseline: unchanged.map(\.differences), candidate: candidate.map(\.differences), stage: .boot,
             boots: min(baseline.count, boots(.candidate).count), &judgement)
     }
 

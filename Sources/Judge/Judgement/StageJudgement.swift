@@ -75,9 +75,10 @@ extension CanaryPolicy {
     /// What kinds of observations are worth without a policy that says otherwise.
     static let usualSeverities: [String: Severity] = [
         "boot-failed": .critical, "data-loss": .critical, "plugin-failed": .critical,
-        "plugin-missing": .critical, "unreadable-data": .critical, "gone": .major, "log-error": .major,
+        "plugin-missing": .critical, "plugin-version": .critical, "unreadable-data": .critical,
+        "gone": .major, "log-error": .major,
         "page": .major, "log-warning": .minor, "monitor": .minor, "still-there": .minor,
-        "deprecation": .note,
+        "deprecation": .note, "plugin-unplanned": .note,
     ]
 
     /// How bad an observation of that kind is; one that nobody knows stops a change.

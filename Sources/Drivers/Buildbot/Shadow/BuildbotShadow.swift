@@ -303,10 +303,14 @@ struct BuildbotShadow: ShadowDriver {
     }
 
     /// What is installed, by normalised name.
-    private func installed(in room: any ShadowRoom) async throws -> [String: String] {
+    func installed(in room: any ShadowRoom) async throws -> [String: String] {
         let question = """
             import importlib.metadata, json
-            print('\\x01' + json.dumps({d.metadata['Name']: d.version for d in importlib.metadata.distributions()}), end='')
+            found = {}
+            for d in importlib.metadata.distributions():
+                if d.metadata['Name']:
+                    found.setdefault(d.metadata['Name'], d.version)
+            print('\\x01' + json.dumps(found), end='')
             """
         let outcome = try await room.run(script("python", ["-I", "-c", question], room.copy))
         guard let start = outcome.output.lastIndex(of: "\u{1}") else {

@@ -22,7 +22,7 @@ enum ShadowConfiguration {
         """
         # Made by Understudy for a shadow. Production's configuration is executed as it is; then everything that reaches out
         # of the shadow is taken from its result, and what was taken is written down.
-        import json, os, time, urllib.parse
+        import importlib.metadata, json, os, re, sys, time, urllib.parse
         from buildbot.plugins import schedulers, util, worker
         from buildbot.schedulers.forcesched import ForceScheduler
         from buildbot.schedulers.triggerable import Triggerable
@@ -163,11 +163,29 @@ enum ShadowConfiguration {
                     f.write(line + '\\n')
 
 
+        def _plugins():
+            \"\"\"The packages that this process finds, and those of whose plugins it runs another copy.\"\"\"
+            versions, idle = {}, {}
+            for distribution in importlib.metadata.distributions():
+                name = re.sub('[-_.]+', '-', distribution.metadata['Name'] or '').lower()
+                if not name or name in versions or name in idle:
+                    continue
+                versions[name] = distribution.version
+                own = os.path.realpath(str(distribution.locate_file(''))) + os.sep
+                for point in distribution.entry_points:
+                    module = point.value.split(':')[0].strip()
+                    place = getattr(sys.modules.get(module), '__file__', None)
+                    if point.group.startswith('buildbot.') and place and not os.path.realpath(place).startswith(own):
+                        idle[name] = 'its module ' + module + ' comes from ' + place
+                        versions.pop(name, None)
+            return {'versions': versions, 'idle': idle}
+
+
         c['services'] = [_Watch()]
         with open(os.path.join(_place, '\(report)'), 'w', encoding='utf-8') as f:
             json.dump({
                 'server': _server, 'cut': {k: sorted(v) for k, v in _cut.items()}, 'schedulers': sorted(_all),
-                'workers': sorted(w.name for w in c['workers']),
+                'workers': sorted(w.name for w in c['workers']), 'plugins': _plugins(),
                 'views': sorted((_www.get('plugins') or {}).keys())}, f)
 
         """

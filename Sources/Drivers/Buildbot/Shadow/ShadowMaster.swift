@@ -7,13 +7,20 @@ internal import SystemPackage
 
 /// What is asked of a master that runs in isolation.
 extension BuildbotShadow {
-    private struct Report: Decodable {
+    /// What the configuration of a shadow writes down of itself.
+    struct Report: Decodable {
         struct Server: Decodable {
             var scheme: String
             var name: String
             var isUsed: Bool
         }
+        /// Packages that the master works with.
+        struct Plugins: Decodable {
+            var versions: [String: String]
+            var idle: [String: String]
+        }
         var cut: [String: [String]]
+        var plugins: Plugins
         /// The database server of production's configuration, nil when its state is in a file.
         var server: Server?
         var schedulers: [String]
@@ -26,7 +33,7 @@ extension BuildbotShadow {
             "http://shadow.invalid", socket: room.copy.socketDirectory.appending(ShadowConfiguration.socket))
     }
 
-    private func report(_ room: any ShadowRoom) throws -> Report? {
+    func report(_ room: any ShadowRoom) throws -> Report? {
         let file = room.copy.socketDirectory.appending(ShadowConfiguration.report)
         return try Files.readIfPresent(file).map { try JSONDecoder().decode(Report.self, from: Data($0)) }
     }
@@ -59,7 +66,7 @@ extension BuildbotShadow {
         if let generation {
             capabilities.append(ObjectName("page", "/"))
             for view in report.views {
-                let script = try await self.script(of: view, room)
+                let script = try await self.script(of: view, probe(room))
                 if script == generation {
                     capabilities.append(ObjectName("page", view))
                 } else {
@@ -80,14 +87,15 @@ extension BuildbotShadow {
     }
 
     /// Which of the two web interfaces a start page belongs to: views of one do not show in the other.
-    private static func generation(ofPage body: String) -> String? {
+    static func generation(ofPage body: String) -> String? {
         if body.contains("ng-app") { return "AngularJS" }
         return body.contains("type=\"module\"") ? "React" : nil
     }
 
-    private func script(of view: String, _ room: any ShadowRoom) async throws -> String? {
+    /// Which interface the script of a view is made for, nil when it has none.
+    func script(of view: String, _ probe: HTTPProbe) async throws -> String? {
         for path in ["/plugins/\(view)/scripts.js", "/\(view)/scripts.js"] {
-            let answer = try await probe(room).get(path)
+            let answer = try await probe.get(path)
             guard answer.status == 200 else { continue }
             if answer.body.contains("buildbotSetupPlugin") { return "React" }
             if answer.body.contains("angular.module(") { return "AngularJS" }
@@ -156,7 +164,10 @@ extension BuildbotShadow {
         }
         let request: Int
         do {
-            request = try await force(builder.builderid, room)
+            var probe = probe(room)
+            probe.limit = .seconds(30)
+            request = try await BuildbotREST(probe: probe).force(
+                builder.builderid, through: ShadowConfiguration.scheduler)
         } catch let failure as DriverFailure {
             return JobRun(outcome: .missing, seconds: nil, signature: failure.description)
         }
@@ -178,48 +189,6 @@ extension BuildbotShadow {
             try await Task.sleep(for: .milliseconds(20))
         }
         return JobRun(outcome: .errored, seconds: nil, signature: "it did not end within \(limit)")
-    }
-
-    private func force(_ builder: Int, _ room: any ShadowRoom) async throws -> Int {
-        struct Answer: Decodable {
-            struct Failure: Decodable { var message: String }
-            /// A number, and an object of one number: the build set, and the request by builder.
-            var result: [Part]?
-            var error: Failure?
-        }
-        enum Part: Decodable {
-            case set(Int)
-            case requests([String: Int])
-            init(from decoder: any Decoder) throws {
-                let container = try decoder.singleValueContainer()
-                do {
-                    self = .set(try container.decode(Int.self))
-                } catch is DecodingError {
-                    self = .requests(try container.decode([String: Int].self))
-                }
-            }
-        }
-        let body = """
-            {"jsonrpc": "2.0", "id": 1, "method": "force", \
-            "params": {"builderid": "\(builder)", "reason": "understudy"}}
-            """
-        var probe = probe(room)
-        probe.limit = .seconds(30)
-        let answer = try await probe.post("/api/v2/forceschedulers/\(ShadowConfiguration.scheduler)", body)
-        let decoded: Answer
-        do {
-            decoded = try JSONDecoder().decode(Answer.self, from: Data(answer.body.utf8))
-        } catch {
-            throw DriverFailure(
-                "a build cannot be asked for: status \(answer.status): \(answer.body.prefix(200))",
-                hint: "look into the shadow's log")
-        }
-        for case .requests(let requests) in decoded.result ?? [] {
-            if let request = requests[String(builder)] { return request }
-        }
-        throw DriverFailure(
-            "a build cannot be asked for: \(decoded.error?.message ?? "the answer names no request")",
-            hint: "look into the shadow's log")
     }
 
     private struct EndedBuild: Decodable {

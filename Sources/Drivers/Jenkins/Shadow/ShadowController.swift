@@ -53,7 +53,7 @@ extension JenkinsShadow {
             ], environment: ["JENKINS_HOME": home], directory: FilePath(home), limit: .seconds(24 * 3600))
     }
 
-    private func probe(_ room: any ShadowRoom) throws -> HTTPProbe {
+    func probe(_ room: any ShadowRoom) throws -> HTTPProbe {
         let keys = try keys(room.copy)
         let login = Data("\(keys.user):\(keys.token)".utf8).base64EncodedString()
         // A login by token needs no crumb.
@@ -62,11 +62,11 @@ extension JenkinsShadow {
             headers: ["Authorization: Basic \(login)"], limit: .seconds(30))
     }
 
-    private func answer<Value: Decodable>(_ path: String, in room: any ShadowRoom) async throws -> Value {
-        let answer = try await probe(room).get(path)
+    func answer<Value: Decodable>(_ path: String, _ probe: HTTPProbe) async throws -> Value {
+        let answer = try await probe.get(path)
         guard answer.status == 200 else {
             throw DriverFailure(
-                "the shadow answers \(answer.status) to \(path)", hint: "look into the shadow's log")
+                "Jenkins at \(probe.base) answers \(answer.status) to \(path)", hint: "look into its log")
         }
         return try JSONDecoder().decode(Value.self, from: Data(answer.body.utf8))
     }
@@ -92,13 +92,6 @@ extension JenkinsShadow {
     func observe(
         in room: any ShadowRoom, isServing: Bool
     ) async throws -> (observations: [Observation], capabilities: [ObjectName]) {
-        struct Plugins: Decodable {
-            struct Plugin: Decodable {
-                var shortName: String
-                var active: Bool
-            }
-            var plugins: [Plugin]
-        }
         var observations = JenkinsLog(try room.log()).complaints
         guard isServing else { return (observations, []) }
         guard let report = try ShadowHooks.report(in: room.copy.socketDirectory) else {
@@ -116,9 +109,8 @@ extension JenkinsShadow {
         observations += report.unreadable.map {
             Observation(kind: "unreadable-data", object: ObjectName("object", $0.name), detail: $0.reason)
         }
-        let plugins: Plugins = try await answer(
-            "/pluginManager/api/json?depth=1&tree=plugins[shortName,active]", in: room)
-        var capabilities = plugins.plugins.filter(\.active).map { ObjectName("plugin", $0.shortName) }
+        let plugins = try await plugins(in: room)
+        var capabilities = (plugins?.versions.keys.sorted() ?? []).map { ObjectName("plugin", $0) }
         capabilities += report.jobs.map { ObjectName("job", $0.name) }
         capabilities += report.nodes.map { ObjectName("node", $0) }
         capabilities += report.views.map { ObjectName("view", $0) }
@@ -168,88 +160,7 @@ extension JenkinsShadow {
             return JobRun(outcome: .missing, seconds: nil, signature: "there is no such job")
         }
         let path = Self.address(ofJob: job.name)
-        let (answer, location) = try await probe(room).begin(
-            "\(path)/\(known.parameterized ? "buildWithParameters" : "build")?delay=0sec")
-        guard answer.status == 201, let item = location.flatMap(Self.queueItem) else {
-            return JobRun(
-                outcome: .missing, seconds: nil,
-                signature: "a build cannot be asked for: status \(answer.status)")
-        }
-        let clock = ContinuousClock()
-        let deadline = clock.now + limit
-        while clock.now < deadline {
-            if let run = try await ended(item, path, room) { return run }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        return JobRun(outcome: .errored, seconds: nil, signature: "it did not end within \(limit)")
-    }
-
-    /// The path of a job in folders: `/job/team/job/deploy`.
-    static func address(ofJob name: String) -> String {
-        name.split(separator: "/").map { part in
-            let bytes = part.utf8.map { byte -> String in
-                let isPlain =
-                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-._~".utf8.contains(byte)
-                return isPlain
-                    ? String(UnicodeScalar(byte))
-                    : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-            }
-            return "/job/" + bytes.joined()
-        }.joined()
-    }
-
-    /// The number of the queue's item in an address such as `http://shadow.invalid/queue/item/12/`.
-    static func queueItem(_ address: String) -> Int? {
-        guard let start = address.firstRange(of: "/queue/item/")?.upperBound else { return nil }
-        return Int(address[start...].prefix { $0 != "/" })
-    }
-
-    private struct QueueItem: Decodable {
-        struct Executable: Decodable { var number: Int }
-        var cancelled: Bool?
-        var inQueueSince: Double?
-        var executable: Executable?
-    }
-
-    private struct Build: Decodable {
-        var building: Bool
-        var result: String?
-        var duration: Double
-        var timestamp: Double
-    }
-
-    private func ended(_ item: Int, _ path: String, _ room: any ShadowRoom) async throws -> JobRun? {
-        let queued: QueueItem = try await answer(
-            "/queue/item/\(item)/api/json?tree=cancelled,inQueueSince,executable[number]", in: room)
-        if queued.cancelled == true {
-            return JobRun(outcome: .errored, seconds: nil, signature: "it was cancelled in the queue")
-        }
-        guard let number = queued.executable?.number else { return nil }
-        let build: Build = try await answer(
-            "\(path)/\(number)/api/json?tree=building,result,duration,timestamp", in: room)
-        guard !build.building, let result = build.result else { return nil }
-        let outcome: ProbeRun.Outcome =
-            switch result {
-            case "SUCCESS": .passed
-            case "UNSTABLE", "FAILURE": .failed
-            default: .errored
-            }
-        var signature: String?
-        if outcome != .passed {
-            let console = try await probe(room).get("\(path)/\(number)/consoleText")
-            signature = "\(result): \(Self.signature(ofConsole: console.body))"
-        }
-        return JobRun(
-            outcome: outcome, seconds: build.duration / 1000,
-            wait: queued.inQueueSince.map { max(0, build.timestamp - $0) / 1000 }, signature: signature)
-    }
-
-    /// What a failed build ends with, in words that are the same whenever it fails so again.
-    static func signature(ofConsole text: String) -> String {
-        let lines = text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("Finished: ") }
-        let line = lines.last { $0.hasPrefix("ERROR: ") || $0.contains("Exception: ") } ?? lines.last ?? ""
-        return LogSignature.template(of: String(line))
+        return try await build(path, isParameterized: known.parameterized, limit: limit, probe(room))
     }
 
     // MARK: - Production

@@ -1,0 +1,137 @@
+internal import Drivers
+internal import Judge
+internal import Restore
+
+/// What is looked at in a production into which a change was just brought; the first thing that the canary had not seen is a breach.
+final class ProductionWatch {
+    /// What the watch holds production against.
+    struct Expectation {
+        /// The plugins of the candidate, in all of its boots; nil when its evidence does not name them.
+        var plugins: PluginSet?
+        /// The pages that it served in all of them.
+        var pages: [ObjectName]
+        /// Complaints that production or the canary had before.
+        var known: Set<String>
+
+        /// What the evidence of a canary says of its candidate.
+        init(_ evidence: Evidence, known: Set<String>) {
+            let boots = evidence.boots.filter { $0.arm == .candidate && $0.succeeded }
+            let sets = boots.compactMap(\.plugins)
+            plugins = sets.count == boots.count ? PluginSet.common(to: sets) : nil
+            let pages = boots.map { Set($0.capabilities.filter { $0.kind == "page" }) }
+            self.pages = pages.dropFirst().reduce(pages.first ?? []) { $0.intersection($1) }.sorted()
+            self.known = known.union(evidence.boots.flatMap(\.observations).map(\.detail))
+        }
+    }
+
+    /// What was checked until now.
+    private(set) var checks: [PromotionReport.Check] = []
+    private let expectation: Expectation
+    private let rules: CanaryPolicy.Rules
+    private let lifecycle: any Lifecycle
+    private let shadow: any ShadowDriver
+    private let progress: @Sendable (String) -> Void
+
+    init(
+        _ expectation: Expectation, rules: CanaryPolicy.Rules, lifecycle: any Lifecycle,
+        shadow: any ShadowDriver, progress: @escaping @Sendable (String) -> Void
+    ) {
+        self.expectation = expectation
+        self.rules = rules
+        self.lifecycle = lifecycle
+        self.shadow = shadow
+        self.progress = progress
+    }
+
+    /// What is checked once, in this order.
+    private static let plugins = "plugin set", smoke = "smoke build"
+
+    /// All checks, those that were not come to for a reason.
+    static func all(_ checks: [PromotionReport.Check], else reason: String) -> [PromotionReport.Check] {
+        let open = [plugins, smoke].filter { name in !checks.contains { $0.name == name } }
+        return checks + open.map { .init($0, .notTried, reason) }
+    }
+
+    /// Looks at production, asks it for the builds of the policy, and goes on looking until the policy's time is over.
+    ///
+    /// Throws a ``RestoreFailure`` at the first breach.
+    func run(since start: LogMark) async throws {
+        guard try await lifecycle.isRunning() else { throw breach("it was started and runs no more") }
+        progress("comparing the plugins of production with those of the candidate")
+        try await checked(Self.plugins) { try await comparePlugins() }
+        try await checked(Self.smoke) { try await build() }
+        try await soak(since: start)
+    }
+
+    /// What came of a check: its outcome and words for people; a ``RestoreFailure`` is written down too, as a breach.
+    private func checked(
+        _ name: String, _ check: () async throws -> (PromotionReport.Check.Outcome, String)
+    ) async throws {
+        do {
+            let (outcome, detail) = try await check()
+            checks.append(.init(name, outcome, detail))
+        } catch let failure as RestoreFailure {
+            checks.append(.init(name, .broken, failure.description))
+            throw failure
+        } catch {
+            // What was to be looked at and cannot be is no pass.
+            checks.append(.init(name, .broken, "\(error)"))
+            throw breach("the \(name) cannot be looked at: \(error)")
+        }
+    }
+
+    private func comparePlugins() async throws -> (PromotionReport.Check.Outcome, String) {
+        guard let expected = expectation.plugins else {
+            return (.notTried, "the evidence of the canary does not name the plugins of its candidate")
+        }
+        let view = try await shadow.production(beside: expected, pages: expectation.pages)
+        guard let seen = view.plugins else { return (.notTried, view.place) }
+        let lacks = expected.lacks(in: seen).map { "\($0.object): \($0.detail)" }
+        let problems = lacks + view.missingPages.map { "\($0) is not served, and was by the candidate" }
+        guard let first = problems.first else {
+            return (.held, "\(expected.versions.count) as in the candidate: \(view.place)")
+        }
+        throw breach(
+            "\(first)\(problems.count > 1 ? ", and \(problems.count - 1) more" : "") (\(view.place))")
+    }
+
+    private func build() async throws -> (PromotionReport.Check.Outcome, String) {
+        guard !rules.smoke.jobs.isEmpty else { return (.notTried, "the policy names no job for it") }
+        var passed: [String] = []
+        for job in rules.smoke.jobs {
+            progress("building \(job) in production")
+            let run = try await shadow.build(job, limit: .seconds(rules.smoke.limit))
+            guard run.outcome == .passed else {
+                throw breach("the smoke build of \(job) \(run.outcome.rawValue): \(run.signature ?? "")")
+            }
+            passed.append("\(job) passed" + (run.seconds.map { " in \(Int($0.rounded())) s" } ?? ""))
+        }
+        return (.held, passed.joined(separator: ", "))
+    }
+
+    private func soak(since start: LogMark) async throws {
+        var mark = start
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(rules.bake)
+        repeat {
+            if let first = try await lifecycle.problems().first {
+                // What connects again a moment later is no breach.
+                try await Task.sleep(for: .seconds(2))
+                if try await lifecycle.problems().contains(first) { throw breach(first) }
+            }
+            let new = try shadow.complaints(after: &mark).first {
+                $0.kind != "log-warning" && !expectation.known.contains($0.detail)
+            }
+            if let new { throw breach("something new in the log: \(new.detail)") }
+            let left = end - clock.now
+            if left > .zero {
+                progress("watching, \(left.components.seconds) s left")
+                try await Task.sleep(for: min(left, .seconds(2)))
+            }
+        } while clock.now < end
+    }
+
+    private func breach(_ words: String) -> RestoreFailure {
+        RestoreFailure(.failed, "the watch found: \(words)", hint: "")
+    }
+}
