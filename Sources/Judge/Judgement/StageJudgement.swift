@@ -75,7 +75,8 @@ extension CanaryPolicy {
     /// What kinds of observations are worth without a policy that says otherwise.
     static let usualSeverities: [String: Severity] = [
         "boot-failed": .critical, "data-loss": .critical, "plugin-failed": .critical,
-        "plugin-missing": .critical, "unreadable-data": .critical, "gone": .major, "log-error": .major,
+        "plugin-missing": .critical, "unreadable-data": .critical, "limit": .critical, "gone": .major,
+        "log-error": .major,
         "page": .major, "log-warning": .minor, "monitor": .minor, "still-there": .minor,
         "deprecation": .note,
     ]

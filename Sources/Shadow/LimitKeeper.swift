@@ -1,0 +1,72 @@
+internal import FileTree
+package import Judge
+internal import SystemPackage
+
+/// What holds shadows to what they may use: the kernel, by a control group that we may make, or else our own watch.
+package struct LimitKeeper: Sendable {
+    /// The group with a group for each shadow; nil where we watch.
+    private let group: ControlGroup?
+    /// Why there is no group.
+    private let reason: String
+
+    /// Our own watch, and why.
+    package init(watchingBecause reason: String) {
+        self.init(group: nil, reason: reason)
+    }
+
+    private init(group: ControlGroup?, reason: String) {
+        self.group = group
+        self.reason = reason
+    }
+
+    /// Makes a group of that name where we may.
+    ///
+    /// `record` is given its path before it is made, for whoever comes after a kill.
+    init(_ name: String, record: (FilePath) throws -> Void) throws {
+        do {
+            var place = try ControlGroupPlace.find()
+            let path = place.base.appending(name)
+            try record(path)
+            // What was started meanwhile was not among those that were moved.
+            for _ in 0..<100 where !place.occupants.isEmpty {
+                try place.vacate()
+                place = try ControlGroupPlace.find()
+            }
+            self.init(group: try ControlGroup.make(path), reason: "")
+        } catch {
+            self.init(watchingBecause: try Self.reason(error))
+        }
+    }
+
+    /// What holds shadows to their limits on this host, for people; changes nothing.
+    package static func outlook() throws -> String {
+        do {
+            return "\(kernelWords), below \(try ControlGroupPlace.find().base)"
+        } catch {
+            return LimitKeeper(watchingBecause: try reason(error)).words
+        }
+    }
+
+    /// What one shadow may use, under a name that no other one has.
+    package func allowance(_ name: String, _ limits: ShadowLimits) throws -> Allowance {
+        Allowance(limits, group: try group?.child(name, limits))
+    }
+
+    /// Who it is, for people.
+    package var words: String {
+        group == nil
+            ? "by Understudy's own watch, every \(Allowance.milliseconds) ms, because \(reason)"
+            : Self.kernelWords
+    }
+
+    private static let kernelWords = "by cgroup v2"
+
+    /// Why there is no group; throws what is no answer to that.
+    private static func reason(_ error: any Error) throws -> String {
+        switch error {
+        case let refusal as ControlGroupPlace.Refusal: refusal.reason
+        case let failure as FileFailure where failure.path.starts(with: "/sys/".utf8): "\(failure)"
+        default: throw error
+        }
+    }
+}
