@@ -48,22 +48,25 @@ package final class Allowance: Sendable {
         self.group = group
     }
 
-    /// A command that is held to it from its beginning.
-    func entering(_ command: [String]) -> [String] { group?.entering(command) ?? command }
-
-    /// Lets a sandbox count, in which nothing of the program runs yet.
+    /// The command that starts a sandbox of the shadow, and is held to it from its beginning.
     ///
     /// When nothing else of the shadow runs it begins anew, and what it did before is over.
-    func admit(_ member: Member) throws {
+    func begin(_ command: [String]) throws -> [String] {
         let events = try group?.events()
-        let isUnwatched = state.withLock { state in
+        state.withLock { state in
             state.members.removeAll { !$0.isRunning() }
+            guard state.members.isEmpty else { return }
+            state.breach = nil
+            state.largest = nil
+            state.events = events
+        }
+        return group?.entering(command) ?? command
+    }
+
+    /// Watches a sandbox that has begun, before anything of the program runs in it.
+    func watch(_ member: Member) {
+        let isUnwatched = state.withLock { state in
             state.members.append(member)
-            if state.members.count == 1 {
-                state.breach = nil
-                state.largest = nil
-                state.events = events
-            }
             defer { state.isWatched = true }
             return !state.isWatched
         }

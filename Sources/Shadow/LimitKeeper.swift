@@ -24,26 +24,42 @@ package struct LimitKeeper: Sendable {
     /// `record` is given its path before it is made, for whoever comes after a kill.
     init(_ name: String, record: (FilePath) throws -> Void) throws {
         do {
-            var place = try ControlGroupPlace.find()
-            let path = place.base.appending(name)
+            let path = try Self.vacatedPlace().appending(name)
             try record(path)
-            // What was started meanwhile was not among those that were moved.
-            for _ in 0..<100 where !place.occupants.isEmpty {
-                try place.vacate()
-                place = try ControlGroupPlace.find()
-            }
-            self.init(group: try ControlGroup.make(path), reason: "")
-        } catch {
-            self.init(watchingBecause: try Self.reason(error))
+            self.init(group: try Self.answer { try ControlGroup.make(path) }, reason: "")
+        } catch let refusal as ControlGroupPlace.Refusal {
+            self.init(watchingBecause: refusal.reason)
         }
     }
 
     /// What holds shadows to their limits on this host, for people; changes nothing.
     package static func outlook() throws -> String {
         do {
-            return "\(kernelWords), below \(try ControlGroupPlace.find().base)"
-        } catch {
-            return LimitKeeper(watchingBecause: try reason(error)).words
+            return "\(kernelWords), below \(try answer { try ControlGroupPlace.find() }.base)"
+        } catch let refusal as ControlGroupPlace.Refusal {
+            return LimitKeeper(watchingBecause: refusal.reason).words
+        }
+    }
+
+    /// A group without processes of its own.
+    private static func vacatedPlace() throws -> FilePath {
+        try answer {
+            var place = try ControlGroupPlace.find()
+            // What was started meanwhile was not among those that were moved.
+            for _ in 0..<100 where !place.occupants.isEmpty {
+                try place.vacate()
+                place = try ControlGroupPlace.find()
+            }
+            return place.base
+        }
+    }
+
+    /// Whatever the kernel answers to the wish for a group is a reason to do without.
+    private static func answer<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let failure as FileFailure {
+            throw ControlGroupPlace.Refusal(reason: "\(failure)")
         }
     }
 
@@ -60,13 +76,4 @@ package struct LimitKeeper: Sendable {
     }
 
     private static let kernelWords = "by cgroup v2"
-
-    /// Why there is no group; throws what is no answer to that.
-    private static func reason(_ error: any Error) throws -> String {
-        switch error {
-        case let refusal as ControlGroupPlace.Refusal: refusal.reason
-        case let failure as FileFailure where failure.path.starts(with: "/sys/".utf8): "\(failure)"
-        default: throw error
-        }
-    }
 }

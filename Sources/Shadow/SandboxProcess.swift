@@ -32,7 +32,7 @@ package final class SandboxProcess: Sendable {
         let command = sandbox.command(
             program, libraries: try ownLibraries(),
             limits: Sandbox.Limits(allowance.limits, usable: try Processors.usable()))
-        let child = try Child(allowance.entering(command), log: log)
+        let child = try Child(allowance.begin(command), log: log)
         let line: [UInt8]
         do {
             line = try await child.firstLine(limit: .seconds(60))
@@ -42,6 +42,7 @@ package final class SandboxProcess: Sendable {
         }
         guard let seen = try? JSONDecoder().decode(InsideView.self, from: Data(line)) else {
             await child.end()
+            if let breach = try allowance.breach { throw breach }
             let words = lastLines(try Files.readIfPresent(log) ?? [])
             throw ShadowFailure(
                 "no sandbox can be made here: \(words.isEmpty ? "bubblewrap ended without a word" : words)",
@@ -63,7 +64,7 @@ package final class SandboxProcess: Sendable {
                 hint: "this is a fault of the host or of Understudy: do not work around it")
         }
         do {
-            try allowance.admit(child.member())
+            allowance.watch(try child.member())
             try child.letGo()
         } catch {
             await child.end()
