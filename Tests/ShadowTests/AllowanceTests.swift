@@ -19,7 +19,7 @@ import Testing
             return nil
         } catch {
             return
-                "SKIPPED: no control groups can be made here, scripts/cgroup-machine tests in a machine where they can: \(error)"
+                "SKIPPED: no control groups can be made here, make machine tries it where they can: \(error)"
         }
     }()
 
