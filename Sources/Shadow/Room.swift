@@ -146,12 +146,14 @@ package final class Room: ShadowRoom {
                 }
                 return nil
             }
-            let first = await group.next() ?? nil
+            var result = await group.next() ?? nil
             group.cancelAll()
-            return first
+            // What was cancelled comes to its end too.
+            while let other = await group.next() { result = result ?? other }
+            return result
         }
         if let breach = try breach { throw breach }
-        guard let result else { preconditionFailure("only a breach ends the work before its end") }
+        guard let result else { preconditionFailure("the work has an outcome, whatever ends it") }
         return try result.get()
     }
 
