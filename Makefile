@@ -16,7 +16,7 @@ BINARY := .build/release/understudy
 # What the binary may ask the system for. Foundation is not among it: it is linked in, or not used at all.
 LIBRARIES := libarchive|libc|libcrypto|libdeflate|libexpat|libgcc_s|libgit2|libisal|libm|libsqlite3|libstdc\+\+|ld-linux-[a-z0-9-]+
 
-.PHONY: help setup build debug demo test canaries crash large sanitize check bench dist install clean
+.PHONY: help setup build debug demo test canaries machine crash large sanitize check bench dist install clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -49,6 +49,10 @@ test: setup ## Run every test.
 canaries: setup ## Run every canary, drill and promotion on a real Buildbot.
 	$(SWIFT) build --build-tests
 	UNDERSTUDY_TEST_CANARIES=all $(call few,2) $(SWIFT) test --skip-build --filter CanaryTests
+
+machine: ## Try limits by control groups, and a night by its timer, in a machine of their own (QEMU).
+	$(SWIFT) build --build-tests
+	scripts/cgroup-machine
 
 # A kill at this many instants in each of snapshot, restore and undo; every call that can fail, failing once.
 CRASHES ?= 400

@@ -157,7 +157,7 @@ let package = Package(
         .testTarget(
             name: "ShadowTests",
             dependencies: [
-                "FileTree", "Programs", "Shadow", "TestSupport", "understudy", systemPackage,
+                "FileTree", "Judge", "Programs", "Shadow", "TestSupport", "understudy", systemPackage,
             ]),
 
         // A restore into isolation, to prove that a snapshot restores.

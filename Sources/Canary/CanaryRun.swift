@@ -2,8 +2,8 @@ package import Capture
 package import Drivers
 package import Git
 package import GitStore
-internal import Glibc
 package import Judge
+internal import Programs
 internal import Restore
 package import Sealing
 internal import Shadow
@@ -80,12 +80,13 @@ package final class CanaryRun {
         }
         source = Shadows.Source(
             system: system, store: store, reader: reader, stored: snapshot, identities: identities,
-            component: component, launcher: launcher, progress: progress)
+            component: component, launcher: launcher, limits: policy.shadows, progress: progress)
         self.driver = driver
         self.policy = policy
         self.request = request
         random = SeededGenerator(seed: request.seed)
         rules = CanaryPolicy.Rules(stages: [])
+        let limits = Sandbox.Limits(policy.shadows, usable: try Processors.usable())
         earlier = try CanaryRecord.all(in: store, of: system.name, with: reader).map(\.evidence)
         evidence = Evidence(
             id: id, system: system.name,
@@ -95,8 +96,7 @@ package final class CanaryRun {
                 removals: request.contents.removals, proposal: request.proposal),
             policyDigest: policy.digest, seed: request.seed,
             host: HostSummary(
-                name: system.host, processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)),
-                memory: Int64(Sandbox.Limits().addressSpace)),
+                name: system.host, processors: limits.processors.count, memory: Int64(limits.addressSpace)),
             started: CivilTime(seconds: Clock.now.seconds).iso8601)
     }
 
@@ -137,13 +137,21 @@ package final class CanaryRun {
             control = try await arms.make(.control, name: "c", files: [], blobs: [:], changesPackages: false)
         }
         evidence.neutralised = Self.neutralised([baseline, candidate])
+        evidence.limits = LimitSummary(
+            limits: ShadowLimits(
+                memory: policy.shadows.memory, processors: evidence.host.processors,
+                processes: policy.shadows.processes), keeper: workspace.limitKeeper.words)
+        let rooms = [baseline, candidate, control].compactMap { $0 }
         do {
             try await stages(baseline, candidate, &arms)
         } catch {
-            for room in [baseline, candidate, control].compactMap({ $0 }) { await room.stop() }
+            for room in rooms { await room.stop() }
             throw error
         }
-        for room in [baseline, candidate, control].compactMap({ $0 }) { await room.stop() }
+        for room in rooms { await room.stop() }
+        evidence.limits?.peaks = try rooms.compactMap { room in
+            try room.peak.map { .init(arm: room.arm, memory: $0) }
+        }
     }
 
     /// What was changed in the arms before they boot, each thing once.
@@ -168,7 +176,16 @@ package final class CanaryRun {
     private func stages(_ baseline: Room, _ candidate: Room, _ arms: inout Shadows) async throws {
         let clock = ContinuousClock()
         let start = clock.now
-        let applied = try await apply(in: candidate)
+        let applied: AppliedChange
+        do {
+            applied = try await apply(in: candidate)
+        } catch let breach as Breach {
+            // It is no part of production's life, and nothing in the baseline is like it.
+            return evidence.stages.append(
+                StageRun(
+                    rules.stages.min() ?? .static, state: .broken,
+                    reason: "the change could not be made part of the candidate: \(breach) (\(breach.hint))"))
+        }
         let applying = seconds(clock.now - start)
         let steps: [(Stage, () async throws -> StageRun)] = [
             (.static, { try await self.check(applied, baseline, candidate) }),
@@ -189,7 +206,12 @@ package final class CanaryRun {
             }
             let began = clock.now
             now = (stage, began)
-            var run = try await step()
+            var run: StageRun
+            do {
+                run = try await step()
+            } catch let breach as Breach {
+                run = end(stage, for: breach)
+            }
             run.seconds = seconds(clock.now - began) + (stage == .static ? applying : 0)
             evidence.stages.append(run)
             if run.state == .broken {
@@ -207,6 +229,28 @@ package final class CanaryRun {
         await candidate.stop()
         await control?.stop()
         try await bisect(&arms, beside: baseline)
+    }
+
+    /// What becomes of a stage in which a shadow went beyond what it may use: that speaks against the change where the candidate did
+    /// and the baseline did not.
+    private func end(_ stage: Stage, for breach: Breach) -> StageRun {
+        guard breach.isItsOwn, breach.arm == .candidate else {
+            let arm = breach.arm.map {
+                $0 == .baseline ? "the unchanged shadow" : "the shadow of the \($0.rawValue)"
+            }
+            return StageRun(
+                stage, state: .broken, reason: "\(arm ?? "a shadow") was ended: \(breach) (\(breach.hint))")
+        }
+        evidence.findings.append(Self.finding(stage, breach))
+        return StageRun(stage)
+    }
+
+    /// What is held against a change that takes a shadow beyond its limits.
+    static func finding(_ stage: Stage, _ breach: Breach) -> Finding {
+        Finding(
+            stage: stage, kind: "limit", severity: .critical, object: ObjectName("shadow", "limits"),
+            message: "with the change the shadow was ended, and without it was not: \(breach)",
+            advice: "If this is no leak: \(breach.hint), and run the canary again.")
     }
 
     /// Says what is being done, and how long the canary still takes where that can be known.

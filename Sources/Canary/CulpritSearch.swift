@@ -76,6 +76,9 @@ extension CanaryRun {
             let failed = try await self.fails(change, in: room, by: fails)
             await room.stop()
             return failed
+        } catch let breach as Breach where breach.isItsOwn && breach.arm == .candidate {
+            await room.stop()
+            return true
         } catch {
             await room.stop()
             throw error
@@ -111,8 +114,7 @@ extension CanaryRun {
             hasFailed = true
         }
         for probe in probes where !hasFailed {
-            hasFailed =
-                try await driver.run(probe.object, in: room, limit: Self.probeLimit).outcome != .passed
+            hasFailed = try await build(probe.object, in: room).outcome != .passed
         }
         return hasFailed
     }
@@ -141,7 +143,7 @@ extension CanaryRun {
         // The judge was tried on unchanged shadows already.
         var policy = policy
         policy.classes[evidence.change.riskClass]?.control = .split
-        for probe in probes { _ = try await driver.run(probe.object, in: room, limit: Self.probeLimit) }
+        for probe in probes { _ = try await build(probe.object, in: room) }
         while true {
             let wanted = demand(of: trial, under: policy)
             guard let pairs = wanted.pairs.first,
@@ -150,7 +152,7 @@ extension CanaryRun {
             let done = trial.runs.filter { $0.probe == probe.name }.map(\.pair).max() ?? 0
             for pair in done + 1...done + pairs.count {
                 for arm in inAnyOrder(baseline, room) {
-                    let run = try await driver.run(probe.object, in: arm, limit: Self.probeLimit)
+                    let run = try await build(probe.object, in: arm)
                     trial.runs.append(
                         ProbeRun(
                             probe: probe.name, arm: arm.arm, pair: pair, look: wanted.look,

@@ -16,7 +16,7 @@ extension CanaryRun {
         for probe in probes {
             for room in [baseline, candidate] + (control.map { [$0] } ?? []) {
                 progress("S3: warming up \(probe.name), \(room.arm.rawValue)")
-                try await record(probe, room, pair: 0, look: 1, isWarmUp: true)
+                try await record(probe, room, beside: baseline, pair: 0, look: 1, isWarmUp: true)
             }
         }
         while true {
@@ -31,7 +31,8 @@ extension CanaryRun {
                         progress(
                             "S3: \(probe.name), pair \(number) of \(done + pairs.count) for look \(demand.look), \(room.arm.rawValue)"
                         )
-                        try await record(probe, room, pair: number, look: demand.look, isWarmUp: false)
+                        try await record(
+                            probe, room, beside: baseline, pair: number, look: demand.look, isWarmUp: false)
                     }
                 }
             }
@@ -49,12 +50,31 @@ extension CanaryRun {
         random.next() & 1 == 1 ? [candidate, baseline] : [baseline, candidate]
     }
 
-    private func record(_ probe: Probe, _ room: Room, pair: Int, look: Int, isWarmUp: Bool) async throws {
-        let run = try await driver.run(probe.object, in: room, limit: Self.probeLimit)
+    private func record(
+        _ probe: Probe, _ room: Room, beside baseline: Room, pair: Int, look: Int, isWarmUp: Bool
+    ) async throws {
+        let run: JobRun
+        do {
+            run = try await build(probe.object, in: room)
+        } catch let breach as Breach where breach.isItsOwn && room.arm == .candidate {
+            evidence.runs.append(
+                ProbeRun(
+                    probe: probe.name, arm: room.arm, pair: pair, look: look, outcome: .errored, seconds: nil,
+                    signature: "the shadow went beyond its limits", isWarmUp: isWarmUp))
+            // It is the change's doing only when the same is done within them without it.
+            _ = try await build(probe.object, in: baseline)
+            throw breach
+        }
         evidence.runs.append(
             ProbeRun(
                 probe: probe.name, arm: room.arm, pair: pair, look: look, outcome: run.outcome,
                 seconds: run.seconds, signature: run.signature, isWarmUp: isWarmUp))
+    }
+
+    /// Runs a job once; throws a ``Breach`` when the shadow goes beyond its limits meanwhile.
+    func build(_ job: ObjectName, in room: Room) async throws -> JobRun {
+        let driver = driver
+        return try await room.withinLimits { try await driver.run(job, in: room, limit: Self.probeLimit) }
     }
 
     func load(_ baseline: Room, _ candidate: Room) async throws -> StageRun {
@@ -63,7 +83,7 @@ extension CanaryRun {
         }
         for room in [baseline, candidate] + (control.map { [$0] } ?? []) {
             progress("S4: warming up, \(room.arm.rawValue)")
-            try await burst(job, room, pair: 0, look: 1, isWarmUp: true)
+            try await burst(job, room, beside: baseline, pair: 0, look: 1, isWarmUp: true)
         }
         while true {
             let demand = demand(of: evidence, under: policy)
@@ -74,7 +94,8 @@ extension CanaryRun {
                     progress(
                         "S4: burst \(number) of \(done + demand.bursts) for look \(demand.look), \(room.arm.rawValue)"
                     )
-                    try await burst(job, room, pair: number, look: demand.look, isWarmUp: false)
+                    try await burst(
+                        job, room, beside: baseline, pair: number, look: demand.look, isWarmUp: false)
                 }
             }
         }
@@ -82,20 +103,35 @@ extension CanaryRun {
     }
 
     /// Asks for many builds at once and waits for all of them.
-    private func burst(_ job: ObjectName, _ room: Room, pair: Int, look: Int, isWarmUp: Bool) async throws {
+    private func burst(
+        _ job: ObjectName, _ room: Room, beside baseline: Room, pair: Int, look: Int, isWarmUp: Bool
+    ) async throws {
         let clock = ContinuousClock()
         let began = clock.now
-        let driver = driver
-        let runs = try await withThrowingTaskGroup(of: JobRun.self) { group in
-            for _ in 0..<rules.load.builds {
-                group.addTask { try await driver.run(job, in: room, limit: Self.probeLimit) }
-            }
-            return try await group.reduce(into: []) { $0.append($1) }
+        let runs: [JobRun]
+        do {
+            runs = try await builds(job, in: room)
+        } catch let breach as Breach where breach.isItsOwn && room.arm == .candidate {
+            _ = try await builds(job, in: baseline)
+            throw breach
         }
         evidence.bursts.append(
             LoadBurst(
                 arm: room.arm, pair: pair, look: look, builds: runs.count,
                 failed: runs.count { $0.outcome != .passed }, queueWaits: runs.compactMap(\.wait),
                 seconds: seconds(clock.now - began), isWarmUp: isWarmUp))
+    }
+
+    /// Runs a job as often as the policy's load asks for, at once.
+    private func builds(_ job: ObjectName, in room: Room) async throws -> [JobRun] {
+        let (driver, number) = (driver, rules.load.builds)
+        return try await room.withinLimits {
+            try await withThrowingTaskGroup(of: JobRun.self) { group in
+                for _ in 0..<number {
+                    group.addTask { try await driver.run(job, in: room, limit: Self.probeLimit) }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+        }
     }
 }

@@ -265,7 +265,8 @@ package final class Promotion {
         var shadows = try await Shadows(
             .init(
                 system: system, store: store, reader: reader, stored: stored, identities: identities,
-                component: change.component, launcher: request.launcher, progress: progress),
+                component: change.component, launcher: request.launcher, limits: request.policy.shadows,
+                progress: progress),
             in: workspace)
         _ = try await shadows.provide(
             request.contents.archives, for: change, from: .none, trusting: request.policy.updateCenter)

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int cfiles_openat(int directory, const char *name, int flags, unsigned int mode) {
@@ -50,3 +52,12 @@ long cfiles_list(int descriptor, void *buffer, unsigned long size) {
 int cfiles_entry_length(const void *entry) { return ((const struct dirent64 *)entry)->d_reclen; }
 
 const char *cfiles_entry_name(const void *entry) { return ((const struct dirent64 *)entry)->d_name; }
+
+long cfiles_file_system(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) == 0 ? (long)(status.f_type & 0xffffffff) : -1;
+}
+
+int cfiles_usable_processors(void *set, unsigned long size) { return sched_getaffinity(0, size, set); }
+
+int cfiles_use_processors(const void *set, unsigned long size) { return sched_setaffinity(0, size, set); }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import FileTree
 internal import FoundationEssentials
 internal import Glibc
+internal import Programs
 internal import Shadow
 internal import SystemPackage
 
@@ -22,6 +23,7 @@ struct AttestCommand: ParsableCommand {
     @Option(help: "Address space of a process, in bytes.") var addressSpace: UInt64
     @Option(help: "The largest file, in bytes.") var fileSize: UInt64
     @Option(help: "Processes and threads.") var processes: UInt64
+    @Option(name: .customLong("processor"), help: "What it runs on.") var processors: [Int]
     @Option(name: .customLong("place"), help: "What is mounted into the sandbox.") var places: [String] = []
     @Argument(parsing: .postTerminator) var command: [String]
 
@@ -34,6 +36,9 @@ struct AttestCommand: ParsableCommand {
         try limit(RLIMIT_FSIZE, fileSize)
         try limit(__RLIMIT_NPROC, processes)
         try limit(RLIMIT_CORE, 0)
+        try Processors.use(processors)
+        // When the host has no memory left, no process of production is to end before those of shadows.
+        try Files.set("/proc/self/oom_score_adj", to: "1000")
         let nothing = try FileDescriptor.open(FilePath("/dev/null"), .readOnly)
         _ = try nothing.duplicate(as: .standardInput)
         _ = try FileDescriptor.standardError.duplicate(as: .standardOutput)

@@ -58,6 +58,8 @@ struct CommandFailure: Error {
         case let error as ShadowFailure:
             self.init(
                 error.code == .refused ? .refused : .failed, error.description, hint: error.hint)
+        case let error as Breach:
+            self.init(.failed, "a shadow was ended: \(error)", hint: error.hint)
         case let error as CanaryFailure:
             self.init(error.code == .refused ? .refused : .failed, error.description, hint: error.hint)
         case let error as NightFailure:

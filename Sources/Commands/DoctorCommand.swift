@@ -6,6 +6,7 @@ internal import Sealing
 internal import Drivers
 internal import FileTree
 internal import GitStore
+internal import Judge
 internal import Programs
 internal import Shadow
 internal import SystemPackage
@@ -62,6 +63,7 @@ struct DoctorCommand: AsyncParsableCommand {
         for (program, use) in Self.programs { findings.append(await look(for: program, use)) }
         if session.system.components.contains(where: { $0.driver.shadow != nil }) {
             findings.append(await sandbox())
+            findings.append(limits())
         }
         let result = findings
         try session.output.result(result) {
@@ -139,6 +141,8 @@ struct DoctorCommand: AsyncParsableCommand {
                 _ = try await SandboxProcess.run(
                     Program("true", []),
                     in: Sandbox(launcher: Files.resolved("/proc/self/exe"), mounts: [], hostName: "doctor"),
+                    within: LimitKeeper(watchingBecause: "it ends at once").allowance(
+                        "doctor", ShadowLimits()),
                     log: directory.appending("log"))
                 try Files.removeTree(directory)
             } catch {
@@ -148,6 +152,16 @@ struct DoctorCommand: AsyncParsableCommand {
             return Finding(subject: "sandbox", ok: true, words: "closed: canaries and drills can run here")
         } catch {
             return Finding(subject: "sandbox", ok: false, words: words(error))
+        }
+    }
+
+    /// What would hold a shadow to its limits.
+    private func limits() -> Finding {
+        do {
+            return Finding(
+                subject: "limits", ok: true, words: "of shadows are kept \(try LimitKeeper.outlook())")
+        } catch {
+            return Finding(subject: "limits", ok: false, words: words(error))
         }
     }
 

@@ -1,9 +1,11 @@
 internal import ArgumentParser
 internal import Capture
+internal import Configuration
 internal import Drill
 internal import FileTree
 internal import Git
 internal import GitStore
+internal import Judge
 internal import Reports
 internal import SnapshotModel
 internal import SystemPackage
@@ -80,13 +82,15 @@ struct DrillCommand: AsyncParsableCommand {
                 hint: "make it, or name another file"
             )
         }
+        let policy = try CanaryPolicyFile.read(for: session.description)
         let store = try session.store()
         let reader = try store.reader()
         let reference = try store.snapshot(id, of: session.system.name)
         let stored = try store.read(reference, with: reader)
         let report = try await Drill(
             session.system, store: store, reader: reader, snapshot: stored, identities: identity.read(),
-            jobs: jobs, launcher: Files.resolved("/proc/self/exe"), parent: "/var/tmp",
+            jobs: jobs, launcher: Files.resolved("/proc/self/exe"), limits: policy.shadows,
+            parent: "/var/tmp",
             progress: { session.output.progress($0) }
         ).run()
         session.output.endProgress()

@@ -6,7 +6,7 @@ package import SystemPackage
 package enum CanaryPolicyFile {
     /// The keys of the file; each may be left out.
     package enum Key: String, CaseIterable, Sendable {
-        case classes, severities, updateCenter
+        case classes, severities, updateCenter, shadows
     }
 
     /// The keys of the rules for one class; each may be left out, and is then as in the built-in policy.
@@ -38,6 +38,11 @@ package enum CanaryPolicyFile {
     /// The keys of `updateCenter`.
     package enum UpdateCenterKey: String, CaseIterable, Sendable {
         case roots, acceptUnsigned
+    }
+
+    /// The keys of `shadows`.
+    package enum ShadowKey: String, CaseIterable, Sendable {
+        case memory, processors, processes
     }
 
     /// The name of the file in the directory of the policies.

@@ -18,6 +18,22 @@ struct CanaryPolicyReader {
         if let node = fields.known[CanaryPolicyFile.Key.updateCenter.rawValue]?.value {
             readUpdateCenter(node, into: &policy.updateCenter)
         }
+        if let node = fields.known[CanaryPolicyFile.Key.shadows.rawValue]?.value {
+            readShadows(node, into: &policy.shadows)
+        }
+    }
+
+    private mutating func readShadows(_ node: DocumentNode, into limits: inout ShadowLimits) {
+        let keys = CanaryPolicyFile.ShadowKey.allCases.map(\.rawValue)
+        guard let fields = document.fields(of: node, what: "'shadows'", allowed: keys) else { return }
+        for key in CanaryPolicyFile.ShadowKey.allCases {
+            guard let node = fields.known[key.rawValue]?.value else { continue }
+            switch key {
+            case .memory: limits.memory = document.size(node) ?? limits.memory
+            case .processors: limits.processors = document.whole(node, in: 1...1024) ?? limits.processors
+            case .processes: limits.processes = document.whole(node, in: 16...1_000_000) ?? limits.processes
+            }
+        }
     }
 
     private mutating func readUpdateCenter(
@@ -260,6 +276,22 @@ extension DocumentReader {
             return nil
         }
         return number
+    }
+
+    /// An amount of memory, in bytes.
+    mutating func size(_ node: DocumentNode) -> Int64? {
+        let expected = "an amount of memory such as 512MiB or 4GiB"
+        guard let text = text(node, expected: expected, isQuoted: true) else { return nil }
+        let units: [(name: String, shift: Int64)] = [("MiB", 20), ("GiB", 30)]
+        guard let unit = units.first(where: { text.hasSuffix($0.name) }),
+            case let digits = text.dropLast(unit.name.count), (1...5).contains(digits.utf8.count),
+            digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            digits.utf8.first != UInt8(ascii: "0"), let number = Int64(digits)
+        else {
+            refuse(node, expected: expected)
+            return nil
+        }
+        return number << unit.shift
     }
 
     /// A decimal number without quotes, above the one bound and at most the other.

@@ -86,5 +86,9 @@ extension CanaryPolicyFile {
         # home's update-center-rootCAs; acceptUnsigned believes a plain mirror, signed or not.
         updateCenter: {roots: [], acceptUnsigned: false}
 
+        # What all processes of one shadow together may use, in canaries, promotions and drills; one that uses more is ended. memory
+        # counts temporary files too; the shadows of a canary share the same processors, no more than the host has.
+        shadows: {memory: 4GiB, processors: 4, processes: 4096}
+
         """
 }

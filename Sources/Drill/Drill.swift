@@ -3,7 +3,7 @@ internal import Drivers
 internal import FileTree
 package import Git
 package import GitStore
-internal import Judge
+package import Judge
 internal import Programs
 internal import Restore
 package import Sealing
@@ -22,6 +22,7 @@ package final class Drill {
     let stored: StoredSnapshot
     private let identities: [Identity]?
     let launcher: FilePath
+    let limits: ShadowLimits
     private let parent: FilePath
     private let jobs: [String]
     let progress: @Sendable (String) -> Void
@@ -30,11 +31,11 @@ package final class Drill {
     /// How long a boot, and a build, may take.
     private static let limit = Duration.seconds(180)
 
-    /// A drill; `jobs` are the names of jobs that must run green, and the shadow's directory is made in `parent`, whose path
-    /// is short.
+    /// A drill; `jobs` are the names of jobs that must run green, `limits` what a shadow may use, and the shadow's directory is
+    /// made in `parent`, whose path is short.
     package init(
         _ system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, snapshot: StoredSnapshot,
-        identities: [Identity]?, jobs: [String], launcher: FilePath, parent: FilePath,
+        identities: [Identity]?, jobs: [String], launcher: FilePath, limits: ShadowLimits, parent: FilePath,
         progress: @escaping @Sendable (String) -> Void
     ) {
         self.system = system
@@ -43,6 +44,7 @@ package final class Drill {
         stored = snapshot
         self.identities = identities
         self.launcher = launcher
+        self.limits = limits
         self.parent = parent
         self.jobs = jobs
         self.progress = progress
@@ -185,7 +187,7 @@ package final class Drill {
             made = try await Shadows(
                 .init(
                     system: system, store: store, reader: reader, stored: stored, identities: identities,
-                    component: captured.name, launcher: launcher, progress: { _ in }),
+                    component: captured.name, launcher: launcher, limits: limits, progress: { _ in }),
                 in: workspace, verifies: true)
             return "\(captured.entries) entries; captured again they are the snapshot's own"
         }
@@ -199,7 +201,7 @@ package final class Drill {
         let room = try await shadows.make(
             .baseline, name: "d", files: [], blobs: [:], changesPackages: false)
         do {
-            try await use(room, captured, shadows)
+            try await use(room, captured, shadows, workspace.limitKeeper)
         } catch {
             await room.stop()
             throw error
@@ -218,7 +220,9 @@ package final class Drill {
         }
     }
 
-    private func use(_ room: Room, _ captured: CapturedComponent, _ shadows: Shadows) async throws {
+    private func use(
+        _ room: Room, _ captured: CapturedComponent, _ shadows: Shadows, _ keeper: LimitKeeper
+    ) async throws {
         let shadow = shadows.driver
         let remembered = try await shadow.census(in: room)
         var boot: Boot?
@@ -227,7 +231,9 @@ package final class Drill {
             let result = try await room.boot(1, limit: Self.limit)
             guard result.succeeded else { throw Finding(result.failure ?? "it does not serve") }
             boot = result
-            return "it serves; isolation: \(room.checks.count) checks hold; \(shadows.secretsAttestation)"
+            return
+                "it serves; isolation: \(room.checks.count) checks hold; \(shadows.secretsAttestation); "
+                + "limits were kept \(keeper.words)"
         }
         guard let boot else { return }
         try await check(captured.name, "inventory") {
@@ -268,7 +274,9 @@ package final class Drill {
                 guard let job = all.first(where: { $0.name == name }) else {
                     throw Finding("there is no such job")
                 }
-                let run = try await shadow.run(job, in: room, limit: Self.limit)
+                let run = try await room.withinLimits {
+                    try await shadow.run(job, in: room, limit: Self.limit)
+                }
                 guard run.outcome == .passed else {
                     let words = "\(run.outcome.rawValue): \(run.signature ?? "")"
                     // Only who names a job says that it can run without the network.

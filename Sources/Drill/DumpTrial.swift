@@ -30,11 +30,13 @@ extension Drill {
             let made = try await DatabaseCopy(
                 databases, of: artifacts.appending("database"), by: cluster, artifacts: artifacts,
                 isTrial: true,
-                in: place, launcher: launcher, hostName: stored.snapshot.host)
+                in: place, launcher: launcher, hostName: stored.snapshot.host,
+                within: workspace.limitKeeper.allowance("trial-\(captured.name)", limits))
             inspections = try PostgreSQLCluster.inspect(databases, in: made.data, against: artifacts)
             try Files.removeTree(place)
             return
-                "\(databases.count) databases, with their roles, into a PostgreSQL \(cluster.version) of the drill's own"
+                "\(databases.count) databases, with their roles, into a PostgreSQL \(cluster.version) of the drill's own; "
+                + "limits were kept \(workspace.limitKeeper.words)"
         }
         for inspection in inspections { try await check(captured.name, inspection) }
     }

@@ -85,6 +85,13 @@ package final class OpenDirectory: Sendable {
         return FileStatus(status)
     }
 
+    /// What the file system that it is on says of itself.
+    func fileSystem() throws(FileFailure) -> statvfs {
+        var status = statvfs()
+        try systemCall("ask for the space of", path) { unsafe fstatvfs(descriptor, &status) }
+        return status
+    }
+
     /// The status of what stands at a name.
     package func status(_ name: [UInt8]) throws(FileFailure) -> FileStatus {
         var status = stat()

@@ -176,6 +176,8 @@ package struct CanaryPolicy: Codable, Hashable, Sendable {
     package var severities: [String: Severity]
     /// What an update centre must show before it is believed.
     package var updateCenter = UpdateCenterTrust()
+    /// What each shadow may use.
+    package var shadows = ShadowLimits()
     /// SHA-256 of the policy, in hexadecimal digits: what a verdict is bound to.
     package var digest: String
 

@@ -34,6 +34,8 @@ package struct Evidence: Codable, Hashable, Sendable {
     /// What was changed in the copies before anything booted, so that they can do no harm; nil in evidence of a version that
     /// did not keep it.
     package var neutralised: [Neutralisation]?
+    /// What the shadows might use; nil in evidence of a version that held no shadow as a whole to anything.
+    package var limits: LimitSummary?
     /// What became of each stage.
     package var stages: [StageRun]
     /// What was found without a boot.

@@ -146,9 +146,11 @@ package struct Schedule: Hashable, Sendable {
         let withoutDrills =
             wish.holdsDrills
             ? "# Drills run in namespaces of their own: RestrictNamespaces, ProtectKernelTunables, ProtectKernelLogs,\n"
-                + "# ProtectHostname and RestrictSUIDSGID would not let them.\n"
+                + "# ProtectHostname and RestrictSUIDSGID would not let them. What runs in them is held to its limits by control\n"
+                + "# groups below the unit's own: one that is ended for its memory does not end the unit.\n"
+                + "Delegate=memory cpu pids\nOOMPolicy=continue\n"
             : "ProtectKernelTunables=yes\nProtectKernelLogs=yes\nProtectHostname=yes\nRestrictNamespaces=yes\n"
-                + "RestrictSUIDSGID=yes\n"
+                + "RestrictSUIDSGID=yes\nProtectControlGroups=yes\n"
         return """
             [Unit]
             Description=Nightly snapshot of the delivery system \(wish.system)
@@ -170,7 +172,6 @@ package struct Schedule: Hashable, Sendable {
             ProtectSystem=strict
             \(written)ProtectHome=read-only
             ProtectKernelModules=yes
-            ProtectControlGroups=yes
             ProtectClock=yes
             PrivateDevices=yes
             RestrictRealtime=yes

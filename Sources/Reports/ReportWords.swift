@@ -108,10 +108,12 @@ struct ReportWords {
         }
         if !evidence.boots.isEmpty {
             lines.append("whatever needs the network or a secret of production: a shadow has neither")
+            let memory =
+                evidence.limits.map { "it had no more than \(size($0.limits.memory))" }
+                ?? "none of its processes had more than \(size(evidence.host.memory))"
             lines.append(
                 "the load that production bears: each shadow shared \(evidence.host.processors) processors "
-                    + "with the others, and none of its processes had more than \(evidence.host.memory >> 20) MiB"
-            )
+                    + "with the others, and \(memory) of memory")
         }
         return lines.isEmpty ? ["everything: there is no evidence of anything"] : lines
     }
@@ -145,9 +147,22 @@ struct ReportWords {
             ("seed", "\(evidence.seed)"), ("host", evidence.host.name),
             ("ran", "\(evidence.started) to \(evidence.finished)"),
         ]
+        if let limits = evidence.limits {
+            rows.append(
+                (
+                    "limits of a shadow",
+                    "\(size(limits.limits.memory)) of memory, \(limits.limits.processors) processors, "
+                        + "\(limits.limits.processes) processes; kept \(limits.keeper)"
+                ))
+            let peaks = limits.peaks.map { "\($0.arm.rawValue) \(size($0.memory))" }
+            if !peaks.isEmpty { rows.append(("most memory in use", peaks.joined(separator: ", "))) }
+        }
         rows += evidence.digests.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         return rows
     }
+
+    /// `4096 MiB`.
+    private func size(_ bytes: Int64) -> String { "\(bytes >> 20) MiB" }
 
     /// What was changed in the copies before they booted, in one list for each way; nil where nobody kept it.
     var neutralised: [(action: String, subjects: [String])]? {

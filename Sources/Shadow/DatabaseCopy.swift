@@ -16,7 +16,8 @@ package struct DatabaseCopy {
     package init(
         _ databases: [String], of dumps: FilePath, by cluster: PostgreSQLCluster, artifacts: FilePath,
         isTrial: Bool, in directory: FilePath, launcher: FilePath, hostName: String,
-        user: (owner: UInt32, group: UInt32)? = nil, give: (FilePath) async throws -> Void = { _ in }
+        user: (owner: UInt32, group: UInt32)? = nil, within allowance: Allowance,
+        give: (FilePath) async throws -> Void = { _ in }
     ) async throws {
         data = directory.appending("data")
         socket = directory.appending("socket")
@@ -26,7 +27,8 @@ package struct DatabaseCopy {
         var sandbox = Self.sandbox(data, socket, launcher: launcher, hostName: hostName, user: user)
         sandbox.mounts.append(.init(dumps, at: PostgreSQLCluster.dumpPlace))
         let outcome = try await SandboxProcess.run(
-            cluster.making(databases, dumpsAgain: isTrial), in: sandbox, log: directory.appending("log"))
+            cluster.making(databases, dumpsAgain: isTrial), in: sandbox, within: allowance,
+            log: directory.appending("log"))
         guard outcome.status == 0 else {
             let words = outcome.output.split(separator: "\n").suffix(3).joined(separator: "; ")
             throw DriverFailure(
@@ -52,13 +54,13 @@ package struct DatabaseCopy {
     /// Throws a ``ShadowFailure`` when it does not.
     static func start(
         _ database: ShadowDatabase, launcher: FilePath, hostName: String,
-        user: (owner: UInt32, group: UInt32)?, log: FilePath
+        user: (owner: UInt32, group: UInt32)?, within allowance: Allowance, log: FilePath
     ) async throws -> SandboxProcess {
         try PostgreSQLCluster.forget(database.data, socket: database.socket)
         let process = try await SandboxProcess.start(
             database.cluster.server,
             in: sandbox(database.data, database.socket, launcher: launcher, hostName: hostName, user: user),
-            log: log)
+            within: allowance, log: log)
         let clock = ContinuousClock()
         let deadline = clock.now + .seconds(120)
         while try !PostgreSQLCluster.isReady(database.data) {

@@ -22,6 +22,7 @@ package final class Room: ShadowRoom {
     private let launcher: FilePath
     private let hostName: String
     private let user: (owner: UInt32, group: UInt32)?
+    private let allowance: Allowance
     private let state = Mutex(State())
 
     private struct State {
@@ -37,7 +38,7 @@ package final class Room: ShadowRoom {
         packages: FilePath,
         hostPlaces: [FilePath], neighbours: [StagedComponent.StagedRoot], launcher: FilePath,
         hostName: String,
-        user: (owner: UInt32, group: UInt32)?
+        user: (owner: UInt32, group: UInt32)?, allowance: Allowance
     ) {
         self.arm = arm
         self.copy = copy
@@ -50,7 +51,20 @@ package final class Room: ShadowRoom {
         self.launcher = launcher
         self.hostName = hostName
         self.user = user
+        self.allowance = allowance
     }
+
+    /// How the shadow went beyond what it may use since it began; nil when it did not.
+    private var breach: Breach? {
+        get throws {
+            var breach = try allowance.breach
+            breach?.arm = arm
+            return breach
+        }
+    }
+
+    /// The most memory that it used at once, in bytes; nil when nobody knows.
+    package var peak: Int64? { get throws { try allowance.peak } }
 
     /// What was checked about the isolation, once something has run.
     package var checks: [InsideView.Check] { state.withLock(\.checks) }
@@ -77,7 +91,8 @@ package final class Room: ShadowRoom {
     private func startDatabase() async throws {
         guard case .own(let database) = copy.database, state.withLock({ $0.database == nil }) else { return }
         let process = try await DatabaseCopy.start(
-            database, launcher: launcher, hostName: hostName, user: user, log: newLog("database"))
+            database, launcher: launcher, hostName: hostName, user: user, within: allowance,
+            log: newLog("database"))
         state.withLock { $0.database = process }
     }
 
@@ -103,9 +118,43 @@ package final class Room: ShadowRoom {
         try await startDatabase()
         let words = program.arguments.first.flatMap { $0.hasPrefix("-") ? nil : $0 } ?? program.name
         let name = FilePath(words).lastComponent?.string ?? "program"
-        return try await SandboxProcess.run(
-            program, in: sandbox(writesEverywhere: writesEverywhere), log: newLog(name),
-            attest: { checks in state.withLock { $0.checks = checks } })
+        do {
+            return try await SandboxProcess.run(
+                program, in: sandbox(writesEverywhere: writesEverywhere), within: allowance,
+                log: newLog(name), attest: { checks in state.withLock { $0.checks = checks } })
+        } catch var breach as Breach {
+            breach.arm = arm
+            throw breach
+        }
+    }
+
+    /// Lets `body` work with the running server, no longer than that is within what the shadow may use.
+    ///
+    /// Throws a ``Breach`` when it went beyond that, whatever came of the work.
+    package func withinLimits<Result: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        if let breach = try breach { throw breach }
+        let result = await withTaskGroup(of: Swift.Result<Result, any Error>?.self) { group in
+            group.addTask {
+                do { return Swift.Result.success(try await body()) } catch { return .failure(error) }
+            }
+            group.addTask {
+                // Cancelled when the work is first. What cannot be read now cannot be read afterwards either, and is said then.
+                while (try? self.breach) == .some(nil) {
+                    do { try await Task.sleep(for: .milliseconds(100)) } catch { break }
+                }
+                return nil
+            }
+            var result = await group.next() ?? nil
+            group.cancelAll()
+            // What was cancelled comes to its end too.
+            while let other = await group.next() { result = result ?? other }
+            return result
+        }
+        if let breach = try breach { throw breach }
+        guard let result else { preconditionFailure("the work has an outcome, whatever ends it") }
+        return try result.get()
     }
 
     /// Everything that the server has written.
@@ -116,8 +165,24 @@ package final class Room: ShadowRoom {
 
     /// Boots the server and waits until it serves, ends or takes too long.
     ///
-    /// A server that does not come up is a result; throws only when the shadow itself cannot be had.
+    /// A server that does not come up is a result, and so is one that uses more than it may; throws only when the shadow itself
+    /// cannot be had.
     package func boot(_ attempt: Int, limit: Duration) async throws -> Boot {
+        let clock = ContinuousClock()
+        let began = clock.now
+        do {
+            let boot = try await booted(attempt, limit: limit)
+            if let breach = try breach { throw breach }
+            return boot
+        } catch let breach as Breach where breach.isItsOwn {
+            await stop()
+            return Boot(
+                arm: arm, attempt: attempt, succeeded: false, failure: "\(breach) (\(breach.hint))",
+                seconds: seconds(clock.now - began))
+        }
+    }
+
+    private func booted(_ attempt: Int, limit: Duration) async throws -> Boot {
         for name in try Files.names(copy.socketDirectory) {
             try Files.remove(copy.socketDirectory.pushing(FilePath(bytes: name)))
         }
@@ -134,7 +199,8 @@ package final class Room: ShadowRoom {
         }
         try await startDatabase()
         let server = try await SandboxProcess.start(
-            driver.server(copy), in: sandbox(writesEverywhere: false), log: newLog("server"))
+            driver.server(copy), in: sandbox(writesEverywhere: false), within: allowance,
+            log: newLog("server"))
         state.withLock { state in
             state.server = server
             state.checks = server.checks
@@ -147,6 +213,7 @@ package final class Room: ShadowRoom {
             if !isServing { try await Task.sleep(for: .milliseconds(50)) }
         }
         let taken = seconds(clock.now - began)
+        if let breach = try breach { throw breach }
         let (observations, capabilities) = try await driver.observe(in: self, isServing: isServing)
         var failure: String?
         if !isServing {

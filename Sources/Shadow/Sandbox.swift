@@ -1,9 +1,10 @@
 internal import FileTree
 internal import Glibc
+package import Judge
 package import Programs
 package import SystemPackage
 
-/// What a program may see of this host, and under what limits it runs: a value from which the call of bubblewrap is made.
+/// What a program may see of this host: a value from which the call of bubblewrap is made.
 ///
 /// Network, processes, users, mounts, host name and shared memory are its own; of the file system it sees the system's
 /// programs, which it cannot change, and the places that are mounted into it. Sources: docs/canary.md and bwrap(1).
@@ -25,23 +26,31 @@ package struct Sandbox: Sendable {
         }
     }
 
-    /// What a program may use; each holds for every process by itself, but for the number of processes.
+    /// What a program is held to by itself, besides what the whole shadow is held to.
     package struct Limits: Hashable, Sendable {
-        /// Address space of a process, in bytes.
-        package var addressSpace: UInt64 = 8 << 30
+        /// Address space of each process, in bytes.
+        package var addressSpace: UInt64
         /// The largest file, in bytes.
-        package var fileSize: UInt64 = 8 << 30
-        /// Processes and threads.
-        package var processes: UInt64 = 4096
+        var fileSize: UInt64 = 8 << 30
+        /// Processes and threads of one sandbox.
+        var processes: UInt64
+        /// The processors that it runs on, by their numbers.
+        package var processors: [Int]
 
-        /// The usual limits.
-        package init() {}
+        /// The limits of a program in a shadow, on a host of which we may use these processors.
+        package init(_ shared: ShadowLimits, usable: [Int]) {
+            // What a process only reserves is no memory: no shadow is to fail for that first.
+            addressSpace = UInt64(max(8 << 30, shared.memory))
+            processes = UInt64(shared.processes)
+            // The first ones have the most to do with the host itself.
+            processors = usable.suffix(shared.processors)
+        }
 
         var arguments: [String] {
             [
                 "--address-space", String(addressSpace), "--file-size", String(fileSize), "--processes",
                 String(processes),
-            ]
+            ] + processors.flatMap { ["--processor", String($0)] }
         }
     }
 
@@ -55,8 +64,6 @@ package struct Sandbox: Sendable {
     package var user: (owner: UInt32, group: UInt32)?
     /// Who the programs are inside, for those that refuse to be user 0; nil for whoever they are outside.
     package var identity: UInt32?
-    /// What the programs may use.
-    package var limits = Limits()
 
     /// A sandbox.
     package init(
@@ -93,7 +100,7 @@ package struct Sandbox: Sendable {
     /// The command that runs a program inside.
     ///
     /// `libraries` are directories that the launcher needs besides the system's.
-    func command(_ program: Program, libraries: [FilePath]) -> [String] {
+    func command(_ program: Program, libraries: [FilePath], limits: Limits) -> [String] {
         var arguments: [String] = []
         if let user {
             arguments = [

@@ -23,14 +23,16 @@ package final class SandboxProcess: Sendable {
         self.log = log
     }
 
-    /// Starts a program; its words go to `log`, a new file.
+    /// Starts a program as part of a shadow; its words go to `log`, a new file.
     ///
     /// Throws a ``ShadowFailure`` when there is no sandbox to be had, or when it is not closed: then the program has not run.
     package static func start(
-        _ program: Program, in sandbox: Sandbox, log: FilePath
+        _ program: Program, in sandbox: Sandbox, within allowance: Allowance, log: FilePath
     ) async throws -> SandboxProcess {
-        let command = sandbox.command(program, libraries: try ownLibraries())
-        let child = try Child(command, log: log)
+        let command = sandbox.command(
+            program, libraries: try ownLibraries(),
+            limits: Sandbox.Limits(allowance.limits, usable: try Processors.usable()))
+        let child = try Child(allowance.begin(command), log: log)
         let line: [UInt8]
         do {
             line = try await child.firstLine(limit: .seconds(60))
@@ -40,6 +42,7 @@ package final class SandboxProcess: Sendable {
         }
         guard let seen = try? JSONDecoder().decode(InsideView.self, from: Data(line)) else {
             await child.end()
+            if let breach = try allowance.breach { throw breach }
             let words = lastLines(try Files.readIfPresent(log) ?? [])
             throw ShadowFailure(
                 "no sandbox can be made here: \(words.isEmpty ? "bubblewrap ended without a word" : words)",
@@ -60,21 +63,29 @@ package final class SandboxProcess: Sendable {
                 "the sandbox is not closed, so nothing was run in it; not so: \(violations.joined(separator: "; "))",
                 hint: "this is a fault of the host or of Understudy: do not work around it")
         }
-        try child.letGo()
+        do {
+            allowance.watch(try child.member())
+            try child.letGo()
+        } catch {
+            await child.end()
+            throw error
+        }
         return SandboxProcess(child, checks, log: log)
     }
 
     /// Runs a program to its end; both its outputs come together.
     ///
     /// `attest` is given what was checked from inside. Any exit status is a result. Throws a ``ShadowFailure``
-    /// when it does not end in time.
+    /// when it does not end in time, and a ``Breach`` when the shadow went beyond what it may use.
     package static func run(
-        _ program: Program, in sandbox: Sandbox, log: FilePath,
+        _ program: Program, in sandbox: Sandbox, within allowance: Allowance, log: FilePath,
         attest: ([InsideView.Check]) -> Void = { _ in }
     ) async throws -> Program.Outcome {
-        let process = try await start(program, in: sandbox, log: log)
+        let process = try await start(program, in: sandbox, within: allowance, log: log)
         attest(process.checks)
-        guard let status = await process.child.wait(limit: program.limit) else {
+        let ended = await process.child.wait(limit: program.limit)
+        if let breach = try allowance.breach { throw breach }
+        guard let status = ended else {
             await process.child.end()
             throw ShadowFailure(
                 "\(program.name) did not end within \(program.limit) in the sandbox: \(process.lastWords)",
@@ -234,17 +245,31 @@ private final class Child: Sendable {
         await hasEnded()
     }
 
+    /// The sandbox as part of a shadow; what attests in it runs.
+    func member() throws -> Allowance.Member {
+        guard let first = try firstProcesses().first else {
+            throw ShadowFailure(
+                "the sandbox has no process any more", hint: "look whether the host is out of memory")
+        }
+        return Allowance.Member(
+            view: try OutsideView(firstProcess: first), isRunning: { self.status == nil },
+            end: { self.kill() })
+    }
+
+    /// The sandbox's own first process, as we number it.
+    private func firstProcesses() throws -> [pid_t] {
+        try Files.read(FilePath("/proc/\(process)/task/\(process)/children"))
+            .split(separator: UInt8(ascii: " ")).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+    }
+
     /// Kills the sandbox's own first process: the kernel ends all others in it before bubblewrap hears of that and ends too.
     private func kill() {
         // Not after it was waited for: the number may be another's by then.
         state.withLock { state in
             guard state.status == nil else { return }
             // A sandbox that has no first process yet has nothing in it.
-            let children = (try? Files.read(FilePath("/proc/\(process)/task/\(process)/children"))) ?? []
-            let numbers = children.split(separator: UInt8(ascii: " ")).compactMap {
-                Int32(String(decoding: $0, as: UTF8.self))
-            }
-            for number in numbers.isEmpty ? [process] : numbers { _ = Glibc.kill(number, SIGKILL) }
+            let first = (try? firstProcesses()) ?? []
+            for number in first.isEmpty ? [process] : first { _ = Glibc.kill(number, SIGKILL) }
         }
     }
 

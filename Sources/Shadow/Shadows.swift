@@ -29,13 +29,15 @@ package struct Shadows {
         package var component: String
         /// The binary of Understudy.
         package var launcher: FilePath
+        /// What each shadow may use.
+        package var limits: ShadowLimits
         /// Is told each step as it begins.
         package var progress: @Sendable (String) -> Void
 
         /// A source.
         package init(
             system: DeliverySystem, store: SnapshotStore, reader: ObjectReader, stored: StoredSnapshot,
-            identities: [Identity]?, component: String, launcher: FilePath,
+            identities: [Identity]?, component: String, launcher: FilePath, limits: ShadowLimits,
             progress: @escaping @Sendable (String) -> Void
         ) {
             self.system = system
@@ -45,6 +47,7 @@ package struct Shadows {
             self.identities = identities
             self.component = component
             self.launcher = launcher
+            self.limits = limits
             self.progress = progress
         }
 
@@ -167,6 +170,7 @@ package struct Shadows {
             let made = try await DatabaseCopy(
                 [name], of: dumps, by: cluster, artifacts: artifacts, isTrial: false,
                 in: place, launcher: source.launcher, hostName: source.stored.snapshot.host, user: user,
+                within: workspace.limitKeeper.allowance("database", source.limits),
                 give: { [user, workspace] _ in if let user { try await workspace.give(to: user) } })
             try Files.removeTree(place.appending("snapshot"))
             return .made(made, cluster, name: name, dumps: dumps)
@@ -289,7 +293,8 @@ package struct Shadows {
         return Room(
             arm, copy, fixes: fixes, driver: driver, logs: logs, packages: packages, hostPlaces: hostPlaces,
             neighbours: neighbours,
-            launcher: source.launcher, hostName: source.stored.snapshot.host, user: user)
+            launcher: source.launcher, hostName: source.stored.snapshot.host, user: user,
+            allowance: try workspace.limitKeeper.allowance(name, source.limits))
     }
 
     /// What was proven of the secrets, for the verdict.

@@ -6,35 +6,75 @@ package import SystemPackage
 
 /// The directory in which shadows lie: fresh, for its owner alone, and gone afterwards.
 ///
-/// Its path is written into the store's local directory before it is made, so that what a killed canary left is found.
+/// Its path is written into the store's local directory before it is made, and so is that of the control group of what runs in
+/// it, so that what a killed canary left is found.
 package struct Workspace {
     /// The directory.
     package let directory: FilePath
-    private let record: FilePath
+    /// What holds the shadows in it to their limits.
+    package let limitKeeper: LimitKeeper
+    private let records: Records
     /// Held as long as the workspace is: another canary would remove it.
     private let lock: ShadowLock
 
-    /// The file in the store's local directory that names it.
-    private static let recordName = "shadow"
+    /// Files in the store's local directory that name what is to be gone afterwards.
+    private struct Records {
+        /// The file that names the directory.
+        var directory: FilePath
+        /// The file that names the control group.
+        var group: FilePath
+
+        init(_ store: SnapshotStore) {
+            directory = store.localDirectory.appending("shadow")
+            group = store.localDirectory.appending("shadow-group")
+        }
+
+        /// Removes what they name, and then them: first what could still write into the directory.
+        func removeLeft() throws {
+            if let bytes = try Files.readIfPresent(group) {
+                try ControlGroup.remove(FilePath(bytes: bytes))
+                try Files.remove(group)
+            }
+            guard let bytes = try Files.readIfPresent(directory) else { return }
+            let left = FilePath(bytes: bytes)
+            // Nothing but a directory that we named is removed, whoever wrote the record.
+            guard left.lastComponent?.string.hasPrefix("understudy-") == true, left.isAbsolute else {
+                throw ShadowFailure(
+                    "\(directory) names \(left), which is no directory of a shadow",
+                    hint: "look at it, and remove the file")
+            }
+            try Files.removeTree(left)
+            try Files.remove(directory)
+        }
+    }
 
     /// Makes the directory; removes what a canary that was killed has left.
     private init(_ store: SnapshotStore, in parent: FilePath) throws {
-        record = store.localDirectory.appending(Self.recordName)
+        let records = Records(store)
+        self.records = records
         lock = try ShadowLock(store.localDirectory.appending("shadow.lock"))
-        try Self.removeLeft(record)
-        let suffix = String(UInt32.random(in: .min ... .max), radix: 16)
-        directory = parent.appending("understudy-\(suffix)")
-        try Files.replace(record, with: directory.byteArray, mode: 0o600)
+        try records.removeLeft()
+        let name = "understudy-\(String(UInt32.random(in: .min ... .max), radix: 16))"
+        directory = parent.appending(name)
+        try Files.replace(records.directory, with: directory.byteArray, mode: 0o600)
         try Files.makeDirectory(directory, mode: 0o700)
+        do {
+            limitKeeper = try LimitKeeper(name) { path in
+                try Files.replace(records.group, with: path.byteArray, mode: 0o600)
+            }
+        } catch {
+            try records.removeLeft()
+            throw error
+        }
     }
 
     /// Removes what a canary, a drill or a promotion that was killed has left; does nothing while one runs.
     package static func clean(_ store: SnapshotStore) throws {
-        let record = store.localDirectory.appending(recordName)
-        guard try Files.exists(record) else { return }
+        let records = Records(store)
+        guard try Files.exists(records.directory) || Files.exists(records.group) else { return }
         do {
             let lock = try ShadowLock(store.localDirectory.appending("shadow.lock"))
-            try withExtendedLifetime(lock) { try removeLeft(record) }
+            try withExtendedLifetime(lock) { try records.removeLeft() }
         } catch let failure as StoreFailure where failure.code == .locked {
             // It is in use, and goes away with who uses it.
             return
@@ -50,24 +90,11 @@ package struct Workspace {
         do {
             result = try await body(workspace)
         } catch {
-            try removeLeft(workspace.record)
+            try workspace.records.removeLeft()
             throw error
         }
-        try removeLeft(workspace.record)
+        try workspace.records.removeLeft()
         return result
-    }
-
-    private static func removeLeft(_ record: FilePath) throws {
-        guard let bytes = try Files.readIfPresent(record) else { return }
-        let left = FilePath(bytes: bytes)
-        // Nothing but a directory that we named is removed, whoever wrote the record.
-        guard left.lastComponent?.string.hasPrefix("understudy-") == true, left.isAbsolute else {
-            throw ShadowFailure(
-                "\(record) names \(left), which is no directory of a shadow",
-                hint: "look at it, and remove the file")
-        }
-        try Files.removeTree(left)
-        try Files.remove(record)
     }
 
     /// Gives everything in it to somebody else.

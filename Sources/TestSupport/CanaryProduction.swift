@@ -114,19 +114,24 @@ package struct CanaryProduction: Sendable {
     }
 
     /// Runs a canary with JSON output under a policy with these rules for every class, whatever it comes to.
-    package func canary(rules: String, _ arguments: [String]) async throws -> Outcome {
+    package func canary(
+        rules: String, shadows: String? = nil, _ arguments: [String]
+    ) async throws -> Outcome {
+        let policy = try policy(rules, shadows: shadows).string
         let outcome = try await runner.run(
-            ["--format", "json", "canary", "--offline", "--seed", "7", "--policy", policy(rules).string]
-                + arguments,
+            ["--format", "json", "canary", "--offline", "--seed", "7", "--policy", policy] + arguments,
             limit: .seconds(600))
         return Outcome(status: outcome.status, document: outcome.output, errors: outcome.errorOutput)
     }
 
-    /// A policy in a file, with the same rules for every class of risk; `rules` are the lines of a mapping.
-    package func policy(_ rules: String) throws -> FilePath {
+    /// A policy in a file, with the same rules for every class of risk; `rules` are the lines of a mapping, and `shadows` is what a
+    /// shadow may use.
+    package func policy(_ rules: String, shadows: String? = nil) throws -> FilePath {
         let lines = rules.split(separator: "\n").map { "    \($0)\n" }.joined()
         let classes = ["job-definition", "plugin-patch", "plugin-major", "core", "everything"]
-        let text = "classes:\n" + classes.map { "  \($0):\n\(lines)" }.joined()
+        let text =
+            "classes:\n" + classes.map { "  \($0):\n\(lines)" }.joined()
+            + (shadows.map { "shadows: \($0)\n" } ?? "")
         let name = hex(SHA256.digest(Array(text.utf8)).prefix(8))
         let file = fixture.directory.appending("policy-\(name).yaml")
         try Files.replace(file, with: Array(text.utf8))
@@ -170,6 +175,8 @@ package enum StepPlugin: String, CaseIterable, Sendable {
     case isHardlySlower = "7.0"
     /// Half as long and half as long again, by turns.
     case isUneven = "8.0"
+    /// Takes 600 MiB of memory in each build.
+    case isGreedy = "9.0"
 
     /// The wheel's file name.
     package var file: String { PlainWheel.file("acme_buildbot_steps", rawValue) }
@@ -199,6 +206,7 @@ package enum StepPlugin: String, CaseIterable, Sendable {
 
             @defer.inlineCallbacks
             def run(self):
+                \(self == .isGreedy ? "kept = b'x' * (600 << 20)" : "pass")
                 yield task.deferLater(reactor, \(duration), lambda: None)
                 return \(self == .fails ? "FAILURE" : "SUCCESS")
 

@@ -31,10 +31,11 @@ struct PlantedChangeTests {
     /// Runs a canary and holds its verdict against what was planted: what it comes to, where, and by whose fault.
     @discardableResult
     private func judge(
-        _ production: CanaryProduction, _ rules: String, _ arguments: [String], is result: Decision,
-        at stage: Stage? = nil, by culprit: [ObjectName]? = nil, _ location: SourceLocation = #_sourceLocation
+        _ production: CanaryProduction, _ rules: String, shadows: String? = nil, _ arguments: [String],
+        is result: Decision, at stage: Stage? = nil, by culprit: [ObjectName]? = nil,
+        _ location: SourceLocation = #_sourceLocation
     ) async throws -> Verdict {
-        let outcome = try await production.canary(rules: rules, arguments)
+        let outcome = try await production.canary(rules: rules, shadows: shadows, arguments)
         guard let data = outcome.document.data(using: .utf8), !data.isEmpty else {
             throw Unjudged(words: outcome.errors)
         }
@@ -105,6 +106,29 @@ struct PlantedChangeTests {
             #expect(finding.object == plugin)
             #expect(finding.message.contains("2.0 was to be at work, and 1.0 is"), "\(finding)")
             #expect(!finding.evidence.isEmpty)
+        }
+    }
+
+    @Test(.enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
+    func whatTakesMoreMemoryThanAShadowMayHaveIsStopped() async throws {
+        try await CanaryProduction.with { production in
+            let rules = Self.builds(5, alpha: 0.05, margin: 5, floor: "30s")
+            let companion = production.wheels.appending(CompanionPlugin(number: 1, version: "2.0").file)
+                .string
+            let greedy = wheel(production, .isGreedy) + ["--plugin", companion]
+            // With the change alone: its own doing, and that of one of its parts.
+            let alone = try await judge(
+                production, rules, shadows: "{memory: 512MiB}", greedy, is: .fail, at: .probes, by: [plugin])
+            let finding = try #require(alone.stages.flatMap(\.findings).first { $0.kind == "limit" })
+            #expect(finding.message.contains("512 MiB"), "\(finding.message)")
+            #expect(finding.advice.contains("'shadows: {memory: …}'"), "\(finding.advice)")
+            // Without the change too, or before there is anything to compare with: nobody's fault but the policy's.
+            for change in [[], greedy] {
+                let both = try await judge(
+                    production, rules, shadows: "{memory: 40MiB}", change, is: .error, at: .boot)
+                #expect(both.headline.contains("and may use 40 MiB"), "\(both.headline)")
+            }
+            try await judge(production, rules, shadows: "{memory: 2GiB}", greedy, is: .pass)
         }
     }
 

@@ -79,6 +79,14 @@ import Testing
                     smoke: .init(jobs: ["deploy check", "unit"], limit: 90), approvals: 3, expiry: 172_800))
     }
 
+    @Test func whatAShadowMayUseIsRead() throws {
+        #expect(
+            try policy("shadows: {memory: 768MiB, processors: 3, processes: 99}").shadows
+                == ShadowLimits(memory: 768 << 20, processors: 3, processes: 99))
+        #expect(try policy("shadows: {memory: 2GiB}").shadows == ShadowLimits(memory: 2 << 30))
+        #expect(CanaryPolicyFile.builtIn.shadows == ShadowLimits())
+    }
+
     @Test(arguments: mistakes) func aMistakeIsToldAtItsPlace(_ text: String, _ expected: String) throws {
         let failure = #expect(throws: SystemFileFailure.self) { try policy(text) }
         #expect(failure?.problems.count == 1)
@@ -139,6 +147,18 @@ import Testing
         ("severities: {log-warning: bad}", "p:1:27: found the unknown word 'bad'"),
         ("updateCenter: {roots: [acme.pem]}", "p:1:24: found 'acme.pem', expected the absolute path"),
         ("updateCenter: {acceptUnsigned: maybe}", "p:1:32: found"),
+        (
+            "shadows: {memory: 512}",
+            "p:1:19: found 512, a number or truth value, expected an amount of memory"
+        ),
+        (
+            "shadows: {memory: 2GB}",
+            "p:1:19: found '2GB', expected an amount of memory such as 512MiB or 4GiB"
+        ),
+        ("shadows: {memory: 0MiB}", "p:1:19: found '0MiB', expected an amount"),
+        ("shadows: {processors: 0}", "p:1:23: found '0', expected a number without quotes, from 1 to 1024"),
+        ("shadows: {processes: 9}", "p:1:22: found '9', expected a number without quotes, from 16"),
+        ("shadows: {cpus: 1}", "p:1:11: found the unknown key 'cpus' in 'shadows'"),
         ("updateCenter: {root: []}", "p:1:16: found the unknown key 'root'"),
         ("severities: {Log Warning: note}", "p:1:14: found 'Log Warning' as a kind of finding"),
     ]
@@ -152,6 +172,9 @@ import Testing
         #expect(
             keys(schema["properties"]?["classes"]?["properties"])
                 == RiskClass.allCases.map(\.rawValue).sorted())
+        #expect(
+            keys(schema["properties"]?["shadows"]?["properties"])
+                == CanaryPolicyFile.ShadowKey.allCases.map(\.rawValue).sorted())
         #expect(keys(rules) == CanaryPolicyFile.RuleKey.allCases.map(\.rawValue).sorted())
         #expect(
             keys(rules?["probes"]?["properties"])

@@ -25,6 +25,20 @@ import Testing
             rehearsal.verdict.headline.contains("the unchanged shadow does not come up: ImportError: nope"))
     }
 
+    @Test func whatTheEngineSawOfACandidateIsDecidedWithoutMoreBoots() throws {
+        var rehearsal = try Rehearsal()
+        rehearsal.evidence.boots.removeAll { $0.attempt == 2 }
+        #expect(rehearsal.verdict.result == .inconclusive)
+        rehearsal.evidence.findings.append(
+            Finding(
+                stage: .boot, kind: "limit", severity: .critical, object: ObjectName("shadow", "limits"),
+                message: "it used too much"))
+        #expect(rehearsal.verdict.headline == "Do not promote: S1 boot: it used too much")
+        // Not where nobody knows whether it would come up without the change.
+        fail(.baseline, attempts: [1], &rehearsal)
+        #expect(rehearsal.verdict.result != .fail)
+    }
+
     @Test func aCandidateThatComesUpSometimesAsksForMoreBoots() throws {
         var rehearsal = try Rehearsal()
         fail(.candidate, attempts: [2], &rehearsal)

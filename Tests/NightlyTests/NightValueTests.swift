@@ -212,8 +212,12 @@ import Testing
         #expect(wide.contains("\nReadWritePaths=-/var/tmp\n"))
         for setting in [
             "RestrictNamespaces", "ProtectKernelTunables", "ProtectKernelLogs", "ProtectHostname",
-            "RestrictSUIDSGID",
+            "RestrictSUIDSGID", "ProtectControlGroups",
         ] { #expect(!wide.contains("\(setting)=") && narrow.contains("\n\(setting)=yes\n")) }
+        // What is ended in a group of the unit's own must not end the unit.
+        #expect(
+            wide.contains("\nDelegate=memory cpu pids\nOOMPolicy=continue\n") && !narrow.contains("Delegate=")
+        )
     }
 
     @Test func aCrontabIsReadByShAsTheCommandThatWasMeant() async throws {

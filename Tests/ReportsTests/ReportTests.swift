@@ -81,6 +81,21 @@ import XML
         #expect(html.contains("default-src 'none'"))
     }
 
+    @Test func everyReportSaysWhatAShadowMightUseAndWhatHeldItToThat() throws {
+        var sample = try SampleCanary()
+        let limits = "3072 MiB of memory, 2 processors, 4096 processes; kept by "
+        let rest = "it had no more than 3072 MiB of memory"
+        let peaks = "baseline 300 MiB, candidate 310 MiB"
+        let html = HTMLReport.render(sample.evidence, sample.verdict)
+        for words in [limits, rest, peaks] { #expect(html.contains(words), "\(words)") }
+        #expect(TextReport.render(sample.evidence, sample.verdict).contains(rest))
+        // Evidence of a time that knew none.
+        sample.evidence.limits = nil
+        #expect(
+            HTMLReport.render(sample.evidence, sample.verdict).contains(
+                "none of its processes had more than 1024 MiB of memory"))
+    }
+
     @Test func aBrokenIsolationIsNotFoldedAway() throws {
         var sample = try SampleCanary()
         #expect(

@@ -31,6 +31,9 @@ struct SampleCanary {
             Neutralisation(arms: [.baseline, .candidate], subject: "home/\(name)", action: "mail: \(name)"),
             Neutralisation(arms: [.candidate], subject: "home/new", action: "mail: \(name)"),
         ]
+        evidence.limits = LimitSummary(
+            limits: ShadowLimits(memory: 3 << 30, processors: 2), keeper: "by \(name)",
+            peaks: [.init(arm: .baseline, memory: 300 << 20), .init(arm: .candidate, memory: 310 << 20)])
         evidence.stages = [
             StageRun(.static, checks: ["pip check", "entry points of \(name)"], seconds: 2.4),
             StageRun(.boot, seconds: 31.7), StageRun(.roundTrip, seconds: 4), StageRun(.probes, seconds: 671),

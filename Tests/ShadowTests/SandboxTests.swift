@@ -1,5 +1,6 @@
 import FileTree
 import Glibc
+import Judge
 import Programs
 import Shadow
 import SystemPackage
@@ -13,6 +14,10 @@ import Testing
             mounts: [.init(directory, at: place, isWritable: true)], hostName: "shadow")
     }
 
+    private func allowance() throws -> Allowance {
+        try LimitKeeper(watchingBecause: "it is a test").allowance("test", ShadowLimits())
+    }
+
     @Test func aProgramSeesItsOwnPlacesAndNothingElse() async throws {
         try await withTemporaryDirectory { directory in
             let home = directory.appending("home")
@@ -22,7 +27,7 @@ import Testing
                 "cat /srv/ci/file; hostname; ls /home /root /srv 2>&1; env | sort; echo new > /srv/ci/made"
             let outcome = try await SandboxProcess.run(
                 Program("sh", ["-c", script], environment: ["COLOUR": "blue"]), in: sandbox(home),
-                log: directory.appending("log"))
+                within: allowance(), log: directory.appending("log"))
             #expect(outcome.status == 0)
             #expect(outcome.output.hasPrefix("inside\nshadow\n"))
             #expect(outcome.output.contains("COLOUR=blue"))
@@ -48,7 +53,7 @@ import Testing
                 """
             let outcome = try await SandboxProcess.run(
                 Program("/usr/bin/python3", ["-c", script]), in: sandbox(directory),
-                log: directory.appending("log"))
+                within: allowance(), log: directory.appending("log"))
             #expect(outcome.output.contains("101\n111\nFalse\nFalse\nFalse\nFalse\ngone\n"))
             #expect(outcome.output.contains("Read-only file system"))
         }
@@ -66,7 +71,8 @@ import Testing
             let marker = directory.appending("production/ran")
             await #expect(throws: ShadowFailure.self) {
                 _ = try await SandboxProcess.run(
-                    Program("touch", [marker.string]), in: open, log: directory.appending("log"))
+                    Program("touch", [marker.string]), in: open, within: allowance(),
+                    log: directory.appending("log"))
             }
             try #expect(!Files.exists(marker))
         }
@@ -77,7 +83,7 @@ import Testing
             await #expect(throws: ShadowFailure.self) {
                 _ = try await SandboxProcess.run(
                     Program("sh", ["-c", "sleep 1000 & setsid sleep 1001 & sleep 1002"], limit: .seconds(1)),
-                    in: sandbox(directory), log: directory.appending("log"))
+                    in: sandbox(directory), within: allowance(), log: directory.appending("log"))
             }
             try #expect(!isRunning("sleep\u{0}1001"))
         }
@@ -86,7 +92,8 @@ import Testing
     @Test func whatIsStoppedIsGone() async throws {
         try await withTemporaryDirectory { directory in
             let process = try await SandboxProcess.start(
-                Program("sleep", ["31415"]), in: sandbox(directory), log: directory.appending("log"))
+                Program("sleep", ["31415"]), in: sandbox(directory), within: allowance(),
+                log: directory.appending("log"))
             #expect(process.isRunning)
             // It is let run, and may not have begun.
             for _ in 0..<200 where try !isRunning("sleep\u{0}31415") {

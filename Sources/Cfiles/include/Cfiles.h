@@ -1,6 +1,6 @@
 #ifndef CFILES_H
 #define CFILES_H
-/* What Linux offers for files and Swift's importer hides: variadic functions, raw system calls, GNU extensions. Nothing
+/* What Linux offers for files and programs and Swift's importer hides: variadic functions, raw system calls, GNU extensions. Nothing
    here decides anything; the corresponding C functions are named in files.c. */
 #include <sys/xattr.h>
 
@@ -18,6 +18,11 @@ long cfiles_next_hole(int descriptor, long offset);
 long cfiles_next_data(int descriptor, long offset);
 /* openat2: a path of several names below the directory, in which no name may be a symbolic link. */
 int cfiles_open_below(int directory, const char *path, int flags);
+/* statfs: the number that linux/magic.h has for the file system of a path; -1 and errno when that fails. */
+long cfiles_file_system(const char *path);
+/* sched_getaffinity and sched_setaffinity of the calling thread: a set is bits, of as many bytes as are given; 0, or -1. */
+int cfiles_usable_processors(void *set, unsigned long size);
+int cfiles_use_processors(const void *set, unsigned long size);
 /* getdents64, and the parts of one of its entries. */
 long cfiles_list(int descriptor, void *buffer, unsigned long size);
 int cfiles_entry_length(const void *entry);

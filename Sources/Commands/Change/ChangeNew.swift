@@ -66,13 +66,14 @@ struct ChangeNew: AsyncParsableCommand {
         let component = try change.changed(session)
         var contents = try change.contents(component, session, store, stored, reader, identities)
         if try !contents.missingArchives(session.system).isEmpty || change.index != nil {
+            let policy = try canaryPolicy(nil, session)
             try await contents.fetch(
                 for: .init(
                     system: session.system, store: store, reader: reader, stored: stored,
                     identities: identities, component: component,
-                    launcher: Files.resolved("/proc/self/exe"),
+                    launcher: Files.resolved("/proc/self/exe"), limits: policy.shadows,
                     progress: { session.output.progress($0) }),
-                from: change.source, trusting: canaryPolicy(nil, session).updateCenter, in: "/var/tmp")
+                from: change.source, trusting: policy.updateCenter, in: "/var/tmp")
             session.output.endProgress()
             if change.source != .none, let missing = try contents.missingArchives(session.system).first {
                 throw CommandFailure(

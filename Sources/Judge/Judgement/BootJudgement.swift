@@ -20,6 +20,12 @@ extension Bench {
     func judgeBoots() -> StageJudgement {
         let (baseline, candidate) = (boots(.baseline), boots(.candidate))
         var judgement = StageJudgement(result: .pass, reason: "", findings: findings(of: .boot))
+        // What the engine saw of the change needs no more boots to stop it.
+        if baseline.contains(where: \.succeeded), let reason = blockingReason(judgement.findings) {
+            judgement.result = .fail
+            judgement.reason = reason
+            return judgement
+        }
         if let missing = missing(baseline.count, candidate.count, what: "boot") {
             judgement.result = .inconclusive
             judgement.reason = missing.reason

@@ -76,7 +76,7 @@ extension CanaryPolicy {
     static let usualSeverities: [String: Severity] = [
         "boot-failed": .critical, "data-loss": .critical, "plugin-failed": .critical,
         "plugin-missing": .critical, "plugin-version": .critical, "unreadable-data": .critical,
-        "gone": .major, "log-error": .major,
+        "limit": .critical, "gone": .major, "log-error": .major,
         "page": .major, "log-warning": .minor, "monitor": .minor, "still-there": .minor,
         "deprecation": .note, "plugin-unplanned": .note,
     ]

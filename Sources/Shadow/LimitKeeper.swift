@@ -1,0 +1,79 @@
+internal import FileTree
+package import Judge
+internal import SystemPackage
+
+/// What holds shadows to what they may use: the kernel, by a control group that we may make, or else our own watch.
+package struct LimitKeeper: Sendable {
+    /// The group with a group for each shadow; nil where we watch.
+    private let group: ControlGroup?
+    /// Why there is no group.
+    private let reason: String
+
+    /// Our own watch, and why.
+    package init(watchingBecause reason: String) {
+        self.init(group: nil, reason: reason)
+    }
+
+    private init(group: ControlGroup?, reason: String) {
+        self.group = group
+        self.reason = reason
+    }
+
+    /// Makes a group of that name where we may.
+    ///
+    /// `record` is given its path before it is made, for whoever comes after a kill.
+    init(_ name: String, record: (FilePath) throws -> Void) throws {
+        do {
+            let path = try Self.vacatedPlace().appending(name)
+            try record(path)
+            self.init(group: try Self.answer { try ControlGroup.make(path) }, reason: "")
+        } catch let refusal as ControlGroupPlace.Refusal {
+            self.init(watchingBecause: refusal.reason)
+        }
+    }
+
+    /// What holds shadows to their limits on this host, for people; changes nothing.
+    package static func outlook() throws -> String {
+        do {
+            return "\(kernelWords), below \(try answer { try ControlGroupPlace.find() }.base)"
+        } catch let refusal as ControlGroupPlace.Refusal {
+            return LimitKeeper(watchingBecause: refusal.reason).words
+        }
+    }
+
+    /// A group without processes of its own.
+    private static func vacatedPlace() throws -> FilePath {
+        try answer {
+            var place = try ControlGroupPlace.find()
+            // What was started meanwhile was not among those that were moved.
+            for _ in 0..<100 where !place.occupants.isEmpty {
+                try place.vacate()
+                place = try ControlGroupPlace.find()
+            }
+            return place.base
+        }
+    }
+
+    /// Whatever the kernel answers to the wish for a group is a reason to do without.
+    private static func answer<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let failure as FileFailure {
+            throw ControlGroupPlace.Refusal(reason: "\(failure)")
+        }
+    }
+
+    /// What one shadow may use, under a name that no other one has.
+    package func allowance(_ name: String, _ limits: ShadowLimits) throws -> Allowance {
+        Allowance(limits, group: try group?.child(name, limits))
+    }
+
+    /// Who it is, for people.
+    package var words: String {
+        group == nil
+            ? "by Understudy's own watch, every \(Allowance.milliseconds) ms, because \(reason)"
+            : Self.kernelWords
+    }
+
+    private static let kernelWords = "by cgroup v2"
+}
