@@ -1,6 +1,6 @@
 internal import Archive
 internal import FileTree
-package import Judge
+internal import Judge
 internal import SnapshotModel
 package import SystemPackage
 
@@ -14,11 +14,6 @@ package struct StaticPrediction: Sendable {
     package var data: DataPrediction
     /// The complaints, in the words of a canary; equal ones of both arms cancel out.
     package var check: StaticCheck
-
-    /// The plugins that a boot has to show: any difference is a finding, about them or about this prediction.
-    package var expected: Set<ObjectName> {
-        Set(plugins.loaded.keys.map { ObjectName("plugin", $0) })
-    }
 
     /// Looks at the plugins of a home; `java` is the version that is to run it, nil when nobody knows.
     package init(_ reading: HomeReading, home: FilePath, core: JenkinsCore, java: Int? = nil) throws {

@@ -36,7 +36,6 @@ import Testing
                 "unreadable-data plugin git",
                 "unreadable-data plugin workflow-job", "unreadable-xml file jobs/broken/config.xml",
             ])
-        #expect(prediction.expected == Set([0, 2, 3, 4, 5].map { ObjectName("plugin", "plugin-\($0)") }))
     }
 
     @Test func onlyWhatAChangeBringsIsNew() throws {
