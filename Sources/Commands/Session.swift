@@ -23,8 +23,6 @@ struct Session: Sendable {
     ///
     /// `documents` are the formats that the command has beside text and JSON.
     init(_ options: Options, documents: Set<Options.Format> = []) throws {
-        // Whoever reads a system file opens its store next.
-        Repository.prepare()
         let output = try Output(options, documents: documents)
         let file = try SystemFile.find(option: options.system, variable: environment("UNDERSTUDY_SYSTEM"))
         let description = try SystemFile.read(file)

@@ -30,32 +30,8 @@ package final class NamelessFile: Sendable {
 
     /// Reads `count` bytes from `offset` on; throws when they were not written.
     package func read(_ count: Int, at offset: Int64) throws(FileFailure) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var done = 0
-        while done < count {
-            let from = done
-            let read = try systemCall("read", path.byteArray) {
-                unsafe bytes.withUnsafeMutableBytes {
-                    unsafe pread(
-                        descriptor, $0.baseAddress?.advanced(by: from), count - from, off_t(offset) + from)
-                }
-            }
-            guard read > 0 else { throw FileFailure("read", path, .ioError) }
-            done += read
-        }
+        let bytes = try readAll(count, from: descriptor, at: offset, path: path)
+        guard bytes.count == count else { throw FileFailure("read", path, .ioError) }
         return bytes
-    }
-}
-
-/// Writes all bytes to a place of an open file.
-@unsafe func writeAll(
-    _ bytes: UnsafeRawBufferPointer, to descriptor: CInt, at offset: Int64, path: FilePath
-) throws(FileFailure) {
-    var done = 0
-    while done < bytes.count {
-        done += try systemCall("write", path.byteArray) {
-            unsafe pwrite(
-                descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset) + done)
-        }
     }
 }

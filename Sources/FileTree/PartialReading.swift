@@ -49,19 +49,7 @@ extension Files {
         let goesOn = UInt64(status.st_ino) == inode && Int64(status.st_size) >= offset
         let start = goesOn ? offset : 0
         let wanted = max(0, min(limit, Int(Int64(status.st_size) - start)))
-        var bytes = [UInt8](repeating: 0, count: wanted)
-        var filled = 0
-        while filled < wanted {
-            let from = filled
-            let count = try systemCall("read", path.byteArray) {
-                unsafe bytes.withUnsafeMutableBytes {
-                    unsafe pread(
-                        descriptor, $0.baseAddress?.advanced(by: from), wanted - from, Int(start) + from)
-                }
-            }
-            guard count > 0 else { break }
-            filled += count
-        }
-        return (UInt64(status.st_ino), start + Int64(filled), Array(bytes[..<filled]))
+        let bytes = try readAll(wanted, from: descriptor, at: start, path: path)
+        return (UInt64(status.st_ino), start + Int64(bytes.count), bytes)
     }
 }

@@ -3,8 +3,7 @@ internal import Clibisal
 
 /// Makes zlib streams; one for each thread.
 ///
-/// ISA-L compresses what a CI home holds in two fifths of libdeflate's time to 1 % more bytes (docs/benchmarks.md); storing
-/// and reading are libdeflate's.
+/// ISA-L compresses faster than libdeflate, and to hardly more bytes (docs/benchmarks.md); storing and reading are libdeflate's.
 @safe final class Compressor {
     private let fast: UnsafeMutableRawPointer
     private let stored: OpaquePointer

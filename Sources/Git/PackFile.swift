@@ -41,23 +41,12 @@ final class PackFile: Sendable {
     /// Adds objects; the offsets of `local` are those in `bytes`.
     @unsafe func append(_ bytes: UnsafeRawBufferPointer, records local: [Record]) throws(FileFailure) {
         let offset = nextOffset.add(Int64(bytes.count), ordering: .relaxed).oldValue
-        try unsafe writeAll(bytes, at: offset)
+        try unsafe writeAll(bytes, to: descriptor, at: offset, path: temporary)
         // Start writing to the disk now, so that the sync at the end has little left to do.
         Files.startWriteback(descriptor, offset: offset, count: bytes.count)
         records.withLock { all in
             for record in local {
                 all.append(Record(id: record.id, crc: record.crc, offset: record.offset + offset))
-            }
-        }
-    }
-
-    @unsafe private func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(FileFailure) {
-        var done = 0
-        while done < bytes.count {
-            done += try systemCall("write", temporary.byteArray) {
-                unsafe pwrite(
-                    descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done,
-                    off_t(offset) + done)
             }
         }
     }
@@ -72,9 +61,11 @@ final class PackFile: Sendable {
             return 0
         }
         let header: [UInt8] = Array("PACK".utf8) + bigEndian(UInt32(2)) + bigEndian(UInt32(sorted.count))
-        try unsafe header.withUnsafeBytes { try unsafe writeAll($0, at: 0) }
+        try unsafe header.withUnsafeBytes { try unsafe writeAll($0, to: descriptor, at: 0, path: temporary) }
         let checksum = try checksum()
-        try unsafe checksum.withUnsafeBytes { try unsafe writeAll($0, at: size) }
+        try unsafe checksum.withUnsafeBytes {
+            try unsafe writeAll($0, to: descriptor, at: size, path: temporary)
+        }
         try systemCall("sync", temporary.byteArray) { fsync(descriptor) }
         try Files.createDurably(
             temporaryIndex, PackIndexWriter.contents(sorted, packChecksum: checksum), mode: 0o444)

@@ -1,5 +1,4 @@
 internal import Clibgit2
-internal import Dispatch
 package import SystemPackage
 
 /// Starts libgit2 once, for the life of the process.
@@ -40,12 +39,6 @@ package struct Repository: ~Copyable {
             self.name = name
             self.target = target
         }
-    }
-
-    /// Begins to start libgit2 while its caller goes on: it reads the certificates of the system, which nobody needs, and
-    /// takes 3 ms for it.
-    package static func prepare() {
-        DispatchQueue.global().async { precondition(Library.isReady) }
     }
 
     /// Opens the bare repository at `path`.
