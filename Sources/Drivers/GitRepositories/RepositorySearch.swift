@@ -19,8 +19,7 @@ enum RepositorySearch {
     /// How many repositories a directory consists of: 0 when there is anything else in it but their files.
     static func count(in path: FilePath, depth: Int) throws -> Int {
         if isRepository(path) || isRepository(path.appending(".git")) { return 1 }
-        // A linked working tree has a file that says where its repository is.
-        if try Files.status(path.appending(".git"))?.kind == .file { return 1 }
+        if try isLinkedWorkingTree(path) { return 1 }
         guard depth > 0 else { return 0 }
         var count = 0
         for name in try Files.names(path) {
@@ -31,6 +30,16 @@ enum RepositorySearch {
             count += found
         }
         return count
+    }
+
+    /// Whether the directory has a file that says where its repository is (gitrepository-layout(5)).
+    private static func isLinkedWorkingTree(_ path: FilePath) throws -> Bool {
+        let link = path.appending(".git")
+        // Git takes none that is longer for one.
+        guard let status = try Files.status(link), status.kind == .file, status.size < 1 << 20 else {
+            return false
+        }
+        return try Files.read(link).starts(with: "gitdir: ".utf8)
     }
 
     /// Whether git takes the directory for a repository: it has HEAD, objects and refs.

@@ -135,6 +135,21 @@ private struct CapturedText: FileSource {
         }
     }
 
+    @Test func aFileCalledAsGitsIsNoRepositoryUnlessItNamesOne() async throws {
+        try await withTemporaryDirectory { directory in
+            try await Program(
+                "/bin/bash",
+                [
+                    "-euc",
+                    "git init -q main; git -C main -c user.name=a -c user.email=b commit -q --allow-empty -m x; git -C main worktree add -q ../linked; mkdir other; printf 'gitdir' >other/.git",
+                ], directory: directory
+            ).runSuccessfully()
+            let linked = try GitRepositoriesDriver.detect(directory.appending("linked"))
+            #expect(linked?.summary == "1 git repository")
+            #expect(try GitRepositoriesDriver.detect(directory.appending("other")) == nil)
+        }
+    }
+
     @Test(arguments: [
         ("[remote \"o\"]\n\turl = https://me:pw@host/x\n", EntryClass.secret),
         ("[http]\n\textraHeader = Authorization: x\n", .secret), ("[core]\n\tbare = true\n", .config),
