@@ -44,6 +44,8 @@ final class DirectoryNode: @unchecked Sendable {
     var state: Classification.Matcher.State?
     /// Its entries, when they had to be listed; else they are those of the cache.
     private(set) var table: EntryTable?
+    /// From where what is in it and below is looked at; nil when all of that is done.
+    var anchor: Anchor?
     /// Its record in the cache, nil when there is none.
     let known: Int?
     private let cache: StatCache
@@ -85,6 +87,7 @@ final class DirectoryNode: @unchecked Sendable {
     /// Finds out whether the cache can stand for it: when all that would be written of it is done, and its children that
     /// are unchanged were let go.
     func complete() {
+        anchor = nil
         guard let known = knownRecord, table == nil, isSame, isLineSame, !hasLinkedFiles else { return }
         isUnchanged =
             record.tree == known.tree && record.historyTree == known.historyTree && record.part == known.part

@@ -120,6 +120,7 @@ struct CapturedTree {
     func run(rootClass: EntryClass) throws -> CapturedTree {
         let status = try root.status()
         let node = DirectoryNode(parent: nil, path: [], known: cache.root, cache: cache)
+        node.anchor = Anchor(root)
         node.record.own = EntryRecord(status, .directory, rootClass)
         work.push([node])
         try work.run(
@@ -177,7 +178,9 @@ struct CapturedTree {
         guard node.isHeld, let known = node.knownRecord, known.flags.contains(.isListed),
             known.own.isUntouched(node.record.own), replacements[node.path] == nil
         else { return false }
-        walker.path.setDirectory(node.path)
+        let anchor = anchor(of: node).nearer(to: node.path, looks: looks(node))
+        node.anchor = anchor
+        walker.path.setDirectory(anchor.names(to: node.path))
         var children: [WalkedDirectory] = []
         var hasLinkedFiles = false
         let isWhole = node.withKnownEntries { records, bytes in
@@ -185,7 +188,7 @@ struct CapturedTree {
                 let record = records[index]
                 walker.path.setName(bytes, Int(record.nameStart), Int(record.nameCount))
                 guard walker.path.isShort else { return false }
-                guard let status = try? root.look(at: walker.path) else { return false }
+                guard let status = try? anchor.directory.look(at: walker.path) else { return false }
                 if record.kind == .directory {
                     guard status.kind == .directory,
                         status.inode == cache.directory(Int(record.directory)).own.inode
@@ -213,7 +216,26 @@ struct CapturedTree {
     }
 
     private func child(_ name: some Collection<UInt8>, of node: DirectoryNode, known: Int?) -> DirectoryNode {
-        DirectoryNode(parent: node, path: node.path(of: name), known: known, cache: cache)
+        let child = DirectoryNode(parent: node, path: node.path(of: name), known: known, cache: cache)
+        child.anchor = node.anchor
+        return child
+    }
+
+    private func anchor(of node: DirectoryNode) -> Anchor {
+        guard let anchor = node.anchor else {
+            preconditionFailure("a directory is looked at before all in it is done")
+        }
+        return anchor
+    }
+
+    /// How many names will be looked at below a directory that the cache knows, or thereabouts: its own, and some in each
+    /// directory.
+    private func looks(_ node: DirectoryNode) -> Int {
+        node.withKnownEntries { records, _ in
+            var looks = records.count
+            for index in records.indices where records[index].kind == .directory { looks += 3 }
+            return looks
+        }
     }
 
     /// What is left of the classification in a directory; those above that were not listed have not asked for theirs.
@@ -242,7 +264,8 @@ struct CapturedTree {
         // Whatever is not as it should be is looked for again tomorrow.
         var isListed = true
         do throws(FileFailure) {
-            let directory = try root.descend(node.path)
+            let anchor = anchor(of: node)
+            let directory = try anchor.directory.descend(Array(anchor.names(to: node.path)))
             let status = try directory.status()
             node.record.own.set(status)
             node.record.own.settle(before: settledBefore)
@@ -251,6 +274,7 @@ struct CapturedTree {
                 Entry.Attribute(name: $0.name, value: $0.value)
             }
             try directory.read(into: walker.names)
+            node.anchor = anchor.nearer(directory, at: node.path, looks: walker.names.count)
             var known = KnownNames(node)
             let replaced = replacements[node.path] ?? [:]
             walker.path.setDirectory([])
@@ -421,9 +445,13 @@ struct CapturedTree {
     /// Notes a directory that changed since it was listed; one that was not listed has nothing that could disagree.
     private func look(again node: DirectoryNode, _ walker: Walker) {
         guard node.table != nil else { return }
-        walker.path.setDirectory(node.path)
+        // By its name, as anybody finds it.
+        let anchor = anchor(of: node.parent ?? node)
+        walker.path.setDirectory(anchor.names(to: node.path))
         guard walker.path.isShort else { return }
-        if let now = try? root.look(at: walker.path), EntryRecord(now).hasTimes(of: node.record.own) {
+        if let now = try? anchor.directory.look(at: walker.path),
+            EntryRecord(now).hasTimes(of: node.record.own)
+        {
             return
         }
         node.record.flags.remove(.isListed)

@@ -209,7 +209,7 @@ package struct ZeroTerminatedPath: ~Copyable {
     package init() {}
 
     /// Names a directory by its path below the root, empty for the root.
-    package mutating func setDirectory(_ path: [UInt8]) {
+    package mutating func setDirectory(_ path: ArraySlice<UInt8>) {
         bytes.removeAll(keepingCapacity: true)
         bytes.append(contentsOf: path)
         if !path.isEmpty { bytes.append(UInt8(ascii: "/")) }
