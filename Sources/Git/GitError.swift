@@ -14,6 +14,8 @@ package struct GitError: Error, Hashable, Sendable, CustomStringConvertible {
         package static let modified = Code(rawValue: GIT_EMODIFIED.rawValue)
         /// Another process holds a lock of git.
         package static let locked = Code(rawValue: GIT_ELOCKED.rawValue)
+        /// Git takes no such name.
+        package static let invalid = Code(rawValue: GIT_EINVALIDSPEC.rawValue)
         /// The repository belongs to another user.
         package static let owner = Code(rawValue: GIT_EOWNER.rawValue)
         /// An object, pack or index is not what its name or checksum says.

@@ -18,7 +18,8 @@ package final class ObjectReader: Sendable {
     }
 
     let packs: [Pack]
-    private let fallback: Mutex<ObjectDatabase>
+    /// Opened for the first object that no pack holds whole.
+    private let fallback = Mutex<ObjectDatabase?>(nil)
     private let objectsRead = Atomic<Int>(0)
     /// First bytes of loose objects; we write none, so mostly there are none.
     private let looseBytes: Set<UInt8>
@@ -29,7 +30,6 @@ package final class ObjectReader: Sendable {
         let packs = try Self.openPacks(repository.appending("objects").appending("pack"))
         // The newest first: most of what is looked up was written last.
         self.packs = packs.sorted { $0.modified > $1.modified }.map(\.0)
-        fallback = Mutex(try ObjectDatabase(repository))
         looseBytes = Set(
             try Files.names(repository.appending("objects")).compactMap { name in
                 name.count == 2 ? bytes(hex: name)?.first : nil
@@ -168,7 +168,16 @@ package final class ObjectReader: Sendable {
 
     /// An object that no pack holds whole.
     func other(_ id: ObjectID) throws(GitError) -> (kind: ObjectKind, contents: [UInt8]) {
-        try fallback.withLock { (database) throws(GitError) in try database.object(id) }
+        try fallback.withLock { (fallback) throws(GitError) in
+            switch fallback {
+            case .some(let database): return try database.object(id)
+            case .none: break
+            }
+            let database = try ObjectDatabase(repository)
+            let object = try database.object(id)
+            fallback = consume database
+            return object
+        }
     }
 }
 

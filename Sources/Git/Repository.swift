@@ -20,26 +20,12 @@ enum Library {
     }()
 }
 
-/// An open git repository: references, revision walks and configuration.
+/// An open git repository through libgit2: configuration, and what is rarer than reading and setting ``References``.
 ///
 /// A libgit2 object may move between threads but must never be used by two at once; a noncopyable type says that.
 @safe
 package struct Repository: ~Copyable {
     private let pointer: OpaquePointer
-
-    /// A reference and what it points to.
-    package struct Reference: Hashable, Sendable {
-        /// The full name.
-        package var name: String
-        /// The object.
-        package var target: ObjectID
-
-        /// A reference.
-        package init(name: String, target: ObjectID) {
-            self.name = name
-            self.target = target
-        }
-    }
 
     /// Opens the bare repository at `path`.
     package init(opening path: FilePath) throws(GitError) {
@@ -68,58 +54,6 @@ package struct Repository: ~Copyable {
 
     deinit {
         unsafe git_repository_free(pointer)
-    }
-
-    /// What a reference points to, nil when there is none of that name.
-    package borrowing func reference(_ name: String) throws(GitError) -> ObjectID? {
-        var id = git_oid()
-        let status = unsafe git_reference_name_to_id(&id, pointer, name)
-        if status == GIT_ENOTFOUND.rawValue {
-            git_error_clear()
-            return nil
-        }
-        try check(status, "look up \(name)")
-        return ObjectID(id)
-    }
-
-    /// The references whose names begin with `prefix`, sorted by name.
-    package borrowing func references(_ prefix: String) throws(GitError) -> [Reference] {
-        var iterator: OpaquePointer?
-        try check(unsafe git_reference_iterator_glob_new(&iterator, pointer, prefix + "*"), "list references")
-        defer { unsafe git_reference_iterator_free(iterator) }
-        var references: [Reference] = []
-        while true {
-            var reference: OpaquePointer?
-            let status = unsafe git_reference_next(&reference, iterator)
-            if status == GIT_ITEROVER.rawValue { break }
-            try check(status, "list references")
-            defer { unsafe git_reference_free(reference) }
-            let name = unsafe String(cString: git_reference_name(reference))
-            guard let target = unsafe git_reference_target(reference) else {
-                throw GitError(.damaged, "read the reference \(name)", "it points to another reference")
-            }
-            references.append(Reference(name: name, target: ObjectID(unsafe target.pointee)))
-        }
-        return references.sorted { $0.name < $1.name }
-    }
-
-    /// Points a reference at an object, if it still points at `expected` (nil: if it is not there), durably.
-    ///
-    /// Throws `exists` or `modified` when somebody else was faster.
-    package borrowing func setReference(
-        _ name: String, to target: ObjectID, expecting expected: ObjectID?
-    ) throws(GitError) {
-        var reference: OpaquePointer?
-        var id = target.raw
-        if let expected {
-            var old = expected.raw
-            try check(
-                unsafe git_reference_create_matching(&reference, pointer, name, &id, 1, &old, nil),
-                "move \(name)")
-        } else {
-            try check(unsafe git_reference_create(&reference, pointer, name, &id, 0, nil), "create \(name)")
-        }
-        unsafe git_reference_free(reference)
     }
 
     /// Removes a reference, if it still points at `expected`; durable when its directory and the repository's are synced.
@@ -155,7 +89,14 @@ package struct Repository: ~Copyable {
                 tips.append(Reference(name: name, target: ObjectID(unsafe target.pointee)))
             }
         }
-        if let head = try reference("HEAD") { tips.append(Reference(name: "HEAD", target: head)) }
+        var head = git_oid()
+        let status = unsafe git_reference_name_to_id(&head, pointer, "HEAD")
+        if status == GIT_ENOTFOUND.rawValue {
+            git_error_clear()
+        } else {
+            try check(status, "look up HEAD")
+            tips.append(Reference(name: "HEAD", target: ObjectID(head)))
+        }
         return tips
     }
 

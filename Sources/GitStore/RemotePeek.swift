@@ -44,7 +44,7 @@ package struct RemotePeek: Sendable {
             ]
         ).run()
         let reader = try ObjectReader(repository)
-        let head = try Repository(opening: repository).reference("refs/heads/history")
+        let head = try References(repository).target(of: "refs/heads/history")
         guard outcome.status == 0, let head else {
             throw RemoteGit.failure("read the history of", source, outcome)
         }

@@ -10,14 +10,34 @@ package import SystemPackage
 package final class SnapshotStore: Sendable {
     /// Where the store is.
     package let path: FilePath
-    private let repository: Mutex<Repository>
+    private let references: References
+    /// Opened for the first thing that only libgit2 can do.
+    private let repository: Mutex<Repository?>
     /// What signs snapshots and evidence, nil when nothing does.
     package let signer: CommitSigner?
 
-    private init(_ path: FilePath, _ repository: consuming sending Repository, signer: CommitSigner? = nil) {
+    private init(
+        _ path: FilePath, _ repository: consuming sending Repository? = nil, signer: CommitSigner? = nil
+    ) {
         self.signer = signer
         self.path = path
+        references = References(path)
         self.repository = Mutex(repository)
+    }
+
+    private func withRepository<Result: Sendable>(
+        _ body: (borrowing Repository) throws(GitError) -> Result
+    ) throws(GitError) -> Result {
+        try repository.withLock { (repository) throws(GitError) in
+            switch repository {
+            case .some(let opened): return try body(opened)
+            case .none: break
+            }
+            let opened = try Repository(opening: path)
+            let result = try body(opened)
+            repository = consume opened
+            return result
+        }
     }
 
     /// What is local and can be made again: the lock, caches, the journal of a restore.
@@ -56,10 +76,8 @@ package final class SnapshotStore: Sendable {
     /// What a stock `git gc` must know: not to look for deltas between archives, and not to begin by itself.
     private static let settings = [
         ("core.bigFileThreshold", "1m"), ("gc.auto", "0"), ("gc.autoDetach", "false"),
-        ("receive.denyNonFastForwards", "true"), (formatKey, "\(Snapshot.currentFormat)"),
+        ("receive.denyNonFastForwards", "true"), (StoreFormat.key, "\(Snapshot.currentFormat)"),
     ]
-
-    private static let formatKey = "understudy.format"
 
     private static let attributes = """
         *.jpi -delta
@@ -79,6 +97,10 @@ package final class SnapshotStore: Sendable {
                 .noStore, "there is no store at \(path)",
                 hint: "'understudy init PATH…' makes one; or name the right one in the system file")
         }
+        if let format = try StoreFormat.plain(path) {
+            try check(format, path)
+            return SnapshotStore(path, signer: signer)
+        }
         let repository: Repository
         do {
             repository = try Repository(opening: path)
@@ -87,10 +109,10 @@ package final class SnapshotStore: Sendable {
                 .noStore, "\(path) is not a store: \(error.reason)",
                 hint: "'understudy init PATH…' makes a store; or name the right one in the system file")
         }
-        guard let format = try repository.configuration(formatKey) else {
+        guard let format = try repository.configuration(StoreFormat.key) else {
             // 'git clone --mirror' copies references and objects, and no configuration: each snapshot says its own format,
             // and the first writer sets the rest.
-            guard try repository.references("refs/snapshots/").isEmpty else {
+            guard try References(path).list("refs/snapshots/").isEmpty else {
                 return SnapshotStore(path, repository, signer: signer)
             }
             throw StoreFailure(
@@ -98,13 +120,17 @@ package final class SnapshotStore: Sendable {
                 "\(path) is a git repository, but no store of Understudy: it has neither understudy.format nor snapshots",
                 hint: "name the store's own path in the system file")
         }
+        try check(format, path)
+        return SnapshotStore(path, repository, signer: signer)
+    }
+
+    private static func check(_ format: String, _ path: FilePath) throws(StoreFailure) {
         guard let number = Int(format), number <= Snapshot.currentFormat else {
             throw StoreFailure(
                 .newerFormat,
                 "the store \(path) has format \(format), and this version reads formats up to \(Snapshot.currentFormat)",
                 hint: "use the version of Understudy that made it, or a newer one")
         }
-        return SnapshotStore(path, repository, signer: signer)
     }
 
     /// Reads objects as they are now.
@@ -119,8 +145,9 @@ package final class SnapshotStore: Sendable {
         try Files.makeDirectory(localDirectory, mode: 0o700)
         let lock = try WriterLock(localDirectory.appending("lock"), purpose: purpose, store: path)
         try clearLeftovers(wasCut: lock.followsCut)
-        try repository.withLock { (repository) throws(GitError) in
-            guard try repository.configuration(Self.formatKey) == nil else { return }
+        guard try StoreFormat.plain(path) == nil else { return lock }
+        try withRepository { (repository) throws(GitError) in
+            guard try repository.configuration(StoreFormat.key) == nil else { return }
             for (key, value) in Self.settings { try repository.configure(key, value) }
         }
         return lock
@@ -128,56 +155,41 @@ package final class SnapshotStore: Sendable {
 
     /// What a reference points to, nil when there is none.
     package func reference(_ name: String) throws -> ObjectID? {
-        try repository.withLock { (repository) throws(GitError) in try repository.reference(name) }
+        try references.target(of: name)
     }
 
     /// The references below a prefix, sorted by name.
-    package func references(_ prefix: String) throws -> [Repository.Reference] {
-        try repository.withLock { (repository) throws(GitError) in try repository.references(prefix) }
+    package func references(_ prefix: String) throws -> [Reference] {
+        try references.list(prefix)
     }
 
     /// What everything that must live on hangs on; see ``Repository/tips()``.
-    func tips() throws -> [Repository.Reference] {
-        try repository.withLock { (repository) throws(GitError) in try repository.tips() }
+    func tips() throws -> [Reference] {
+        try withRepository { (repository) throws(GitError) in try repository.tips() }
     }
 
     /// Removes a reference if nobody moved it since it was `expected`.
     func removeReference(_ name: String, expecting expected: ObjectID) throws {
-        let failure = repository.withLock { repository -> GitError? in
-            do throws(GitError) {
+        try telling(name) {
+            try withRepository { (repository) throws(GitError) in
                 try repository.removeReference(name, expecting: expected)
-                return nil
-            } catch {
-                return error
             }
         }
-        guard let failure else { return }
-        guard failure.code == .modified || failure.code == .notFound else { throw failure }
-        throw StoreFailure(
-            .raced, "somebody else moved \(name) meanwhile: \(failure.reason)", hint: "run the command again")
     }
 
     /// Points a reference at an object if nobody moved it since it was `expected`.
     package func setReference(_ name: String, to target: ObjectID, expecting expected: ObjectID?) throws {
-        // libgit2 syncs the directory of a reference, and not that of a directory it has to make for it.
-        try Files.makeDirectoriesDurably(path.appending(name).removingLastComponent())
-        let failure = repository.withLock { repository -> GitError? in
-            do throws(GitError) {
-                try repository.setReference(name, to: target, expecting: expected)
-                return nil
-            } catch {
-                return error
-            }
+        try telling(name) { try references.set(name, to: target, expecting: expected) }
+    }
+
+    /// Says what to do when somebody else was faster.
+    private func telling(_ name: String, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as GitError where [.modified, .exists, .notFound].contains(error.code) {
+            throw StoreFailure(
+                .raced, "somebody else moved \(name) meanwhile: \(error.reason)",
+                hint: "run the command again")
         }
-        guard let failure else {
-            guard expected == nil else { return }
-            // libgit2 keeps quiet when it cannot remove the lock file of a new reference. That reference is there, so a
-            // failure here is no failure of what was asked for, and nobody else has known its name until now.
-            try? Files.remove(path.appending(name + ".lock"))
-            return
-        }
-        guard failure.code == .modified || failure.code == .exists else { throw failure }
-        throw StoreFailure(
-            .raced, "somebody else moved \(name) meanwhile: \(failure.reason)", hint: "run the command again")
     }
 }

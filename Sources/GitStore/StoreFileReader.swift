@@ -75,7 +75,7 @@ extension StoreFile {
     /// Puts the packs into a directory and returns the references.
     private static func unpack(
         _ path: FilePath, _ system: String, to directory: FilePath
-    ) throws -> [Repository.Reference] {
+    ) throws -> [Reference] {
         var reader = try TarReader.open(path)
         guard let top = try reader.next(), Self.system(top) == system else {
             throw foreign(path, "it is not of the system '\(system)'")
@@ -148,7 +148,7 @@ extension StoreFile {
 
     private static func references(
         _ text: [UInt8], _ path: FilePath, _ system: String
-    ) throws -> [Repository.Reference] {
+    ) throws -> [Reference] {
         try String(decoding: text, as: UTF8.self).split(separator: "\n").filter { !$0.hasPrefix("#") }.map {
             line in
             let words = line.split(separator: " ", maxSplits: 1)
@@ -158,13 +158,13 @@ extension StoreFile {
                     || words[1].hasPrefix(prefix)
                         && SnapshotID(String(words[1].dropFirst(prefix.count))) != nil
             else { throw foreign(path, "it has the reference '\(line)'") }
-            return Repository.Reference(name: String(words[1]), target: id)
+            return Reference(name: String(words[1]), target: id)
         }
     }
 
     /// Moves the references: history first, and only forward; snapshots only where there is none of the name.
     private static func move(
-        _ names: [Repository.Reference], _ path: FilePath, _ store: SnapshotStore, _ system: String
+        _ names: [Reference], _ path: FilePath, _ store: SnapshotStore, _ system: String
     ) throws -> [SnapshotID] {
         let prefix = "refs/snapshots/\(system)/"
         let snapshots = names.filter { $0.name.hasPrefix(prefix) }.sorted { $0.name < $1.name }

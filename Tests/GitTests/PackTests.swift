@@ -95,7 +95,7 @@ import Testing
             let head = try lane.add(.commit, commit.contents)
             try lane.flush()
             _ = try pack.finish()
-            try Repository(opening: repository).setReference("refs/heads/x", to: head, expecting: nil)
+            try References(repository).set("refs/heads/x", to: head, expecting: nil)
             _ = try await git(repository, "gc", "--quiet", "--aggressive", "--prune=now")
             let loose = try await git(repository, "hash-object", "-w", "--stdin", input: "loose\n")
             let reader = try ObjectReader(repository)
@@ -158,35 +158,6 @@ import Testing
                 let contents = try? reader.contents(id, .blob)
                 #expect(contents.map { ObjectID.of(.blob, $0) } != id || contents == nil, "byte \(index)")
             }
-        }
-    }
-
-    @Test func aReferenceMovesOnlyFromWhereItWasExpected() throws {
-        try withTemporaryDirectory { directory in
-            let path = try makeRepository(directory)
-            let pack = try PackWriter(ObjectReader(path))
-            let lane = pack.lane()
-            let tree = try lane.add(.tree, [])
-            let commits = try (0..<3).map { number in
-                try lane.add(
-                    .commit,
-                    Commit(
-                        tree: tree, parents: [], author: "A <a@b>", time: Int64(number), message: "\(number)"
-                    ).contents)
-            }
-            try lane.flush()
-            _ = try pack.finish()
-            let repository = try Repository(opening: path)
-            try repository.setReference("refs/heads/x", to: commits[0], expecting: nil)
-            #expect(throws: GitError.self) {
-                try repository.setReference("refs/heads/x", to: commits[1], expecting: nil)
-            }
-            #expect(throws: GitError.self) {
-                try repository.setReference("refs/heads/x", to: commits[2], expecting: commits[1])
-            }
-            try repository.setReference("refs/heads/x", to: commits[1], expecting: commits[0])
-            #expect(try repository.reference("refs/heads/x") == commits[1])
-            #expect(try repository.reference("refs/heads/none") == nil)
         }
     }
 }

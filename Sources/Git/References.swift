@@ -1,0 +1,177 @@
+internal import FileTree
+package import SystemPackage
+
+/// A reference and what it points to.
+package struct Reference: Hashable, Sendable {
+    /// The full name.
+    package var name: String
+    /// The object.
+    package var target: ObjectID
+
+    /// A reference.
+    package init(name: String, target: ObjectID) {
+        self.name = name
+        self.target = target
+    }
+}
+
+/// The references of a repository, in git's own files: one file for each, and `packed-refs`, which stock git makes.
+///
+/// Every command begins with them and a snapshot ends with one; libgit2 would read all certificates of the system first. The
+/// files are as gitrepository-layout(5) and git-pack-refs(1) describe them.
+package struct References: Sendable {
+    private let repository: FilePath
+    private var packedPath: FilePath { repository.appending("packed-refs") }
+
+    /// The references of the repository at `path`.
+    package init(_ path: FilePath) {
+        repository = path
+    }
+
+    // MARK: - Reading
+
+    /// What a reference points to, nil when there is none of that name; a symbolic one is followed.
+    package func target(of name: String) throws -> ObjectID? {
+        var name = name
+        // As many as git follows.
+        for _ in 0..<5 {
+            // The file first: who packs references writes the packed ones before he removes it.
+            switch try contents(of: name) {
+            case nil: return try packed()[name]
+            case .target(let id): return id
+            case .symbolic(let other): name = other
+            }
+        }
+        throw GitError(.damaged, "look up \(name)", "it points to itself, through others")
+    }
+
+    /// The references whose names begin with `prefix`, sorted by name.
+    package func list(_ prefix: String) throws -> [Reference] {
+        var targets: [String: ObjectID] = [:]
+        let directory = prefix.lastIndex(of: "/").map { String(prefix[..<$0]) } ?? prefix
+        try collect(directory, prefix, into: &targets)
+        for (name, target) in try packed() where name.hasPrefix(prefix) && targets[name] == nil {
+            targets[name] = target
+        }
+        return targets.map { Reference(name: $0.key, target: $0.value) }.sorted { $0.name < $1.name }
+    }
+
+    private func collect(
+        _ directory: String, _ prefix: String, into targets: inout [String: ObjectID]
+    ) throws {
+        let path = repository.appending(directory)
+        guard try Files.isDirectory(path) else { return }
+        for bytes in try Files.names(path) where !bytes.suffix(5).elementsEqual(".lock".utf8) {
+            let name = "\(directory)/\(String(decoding: bytes, as: UTF8.self))"
+            if try Files.status(repository.appending(name))?.kind == .directory {
+                try collect(name, prefix, into: &targets)
+            } else if name.hasPrefix(prefix), let contents = try contents(of: name) {
+                guard case .target(let id) = contents else {
+                    throw GitError(.damaged, "read the reference \(name)", "it points to another reference")
+                }
+                targets[name] = id
+            }
+        }
+    }
+
+    private enum Contents {
+        case target(ObjectID)
+        case symbolic(String)
+    }
+
+    /// What the file of a reference says, nil when it has none.
+    private func contents(of name: String) throws -> Contents? {
+        let path = repository.appending(name)
+        guard let status = try Files.status(path), status.kind != .directory,
+            let bytes = try Files.readIfPresent(path, limit: 1 << 16)
+        else { return nil }
+        let line = bytes.prefix { $0 != UInt8(ascii: "\n") }
+        if line.starts(with: "ref:".utf8) {
+            return .symbolic(
+                String(decoding: line.dropFirst(4).drop { $0 == UInt8(ascii: " ") }, as: UTF8.self))
+        }
+        guard let id = ObjectID(hex: line.prefix(40)), line.count == 40 else {
+            throw GitError(.damaged, "read the reference \(name)", "\(path) holds no object id")
+        }
+        return .target(id)
+    }
+
+    /// The references of `packed-refs`.
+    private func packed() throws -> [String: ObjectID] {
+        guard let bytes = try Files.readIfPresent(packedPath) else { return [:] }
+        var targets: [String: ObjectID] = [:]
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            // The header, and what an annotated tag points to.
+            if line.first == UInt8(ascii: "#") || line.first == UInt8(ascii: "^") { continue }
+            guard let id = ObjectID(hex: line.prefix(40)), line.count > 41 else {
+                throw GitError(.damaged, "read \(packedPath)", "a line in it is no reference")
+            }
+            targets[String(decoding: line.dropFirst(41), as: UTF8.self)] = id
+        }
+        return targets
+    }
+
+    // MARK: - Writing
+
+    /// Points a reference at an object, if it still points at `expected` (nil: if it is not there), durably.
+    ///
+    /// Throws `exists` or `modified` when somebody else was faster, `locked` while another process holds git's own lock of it.
+    package func set(_ name: String, to target: ObjectID, expecting expected: ObjectID?) throws {
+        guard Self.isValid(name) else {
+            throw GitError(.invalid, "set the reference '\(name)'", "git takes no such name")
+        }
+        let path = repository.appending(name)
+        let lock = repository.appending(name + ".lock")
+        try Files.makeDirectoriesDurably(path.removingLastComponent())
+        do throws(FileFailure) {
+            try Files.createDurably(lock, Array("\(target)\n".utf8), mode: 0o644)
+        } catch {
+            guard error.reason == .fileExists else { throw error }
+            throw GitError(
+                .locked, "set \(name)", "another git process holds \(lock), or was killed while it did")
+        }
+        do {
+            try check(name, expected)
+            try Files.rename(lock, to: path)
+        } catch {
+            // The first failure is the one to tell.
+            try? Files.remove(lock)
+            throw error
+        }
+        try Files.syncDirectory(path.removingLastComponent())
+    }
+
+    /// Throws when a reference is not what it was expected to be; the caller holds its lock.
+    private func check(_ name: String, _ expected: ObjectID?) throws {
+        let current = try target(of: name)
+        guard current == expected else {
+            throw GitError(
+                expected == nil ? .exists : .modified, "set \(name)",
+                "it points to \(current.map(\.description) ?? "nothing")")
+        }
+        if current == nil { try checkRoom(for: name) }
+    }
+
+    /// Throws when a packed reference is named like a directory of `name`, or lies below it: no file would say so.
+    private func checkRoom(for name: String) throws {
+        let packed = try packed()
+        guard !packed.isEmpty else { return }
+        let other = packed.keys.first { $0.hasPrefix(name + "/") || name.hasPrefix($0 + "/") }
+        guard let other else { return }
+        throw GitError(.exists, "set \(name)", "\(other) is in its way")
+    }
+
+    /// Whether git takes a name, by git-check-ref-format(1).
+    static func isValid(_ name: String) -> Bool {
+        let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        guard parts.count > 1, parts[0].elementsEqual("refs".utf8), name.utf8.last != UInt8(ascii: ".") else {
+            return false
+        }
+        let refused = Set(" ~^:?*[\\\u{7f}".utf8)
+        guard !name.utf8.contains(where: { $0 < 0x20 || refused.contains($0) }) else { return false }
+        guard !name.contains(".."), !name.contains("@{") else { return false }
+        return parts.allSatisfy { part in
+            !part.isEmpty && part.first != UInt8(ascii: ".") && !part.suffix(5).elementsEqual(".lock".utf8)
+        }
+    }
+}

@@ -1,0 +1,140 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Git
+
+/// References as we and stock git read and write them, side by side in one repository.
+@Suite struct ReferencesTests {
+    /// A repository with three commits, made by stock git.
+    private func withRepository(
+        _ body: (FilePath, References, [ObjectID]) async throws -> Void
+    ) async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.appending("r.git")
+            _ = try await git(path, "init", "--quiet", "--bare", path.string)
+            let tree = try await git(path, "hash-object", "-w", "-t", "tree", "/dev/null")
+            var commits: [ObjectID] = []
+            for message in ["a", "b", "c"] {
+                let text = try await git(
+                    path, "-c", "user.name=A", "-c", "user.email=a@b", "commit-tree", "-m", message, tree)
+                commits.append(try #require(ObjectID(hex: text.utf8)))
+            }
+            try await body(path, References(path), commits)
+        }
+    }
+
+    private func git(_ repository: FilePath, _ arguments: String...) async throws -> String {
+        let output = try await Program("git", ["--git-dir", repository.string] + arguments)
+            .runSuccessfully().output
+        return String(output.reversed().drop { $0 == "\n" }.reversed())
+    }
+
+    @Test func whatWeSetGitReadsAndWhatGitSetsWeRead() async throws {
+        try await withRepository { path, references, commits in
+            try references.set("refs/heads/x", to: commits[0], expecting: nil)
+            #expect(try await git(path, "rev-parse", "refs/heads/x") == "\(commits[0])")
+            _ = try await git(path, "update-ref", "refs/snapshots/s/1", "\(commits[1])")
+            #expect(try references.target(of: "refs/snapshots/s/1") == commits[1])
+            #expect(try references.target(of: "refs/snapshots/s") == nil)
+            #expect(try references.target(of: "refs/heads/x/below") == nil)
+            _ = try await git(path, "fsck", "--full", "--strict")
+        }
+    }
+
+    @Test func packedReferencesAreReadAndAFileOutweighsThem() async throws {
+        try await withRepository { path, references, commits in
+            for (index, name) in ["refs/heads/x", "refs/heads/xy", "refs/snapshots/s/1"].enumerated() {
+                try references.set(name, to: commits[index], expecting: nil)
+            }
+            _ = try await git(
+                path, "-c", "user.name=A", "-c", "user.email=a@b", "tag", "-a", "-m", "t", "t",
+                "\(commits[0])")
+            _ = try await git(path, "pack-refs", "--all")
+            #expect(try !Files.exists(path.appending("refs/heads/x")))
+            #expect(try references.target(of: "refs/heads/x") == commits[0])
+            try references.set("refs/heads/x", to: commits[2], expecting: commits[0])
+            #expect(
+                try references.list("refs/heads/x")
+                    == [
+                        .init(name: "refs/heads/x", target: commits[2]),
+                        .init(name: "refs/heads/xy", target: commits[1]),
+                    ])
+            #expect(
+                try references.list("refs/snapshots/") == [
+                    .init(name: "refs/snapshots/s/1", target: commits[2])
+                ])
+            let all = try await git(path, "for-each-ref", "--format=%(objectname) %(refname)")
+            let ours = try references.list("refs/").map { "\($0.target) \($0.name)" }
+            #expect(ours.joined(separator: "\n") == all)
+            #expect(throws: GitError.self, "a packed reference stands where a directory would have to") {
+                try references.set("refs/heads/xy/z", to: commits[0], expecting: nil)
+            }
+        }
+    }
+
+    @Test func onlyWhoKnowsWhatItWasMovesAReference() async throws {
+        try await withRepository { path, references, commits in
+            try references.set("refs/heads/x", to: commits[0], expecting: nil)
+            for (expected, code) in [(nil, GitError.Code.exists), (commits[1], .modified)] {
+                let error = #expect(throws: GitError.self) {
+                    try references.set("refs/heads/x", to: commits[2], expecting: expected)
+                }
+                #expect(error?.code == code)
+            }
+            let error = #expect(throws: GitError.self) {
+                try references.set("refs/heads/none", to: commits[2], expecting: commits[1])
+            }
+            #expect(error?.code == .modified)
+            #expect(try references.target(of: "refs/heads/x") == commits[0])
+            #expect(try Files.names(path.appending("refs/heads")) == [Array("x".utf8)], "a lock was left")
+        }
+    }
+
+    @Test func aLockOfGitIsRespected() async throws {
+        try await withRepository { path, references, commits in
+            let lock = path.appending("refs/heads/x.lock")
+            try Files.replace(lock, with: [])
+            let error = #expect(throws: GitError.self) {
+                try references.set("refs/heads/x", to: commits[0], expecting: nil)
+            }
+            #expect(error?.code == .locked)
+            #expect(try Files.exists(lock), "somebody else's lock was removed")
+            #expect(try references.list("refs/heads/") == [])
+        }
+    }
+
+    @Test func whatIsNoReferenceIsAnError() async throws {
+        try await withRepository { path, references, commits in
+            try Files.replace(path.appending("refs/heads/empty"), with: [])
+            #expect(throws: GitError.self) { try references.target(of: "refs/heads/empty") }
+            #expect(throws: GitError.self) { try references.list("refs/") }
+            try Files.remove(path.appending("refs/heads/empty"))
+            try references.set("refs/heads/x", to: commits[0], expecting: nil)
+            _ = try await git(path, "symbolic-ref", "refs/heads/s", "refs/heads/x")
+            #expect(try references.target(of: "refs/heads/s") == commits[0])
+            #expect(throws: GitError.self) { try references.list("refs/heads/") }
+            _ = try await git(path, "symbolic-ref", "refs/heads/s", "refs/heads/s")
+            #expect(throws: GitError.self) { try references.target(of: "refs/heads/s") }
+            try Files.replace(path.appending("packed-refs"), with: Array("half a line".utf8))
+            #expect(throws: GitError.self) { try references.target(of: "refs/heads/none") }
+        }
+    }
+
+    @Test(arguments: [
+        "refs/heads/x", "refs/snapshots/s/20261126T133325Z-5f07", "refs/heads/ä ö", "refs/../x",
+        "refs/heads/.x",
+        "refs/heads/x.lock", "refs/heads/x.", "refs/heads//x", "refs/heads/x/", "/refs/heads/x",
+        "refs/heads/a~1",
+        "refs/heads/a^", "refs/heads/a:b", "refs/heads/a?", "refs/heads/a*", "refs/heads/[a",
+        "refs/heads/a\\b",
+        "refs/heads/@{", "refs/heads/@", "refs/heads/a\u{7f}", "refs/heads/a\tb", "refs/heads/a..b",
+        "refs/a.b/c",
+    ])
+    func gitAgreesOnWhichNamesAreGood(_ name: String) async throws {
+        let outcome = try await Program("git", ["check-ref-format", name]).run()
+        #expect(References.isValid(name) == (outcome.status == 0))
+    }
+}
