@@ -54,10 +54,10 @@ machine: ## Try limits by control groups, and a night by its timer, in a machine
 	$(SWIFT) build --build-tests
 	scripts/cgroup-machine
 
-# A kill at this many instants in each of snapshot, restore and undo; every call that can fail, failing once.
+# So many kills that hit in each of snapshot, restore, undo and prune; every call that can fail, failing once.
 CRASHES ?= 400
 
-crash: setup ## Kill commands at 1,200 instants, fail every call, try many random trees.
+crash: setup ## Kill each of four commands 400 times, fail every call, try many random trees.
 	$(SWIFT) build --build-tests
 	UNDERSTUDY_TEST_CRASHES=$(CRASHES) UNDERSTUDY_TEST_FAULTS=1000000 UNDERSTUDY_TEST_TREES=24 \
 	    $(SWIFT) test --skip-build --filter 'CrashTests|FaultTests|RandomTreeTests'
