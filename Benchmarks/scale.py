@@ -98,6 +98,10 @@ def files(understudy, work, counts):
         results[count]["verify"] = subject.measure("verify latest")
         os.mkdir(f"{subject.directory}/out")
         results[count]["restore"] = subject.measure(f"restore latest --to {subject.directory}/out --no-start")
+        # The same files by a tool that does nothing but write them: what the kernel's part grows by.
+        archive, place = f"{subject.directory}/home.tar", f"{subject.directory}/tar"
+        run(f"tar -C {subject.home} -cf {archive} . && mkdir {place} && sync", subject.environment)
+        results[count]["restore by tar"] = measure(f"tar -C {place} -xf {archive}", subject.environment)
     small, large = counts
     print(f"| step | {small} files: wall s, cpu s, MB | {large} files: wall s, cpu s, MB | growth |")
     print("| --- | --- | --- | --- |")
