@@ -51,24 +51,27 @@ package final class ObjectReader: Sendable {
 
     /// The newest first: most of what is looked up was written last.
     private static func open(_ names: [[UInt8]], _ directory: FilePath) throws -> [Pack] {
-        var found: [(pack: FilePath, index: FilePath, modified: (seconds: Int64, nanoseconds: Int64))] = []
+        var found: [(pack: FilePath, index: FilePath, status: FileStatus)] = []
         for name in names where name.suffix(4).elementsEqual(".idx".utf8) {
             guard name.starts(with: "pack-".utf8) else { continue }
             let pack = directory.appending(String(decoding: name.dropLast(4), as: UTF8.self) + ".pack")
             // An index whose pack is not there (a power loss between two names) holds nothing; git passes over it too.
             guard let status = try Files.status(pack) else { continue }
             let index = directory.appending(String(decoding: name, as: UTF8.self))
-            found.append((pack, index, status.modified))
+            found.append((pack, index, status))
         }
-        return try found.sorted { $0.modified > $1.modified }.enumerated().map { place, found in
+        found.sort { $0.status.modified > $1.status.modified }
+        let open = Set(
+            found.indices.sorted { found[$0].status.size > found[$1].status.size }.prefix(mostOpen))
+        return try found.indices.map { place in
             Pack(
-                index: try PackIndex(found.index),
-                file: try MappedFile(found.pack, staysOpen: place < mostOpen))
+                index: try PackIndex(found[place].index),
+                file: try MappedFile(found[place].pack, staysOpen: open.contains(place)))
         }
     }
 
-    /// Packs that stay open, of a store that may have many more: single objects of others are read through the mapping.
-    private static let mostOpen = 64
+    /// Packs that stay open, the largest: of small ones a mapping takes in little, and a store may have hundreds.
+    private static let mostOpen = 32
 
     /// Whether the repository holds the object.
     package func contains(_ id: ObjectID) -> Bool {

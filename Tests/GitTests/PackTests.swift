@@ -127,7 +127,7 @@ import Testing
     @Test func objectsOfMorePacksThanStayOpenAreRead() throws {
         try withTemporaryDirectory { directory in
             let repository = try makeRepository(directory)
-            let objects = (0..<68).map { [UInt8](repeating: UInt8($0), count: 20_000 + $0) }
+            let objects = (0..<36).map { [UInt8](repeating: UInt8($0), count: 20_000 + $0) }
             let ids = try objects.map { try write([$0], to: repository).ids[0] }
             let reader = try ObjectReader(repository)
             for (id, object) in zip(ids, objects) { #expect(try reader.contents(id, .blob) == object) }
