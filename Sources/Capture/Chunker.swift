@@ -23,9 +23,9 @@ package enum Chunker {
     /// Blocks are not shorter, though pages may be: with blocks of 4 KiB one changed page in a hundred would add 1.3 % instead of
     /// 1.6 % of a database of 4 GiB, but the list of them 25 MB each night instead of 13, and a restore would take a third more of
     /// the processor, most of it for tables to decompress with.
-    package static let shortestBlock = 1 << 13
+    private static let shortestBlock = 1 << 13
     /// Blocks that are sealed are not shorter: each is an age file, whose header has 200 bytes and costs a key agreement.
-    package static let shortestSealedBlock = 1 << 14
+    private static let shortestSealedBlock = 1 << 14
     /// A file has no more blocks, so that the list of them does not grow beyond 37 MB: blocks become longer before.
     package static let mostBlocks = 1 << 20
     /// A cut where these 20 bits are zero: a megabyte past the minimum, on average.
