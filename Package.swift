@@ -81,7 +81,8 @@ let package = Package(
                 "Clibdeflate", "Clibgit2", "Clibisal", "Cryptography", "FileTree", "Workers", systemPackage,
             ]),
         .testTarget(
-            name: "GitTests", dependencies: ["FileTree", "Git", "Programs", "TestSupport", systemPackage]),
+            name: "GitTests",
+            dependencies: ["Cryptography", "FileTree", "Git", "Programs", "TestSupport", systemPackage]),
         // Snapshots and history in a bare repository.
         .target(
             name: "GitStore",

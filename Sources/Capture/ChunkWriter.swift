@@ -10,6 +10,8 @@ internal import Workers
 @safe final class ChunkWriter {
     /// Bytes that are worked on at once.
     private static let windowSize = 1 << 24
+    /// Short chunks make one piece of work when they have so many bytes together.
+    private static let stepSize = 1 << 18
 
     /// The sink did not take a chunk.
     struct SinkFailure: Error {
@@ -18,7 +20,8 @@ internal import Workers
 
     /// What a file became.
     struct Written {
-        var chunks: [TreeEntry] = []
+        /// The list of the chunks.
+        var chunks = NumberedTree()
         var digest = SHA256()
         /// Of the sealed chunks, one after the other.
         var sealedDigest = SHA256()
@@ -78,7 +81,10 @@ internal import Workers
                     UnsafeRawBufferPointer(rebasing: filled[start...]))
                 if written.finding != nil { return written }
             }
-            let chunker = unsafe cuts ?? Chunker(filled)
+            let chunker = unsafe cuts ?? Chunker(filled, size: size, isSealed: sealer != nil)
+            if cuts == nil, case .blocks(let block) = chunker {
+                written.chunks = NumberedTree(capacity: (Int(size) + block - 1) / block)
+            }
             cuts = chunker
             let ranges = unsafe chunker.cuts(filled, isEnd: isEnd)
             let end = ranges.last?.upperBound ?? 0
@@ -88,9 +94,7 @@ internal import Workers
                     self.kept[id] = unsafe Array(UnsafeRawBufferPointer(rebasing: filled[range]))
                 }
             }
-            for id in ids {
-                written.chunks.append(TreeEntry(name: name(written.chunks.count), mode: .file, id: id))
-            }
+            for id in ids { written.chunks.append(id) }
             kept = filled.count - end
             if let base = unsafe window.baseAddress, end > 0 {
                 unsafe base.copyMemory(from: base + end, byteCount: kept)
@@ -100,16 +104,31 @@ internal import Workers
         return written
     }
 
-    /// A piece of the work on a window, for one thread.
+    /// A piece of the work on a window, for one thread: some chunks that follow each other, by their numbers.
     private enum Step {
         /// Adds all chunks to the digest.
         case digest
-        /// Seals a chunk, names what that gives and adds it to the sink.
-        case seal(Int, Sealer)
-        /// Names a chunk and adds it to the digest, in one pass; the chunks take turns.
-        case name(Int)
-        /// Adds a chunk that has a name to the sink.
-        case store(Int)
+        /// Seals chunks, names what that gives and adds it to the sink.
+        case seal(Range<Int>, Sealer)
+        /// Names chunks and adds them to the digest, in one pass; the pieces take turns.
+        case name(piece: Int)
+        /// Adds chunks that have names to the sink.
+        case store(Range<Int>)
+    }
+
+    /// Chunks by their numbers, in pieces that are worth a thread's waking.
+    private static func pieces(_ ranges: [Range<Int>]) -> [Range<Int>] {
+        var pieces: [Range<Int>] = []
+        var start = 0
+        var size = 0
+        for (index, range) in ranges.enumerated() {
+            size += range.count
+            guard size >= stepSize || index == ranges.count - 1 else { continue }
+            pieces.append(start..<(index + 1))
+            start = index + 1
+            size = 0
+        }
+        return pieces
     }
 
     /// Adds the chunks at `ranges` to the sink, sealed when there is a sealer, and to the digest, from all threads.
@@ -119,11 +138,12 @@ internal import Workers
     ) throws -> [ObjectID] {
         guard let last = ranges.last else { return [] }
         let slots = sealer.map { self.slots(ranges, $0) } ?? []
+        let pieces = Self.pieces(ranges)
         let digest = Mutex(written.digest)
         let results = Mutex([(id: ObjectID, size: Int)](repeating: (.none, 0), count: ranges.count))
         let work = WorkStack<Step>(threads: lanes.count)
         // The last is the first to be taken: the digest is one long piece of work.
-        work.push(sealer.map { sealer in ranges.indices.map { .seal($0, sealer) } + [.digest] } ?? [.name(0)])
+        work.push(sealer.map { sealer in pieces.map { .seal($0, sealer) } + [.digest] } ?? [.name(piece: 0)])
         nonisolated(unsafe) let (bytes, lanes, sealed) = unsafe (bytes, lanes, sealed)
         let chunk = { @Sendable (index: Int) in
             unsafe UnsafeRawBufferPointer(rebasing: bytes[ranges[index]])
@@ -137,21 +157,31 @@ internal import Workers
                         digest.withLock {
                             unsafe $0.update(UnsafeRawBufferPointer(rebasing: bytes[..<last.upperBound]))
                         }
-                    case .seal(let index, let sealer):
-                        var hash = SHA256()
-                        unsafe hash.update(chunk(index))
-                        let slot = unsafe UnsafeMutableRawBufferPointer(rebasing: sealed[slots[index]])
-                        let size = try unsafe sealer.seal(chunk(index), digest: hash.finish(), into: slot)
-                        let id = try unsafe lane.add(
-                            .blob, UnsafeRawBufferPointer(rebasing: slot[..<size]), stores: true)
-                        results.withLock { $0[index] = (id, size) }
-                    case .name(let index):
-                        let id = digest.withLock { unsafe ObjectID.ofBlob(chunk(index), addingTo: &$0) }
-                        results.withLock { $0[index] = (id, ranges[index].count) }
-                        work.push([.store(index)] + (index + 1 < ranges.count ? [.name(index + 1)] : []))
-                    case .store(let index):
-                        let id = results.withLock { $0[index].id }
-                        try unsafe lane.add(id, .blob, chunk(index), stores: false)
+                    case .seal(let piece, let sealer):
+                        for index in piece {
+                            var hash = SHA256()
+                            unsafe hash.update(chunk(index))
+                            let slot = unsafe UnsafeMutableRawBufferPointer(rebasing: sealed[slots[index]])
+                            let size = try unsafe sealer.seal(chunk(index), digest: hash.finish(), into: slot)
+                            let id = try unsafe lane.add(
+                                .blob, UnsafeRawBufferPointer(rebasing: slot[..<size]), stores: true)
+                            results.withLock { $0[index] = (id, size) }
+                        }
+                    case .name(let number):
+                        let piece = pieces[number]
+                        let ids = digest.withLock { digest in
+                            piece.map { unsafe ObjectID.ofBlob(chunk($0), addingTo: &digest) }
+                        }
+                        results.withLock { results in
+                            for (index, id) in zip(piece, ids) { results[index] = (id, ranges[index].count) }
+                        }
+                        work.push(
+                            [.store(piece)] + (number + 1 < pieces.count ? [.name(piece: number + 1)] : []))
+                    case .store(let piece):
+                        let ids = results.withLock { results in piece.map { results[$0].id } }
+                        for (index, id) in zip(piece, ids) {
+                            try unsafe lane.add(id, .blob, chunk(index), stores: false)
+                        }
                     }
                 },
                 end: { _ in })
@@ -181,11 +211,5 @@ internal import Workers
             unsafe sealed = .allocate(byteCount: end, alignment: 4096)
         }
         return slots
-    }
-
-    /// Eight digits, so that the order of names is the order of chunks.
-    private func name(_ number: Int) -> [UInt8] {
-        let digits = String(number)
-        return Array((String(repeating: "0", count: max(0, 8 - digits.count)) + digits).utf8)
     }
 }

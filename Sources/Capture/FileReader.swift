@@ -59,6 +59,8 @@ struct FileContents: Sendable {
     private var sealed = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
     /// Made for the first large file: there may be none.
     private var chunkWriter: ChunkWriter?
+    /// With so many chunks the list of them takes more memory than what made it, which is let go first.
+    private static let longList = 1 << 18
 
     /// A reader for one thread; without a `sealer` everything is stored in clear.
     init(_ sink: any ObjectSink, sealer: Sealer?) {
@@ -236,7 +238,12 @@ struct FileContents: Sendable {
         of chunks: ChunkWriter.Written, _ sealer: Sealer?
     ) throws(FileFailure) -> FileContents {
         var chunks = chunks
-        let id = try add(.tree, Tree.contents(chunks.chunks))
+        if chunks.chunks.count > Self.longList {
+            // The list is about to be there three times: as it is, compressed, and kept for the comparison with last night.
+            try storing { _ in try chunkWriter?.flush() }
+            chunkWriter = nil
+        }
+        let id = try add(.tree, chunks.chunks.contents)
         return contents(
             id, chunks.digest.finish(), sealer, chunks.sealedDigest, size: chunks.size, isChunked: true)
     }

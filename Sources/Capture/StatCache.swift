@@ -2,6 +2,7 @@ internal import Cryptography
 internal import FileTree
 internal import Git
 internal import SnapshotModel
+internal import Synchronization
 internal import SystemPackage
 
 /// Last night's directories and files of one root, mapped: what still has its inode, size and times is not read again.
@@ -26,6 +27,10 @@ internal import SystemPackage
     private nonisolated(unsafe) let tables: Tables
     /// Whether the names of users and groups are what they were, so that manifest lines still say the truth.
     let hasSameOwners: Bool
+    /// Bytes of records that were lent since the mapping was let go.
+    private let lentCount = Atomic<Int>(0)
+    /// The mapping is let go whenever this much of it may be in memory: what is gone through once need not stay.
+    private static let mostLent = 1 << 22
 
     /// A cache that knows nothing.
     init() {
@@ -45,7 +50,7 @@ internal import SystemPackage
 
     private init(_ file: MappedFile, _ fingerprint: [UInt8]) {
         let all = unsafe file.bytes
-        guard let counts = unsafe Self.counts(all, fingerprint) else {
+        guard let counts = Self.counts(file, fingerprint) else {
             self.file = nil
             unsafe tables = Tables()
             hasSameOwners = true
@@ -59,7 +64,7 @@ internal import SystemPackage
             entries: UnsafeRawBufferPointer(rebasing: all[firstEntry..<firstByte])
                 .bindMemory(to: EntryRecord.self),
             bytes: UnsafeRawBufferPointer(rebasing: all[firstByte...]).bindMemory(to: UInt8.self))
-        let owners = unsafe Self.owners(found)
+        let owners = unsafe Self.owners(found, in: file)
         self.file = owners == nil ? nil : file
         unsafe tables = owners == nil ? Tables() : found
         hasSameOwners = unsafe owners?.digest.elementsEqual(all[64..<96]) ?? true
@@ -78,6 +83,12 @@ internal import SystemPackage
         let record = unsafe tables.directories[index]
         let range = Int(record.firstEntry)..<(Int(record.firstEntry) + Int(record.entryCount))
         let slice = unsafe UnsafeBufferPointer(rebasing: tables.entries[range])
+        let count = range.count * MemoryLayout<EntryRecord>.stride
+        // Whoever still reads what goes has it again from the file.
+        if lentCount.add(count, ordering: .relaxed).newValue >= Self.mostLent {
+            lentCount.store(0, ordering: .relaxed)
+            file?.forget()
+        }
         return try unsafe body(Span(_unsafeElements: slice), Span(_unsafeElements: tables.bytes))
     }
 
@@ -113,10 +124,11 @@ internal import SystemPackage
     // MARK: - The file
 
     private static func counts(
-        _ all: UnsafeRawBufferPointer, _ fingerprint: [UInt8]
+        _ file: MappedFile, _ fingerprint: [UInt8]
     ) -> (directories: Int, entries: Int)? {
+        let all = unsafe file.bytes
         guard all.count >= headerSize, unsafe all.load(as: UInt64.self) == magic,
-            unsafe all.load(fromByteOffset: 8, as: UInt64.self) == checksum(all),
+            unsafe all.load(fromByteOffset: 8, as: UInt64.self) == checksum(file),
             unsafe all[32..<64].elementsEqual(fingerprint)
         else { return nil }
         let directories = unsafe all.load(fromByteOffset: 16, as: UInt64.self)
@@ -129,12 +141,21 @@ internal import SystemPackage
         return (Int(directories), Int(entries))
     }
 
-    private static func checksum(_ all: UnsafeRawBufferPointer) -> UInt64 {
-        unsafe UInt64(crc32(UnsafeRawBufferPointer(rebasing: all[16...])))
+    private static func checksum(_ file: MappedFile) -> UInt64 {
+        let all = unsafe file.bytes
+        var crc: UInt32 = 0
+        for start in stride(from: 16, to: all.count, by: mostLent) {
+            let end = min(start + mostLent, all.count)
+            unsafe crc = crc32(UnsafeRawBufferPointer(rebasing: all[start..<end]), after: crc)
+            file.forget()
+        }
+        return UInt64(crc)
     }
 
     /// The owners of all records; nil when a record points outside of the tables, so that none of them is believed.
-    private static func owners(_ tables: Tables) -> OwnerNumbers? {
+    private static func owners(_ tables: Tables, in file: MappedFile) -> OwnerNumbers? {
+        defer { file.forget() }
+        var lentCount = 0
         let byteCount = unsafe tables.bytes.count
         var owners = OwnerNumbers()
         let classes = EntryRecord.classes.count
@@ -146,6 +167,11 @@ internal import SystemPackage
                     <= byteCount
             else { return nil }
             owners.insert(record.own)
+            lentCount += Int(record.entryCount) * MemoryLayout<EntryRecord>.stride
+            if lentCount >= mostLent {
+                lentCount = 0
+                file.forget()
+            }
             for position in Int(record.firstEntry)..<end {
                 let entry = unsafe tables.entries[position]
                 guard let kind = EntryRecord.Kind(rawValue: entry.kindNumber),

@@ -14,22 +14,31 @@ package import SystemPackage
     }
 }
 
+/// Fills `buffer` from a place of an open file and returns how many bytes that was, fewer where it ends before; `path` is for
+/// failures.
+@unsafe func readAll(
+    into buffer: UnsafeMutableRawBufferPointer, from descriptor: CInt, at offset: Int64, path: FilePath
+) throws(FileFailure) -> Int {
+    var done = 0
+    while done < buffer.count {
+        let count = try systemCall("read", path.byteArray) {
+            unsafe pread(
+                descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done, off_t(offset) + done)
+        }
+        guard count > 0 else { break }
+        done += count
+    }
+    return done
+}
+
 /// Reads `count` bytes from a place of an open file, fewer where it ends before; `path` is for failures.
 func readAll(_ count: Int, from descriptor: CInt, at offset: Int64, path: FilePath) throws(FileFailure)
     -> [UInt8]
 {
     var bytes = [UInt8](repeating: 0, count: count)
-    var done = 0
-    while done < count {
-        let from = done
-        let read = try systemCall("read", path.byteArray) {
-            unsafe bytes.withUnsafeMutableBytes {
-                unsafe pread(
-                    descriptor, $0.baseAddress?.advanced(by: from), count - from, off_t(offset) + from)
-            }
-        }
-        guard read > 0 else { break }
-        done += read
+    var span = bytes.mutableSpan
+    let done = try unsafe span.withUnsafeMutableBytes { (buffer) throws(FileFailure) in
+        try unsafe readAll(into: buffer, from: descriptor, at: offset, path: path)
     }
     bytes.removeLast(count - done)
     return bytes

@@ -6,8 +6,8 @@ package import SystemPackage
 
 /// Reads objects of a repository from many threads at once.
 ///
-/// Packs are mapped and whole objects are read straight from them. What is stored as a delta (after `git gc`) or loose
-/// is read through libgit2, one thread at a time.
+/// Packs are mapped, and a ``ReaderLane``, which reads much, reads whole objects straight from them. Single objects are read
+/// from the open file. What is stored as a delta (after `git gc`) or loose is read through libgit2, one thread at a time.
 package final class ObjectReader: Sendable {
     /// The repository's path.
     package let repository: FilePath
@@ -20,7 +20,8 @@ package final class ObjectReader: Sendable {
     let packs: [Pack]
     /// Opened for the first object that no pack holds whole.
     private let fallback = Mutex<ObjectDatabase?>(nil)
-    private let objectsRead = Atomic<Int>(0)
+    /// What serves single objects, one at a time each; as many as threads have read at once.
+    private let recordReaders = Mutex<[RecordReader]>([])
     /// First bytes of loose objects; we write none, so mostly there are none.
     private let looseBytes: Set<UInt8>
 
@@ -28,8 +29,7 @@ package final class ObjectReader: Sendable {
     package init(_ repository: FilePath) throws {
         self.repository = repository
         let packs = try Self.openPacks(repository.appending("objects").appending("pack"))
-        // The newest first: most of what is looked up was written last.
-        self.packs = packs.sorted { $0.modified > $1.modified }.map(\.0)
+        self.packs = packs
         looseBytes = Set(
             try Files.names(repository.appending("objects")).compactMap { name in
                 name.count == 2 ? bytes(hex: name)?.first : nil
@@ -38,9 +38,7 @@ package final class ObjectReader: Sendable {
 
     /// Opens every pack; again from the start when packs came or went meanwhile, as they do in `prune` and `git gc`: what
     /// was in a pack that went is in one that came before.
-    private static func openPacks(_ directory: FilePath) throws -> [(
-        Pack, modified: (seconds: Int64, nanoseconds: Int64)
-    )] {
+    private static func openPacks(_ directory: FilePath) throws -> [Pack] {
         var names = try Files.names(directory)
         for _ in 0..<20 {
             let result = Result { try open(names, directory) }
@@ -51,20 +49,29 @@ package final class ObjectReader: Sendable {
         return try open(names, directory)
     }
 
-    private static func open(_ names: [[UInt8]], _ directory: FilePath) throws -> [(
-        Pack, modified: (seconds: Int64, nanoseconds: Int64)
-    )] {
-        var packs: [(Pack, modified: (seconds: Int64, nanoseconds: Int64))] = []
+    /// The newest first: most of what is looked up was written last.
+    private static func open(_ names: [[UInt8]], _ directory: FilePath) throws -> [Pack] {
+        var found: [(pack: FilePath, index: FilePath, status: FileStatus)] = []
         for name in names where name.suffix(4).elementsEqual(".idx".utf8) {
             guard name.starts(with: "pack-".utf8) else { continue }
-            let packPath = directory.appending(String(decoding: name.dropLast(4), as: UTF8.self) + ".pack")
+            let pack = directory.appending(String(decoding: name.dropLast(4), as: UTF8.self) + ".pack")
             // An index whose pack is not there (a power loss between two names) holds nothing; git passes over it too.
-            guard let status = try Files.status(packPath) else { continue }
-            let index = try PackIndex(directory.appending(String(decoding: name, as: UTF8.self)))
-            packs.append((Pack(index: index, file: try MappedFile(packPath)), status.modified))
+            guard let status = try Files.status(pack) else { continue }
+            let index = directory.appending(String(decoding: name, as: UTF8.self))
+            found.append((pack, index, status))
         }
-        return packs
+        found.sort { $0.status.modified > $1.status.modified }
+        let open = Set(
+            found.indices.sorted { found[$0].status.size > found[$1].status.size }.prefix(mostOpen))
+        return try found.indices.map { place in
+            Pack(
+                index: try PackIndex(found[place].index),
+                file: try MappedFile(found[place].pack, staysOpen: open.contains(place)))
+        }
     }
+
+    /// Packs that stay open, the largest: of small ones a mapping takes in little, and a store may have hundreds.
+    private static let mostOpen = 32
 
     /// Whether the repository holds the object.
     package func contains(_ id: ObjectID) -> Bool {
@@ -81,20 +88,10 @@ package final class ObjectReader: Sendable {
     /// Throws a ``GitError``: `notFound` when the repository does not hold it, `damaged` when it cannot be read. The
     /// contents are not hashed again; who must be sure compares ``ObjectID/of(_:_:)``.
     package func object(_ id: ObjectID) throws -> (kind: ObjectKind, contents: [UInt8]) {
-        guard let place = try unsafe place(of: id) else { return try other(id) }
-        let size = unsafe place.size
-        let decompressor = Decompressor()
-        var isWhole = false
-        let contents = unsafe [UInt8](unsafeUninitializedCapacity: size) { output, count in
-            isWhole = unsafe decompressor.decompress(
-                place.stream,
-                into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(output)[..<size]))
-            count = isWhole ? size : 0
-        }
-        guard isWhole else { throw unsafe GitError.damaged(id, place) }
-        // Most is read once, and the kernel maps sixteen pages where one is read.
-        if objectsRead.add(1, ordering: .relaxed).newValue % 512 == 0 { forgetPages() }
-        return unsafe (place.kind, contents)
+        guard let (pack, position) = find(id) else { return try other(id) }
+        let reader = recordReaders.withLock { $0.popLast() } ?? RecordReader()
+        defer { recordReaders.withLock { $0.append(reader) } }
+        return try reader.object(id, at: position, in: pack) ?? other(id)
     }
 
     /// The contents of an object that must be of one kind.
@@ -120,45 +117,18 @@ package final class ObjectReader: Sendable {
         var pack: FilePath
     }
 
-    /// Finds an object that a pack holds whole; nil for a delta, for a loose object, and for one that is not there.
-    func place(of id: ObjectID) throws(GitError) -> Place? {
+    /// The first pack that holds an object, and the object's place in its index.
+    private func find(_ id: ObjectID) -> (Pack, position: Int)? {
         for pack in packs {
-            guard let position = pack.index.position(of: id) else { continue }
-            return try unsafe place(of: id, at: position, in: pack)
+            if let position = pack.index.position(of: id) { return (pack, position) }
         }
         return nil
     }
 
-    private func place(of id: ObjectID, at position: Int, in pack: Pack) throws(GitError) -> Place? {
-        func damaged(_ reason: String) -> GitError {
-            GitError(.damaged, "read object \(id) of \(pack.file.path)", reason)
-        }
-        let bytes = unsafe pack.file.bytes
-        guard var offset = pack.index.offset(at: position), offset >= 12, offset < bytes.count - 20 else {
-            throw damaged("its index points outside of the pack")
-        }
-        let end = bytes.count - 20
-        var byte = unsafe bytes[offset]
-        let type = byte >> 4 & 7
-        var size = Int(byte & 15)
-        var shift = 4
-        while byte & 0x80 != 0 {
-            offset += 1
-            guard offset < end, shift < 56 else { throw damaged("its header does not end") }
-            byte = unsafe bytes[offset]
-            size |= Int(byte & 0x7f) << shift
-            shift += 7
-        }
-        offset += 1
-        guard type != 6, type != 7 else { return nil }
-        guard let kind = ObjectKind(rawValue: type) else { throw damaged("it has the unknown type \(type)") }
-        // A stream cannot hold more than 1032 times its own length (RFC 1951), so a lying size costs no memory.
-        guard offset <= end, size <= (end - offset) * 1032 else {
-            throw damaged("it says to be larger than it can be")
-        }
-        return unsafe Place(
-            kind: kind, size: size, stream: UnsafeRawBufferPointer(rebasing: bytes[offset..<end]),
-            pack: pack.file.path)
+    /// Finds an object that a pack holds whole; nil for a delta, for a loose object, and for one that is not there.
+    func place(of id: ObjectID) throws(GitError) -> Place? {
+        guard let (pack, position) = find(id) else { return nil }
+        return try unsafe pack.place(of: id, at: position)
     }
 
     /// Takes what was read of the packs out of this process's memory.
@@ -178,6 +148,63 @@ package final class ObjectReader: Sendable {
             fallback = consume database
             return object
         }
+    }
+}
+
+extension ObjectReader.Pack {
+    /// Where its records end.
+    var end: Int { unsafe file.bytes.count - 20 }
+
+    func damaged(_ id: ObjectID, _ reason: String) -> GitError {
+        GitError(.damaged, "read object \(id) of \(file.path)", reason)
+    }
+
+    /// Where the record of an object begins.
+    func offset(of id: ObjectID, at position: Int) throws(GitError) -> Int {
+        guard let offset = index.offset(at: position), offset >= 12, offset < end else {
+            throw damaged(id, "its index points outside of the pack")
+        }
+        return offset
+    }
+
+    /// What the record of an object says, of which these are the first bytes; nil for a delta.
+    @unsafe func header(
+        of id: ObjectID, at offset: Int, _ bytes: UnsafeRawBufferPointer
+    ) throws(GitError) -> (kind: ObjectKind, size: Int, stream: Int)? {
+        var byte = unsafe bytes[0]
+        var count = 1
+        let type = byte >> 4 & 7
+        var size = Int(byte & 15)
+        var shift = 4
+        while byte & 0x80 != 0 {
+            guard count < bytes.count, shift < 56 else { throw damaged(id, "its header does not end") }
+            byte = unsafe bytes[count]
+            count += 1
+            size |= Int(byte & 0x7f) << shift
+            shift += 7
+        }
+        guard type != 6, type != 7 else { return nil }
+        guard let kind = ObjectKind(rawValue: type) else {
+            throw damaged(id, "it has the unknown type \(type)")
+        }
+        // A stream cannot hold more than 1032 times its own length (RFC 1951), so a lying size costs no memory.
+        guard size <= (end - offset - count) * 1032 else {
+            throw damaged(id, "it says to be larger than it can be")
+        }
+        return (kind, size, offset + count)
+    }
+
+    /// Where an object lies that is stored whole; nil for a delta.
+    func place(of id: ObjectID, at position: Int) throws(GitError) -> ObjectReader.Place? {
+        let offset = try offset(of: id, at: position)
+        let bytes = unsafe file.bytes
+        guard
+            let header = try unsafe header(
+                of: id, at: offset, UnsafeRawBufferPointer(rebasing: bytes[offset..<end]))
+        else { return nil }
+        return unsafe ObjectReader.Place(
+            kind: header.kind, size: header.size,
+            stream: UnsafeRawBufferPointer(rebasing: bytes[header.stream..<end]), pack: file.path)
     }
 }
 

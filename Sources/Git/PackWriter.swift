@@ -62,9 +62,9 @@ package final class PackWriter: Sendable {
 
     /// Whether the object needs no writing; from then on the caller must write it.
     fileprivate func isKnown(_ id: ObjectID) throws -> Bool {
-        let isNew = written[Int(id.firstByte) % written.count].value.withLock { $0.insert(id).inserted }
-        guard isNew else { return true }
-        return !rewrites && repository.contains(id)
+        // Asked first, so that in a night the set does not come to hold what did not change.
+        if !rewrites, repository.contains(id) { return true }
+        return !written[Int(id.firstByte) % written.count].value.withLock { $0.insert(id).inserted }
     }
 
     /// The pack to append to: the shortest, once there are several.

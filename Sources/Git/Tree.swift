@@ -76,15 +76,9 @@ package enum Tree {
         id: ObjectID, isTree: Bool
     )] {
         var references: [(id: ObjectID, isTree: Bool)] = []
-        var rest = contents[...]
-        while !rest.isEmpty {
-            guard let space = rest.firstIndex(of: UInt8(ascii: " ")),
-                let mode = UInt32(String(decoding: rest[..<space], as: UTF8.self), radix: 8),
-                let end = rest[space...].firstIndex(of: 0), rest.endIndex - end > 20,
-                let child = ObjectID(bytes: rest[(end + 1)...(end + 20)])
-            else { throw GitError(.damaged, "read tree \(id)", "its contents are not those of a tree") }
+        try forEach(contents, of: id) { mode, _, child in
             if mode & 0o170000 != 0o160000 { references.append((child, mode & 0o170000 == 0o040000)) }
-            rest = rest[(end + 21)...]
+            return true
         }
         return references
     }
@@ -94,19 +88,45 @@ package enum Tree {
     /// Throws a ``GitError`` with code `damaged` for what is no tree, or holds a mode that we never write.
     package static func entries(_ contents: [UInt8], of id: ObjectID) throws(GitError) -> [TreeEntry] {
         var entries: [TreeEntry] = []
-        var rest = contents[...]
-        while !rest.isEmpty {
-            guard let space = rest.firstIndex(of: UInt8(ascii: " ")),
-                let number = UInt32(String(decoding: rest[..<space], as: UTF8.self), radix: 8),
-                let mode = TreeEntry.Mode(rawValue: number),
-                let end = rest[space...].firstIndex(of: 0), end > space + 1, rest.endIndex - end > 20,
-                let child = ObjectID(bytes: rest[(end + 1)...(end + 20)])
-            else {
-                throw GitError(.damaged, "read tree \(id)", "its contents are not those of a tree of ours")
-            }
-            entries.append(TreeEntry(name: Array(rest[(space + 1)..<end]), mode: mode, id: child))
-            rest = rest[(end + 21)...]
+        try forEach(contents, of: id) { number, name, child in
+            guard let mode = TreeEntry.Mode(rawValue: number), !name.isEmpty else { return false }
+            entries.append(
+                TreeEntry(
+                    name: unsafe name.withUnsafeBufferPointer { unsafe Array($0) }, mode: mode, id: child))
+            return true
         }
         return entries
+    }
+
+    /// Hands mode, name and object of each entry to `body`, which says whether it may be there.
+    ///
+    /// Throws a ``GitError`` with code `damaged` for what is no tree, and for an entry that may not be there.
+    static func forEach(
+        _ contents: [UInt8], of id: ObjectID, _ body: (UInt32, Span<UInt8>, ObjectID) -> Bool
+    ) throws(GitError) {
+        let bytes = contents.span
+        var place = 0
+        while place < bytes.count {
+            var mode: UInt32 = 0
+            let start = place
+            while place < bytes.count, bytes[place] & 0xf8 == UInt8(ascii: "0"), place - start < 7 {
+                mode = mode << 3 | UInt32(bytes[place] & 7)
+                place += 1
+            }
+            let nameStart = place + 1
+            var end = nameStart
+            while end < bytes.count, bytes[end] != 0 { end += 1 }
+            guard place > start, place < bytes.count, bytes[place] == UInt8(ascii: " "),
+                end + 20 < bytes.count
+            else { throw GitError(.damaged, "read tree \(id)", "its contents are not those of a tree") }
+            let child = unsafe bytes.extracting((end + 1)..<(end + 21)).withUnsafeBytes { object in
+                unsafe ObjectID(object)
+            }
+            guard body(mode, bytes.extracting(nameStart..<end), child) else {
+                throw GitError(
+                    .damaged, "read tree \(id)", "its contents are not those of a tree of ours")
+            }
+            place = end + 21
+        }
     }
 }

@@ -221,13 +221,13 @@ extension ReaderLane {
     @unsafe package func read(
         _ contents: StoredRoot.Contents, checks: Bool, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        for blob in try blobs(of: contents) { try unsafe read(blob, .blob, checks: checks, body) }
+        try unsafe read(try blobs(of: contents), .blob, checks: checks, body)
     }
 
     /// The blobs that the contents of a file are in, in order.
     func blobs(of contents: StoredRoot.Contents) throws -> [ObjectID] {
         guard contents.isChunked else { return [contents.id] }
-        return try Tree.entries(self.contents(contents.id, .tree), of: contents.id).map(\.id)
+        return try list(contents.id)
     }
 
     /// Checks the objects of a file against their ids, and returns the SHA-256 of what they hold and its size in bytes.

@@ -20,15 +20,15 @@ import Testing
         return Array(bytes.prefix(count))
     }
 
-    private func database(_ count: Int, seed: UInt64) -> [UInt8] {
-        let header = Array("SQLite format 3\0".utf8)
+    private func database(_ count: Int, seed: UInt64, pageSize: [UInt8] = [0x10, 0]) -> [UInt8] {
+        let header = Array("SQLite format 3\0".utf8) + pageSize
         return header + bytes(count - header.count, seed: seed)
     }
 
     /// Cuts a whole file, window by window as a reader does.
     private func chunks(of bytes: [UInt8], window: Int) -> [[UInt8]] {
         unsafe bytes.withUnsafeBytes { all in
-            let chunker = unsafe Chunker(all)
+            let chunker = unsafe Chunker(all, size: Int64(all.count), isSealed: false)
             var chunks: [[UInt8]] = []
             var start = 0
             var end = 0
@@ -45,7 +45,7 @@ import Testing
 
     @Test(arguments: [0, 1, 16_384, 16_385, 262_143, 262_144, 4_194_305, 9_000_000])
     func theChunksAreTheFileWhateverTheWindow(_ count: Int) {
-        for contents in [bytes(count, seed: 1)] + (count > 16 ? [database(count, seed: 2)] : []) {
+        for contents in [bytes(count, seed: 1)] + (count > 18 ? [database(count, seed: 2)] : []) {
             let chunks = chunks(of: contents, window: 8 << 20)
             #expect(Array(chunks.joined()) == contents)
             #expect(chunks.allSatisfy { !$0.isEmpty && $0.count <= Chunker.maximum })
@@ -67,7 +67,48 @@ import Testing
         let old = Set(chunks(of: contents, window: 8 << 20))
         contents[700_001] ^= 1
         let new = chunks(of: contents, window: 8 << 20).filter { !old.contains($0) }
-        #expect(new.map(\.count) == [16_384])
+        #expect(new.map(\.count) == [8_192])
+    }
+
+    private func block(_ pageSize: [UInt8], size: Int64, isSealed: Bool = false) -> Int? {
+        let header = Array("SQLite format 3\0".utf8) + pageSize
+        let chunker = unsafe header.withUnsafeBytes { unsafe Chunker($0, size: size, isSealed: isSealed) }
+        return if case .blocks(let size) = chunker { size } else { nil }
+    }
+
+    @Test(
+        arguments: [
+            // Page sizes as the header spells them, and what is none.
+            ([0x02, 0x00], 8_192), ([0x10, 0x00], 8_192), ([0x20, 0x00], 8_192), ([0x40, 0x00], 16_384),
+            ([0x80, 0x00], 32_768), ([0x00, 0x01], 65_536), ([0x00, 0x00], 8_192), ([0x01, 0x00], 8_192),
+            ([0x10, 0x01], 8_192), ([0xff, 0xff], 8_192),
+        ] as [([UInt8], Int)]) func aBlockIsAPageButNotShorterThanEightKibibytes(
+            _ pageSize: [UInt8], _ expected: Int
+        )
+    {
+        #expect(block(pageSize, size: 1 << 30) == expected)
+        #expect(block(pageSize, size: 1 << 30, isSealed: true) == max(expected, 16_384))
+    }
+
+    @Test func blocksGrowWithTheFileOnlyWhereThereWouldBeMoreThanAMillion() {
+        let most = Int64(Chunker.mostBlocks)
+        #expect(block([0x10, 0], size: most * 8_192) == 8_192)
+        #expect(block([0x10, 0], size: most * 8_192 + 1) == 16_384)
+        #expect(block([0x10, 0], size: most * 16_384 + 1) == 32_768)
+        #expect(block([0x40, 0], size: most * 8_192 + 1) == 16_384)
+        #expect(block([0x10, 0], size: most * 8_192 + 1, isSealed: true) == 16_384)
+        #expect(block([0x10, 0], size: most * 16_384 + 1, isSealed: true) == 32_768)
+        #expect(block([0x10, 0], size: .max) == Chunker.maximum)
+    }
+
+    @Test func whatOnlyBeginsLikeADatabaseIsCutByContent() {
+        #expect(block([0x10], size: 1 << 30) == nil)
+        let text = Array("SQLite format 4\0".utf8) + [0x10, 0]
+        let chunker = unsafe text.withUnsafeBytes { unsafe Chunker($0, size: 1 << 30, isSealed: false) }
+        guard case .content = chunker else {
+            Issue.record("another format is cut like a database")
+            return
+        }
     }
 
     @Test(arguments: [false, true]) func aLargeFileIsTheSameTreeByOneThreadOrSeveral(_ isDatabase: Bool)
@@ -81,11 +122,8 @@ import Testing
                 OpenFile(file), size: Int64(contents.count), nil)
             #expect(written.size == 20_000_001)
             #expect(
-                written.chunks.map(\.id)
+                try NumberedTree.ids(written.chunks.contents, of: .none)
                     == chunks(of: contents, window: 16 << 20).map { ObjectID.of(.blob, $0) })
-            #expect(
-                written.chunks.map(\.name)
-                    == written.chunks.map(\.name).sorted { $0.lexicographicallyPrecedes($1) })
         }
     }
 
@@ -97,7 +135,9 @@ import Testing
             let sealer = Sealer(SealingKey(), recipients: [Identity().recipient])
             var written = try ChunkWriter(Rehearsal(nil)).write(OpenFile(file), size: 20_000_001, sealer)
             let sealed = try chunks(of: contents, window: 16 << 20).map { try sealer.seal($0) }
-            #expect(written.chunks.map(\.id) == sealed.map { ObjectID.of(.blob, $0) })
+            #expect(
+                try NumberedTree.ids(written.chunks.contents, of: .none)
+                    == sealed.map { ObjectID.of(.blob, $0) })
             #expect(written.digest.finish() == SHA256.digest(contents))
             #expect(written.sealedDigest.finish() == SHA256.digest(Array(sealed.joined())))
         }

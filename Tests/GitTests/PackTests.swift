@@ -65,6 +65,75 @@ import Testing
         }
     }
 
+    /// Writes objects with one lane and returns their ids and the bytes of the pack and its index.
+    private func write(_ objects: [[UInt8]], to repository: FilePath) throws -> (ids: [ObjectID], size: Int) {
+        let pack = try PackWriter(ObjectReader(repository))
+        let lane = pack.lane()
+        let ids = try objects.map { try lane.add(.blob, $0) }
+        try lane.flush()
+        _ = try pack.finish()
+        let directory = repository.appending("objects/pack")
+        let size = try Files.names(directory).reduce(0) { size, name in
+            let status = try Files.status(directory.appending(String(decoding: name, as: UTF8.self)))
+            return size + Int(status?.size ?? 0)
+        }
+        return (ids, size)
+    }
+
+    @Test func shortObjectsOfEveryKindShareTablesAndComeBack() async throws {
+        try await withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            var random = SplitMix(state: 1)
+            // Text, half noise, one byte alone, bytes that no sample had, noise: the kinds change on the way.
+            let objects = (0..<3_000).map { number -> [UInt8] in
+                let count = Int.random(in: 1...17_000, using: &random) / (number % 3 + 1)
+                switch number / 250 % 5 {
+                case 0:
+                    return Array((0..<count).map { "\(number) \($0 * number)\n" }.joined().utf8.prefix(count))
+                case 1:
+                    return (0..<count).map {
+                        $0 % 512 < 256 ? UInt8(ascii: "x") : UInt8.random(in: 0...255, using: &random)
+                    }
+                case 2: return [UInt8](repeating: UInt8(number % 256), count: count) + Array("\(number)".utf8)
+                case 3: return (0..<count).map { UInt8(truncatingIfNeeded: 128 + $0 * number % 96) }
+                default: return (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+                }
+            }
+            let (ids, _) = try write(objects, to: repository)
+            _ = try await git(repository, "fsck", "--full", "--strict")
+            let reader = try ObjectReader(repository)
+            for (id, object) in zip(ids, objects) { #expect(try reader.contents(id, .blob) == object) }
+        }
+    }
+
+    @Test func noiseIsStoredWhateverCameBefore() throws {
+        try withTemporaryDirectory { directory in
+            var random = SplitMix(state: 2)
+            let text = (0..<100).map { number in
+                Array((0..<400).map { "\(number) step \($0)\n" }.joined().utf8)
+            }
+            let noise = (0..<500).map { _ in
+                (0..<2_000).map { _ in UInt8.random(in: 0...255, using: &random) }
+            }
+            let (before, after) = (directory.appending("a"), directory.appending("b"))
+            for place in [before, after] { try Files.makeDirectory(place) }
+            let size = try write(text, to: try makeRepository(before)).size
+            // What a stored block, a zlib stream, a record and its line in the index add.
+            let most = 500 * (2_000 + 5 + 6 + 2 + 28)
+            #expect(try write(text + noise, to: try makeRepository(after)).size <= size + most)
+        }
+    }
+
+    @Test func objectsOfMorePacksThanStayOpenAreRead() throws {
+        try withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            let objects = (0..<36).map { [UInt8](repeating: UInt8($0), count: 20_000 + $0) }
+            let ids = try objects.map { try write([$0], to: repository).ids[0] }
+            let reader = try ObjectReader(repository)
+            for (id, object) in zip(ids, objects) { #expect(try reader.contents(id, .blob) == object) }
+        }
+    }
+
     @Test func whatIsThereAlreadyIsNotWrittenAgain() throws {
         try withTemporaryDirectory { directory in
             let repository = try makeRepository(directory)

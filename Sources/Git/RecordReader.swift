@@ -1,0 +1,75 @@
+internal import FileTree
+
+/// Reads single records of packs, one at a time, into a buffer of its own.
+///
+/// A night reads a few thousand short texts, wherever they lie. The kernel maps a whole folio, up to two megabytes, where one
+/// byte of it is touched, so that through a mapping all packs would come to be in memory.
+///
+/// Who takes one from the list of the ``ObjectReader`` has it alone until it is back: that makes it safe to hand over.
+@safe final class RecordReader: @unchecked Sendable {
+    /// Most records are shorter.
+    private static let firstCount = 1 << 14
+    /// A record that may be longer is read through the mapping, which then takes in little else.
+    private static let longest = 1 << 20
+
+    private let decompressor = Decompressor()
+    private var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: firstCount, alignment: 4096)
+
+    deinit {
+        unsafe buffer.deallocate()
+    }
+
+    /// The kind and the contents of an object; nil for a delta.
+    func object(
+        _ id: ObjectID, at position: Int, in pack: ObjectReader.Pack
+    ) throws -> (kind: ObjectKind, contents: [UInt8])? {
+        let start = try pack.offset(of: id, at: position)
+        let readCount = min(Self.firstCount, pack.end - start)
+        try unsafe pack.file.copy(
+            from: start, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<readCount]))
+        let first = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<readCount])
+        guard let header = try unsafe pack.header(of: id, at: start, first) else { return nil }
+        let count = min(pack.end - start, header.stream - start + Self.bound(header.size))
+        if count <= Self.longest {
+            if count > readCount {
+                makeRoom(count, keeping: readCount)
+                try unsafe pack.file.copy(
+                    from: start + readCount,
+                    into: UnsafeMutableRawBufferPointer(rebasing: buffer[readCount..<count]))
+            }
+            let end = max(count, readCount)
+            let stream = unsafe UnsafeRawBufferPointer(rebasing: buffer[(header.stream - start)..<end])
+            if let contents = unsafe contents(header.size, stream) { return (header.kind, contents) }
+        }
+        // Long, or damaged, or a stream that is longer than any compressor makes it.
+        guard let place = try unsafe pack.place(of: id, at: position) else { return nil }
+        defer { pack.file.forget() }
+        guard let contents = unsafe contents(place.size, place.stream) else {
+            throw unsafe GitError.damaged(id, place)
+        }
+        return unsafe (place.kind, contents)
+    }
+
+    /// No compressor makes more than this of so many bytes.
+    private static func bound(_ size: Int) -> Int { size + size / 8 + 64 }
+
+    private func makeRoom(_ count: Int, keeping kept: Int) {
+        guard unsafe buffer.count < count else { return }
+        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 4096)
+        unsafe larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[..<kept]))
+        unsafe buffer.deallocate()
+        unsafe buffer = larger
+    }
+
+    /// What a zlib stream holds, nil when it is damaged, ends too early, or has another size.
+    @unsafe private func contents(_ size: Int, _ stream: UnsafeRawBufferPointer) -> [UInt8]? {
+        var isWhole = false
+        let contents = unsafe [UInt8](unsafeUninitializedCapacity: size) { output, count in
+            isWhole = unsafe decompressor.decompress(
+                stream,
+                into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(output)[..<size]))
+            count = isWhole ? size : 0
+        }
+        return isWhole ? contents : nil
+    }
+}

@@ -1,0 +1,65 @@
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Large SQLite databases: what a night adds to the store, and that they come back.
+@Suite struct DatabaseFileTests {
+    private func shell(_ script: String, in directory: FilePath) async throws -> String {
+        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
+    }
+
+    /// The blocks that the snapshot holds of the database that was not asked for before: ids and sizes.
+    private func newBlocks(in directory: FilePath) async throws -> [Substring] {
+        let output = try await shell(
+            #"""
+            touch seen; git -C tree.git for-each-ref --format='%(refname)' refs/snapshots | grep -vxFf seen >new; cat new >>seen
+            git -C tree.git ls-tree --format='%(objectname) %(objectsize)' "$(cat new):tree/files$PWD/tree/state.sqlite.chunks"
+            """#, in: directory)
+        return output.split(separator: "\n")
+    }
+
+    @Test(arguments: [(4_096, 8_192), (32_768, 32_768)])
+    func aRowThatChangesAddsTheBlockItIsInAndTheFirst(_ pageSize: Int, _ blockSize: Int) async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell(
+                #"""
+                mkdir tree; python3 - tree/state.sqlite \#(pageSize) <<'END'
+                import sqlite3, sys
+                database = sqlite3.connect(sys.argv[1])
+                database.execute(f"PRAGMA page_size = {sys.argv[2]}")
+                database.execute("CREATE TABLE builds (id INTEGER PRIMARY KEY, log TEXT)")
+                database.executemany("INSERT INTO builds VALUES (?, ?)", ((n, f"{n} success " * 40) for n in range(25_000)))
+                database.commit()
+                END
+                """#, in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            let before = try await newBlocks(in: directory)
+            _ = try await shell(
+                #"""
+                python3 - tree/state.sqlite <<'END'
+                import sqlite3, sys
+                database = sqlite3.connect(sys.argv[1])
+                database.execute("UPDATE builds SET log = replace(log, 'success', 'failure') WHERE id = 12345")
+                database.commit()
+                END
+                cp -a tree reference
+                """#, in: directory)
+            try await runner.succeed("snapshot")
+            let after = try await newBlocks(in: directory)
+            #expect(before.count == after.count && before.count > 8_388_608 / blockSize)
+            #expect(after.dropLast().allSatisfy { $0.hasSuffix(" \(blockSize)") })
+            let changed = after.indices.filter { before[$0] != after[$0] }
+            // The first page counts the changes of the file.
+            #expect(changed.count == 2 && changed.first == 0)
+            try await runner.succeed("verify", "--all")
+            _ = try await shell("rm -r tree", in: directory)
+            try await runner.succeed("restore")
+            #expect(
+                try await runner.differences(directory.appending("reference"), directory.appending("tree"))
+                    == "")
+        }
+    }
+}
