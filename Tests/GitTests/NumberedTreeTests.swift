@@ -63,7 +63,7 @@ import Testing
             let head = try lane.add(.commit, commit.contents)
             try lane.flush()
             _ = try pack.finish()
-            try Repository(opening: repository).setReference("refs/heads/x", to: head, expecting: nil)
+            try References(repository).set("refs/heads/x", to: head, expecting: nil)
             for isPackedByGit in [false, true] {
                 if isPackedByGit {
                     try await Program(
