@@ -10,7 +10,7 @@ final class Anchor: Sendable {
 
     /// Descriptors are few in some places: so many anchors above each other, and no more.
     private static let deepest = 8
-    /// To open and close a directory costs as much as the kernel needs for so many names on the way of a path.
+    /// To open and close a directory costs about as much as so many names on the way of a path.
     private static let worthwhile = 24
 
     private init(_ directory: OpenDirectory, pathCount: Int, depth: Int) {

@@ -137,6 +137,22 @@ final class DirectoryNode: @unchecked Sendable {
         return try cache.withEntries(of: known, body)
     }
 
+    /// From where what is in it and below is looked at, until all of that is done.
+    var openAnchor: Anchor {
+        guard let anchor else { preconditionFailure("nothing is looked at in what is complete") }
+        return anchor
+    }
+
+    /// How many names will be looked at in it and below when the cache is right, or thereabouts: its own, and some in each
+    /// directory.
+    var knownLooks: Int {
+        withKnownEntries { records, _ in
+            var looks = records.count
+            for index in records.indices where records[index].kind == .directory { looks += 3 }
+            return looks
+        }
+    }
+
     /// The path of an entry in it.
     func path(of name: some Collection<UInt8>) -> [UInt8] {
         guard !path.isEmpty else { return Array(name) }

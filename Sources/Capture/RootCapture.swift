@@ -178,7 +178,7 @@ struct CapturedTree {
         guard node.isHeld, let known = node.knownRecord, known.flags.contains(.isListed),
             known.own.isUntouched(node.record.own), replacements[node.path] == nil
         else { return false }
-        let anchor = anchor(of: node).nearer(to: node.path, looks: looks(node))
+        let anchor = node.openAnchor.nearer(to: node.path, looks: node.knownLooks)
         node.anchor = anchor
         walker.path.setDirectory(anchor.names(to: node.path))
         var children: [WalkedDirectory] = []
@@ -221,23 +221,6 @@ struct CapturedTree {
         return child
     }
 
-    private func anchor(of node: DirectoryNode) -> Anchor {
-        guard let anchor = node.anchor else {
-            preconditionFailure("a directory is looked at before all in it is done")
-        }
-        return anchor
-    }
-
-    /// How many names will be looked at below a directory that the cache knows, or thereabouts: its own, and some in each
-    /// directory.
-    private func looks(_ node: DirectoryNode) -> Int {
-        node.withKnownEntries { records, _ in
-            var looks = records.count
-            for index in records.indices where records[index].kind == .directory { looks += 3 }
-            return looks
-        }
-    }
-
     /// What is left of the classification in a directory; those above that were not listed have not asked for theirs.
     private func state(of node: DirectoryNode) -> Classification.Matcher.State {
         if let state = node.state { return state }
@@ -264,7 +247,7 @@ struct CapturedTree {
         // Whatever is not as it should be is looked for again tomorrow.
         var isListed = true
         do throws(FileFailure) {
-            let anchor = anchor(of: node)
+            let anchor = node.openAnchor
             let directory = try anchor.directory.descend(Array(anchor.names(to: node.path)))
             let status = try directory.status()
             node.record.own.set(status)
@@ -446,7 +429,7 @@ struct CapturedTree {
     private func look(again node: DirectoryNode, _ walker: Walker) {
         guard node.table != nil else { return }
         // By its name, as anybody finds it.
-        let anchor = anchor(of: node.parent ?? node)
+        let anchor = (node.parent ?? node).openAnchor
         walker.path.setDirectory(anchor.names(to: node.path))
         guard walker.path.isShort else { return }
         if let now = try? anchor.directory.look(at: walker.path),
