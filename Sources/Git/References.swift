@@ -62,7 +62,10 @@ package struct References: Sendable {
         let path = repository.appending(directory)
         guard try Files.isDirectory(path) else { return }
         for bytes in try Files.names(path) where !bytes.suffix(5).elementsEqual(".lock".utf8) {
-            let name = "\(directory)/\(String(decoding: bytes, as: UTF8.self))"
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                throw GitError(.damaged, "list the references of \(directory)", "a name there is no UTF-8")
+            }
+            let name = "\(directory)/\(text)"
             if try Files.status(repository.appending(name))?.kind == .directory {
                 try collect(name, prefix, into: &targets)
             } else if name.hasPrefix(prefix), let contents = try contents(of: name) {
@@ -126,7 +129,11 @@ package struct References: Sendable {
         do throws(FileFailure) {
             try Files.createDurably(lock, Array("\(target)\n".utf8), mode: 0o644)
         } catch {
-            guard error.reason == .fileExists else { throw error }
+            guard error.reason == .fileExists else {
+                // It is ours, and holds half a name or none.
+                try? Files.remove(lock)
+                throw error
+            }
             throw GitError(
                 .locked, "set \(name)", "another git process holds \(lock), or was killed while it did")
         }
@@ -149,11 +156,15 @@ package struct References: Sendable {
                 expected == nil ? .exists : .modified, "set \(name)",
                 "it points to \(current.map(\.description) ?? "nothing")")
         }
-        if current == nil { try checkRoom(for: name) }
+        if current == nil { try makeRoom(for: name) }
     }
 
+    /// Makes room for a reference that is new: a directory of its name, which the last one below it left, goes.
+    ///
     /// Throws when a packed reference is named like a directory of `name`, or lies below it: no file would say so.
-    private func checkRoom(for name: String) throws {
+    private func makeRoom(for name: String) throws {
+        let path = repository.appending(name)
+        if try Files.status(path)?.kind == .directory { try Files.removeDirectoryIfEmpty(path) }
         let packed = try packed()
         guard !packed.isEmpty else { return }
         let other = packed.keys.first { $0.hasPrefix(name + "/") || name.hasPrefix($0 + "/") }

@@ -7,7 +7,8 @@ enum StoreFormat {
     static let key = "understudy.format"
 
     /// The format of a repository whose configuration says it plainly, as we write it; nil when git must be asked: where the
-    /// configuration includes others or says it in another way, or where something of a repository is missing.
+    /// configuration includes others, names extensions or says it in another way, or where something of a repository is
+    /// missing.
     static func plain(_ path: FilePath) throws -> String? {
         for name in ["HEAD", "objects", "refs"] {
             guard try Files.exists(path.appending(name)) else { return nil }
@@ -16,7 +17,8 @@ enum StoreFormat {
             return nil
         }
         let text = String(decoding: bytes, as: UTF8.self)
-        return text.lowercased().contains("include") ? nil : value(in: text)
+        let words = text.lowercased()
+        return words.contains("include") || words.contains("extensions") ? nil : value(in: text)
     }
 
     /// The last value of the key, nil when a line of its section is not one of ours.

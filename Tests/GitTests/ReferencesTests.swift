@@ -106,6 +106,23 @@ import Testing
         }
     }
 
+    @Test func aDirectoryThatAReferenceLeftIsNotInTheWay() async throws {
+        try await withRepository { path, references, commits in
+            try Files.makeDirectories(path.appending("refs/heads/x"))
+            try references.set("refs/heads/x", to: commits[0], expecting: nil)
+            #expect(try references.target(of: "refs/heads/x") == commits[0])
+            #expect(throws: (any Error).self) {
+                try references.set("refs/heads/x/y", to: commits[0], expecting: nil)
+            }
+            try references.set("refs/heads/z/y", to: commits[0], expecting: nil)
+            #expect(throws: (any Error).self) {
+                try references.set("refs/heads/z", to: commits[0], expecting: nil)
+            }
+            #expect(try references.list("refs/heads/").map(\.name) == ["refs/heads/x", "refs/heads/z/y"])
+            #expect(try !Files.exists(path.appending("refs/heads/z.lock")), "a lock was left")
+        }
+    }
+
     @Test func whatIsNoReferenceIsAnError() async throws {
         try await withRepository { path, references, commits in
             try Files.replace(path.appending("refs/heads/empty"), with: [])

@@ -43,6 +43,13 @@ import Testing
             let newer = #expect(throws: StoreFailure.self) { try SnapshotStore.open(at: path) }
             #expect(newer?.code == .newerFormat)
 
+            let unknown = "[extensions]\n\trefStorage = reftable\n"
+            let extended = text.replacing("repositoryformatversion = 0", with: "repositoryformatversion = 1")
+            try Files.replace(config, with: Array((extended + unknown).utf8))
+            #expect(throws: StoreFailure.self, "references that we cannot read") {
+                try SnapshotStore.open(at: path)
+            }
+
             try Files.replace(config, with: Array(text.utf8))
             try Files.remove(path.appending("HEAD"))
             let none = #expect(throws: StoreFailure.self) { try SnapshotStore.open(at: path) }
