@@ -109,6 +109,12 @@ package final class SnapshotStore: Sendable {
                 .noStore, "\(path) is not a store: \(error.reason)",
                 hint: "'understudy init PATH…' makes a store; or name the right one in the system file")
         }
+        for (key, usual) in StoreFormat.extensions {
+            guard let value = try repository.configuration(key), value.lowercased() != usual else { continue }
+            throw StoreFailure(
+                .noStore, "\(path) is a repository of a kind that no store is: its \(key) is \(value)",
+                hint: "name the store's own path in the system file")
+        }
         guard let format = try repository.configuration(StoreFormat.key) else {
             // 'git clone --mirror' copies references and objects, and no configuration: each snapshot says its own format,
             // and the first writer sets the rest.

@@ -6,6 +6,9 @@ enum StoreFormat {
     /// Where it stands in the configuration.
     static let key = "understudy.format"
 
+    /// What a repository may have otherwise than a store, with what a store has: git-config(1).
+    static let extensions = [("extensions.refstorage", "files"), ("extensions.objectformat", "sha1")]
+
     /// The format of a repository whose configuration says it plainly, as we write it; nil when git must be asked: where the
     /// configuration includes others, names extensions or says it in another way, or where something of a repository is
     /// missing.
