@@ -2,6 +2,8 @@ package import Drivers
 internal import Git
 internal import Sealing
 package import SnapshotModel
+internal import Synchronization
+internal import Workers
 
 /// A file that differs between two states.
 package struct FileChange: Hashable, Sendable {
@@ -140,13 +142,11 @@ package struct Difference: Sendable {
             // A part that only one state has may hold what lay in another part before, so that paths decide in the end.
             var removed: [EntryPath: Entry] = [:]
             var added: [EntryPath: Entry] = [:]
-            for name in Set(before.keys).union(after.keys) where before[name] != after[name] {
-                let oldText = try before[name].map { try old.text($0) } ?? []
-                let newText = try after[name].map { try new.text($0) } ?? []
-                try Manifest.differences(oldText, newText) { was, entry in
-                    if let was { removed[was.path] = was }
-                    if let entry { added[entry.path] = entry }
-                }
+            let differing = Set(before.keys).union(after.keys).filter { before[$0] != after[$0] }
+                .map { (before[$0], after[$0]) }
+            for found in try entries(in: differing, old, new) {
+                if let was = found.was { removed[was.path] = was }
+                if let now = found.now { added[now.path] = now }
             }
             for (path, entry) in added {
                 guard let was = removed.removeValue(forKey: path) else {
@@ -167,6 +167,24 @@ package struct Difference: Sendable {
             }
         }
         return changes.sorted { $0.root == $1.root ? $0.path < $1.path : $0.root < $1.root }
+    }
+
+    /// The entries that differ within manifest parts, each as it was and as it is; several threads read the parts.
+    private static func entries(
+        in parts: [(old: ObjectID?, new: ObjectID?)], _ old: ComponentState, _ new: ComponentState
+    ) throws -> [(was: Entry?, now: Entry?)] {
+        let all = Mutex<[(was: Entry?, now: Entry?)]>([])
+        let work = WorkStack<(old: ObjectID?, new: ObjectID?)>(threads: usualThreads)
+        work.push(parts)
+        try work.run(
+            start: { _ in [(was: Entry?, now: Entry?)]() },
+            body: { part, found in
+                let oldText = try part.old.map { try old.text($0) } ?? []
+                let newText = try part.new.map { try new.text($0) } ?? []
+                try Manifest.differences(oldText, newText) { found.append((was: $0, now: $1)) }
+            },
+            end: { found in all.withLock { $0 += found } })
+        return all.withLock { $0 }
     }
 
     private static func parts(of root: String, in state: ComponentState) throws -> [[UInt8]: ObjectID] {

@@ -51,9 +51,8 @@ package final class NewTexts: Sendable {
 
     /// A text, nil when it was not kept; to be asked for when all were added.
     func text(_ id: ObjectID) throws -> [UInt8]? {
-        try state.withLock { state in
-            guard let place = state.places[id] else { return nil }
-            return try state.file?.read(place.count, at: place.offset)
-        }
+        let (file, place) = state.withLock { ($0.file, $0.places[id]) }
+        guard let file, let place else { return nil }
+        return try file.read(place.count, at: place.offset)
     }
 }

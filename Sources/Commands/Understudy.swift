@@ -62,7 +62,9 @@ package struct Understudy: AsyncParsableCommand {
             } else {
                 try command.run()
             }
-            exit()
+            // All is written and synced by now; what libraries would free goes with the process, and sooner.
+            fflush(nil)
+            _exit(EXIT_SUCCESS)
         } catch let error where isUsage(error) {
             exit(withError: error)
         } catch {

@@ -41,7 +41,8 @@ enum Document {
         let parser: Parser
         let root: Node?
         do {
-            parser = try Parser(yaml: text, encoding: .utf8)
+            // Whoever reads a scalar knows what it must be: the usual resolver's expressions would be made for nothing.
+            parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
             root = try parser.singleRoot()
         } catch let error as YamlError {
             throw DocumentFailure([problem(error, text: text)])
