@@ -52,8 +52,12 @@ package enum Accounts {
     package static var ownNumbers: (user: UInt32, group: UInt32) { (geteuid(), getegid()) }
 
     /// Calls a function of the account database with a buffer, and with larger ones while it is too small.
+    ///
+    /// A lookup that fails is tried again; one that goes on failing gives no name, and the number, which is kept beside it,
+    /// has to do: a directory service that is down must not keep anybody from a snapshot.
     private static func looked(_ call: (UnsafeMutablePointer<CChar>, Int) -> (CInt, String?)) -> String {
         var size = 1 << 12
+        var triesLeft = 3
         while true {
             let (status, name) = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) {
                 buffer in
@@ -62,8 +66,14 @@ package enum Accounts {
                 }
                 return unsafe call(base, size)
             }
-            guard status == ERANGE, size < 1 << 20 else { return name ?? "" }
-            size *= 4
+            // getpwuid_r(3): what these say is that there is none.
+            if [0, ENOENT, ESRCH, EBADF, EPERM].contains(status) { return name ?? "" }
+            if status == ERANGE, size < 1 << 20 {
+                size *= 4
+            } else {
+                triesLeft -= 1
+                guard triesLeft > 0 else { return "" }
+            }
         }
     }
 }
