@@ -26,9 +26,8 @@ package struct ObjectID: Hashable, Comparable, Sendable, BitwiseCopyable, Custom
 
     /// The id that a buffer of 20 bytes spells.
     @unsafe init(_ bytes: UnsafeRawBufferPointer) {
-        high = unsafe UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self))
-        middle = unsafe UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-        low = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt32.self))
+        guard let base = bytes.baseAddress else { preconditionFailure("an id has 20 bytes") }
+        unsafe self.init(base)
     }
 
     /// The id that 20 bytes spell, nil for any other count.

@@ -70,7 +70,7 @@ package struct Repository: ~Copyable {
         try check(unsafe git_reference_delete(reference), "remove \(name)")
     }
 
-    /// What everything that must live on hangs on: the targets of all references, and of a HEAD that names no branch.
+    /// The references of every kind, as they come.
     ///
     /// Symbolic references are passed over: what they point to is a reference itself.
     package borrowing func tips() throws(GitError) -> [Reference] {
@@ -88,14 +88,6 @@ package struct Repository: ~Copyable {
                 let name = unsafe String(cString: git_reference_name(reference))
                 tips.append(Reference(name: name, target: ObjectID(unsafe target.pointee)))
             }
-        }
-        var head = git_oid()
-        let status = unsafe git_reference_name_to_id(&head, pointer, "HEAD")
-        if status == GIT_ENOTFOUND.rawValue {
-            git_error_clear()
-        } else {
-            try check(status, "look up HEAD")
-            tips.append(Reference(name: "HEAD", target: ObjectID(head)))
         }
         return tips
     }
@@ -168,10 +160,7 @@ struct ObjectDatabase: ~Copyable {
 
 extension ObjectID {
     init(_ raw: git_oid) {
-        self = unsafe withUnsafeBytes(of: raw) { buffer in
-            guard let base = buffer.baseAddress else { preconditionFailure("an id has 20 bytes") }
-            return unsafe ObjectID(base)
-        }
+        self = unsafe withUnsafeBytes(of: raw) { unsafe ObjectID($0) }
     }
 
     var raw: git_oid {

@@ -13,12 +13,16 @@ package final class SnapshotStore: Sendable {
     private let references: References
     /// Opened for the first thing that only libgit2 can do.
     private let repository: Mutex<Repository?>
+    /// Whether its configuration was not made by us: it is a mirror, which the first writer makes a store of.
+    private let lacksSettings: Bool
     /// What signs snapshots and evidence, nil when nothing does.
     package let signer: CommitSigner?
 
     private init(
-        _ path: FilePath, _ repository: consuming sending Repository? = nil, signer: CommitSigner? = nil
+        _ path: FilePath, _ repository: consuming sending Repository? = nil, lacksSettings: Bool = false,
+        signer: CommitSigner? = nil
     ) {
+        self.lacksSettings = lacksSettings
         self.signer = signer
         self.path = path
         references = References(path)
@@ -119,7 +123,7 @@ package final class SnapshotStore: Sendable {
             // 'git clone --mirror' copies references and objects, and no configuration: each snapshot says its own format,
             // and the first writer sets the rest.
             guard try References(path).list("refs/snapshots/").isEmpty else {
-                return SnapshotStore(path, repository, signer: signer)
+                return SnapshotStore(path, repository, lacksSettings: true, signer: signer)
             }
             throw StoreFailure(
                 .noStore,
@@ -151,7 +155,7 @@ package final class SnapshotStore: Sendable {
         try Files.makeDirectory(localDirectory, mode: 0o700)
         let lock = try WriterLock(localDirectory.appending("lock"), purpose: purpose, store: path)
         try clearLeftovers(wasCut: lock.followsCut)
-        guard try StoreFormat.plain(path) == nil else { return lock }
+        guard lacksSettings else { return lock }
         try withRepository { (repository) throws(GitError) in
             guard try repository.configuration(StoreFormat.key) == nil else { return }
             for (key, value) in Self.settings { try repository.configure(key, value) }
@@ -169,9 +173,11 @@ package final class SnapshotStore: Sendable {
         try references.list(prefix)
     }
 
-    /// What everything that must live on hangs on; see ``Repository/tips()``.
+    /// What everything that must live on hangs on: the targets of all references, and of a HEAD that names no branch.
     func tips() throws -> [Reference] {
-        try withRepository { (repository) throws(GitError) in try repository.tips() }
+        let tips = try withRepository { (repository) throws(GitError) in try repository.tips() }
+        let head = try references.target(of: "HEAD").map { Reference(name: "HEAD", target: $0) }
+        return tips + (head.map { [$0] } ?? [])
     }
 
     /// Removes a reference if nobody moved it since it was `expected`.

@@ -118,15 +118,15 @@ private struct CapturedText: FileSource {
 }
 
 @Suite struct RepositorySearchTests {
+    private func shell(_ script: String, in directory: FilePath) async throws {
+        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
+    }
+
     @Test func aDirectoryOfNothingButRepositoriesIsFound() async throws {
         try await withTemporaryDirectory { directory in
-            try await Program(
-                "/bin/bash",
-                [
-                    "-euc",
-                    "git init -q --bare git/team/a.git; git init -q git/work; git init -q git/work/inner; mkdir other; git init -q --bare other/x.git; mkdir other/files",
-                ], directory: directory
-            ).runSuccessfully()
+            try await shell(
+                "git init -q --bare git/team/a.git; git init -q git/work; git init -q git/work/inner; mkdir other; git init -q --bare other/x.git; mkdir other/files",
+                in: directory)
             let found = try GitRepositoriesDriver.detect(directory.appending("git"))
             #expect(found?.summary == "2 git repositories")
             #expect(try GitRepositoriesDriver.detect(directory.appending("other")) == nil)
@@ -137,13 +137,9 @@ private struct CapturedText: FileSource {
 
     @Test func aFileCalledAsGitsIsNoRepositoryUnlessItNamesOne() async throws {
         try await withTemporaryDirectory { directory in
-            try await Program(
-                "/bin/bash",
-                [
-                    "-euc",
-                    "git init -q main; git -C main -c user.name=a -c user.email=b commit -q --allow-empty -m x; git -C main worktree add -q ../linked; mkdir other; printf 'gitdir' >other/.git",
-                ], directory: directory
-            ).runSuccessfully()
+            try await shell(
+                "git init -q main; git -C main -c user.name=a -c user.email=b commit -q --allow-empty -m x; git -C main worktree add -q ../linked; mkdir other; printf 'gitdir' >other/.git",
+                in: directory)
             let linked = try GitRepositoriesDriver.detect(directory.appending("linked"))
             #expect(linked?.summary == "1 git repository")
             #expect(try GitRepositoriesDriver.detect(directory.appending("other")) == nil)
