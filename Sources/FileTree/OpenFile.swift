@@ -61,7 +61,8 @@ package struct OpenFile: ~Copyable {
         while written < bytes.count {
             written += try systemCall("write", path) {
                 unsafe Glibc.write(
-                    descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written)
+                    descriptor, bytes.baseAddress?.advanced(by: written),
+                    min(bytes.count - written, largestWrite))
             }
         }
     }

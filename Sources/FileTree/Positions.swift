@@ -1,6 +1,13 @@
 internal import Glibc
 package import SystemPackage
 
+/// Bytes that one call writes at most.
+///
+/// Linux takes memory for what a call writes in pieces as large as it can find. From two megabytes on a hypervisor may have taken
+/// them back while they were free, and gives them again page by page, at several times the price; smaller ones are at hand. On
+/// other machines it makes no difference.
+let largestWrite = 1 << 20
+
 /// Writes all bytes to a place of an open file; `path` is for failures.
 @unsafe package func writeAll(
     _ bytes: UnsafeRawBufferPointer, to descriptor: CInt, at offset: Int64, path: FilePath
@@ -9,7 +16,8 @@ package import SystemPackage
     while done < bytes.count {
         done += try systemCall("write", path.byteArray) {
             unsafe pwrite(
-                descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset) + done)
+                descriptor, bytes.baseAddress?.advanced(by: done), min(bytes.count - done, largestWrite),
+                off_t(offset) + done)
         }
     }
 }

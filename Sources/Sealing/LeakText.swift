@@ -1,5 +1,15 @@
 /// A text in which something may be a secret: the rules of ``LeakScanner``, each at one place.
 @safe struct LeakText {
+    private static let base64Signs = ASCIISet("+/=")
+    private static let addressEnds = ASCIISet("/@\"'<>\\`")
+    private static let nameEnds = ASCIISet("\"']")
+    private static let pythonPrefixes = ASCIISet("bru")
+    private static let quotes = ASCIISet("\"'")
+    private static let valueEnds = ASCIISet(",;\"'`<>")
+    private static let brackets = ASCIISet("()[]{}")
+    private static let placeholderStarts = ASCIISet("${<%*!")
+    private static let keySigns = ASCIISet("+/=.")
+
     private let bytes: UnsafeRawBufferPointer
 
     @unsafe init(_ bytes: UnsafeRawBufferPointer) {
@@ -32,7 +42,7 @@
         let end = start + 11 + run(start + 11, limit: 40) { $0 != UInt8(ascii: "-") && $0 > 0x1f }
         guard (start + 11..<end).contains(where: { starts("PRIVATE KEY", at: $0) }) else { return nil }
         let isBase64 = { (byte: UInt8) in
-            isWord(byte) && byte != UInt8(ascii: "_") || "+/=".utf8.contains(byte)
+            isWord(byte) && byte != UInt8(ascii: "_") || Self.base64Signs.contains(byte)
         }
         var index = end
         while index < min(count, end + 400) {
@@ -102,7 +112,8 @@
     func address(_ start: Int) -> LeakScanner.Finding? {
         guard starts("://", at: start), isWord(byte(start - 1)) else { return nil }
         let user = start + 3
-        let isPart = { (byte: UInt8) in byte > 0x20 && byte < 0x7f && !"/@\"'<>\\`".utf8.contains(byte) }
+        let ends = Self.addressEnds
+        let isPart = { (byte: UInt8) in byte > 0x20 && byte < 0x7f && !ends.contains(byte) }
         let end = user + run(user, limit: 256, isPart)
         guard byte(end) == UInt8(ascii: "@") else { return nil }
         let colon = user + run(user, limit: end - user) { $0 != UInt8(ascii: ":") }
@@ -164,7 +175,7 @@
             return byte(end) == UInt8(ascii: "<") ? (index + 1, end, true) : nil
         }
         // The end of a quoted or bracketed name: "password": …, config['password'] = ….
-        index += run(index, limit: 2) { "\"']".utf8.contains($0) }
+        index += run(index, limit: 2) { Self.nameEnds.contains($0) }
         index += run(index, limit: 32) { $0 == 0x20 || $0 == 0x09 }
         guard byte(index) == UInt8(ascii: "=") || byte(index) == UInt8(ascii: ":"),
             byte(index + 1) != byte(index)
@@ -173,13 +184,14 @@
         if byte(index) == UInt8(ascii: ">") || byte(index) == UInt8(ascii: "=") { index += 1 }
         index += run(index, limit: 32) { $0 == 0x20 || $0 == 0x09 }
         // Prefixes of strings in Python: b'…', r"…".
-        if "bru".utf8.contains(byte(index)), "\"'".utf8.contains(byte(index + 1)) { index += 1 }
+        if Self.pythonPrefixes.contains(byte(index)), Self.quotes.contains(byte(index + 1)) { index += 1 }
         let quote = byte(index)
-        if "\"'".utf8.contains(quote) {
+        if Self.quotes.contains(quote) {
             let end = index + 1 + run(index + 1) { $0 != quote && $0 != UInt8(ascii: "\n") }
             return byte(end) == quote ? (index + 1, end, true) : nil
         }
-        return (index, index + run(index) { $0 > 0x20 && $0 < 0x7f && !",;\"'`<>".utf8.contains($0) }, false)
+        let ends = Self.valueEnds
+        return (index, index + run(index) { $0 > 0x20 && $0 < 0x7f && !ends.contains($0) }, false)
     }
 
     /// Whether a value without quotes is one of a settings file, and not an expression of a program.
@@ -204,7 +216,7 @@
         var hasDot = false
         var isExpression = true
         for index in start..<end {
-            if "()[]{}".utf8.contains(byte(index)) { return false }
+            if Self.brackets.contains(byte(index)) { return false }
             if byte(index) == UInt8(ascii: ".") { hasDot = true }
             if Self.isDigit(byte(index)) || !(isWord(byte(index)) || byte(index) == UInt8(ascii: ".")) {
                 isExpression = false
@@ -223,7 +235,7 @@
     private func isPlaceholder(_ start: Int, _ end: Int) -> Bool {
         let first = byte(start)
         // Variables, templates, and what Jenkins keeps encrypted: {AQAAA…}.
-        if "${<%*!".utf8.contains(first) || starts("#jbcrypt:", at: start) { return true }
+        if Self.placeholderStarts.contains(first) || starts("#jbcrypt:", at: start) { return true }
         // <useToken>true</useToken> says whether, and not what.
         if end - start <= 5, ["true", "false"].contains(folded(start, end)) { return true }
         var isOneCharacter = true
@@ -242,7 +254,7 @@
         var letters = 0
         for index in start..<end {
             let byte = byte(index)
-            guard isURLSafe(byte) || "+/=.".utf8.contains(byte) else { return false }
+            guard isURLSafe(byte) || Self.keySigns.contains(byte) else { return false }
             if isWord(byte) { seen.insert(byte) }
             if Self.isDigit(byte) { digits += 1 } else if isWord(byte) { letters += 1 }
         }
@@ -261,4 +273,21 @@
     }
 
     private func isURLSafe(_ byte: UInt8) -> Bool { isWord(byte) || byte == UInt8(ascii: "-") }
+}
+
+/// Characters of ASCII, looked up in two words.
+private struct ASCIISet {
+    private var low: UInt64 = 0
+    private var high: UInt64 = 0
+
+    init(_ characters: String) {
+        for byte in characters.utf8 {
+            precondition(byte < 128, "only ASCII has room")
+            if byte < 64 { low |= 1 << UInt64(byte) } else { high |= 1 << UInt64(byte - 64) }
+        }
+    }
+
+    func contains(_ byte: UInt8) -> Bool {
+        byte < 128 && (byte < 64 ? low : high) & 1 << UInt64(byte & 63) != 0
+    }
 }
