@@ -88,15 +88,19 @@ struct FileContents: Sendable {
     ///
     /// A file of class `bulk` (a log) that is only appended to is whole as far as it went when it was opened. What looks
     /// like a secret is sealed, whatever its class, unless the SHA-256 of the contents is among those `allowed` in clear.
+    /// `seen` is what stood at the file's name just before it was opened.
     func read(
-        _ file: consuming OpenFile, _ entryClass: EntryClass, allowed: Set<[UInt8]> = []
+        _ file: consuming OpenFile, _ entryClass: EntryClass, seen: FileStatus? = nil,
+        allowed: Set<[UInt8]> = []
     ) throws(FileFailure) -> Result {
         let seals = sealer != nil && entryClass.isSealed
         var leak: Leak?
         var triesLeft = Self.tries
+        var seen = seen
         while true {
             triesLeft -= 1
-            let before = try file.status()
+            let before = if let seen { seen } else { try file.status() }
+            seen = nil
             guard before.kind == .file else {
                 throw FileFailure("read a regular file at", [], .invalidArgument)
             }
@@ -108,17 +112,19 @@ struct FileContents: Sendable {
             var contents = try read(file, size: before.size, seals: seals, allowed, &leak)
             contents.isSparse = isSparse
             let after = try file.status()
+            // Between the look at its name and the opening another may have taken its place.
+            let isThatFile = after.inode == before.inode && after.device == before.device
             let isSame =
                 after.size == before.size && after.modified == before.modified
                 && after.changed == before.changed
-            let hasGrown =
-                entryClass == .bulk && contents.size == before.size && after.size >= before.size
-            if contents.size == before.size && (isSame || hasGrown) || triesLeft == 0 {
+            let hasGrown = entryClass == .bulk && after.size >= before.size
+            let isWhole = isThatFile && contents.size == before.size && (isSame || hasGrown)
+            if isWhole || triesLeft == 0 {
                 var status = before
                 status.size = contents.size
                 return Result(
                     contents: contents, status: status, attributes: attributes,
-                    isTorn: !(contents.size == before.size && (isSame || hasGrown)), leak: leak)
+                    isTorn: !isWhole, leak: leak)
             }
             try file.rewind()
         }

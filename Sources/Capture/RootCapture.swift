@@ -388,7 +388,7 @@ struct CapturedTree {
                 return (record, extra)
             }
             let result = try walker.reader.read(
-                try directory.file(name), entryClass,
+                try directory.file(name), entryClass, seen: status,
                 allowed: allowedInClear.isEmpty ? [] : allowedInClear[node.path(of: name)] ?? [])
             var record = EntryRecord(result.status, .file, entryClass)
             record.set(result.contents)

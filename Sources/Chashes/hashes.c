@@ -19,7 +19,7 @@ static const uint32_t constants[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
 /* Group `g` of the twenty of SHA-1. */
-#define SHA1_GROUP(g)                                                                              \
+#define SHA1_GROUP_OF(g, abcd, e, m)                                                               \
     do {                                                                                           \
         __m128i next = (g) == 0 ? _mm_add_epi32(e, m[0]) : _mm_sha1nexte_epu32(e, m[(g) & 3]);     \
         if ((g) >= 3 && (g) <= 18)                                                                 \
@@ -30,6 +30,9 @@ static const uint32_t constants[64] = {
             m[((g) - 1) & 3] = _mm_sha1msg1_epu32(m[((g) - 1) & 3], m[(g) & 3]);                   \
         if ((g) >= 2 && (g) <= 17) m[((g) - 2) & 3] = _mm_xor_si128(m[((g) - 2) & 3], m[(g) & 3]); \
     } while (0)
+#define SHA1_GROUP(g) SHA1_GROUP_OF(g, abcd, e, m)
+/* The same group of two hashes. */
+#define SHA1_GROUPS(g) SHA1_GROUP_OF(g, abcd, e, m); SHA1_GROUP_OF(g, other_abcd, other_e, other_m)
 
 /* Group `g` of the sixteen of SHA-256. */
 #define SHA256_GROUP(g)                                                                            \
@@ -90,9 +93,46 @@ chashes_add_blocks(uint32_t *sha1, const void *first, uint32_t *sha256, const vo
     _mm_storeu_si128((__m128i *)sha256 + 1, _mm_alignr_epi8(dchg, feba, 8));
 }
 
+__attribute__((target("sha,sse4.1,ssse3"))) void
+chashes_add_blocks_to_two(uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks) {
+    const uint8_t *p = first, *q = second;
+    const __m128i reversed = _mm_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f);
+
+    __m128i abcd = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)one), 0x1b);
+    __m128i other_abcd = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)other), 0x1b);
+    __m128i last_e = _mm_set_epi32((int)one[4], 0, 0, 0), other_last_e = _mm_set_epi32((int)other[4], 0, 0, 0);
+
+    for (; blocks > 0; blocks--, p += 64, q += 64) {
+        const __m128i old_abcd = abcd, other_old_abcd = other_abcd;
+        __m128i e = last_e, other_e = other_last_e, m[4], other_m[4];
+        for (int i = 0; i < 4; i++) {
+            m[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)p + i), reversed);
+            other_m[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)q + i), reversed);
+        }
+        SHA1_GROUPS(0); SHA1_GROUPS(1); SHA1_GROUPS(2); SHA1_GROUPS(3); SHA1_GROUPS(4);
+        SHA1_GROUPS(5); SHA1_GROUPS(6); SHA1_GROUPS(7); SHA1_GROUPS(8); SHA1_GROUPS(9);
+        SHA1_GROUPS(10); SHA1_GROUPS(11); SHA1_GROUPS(12); SHA1_GROUPS(13); SHA1_GROUPS(14);
+        SHA1_GROUPS(15); SHA1_GROUPS(16); SHA1_GROUPS(17); SHA1_GROUPS(18); SHA1_GROUPS(19);
+        last_e = _mm_sha1nexte_epu32(e, last_e);
+        other_last_e = _mm_sha1nexte_epu32(other_e, other_last_e);
+        abcd = _mm_add_epi32(abcd, old_abcd);
+        other_abcd = _mm_add_epi32(other_abcd, other_old_abcd);
+    }
+
+    _mm_storeu_si128((__m128i *)one, _mm_shuffle_epi32(abcd, 0x1b));
+    one[4] = (uint32_t)_mm_extract_epi32(last_e, 3);
+    _mm_storeu_si128((__m128i *)other, _mm_shuffle_epi32(other_abcd, 0x1b));
+    other[4] = (uint32_t)_mm_extract_epi32(other_last_e, 3);
+}
+
 #else
 
 int chashes_has_instructions(void) { return 0; }
+
+void chashes_add_blocks_to_two(uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks) {
+    (void)one, (void)first, (void)other, (void)second, (void)blocks;
+    __builtin_trap();
+}
 
 void chashes_add_blocks(uint32_t *sha1, const void *first, uint32_t *sha256, const void *second, size_t blocks) {
     (void)sha1, (void)first, (void)sha256, (void)second, (void)blocks;

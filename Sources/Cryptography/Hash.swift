@@ -94,6 +94,35 @@ package struct SHA256 {
     unsafe sha256.update(UnsafeRawBufferPointer(rebasing: bytes[(second + 64 * blocks)...]))
 }
 
+/// Adds bytes of two texts to a hash of each: as one after the other would, in little more than half the time where the
+/// processor helps and both are long.
+@unsafe package func update(
+    _ one: inout SHA1, _ first: UnsafeRawBufferPointer, _ other: inout SHA1, _ second: UnsafeRawBufferPointer
+) {
+    // Each hash first fills the block that it has begun.
+    let begun = unsafe (64 - clibcrypto_sha1_waiting(&one.state)) % 64
+    let otherBegun = unsafe (64 - clibcrypto_sha1_waiting(&other.state)) % 64
+    let blocks = min(first.count - begun, second.count - otherBegun) / 64
+    guard blocks > 0, hasHashInstructions, let start = first.baseAddress, let otherStart = second.baseAddress
+    else {
+        unsafe one.update(first)
+        return unsafe other.update(second)
+    }
+    unsafe one.update(UnsafeRawBufferPointer(rebasing: first[..<begun]))
+    unsafe other.update(UnsafeRawBufferPointer(rebasing: second[..<otherBegun]))
+    unsafe withUnsafeMutablePointer(to: &one.state) { one in
+        unsafe withUnsafeMutablePointer(to: &other.state) { other in
+            unsafe chashes_add_blocks_to_two(
+                clibcrypto_sha1_words(one), start + begun, clibcrypto_sha1_words(other),
+                otherStart + otherBegun, blocks)
+            unsafe clibcrypto_sha1_added(one, UInt64(blocks))
+            unsafe clibcrypto_sha1_added(other, UInt64(blocks))
+        }
+    }
+    unsafe one.update(UnsafeRawBufferPointer(rebasing: first[(begun + 64 * blocks)...]))
+    unsafe other.update(UnsafeRawBufferPointer(rebasing: second[(otherBegun + 64 * blocks)...]))
+}
+
 private let hasHashInstructions = chashes_has_instructions() != 0
 
 /// The bytes as lower-case hexadecimal digits.

@@ -24,7 +24,7 @@ let largestWrite = 1 << 20
 
 /// Fills `buffer` from a place of an open file and returns how many bytes that was, fewer where it ends before; `path` is for
 /// failures.
-@unsafe func readAll(
+@unsafe package func readAll(
     into buffer: UnsafeMutableRawBufferPointer, from descriptor: CInt, at offset: Int64, path: FilePath
 ) throws(FileFailure) -> Int {
     var done = 0

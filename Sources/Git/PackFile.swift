@@ -51,18 +51,28 @@ final class PackFile: Sendable {
         }
     }
 
-    /// Completes the pack and its index, both synced, and gives them their names; durable when the directory is synced.
+    /// Completes packs and their indexes, all synced, and gives them their names; durable when the directory is synced.
     ///
-    /// A pack without objects is dropped. Returns the number of objects.
-    func finish() throws -> Int {
-        let sorted = PackIndexWriter.sorted(records.withLock { $0 })
-        guard !sorted.isEmpty else {
-            try abandon()
-            return 0
+    /// Packs without objects are dropped. Two checksums take little longer than one. Returns the number of objects.
+    static func finish(_ files: [PackFile]) throws -> Int {
+        let files = try files.filter { file in
+            let isEmpty = file.records.withLock { $0.isEmpty }
+            if isEmpty { try file.abandon() }
+            return !isEmpty
         }
-        let header: [UInt8] = Array("PACK".utf8) + bigEndian(UInt32(2)) + bigEndian(UInt32(sorted.count))
+        for file in files { try file.writeHeader() }
+        let checksums = try checksums(of: files)
+        return try zip(files, checksums).reduce(0) { try $0 + $1.0.finish($1.1) }
+    }
+
+    private func writeHeader() throws {
+        let count = records.withLock { $0.count }
+        let header: [UInt8] = Array("PACK".utf8) + bigEndian(UInt32(2)) + bigEndian(UInt32(count))
         try unsafe header.withUnsafeBytes { try unsafe writeAll($0, to: descriptor, at: 0, path: temporary) }
-        let checksum = try checksum()
+    }
+
+    private func finish(_ checksum: [UInt8]) throws -> Int {
+        let sorted = PackIndexWriter.sorted(records.withLock { $0 })
         try unsafe checksum.withUnsafeBytes {
             try unsafe writeAll($0, to: descriptor, at: size, path: temporary)
         }
@@ -80,23 +90,56 @@ final class PackFile: Sendable {
         try Files.remove(temporary)
     }
 
-    /// SHA-1 of the pack so far, read back in windows that stay in the processor's cache: the count in its header, which is
-    /// hashed first, is only known at the end.
-    private func checksum() throws(FileFailure) -> [UInt8] {
-        var hash = SHA1()
-        let window = 1 << 18
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: window, alignment: 4096)
-        defer { unsafe buffer.deallocate() }
-        var offset: Int64 = 0
-        while offset < size {
-            let wanted = min(window, Int(size - offset))
-            let count = try systemCall("read", temporary.byteArray) {
-                unsafe pread(descriptor, buffer.baseAddress, wanted, off_t(offset))
+    /// SHA-1 of each pack so far: the count in its header, which is hashed first, is only known at the end.
+    private static func checksums(of files: [PackFile]) throws(FileFailure) -> [[UInt8]] {
+        var checksums: [[UInt8]] = []
+        for start in stride(from: 0, to: files.count, by: 2) {
+            let one = ReadBack(files[start])
+            let other = start + 1 < files.count ? ReadBack(files[start + 1]) : nil
+            while true {
+                let (isMore, isMoreOfOther) = (try one.next(), try other?.next() ?? false)
+                guard isMore || isMoreOfOther else { break }
+                guard let other else {
+                    unsafe one.hash.update(one.bytes)
+                    continue
+                }
+                unsafe update(&one.hash, one.bytes, &other.hash, other.bytes)
             }
-            guard count > 0 else { throw FileFailure("read", temporary, .ioError) }
-            unsafe hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            offset += Int64(count)
+            checksums.append(one.hash.finish())
+            if let other { checksums.append(other.hash.finish()) }
         }
-        return hash.finish()
+        return checksums
+    }
+
+    /// A pack that is read back, in windows that stay in the processor's cache.
+    @safe private final class ReadBack {
+        private static let windowSize = 1 << 17
+
+        private let file: PackFile
+        private let window = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: windowSize, alignment: 4096)
+        private var offset: Int64 = 0
+        /// What was read last; empty at the end.
+        private(set) var bytes = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+        var hash = SHA1()
+
+        init(_ file: PackFile) {
+            self.file = file
+        }
+
+        deinit {
+            unsafe window.deallocate()
+        }
+
+        /// Reads on; false at the end.
+        func next() throws(FileFailure) -> Bool {
+            let count = Int(min(Int64(Self.windowSize), file.size - offset))
+            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: window[..<count])
+            let read = try unsafe readAll(into: part, from: file.descriptor, at: offset, path: file.temporary)
+            guard read == count else { throw FileFailure("read", file.temporary, .ioError) }
+            unsafe bytes = UnsafeRawBufferPointer(part)
+            offset += Int64(count)
+            return count > 0
+        }
     }
 }

@@ -3,13 +3,13 @@ internal import Synchronization
 internal import SystemPackage
 internal import Workers
 
-/// Writes objects from many threads at once, into one pack or, when there is much, into as many as there are threads.
+/// Writes objects from many threads at once, into one pack or, when there is much, into up to two for each thread.
 ///
 /// Each thread has a ``PackLane`` that hashes, compresses and gathers objects. Nothing can be seen in the repository before
 /// ``finish()``.
 package final class PackWriter: Sendable {
     /// From this size on, in bytes, there is another pack: a pack's checksum is one pass over all of it, in order, and
-    /// several packs take that pass at once.
+    /// several packs take that pass at once, two on each thread.
     private static let sharedSize = 1 << 25
 
     private let packDirectory: FilePath
@@ -71,7 +71,7 @@ package final class PackWriter: Sendable {
     fileprivate func shortestFile() throws(FileFailure) -> PackFile {
         try files.withLock { (files) throws(FileFailure) in
             let shortest = files.min { $0.size < $1.size }
-            if let shortest, shortest.size < Self.sharedSize || files.count == usualThreads {
+            if let shortest, shortest.size < Self.sharedSize || files.count == 2 * usualThreads {
                 return shortest
             }
             let file = try PackFile(in: packDirectory)
@@ -86,11 +86,17 @@ package final class PackWriter: Sendable {
     /// directory.
     package func finish() throws -> Int {
         let count = Atomic<Int>(0)
-        let work = WorkStack<PackFile>(threads: usualThreads)
-        work.push(files.withLock { $0 })
+        // Neighbours by size go together, so that the longer one is not left alone for long.
+        let files = files.withLock { $0 }.sorted { $0.size < $1.size }
+        let together = files.count > usualThreads ? 2 : 1
+        let work = WorkStack<[PackFile]>(threads: usualThreads)
+        work.push(
+            stride(from: 0, to: files.count, by: together).map {
+                Array(files[$0..<min($0 + together, files.count)])
+            })
         try work.run(
             start: { _ in () },
-            body: { file, _ in count.add(try file.finish(), ordering: .relaxed) },
+            body: { files, _ in count.add(try PackFile.finish(files), ordering: .relaxed) },
             end: { _ in })
         let total = count.load(ordering: .relaxed)
         if total > 0 { try Files.syncDirectory(packDirectory) }

@@ -113,7 +113,7 @@ package struct Repack: Sendable {
                     }
                 }
             }
-            _ = try file.finish()
+            _ = try PackFile.finish([file])
         } catch {
             // The first failure is the one to tell; the next writer removes what is left.
             try? file.abandon()

@@ -35,6 +35,30 @@ import Testing
         }
     }
 
+    @Test func twoTextsHashedAtOnceHaveTheDigestsOfEachAlone() {
+        let bytes = (0..<2000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 6) }
+        for (first, second) in [(0, 0), (9, 0), (10, 63), (63, 1), (64, 40), (1, 127)] {
+            for (count, otherCount) in [
+                (0, 0), (0, 200), (64, 63), (64, 64), (500, 128), (873, 874), (129, 1),
+            ] {
+                var (one, other) = (SHA1(), SHA1())
+                var (oneAlone, otherAlone) = (SHA1(), SHA1())
+                for _ in 0..<3 {
+                    let (added, otherAdded) = (Array(bytes.suffix(count)), Array(bytes.prefix(otherCount)))
+                    one.update(Array(bytes[..<first]))
+                    other.update(Array(bytes[..<second]))
+                    unsafe added.withUnsafeBytes { added in
+                        unsafe otherAdded.withUnsafeBytes { unsafe update(&one, added, &other, $0) }
+                    }
+                    oneAlone.update(Array(bytes[..<first]) + added)
+                    otherAlone.update(Array(bytes[..<second]) + otherAdded)
+                }
+                #expect(one.finish() == oneAlone.finish(), "\(first) \(count)")
+                #expect(other.finish() == otherAlone.finish(), "\(second) \(otherCount)")
+            }
+        }
+    }
+
     @Test(arguments: ["", "00", "ff10", "deadbeef"]) func hexRoundTrips(_ text: String) {
         #expect(bytes(hex: text.utf8).map { hex($0) } == text)
     }

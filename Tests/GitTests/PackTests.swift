@@ -124,6 +124,25 @@ import Testing
         }
     }
 
+    @Test func muchComesIntoSeveralPacksWhoseChecksumsStockGitFindsRight() async throws {
+        try await withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            var random = SplitMix(state: 3)
+            let noise = (0..<2_000_000).map { _ in UInt8.random(in: 0...255, using: &random) }
+            // Of unequal lengths, and with an odd number of packs on any machine of two threads and more.
+            let objects = (0..<55).map { Array(noise[($0 * 20_011)...]) + Array("\($0)".utf8) }
+            let (ids, _) = try write(objects, to: repository)
+            let names = try Files.names(repository.appending("objects/pack")).map {
+                String(decoding: $0, as: UTF8.self)
+            }
+            let indexes = names.filter { $0.hasSuffix(".idx") }
+            #expect(indexes.count == 3)
+            for index in indexes { _ = try await git(repository, "verify-pack", "objects/pack/\(index)") }
+            let reader = try ObjectReader(repository)
+            for (id, object) in zip(ids, objects) { #expect(try reader.contents(id, .blob) == object) }
+        }
+    }
+
     @Test func objectsOfMorePacksThanStayOpenAreRead() throws {
         try withTemporaryDirectory { directory in
             let repository = try makeRepository(directory)
