@@ -40,7 +40,7 @@ final class DirectoryNode: @unchecked Sendable {
     var extra = EntryExtra()
     /// The directories in it, in the order of its entries.
     var children: [WalkedDirectory] = []
-    /// What is left of the classification in here, when the directory had to be listed.
+    /// What is left of the classification in here, when this directory or the one that holds it had to be listed.
     var state: Classification.Matcher.State?
     /// Its entries, when they had to be listed; else they are those of the cache.
     private(set) var table: EntryTable?

@@ -268,9 +268,10 @@ struct CapturedTree {
                     let status = try directory.look(at: walker.path)
                     let place = known.find(name)
                     if status.kind == .directory {
-                        let (entryClass, _) = matcher.step(state, name: Array(name), isDirectory: true)
+                        let (entryClass, next) = matcher.step(state, name: Array(name), isDirectory: true)
                         guard isCaptured(entryClass) else { continue }
                         let child = child(name, of: node, known: known.directory(place))
+                        child.state = next
                         child.record.own = EntryRecord(status, .directory, entryClass)
                         children.append(.node(child))
                         walker.table.append(EntryRecord(status, .directory, entryClass), name: name)

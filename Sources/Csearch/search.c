@@ -16,7 +16,6 @@ static long next_slowly(const csearch_beginnings *beginnings, const uint8_t *byt
 }
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
 
 __attribute__((target("ssse3"))) static long
@@ -41,15 +40,45 @@ next_by_sixteens(const csearch_beginnings *beginnings, const uint8_t *bytes, lon
     return next_slowly(beginnings, bytes, start, count);
 }
 
-long csearch_next(const csearch_beginnings *beginnings, const void *bytes, long start, long count) {
-    unsigned a, b, c, d;
-    static int has_shuffle = -1;
-    int has = __atomic_load_n(&has_shuffle, __ATOMIC_RELAXED);
-    if (has < 0) {
-        has = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSSE3);
-        __atomic_store_n(&has_shuffle, has, __ATOMIC_RELAXED);
+__attribute__((target("avx2"))) static long
+next_by_thirty_twos(const csearch_beginnings *beginnings, const uint8_t *bytes, long start, long count) {
+    const __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
+    const __m256i folded = _mm256_set1_epi8(lower_case);
+    __m256i low[3], high[3];
+    for (int i = 0; i < 3; i++) {
+        low[i] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)beginnings->low[i]));
+        high[i] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)beginnings->high[i]));
     }
-    return has ? next_by_sixteens(beginnings, bytes, start, count) : next_slowly(beginnings, bytes, start, count);
+    for (; start + 34 <= count; start += 32) {
+        __m256i groups = _mm256_set1_epi8(-1);
+        for (int i = 0; i < 3; i++) {
+            __m256i text = _mm256_or_si256(_mm256_loadu_si256((const __m256i *)(bytes + start + i)), folded);
+            __m256i last = _mm256_and_si256(text, nibble), first = _mm256_and_si256(_mm256_srli_epi16(text, 4), nibble);
+            groups = _mm256_and_si256(
+                groups, _mm256_and_si256(_mm256_shuffle_epi8(low[i], last), _mm256_shuffle_epi8(high[i], first)));
+        }
+        unsigned none = (unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(groups, zero));
+        if (~none) return start + __builtin_ctz(~none);
+    }
+    return next_by_sixteens(beginnings, bytes, start, count);
+}
+
+typedef long next_beginning(const csearch_beginnings *, const uint8_t *, long, long);
+
+static next_beginning *fastest(void) {
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2")) return next_by_thirty_twos;
+    return __builtin_cpu_supports("ssse3") ? next_by_sixteens : next_slowly;
+}
+
+long csearch_next(const csearch_beginnings *beginnings, const void *bytes, long start, long count) {
+    static next_beginning *chosen;
+    next_beginning *next = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
+    if (!next) {
+        next = fastest();
+        __atomic_store_n(&chosen, next, __ATOMIC_RELAXED);
+    }
+    return next(beginnings, bytes, start, count);
 }
 
 #else

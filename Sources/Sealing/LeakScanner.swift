@@ -77,18 +77,33 @@ package enum LeakScanner {
 
     private static func fold(_ byte: UInt8) -> UInt8 { byte | 0x20 }
 
-    private static let beginningsByFirst: [[[UInt8]]] = (0..<256).map { first in
-        beginnings.filter { Int($0[0]) == first }
-    }
+    /// The beginnings in one row: each after its length, those with the same first byte together, and a zero after them.
+    private static let row: (bytes: [UInt8], starts: [Int]) = {
+        var bytes: [UInt8] = []
+        let starts = (0..<256).map { first in
+            let start = bytes.count
+            for beginning in beginnings where Int(beginning[0]) == first {
+                bytes += [UInt8(beginning.count)] + beginning
+            }
+            bytes.append(0)
+            return start
+        }
+        return (bytes, starts)
+    }()
 
-    @unsafe private static func begins(at start: Int, in bytes: UnsafeRawBufferPointer) -> Bool {
-        for beginning in unsafe beginningsByFirst[Int(fold(bytes[start]))]
-        where start + beginning.count <= bytes.count {
+    @unsafe private static func begins(at start: Int, in text: UnsafeRawBufferPointer) -> Bool {
+        let (row, starts) = (row.bytes.span, row.starts.span)
+        var place = unsafe starts[Int(fold(text[start]))]
+        while row[place] > 0 {
+            let count = Int(row[place])
             var index = 1
-            while index < beginning.count, unsafe fold(bytes[start + index]) == beginning[index] {
+            while index < count, start + index < text.count,
+                unsafe fold(text[start + index]) == row[place + 1 + index]
+            {
                 index += 1
             }
-            if index == beginning.count { return true }
+            if index == count { return true }
+            place += 1 + count
         }
         return false
     }
