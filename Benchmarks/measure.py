@@ -24,3 +24,13 @@ def measure(command, environment):
 def run(command, environment):
     """Runs a command that is not measured."""
     subprocess.run(["bash", "-euc", command], env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def touch_memory(most=None):
+    """Has a hypervisor give this machine its free memory, at most so many bytes of it: it takes back what is free within
+    seconds, and gives it page by page, when it is touched first."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    size = int(min(free * 0.7, most or free))
+    touch = f"import mmap; memory = mmap.mmap(-1, {size})\nfor place in range(0, {size}, 4096): memory[place] = 1"
+    # A process of its own: what is measured next must not count it.
+    subprocess.run([sys.executable, "-c", touch], check=True)
