@@ -5,6 +5,11 @@ internal import Clibcrypto
 package struct SHA1 {
     fileprivate var state = clibcrypto_sha1()
 
+    /// Bytes that the block still takes that was begun: each hash fills its own before two are hashed at once.
+    fileprivate var missing: Int {
+        mutating get { unsafe (64 - clibcrypto_sha1_waiting(&state)) % 64 }
+    }
+
     /// A hash of nothing yet.
     package init() {
         unsafe clibcrypto_sha1_start(&state)
@@ -37,6 +42,11 @@ package struct SHA1 {
 /// A running SHA-256: what manifests and locks name contents by.
 package struct SHA256 {
     fileprivate var state = clibcrypto_sha256()
+
+    /// Bytes that the block still takes that was begun: each hash fills its own before two are hashed at once.
+    fileprivate var missing: Int {
+        mutating get { unsafe (64 - clibcrypto_sha256_waiting(&state)) % 64 }
+    }
 
     /// A hash of nothing yet.
     package init() {
@@ -71,9 +81,7 @@ package struct SHA256 {
 
 /// Adds bytes to both hashes: as each alone would, in little more time than one takes where the processor helps.
 @unsafe package func update(_ sha1: inout SHA1, _ sha256: inout SHA256, _ bytes: UnsafeRawBufferPointer) {
-    // Each hash first fills the block that it has begun.
-    let first = unsafe (64 - clibcrypto_sha1_waiting(&sha1.state)) % 64
-    let second = unsafe (64 - clibcrypto_sha256_waiting(&sha256.state)) % 64
+    let (first, second) = (sha1.missing, sha256.missing)
     let blocks = (bytes.count - max(first, second)) / 64
     guard blocks > 0, hasHashInstructions, let start = bytes.baseAddress else {
         unsafe sha1.update(bytes)
@@ -99,9 +107,7 @@ package struct SHA256 {
 @unsafe package func update(
     _ one: inout SHA1, _ first: UnsafeRawBufferPointer, _ other: inout SHA1, _ second: UnsafeRawBufferPointer
 ) {
-    // Each hash first fills the block that it has begun.
-    let begun = unsafe (64 - clibcrypto_sha1_waiting(&one.state)) % 64
-    let otherBegun = unsafe (64 - clibcrypto_sha1_waiting(&other.state)) % 64
+    let (begun, otherBegun) = (one.missing, other.missing)
     let blocks = min(first.count - begun, second.count - otherBegun) / 64
     guard blocks > 0, hasHashInstructions, let start = first.baseAddress, let otherStart = second.baseAddress
     else {

@@ -51,7 +51,7 @@ final class PackFile: Sendable {
         }
     }
 
-    /// Completes packs and their indexes, all synced, and gives them their names; durable when the directory is synced.
+    /// Completes a pack or two and their indexes, all synced, and gives them their names; durable when the directory is synced.
     ///
     /// Packs without objects are dropped. Two checksums take little longer than one. Returns the number of objects.
     static func finish(_ files: [PackFile]) throws -> Int {
@@ -90,25 +90,19 @@ final class PackFile: Sendable {
         try Files.remove(temporary)
     }
 
-    /// SHA-1 of each pack so far: the count in its header, which is hashed first, is only known at the end.
-    private static func checksums(of files: [PackFile]) throws(FileFailure) -> [[UInt8]] {
-        var checksums: [[UInt8]] = []
-        for start in stride(from: 0, to: files.count, by: 2) {
-            let one = ReadBack(files[start])
-            let other = start + 1 < files.count ? ReadBack(files[start + 1]) : nil
-            while true {
-                let (isMore, isMoreOfOther) = (try one.next(), try other?.next() ?? false)
-                guard isMore || isMoreOfOther else { break }
-                guard let other else {
-                    unsafe one.hash.update(one.bytes)
-                    continue
-                }
-                unsafe update(&one.hash, one.bytes, &other.hash, other.bytes)
+    /// SHA-1 of each of at most two packs so far: the count in its header, which is hashed first, is only known at the end.
+    private static func checksums(of files: [PackFile]) throws -> [[UInt8]] {
+        precondition(files.count <= 2, "hashes are made two at a time")
+        let packs = files.map { ReadBack($0) }
+        // The shorter pack has nothing more while the longer one goes on.
+        while try packs.reduce(false, { try $1.next() || $0 }) {
+            if packs.count == 2 {
+                unsafe update(&packs[0].hash, packs[0].bytes, &packs[1].hash, packs[1].bytes)
+            } else {
+                unsafe packs[0].hash.update(packs[0].bytes)
             }
-            checksums.append(one.hash.finish())
-            if let other { checksums.append(other.hash.finish()) }
         }
-        return checksums
+        return packs.map { $0.hash.finish() }
     }
 
     /// A pack that is read back, in windows that stay in the processor's cache.
