@@ -143,9 +143,11 @@ package final class OpenDirectory: Sendable {
     }
 
     /// Makes a directory, which only we may enter until its mode is set, and opens it.
-    package func createDirectory(_ name: [UInt8]) throws(FileFailure) -> OpenDirectory {
+    ///
+    /// Of another `mode` only the permission bits count, the process's umask applies, and we may always enter.
+    package func createDirectory(_ name: [UInt8], mode: UInt16 = 0o700) throws(FileFailure) -> OpenDirectory {
         try systemCall("make the directory", path(name)) {
-            unsafe withName(name) { unsafe mkdirat(descriptor, $0, 0o700) }
+            unsafe withName(name) { unsafe mkdirat(descriptor, $0, mode_t(mode & 0o777 | 0o700)) }
         }
         return try directory(name)
     }
@@ -165,7 +167,7 @@ package final class OpenDirectory: Sendable {
         let times = accessAndModification(modified)
         try systemCall("set the time of", path(name)) {
             unsafe withName(name) { name in
-                unsafe times.withUnsafeBufferPointer {
+                unsafe times.span.withUnsafeBufferPointer {
                     unsafe utimensat(descriptor, name, $0.baseAddress, AT_SYMLINK_NOFOLLOW)
                 }
             }

@@ -88,9 +88,8 @@ package struct OpenFile: ~Copyable {
     }
 }
 
-func accessAndModification(_ modified: (Int64, Int64)) -> [timespec] {
-    let time = timespec(tv_sec: Int(modified.0), tv_nsec: Int(modified.1))
-    return [time, time]
+func accessAndModification(_ modified: (Int64, Int64)) -> [2 of timespec] {
+    [2 of timespec](repeating: timespec(tv_sec: Int(modified.0), tv_nsec: Int(modified.1)))
 }
 
 /// What a manifest knows of a file or directory beside its contents.
@@ -121,17 +120,23 @@ package struct FileMetadata: Sendable {
 
 /// Sets what a manifest knows of an open file or directory.
 ///
-/// Owner before mode, because a change of owner clears set-user-id; owner before attributes, because it clears
-/// capabilities; mode after the attributes, because an ACL sets the group bits of the mode; time last.
+/// The time first: nothing else changes it, and mostly it is all that is not as it should be, so that one look at the end
+/// is enough. Owner before mode, because a change of owner clears set-user-id; owner before attributes, because it clears
+/// capabilities; mode after the attributes, because an ACL sets the group bits of the mode.
 ///
 /// Returns the status afterwards. Throws `invalidArgument` when the file system took everything and kept something else.
 func setMetadata(
     _ descriptor: CInt, _ path: [UInt8], _ metadata: FileMetadata
 ) throws(FileFailure) -> FileStatus {
+    let times = accessAndModification(metadata.modified)
+    try systemCall("set the time of", path) {
+        unsafe times.span.withUnsafeBufferPointer { unsafe futimens(descriptor, $0.baseAddress) }
+    }
     var status = stat()
     func look() throws(FileFailure) { try systemCall("look at", path) { unsafe fstat(descriptor, &status) } }
     try look()
-    if status.st_uid != metadata.owner || status.st_gid != metadata.group {
+    let isOwned = status.st_uid == metadata.owner && status.st_gid == metadata.group
+    if !isOwned {
         try systemCall("set the owner of", path) { fchown(descriptor, metadata.owner, metadata.group) }
     }
     for attribute in metadata.attributes {
@@ -143,19 +148,15 @@ func setMetadata(
             }
         }
     }
-    let isModeKept = status.st_uid == metadata.owner && status.st_gid == metadata.group
-    if !isModeKept || !metadata.attributes.isEmpty || status.st_mode & 0o7777 != mode_t(metadata.mode) {
+    let isSet = isOwned && metadata.attributes.isEmpty && status.st_mode & 0o7777 == mode_t(metadata.mode)
+    if !isSet {
         try systemCall("set the mode of", path) { fchmod(descriptor, mode_t(metadata.mode)) }
-    }
-    let times = accessAndModification(metadata.modified)
-    try systemCall("set the time of", path) {
-        unsafe times.withUnsafeBufferPointer { unsafe futimens(descriptor, $0.baseAddress) }
+        try look()
     }
     let attributes = try readAttributes(descriptor, path)
     guard attributes.elementsEqual(metadata.attributes, by: ==) else {
         throw FileFailure("keep the extended attributes of", path, .invalidArgument)
     }
-    try look()
     return FileStatus(status)
 }
 
