@@ -225,7 +225,7 @@ struct CapturedTree {
     private func state(of node: DirectoryNode) -> Classification.Matcher.State {
         if let state = node.state { return state }
         guard let parent = node.parent else { return matcher.start }
-        let name = Array(node.path[(parent.path.isEmpty ? 0 : parent.path.count + 1)...])
+        let name = node.path[(parent.path.isEmpty ? 0 : parent.path.count + 1)...]
         return matcher.step(state(of: parent), name: name, isDirectory: true).1
     }
 
@@ -268,7 +268,7 @@ struct CapturedTree {
                     let status = try directory.look(at: walker.path)
                     let place = known.find(name)
                     if status.kind == .directory {
-                        let (entryClass, next) = matcher.step(state, name: Array(name), isDirectory: true)
+                        let (entryClass, next) = matcher.step(state, name: name, isDirectory: true)
                         guard isCaptured(entryClass) else { continue }
                         let child = child(name, of: node, known: known.directory(place))
                         child.state = next

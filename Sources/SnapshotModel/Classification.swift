@@ -44,7 +44,7 @@ package struct Classification: Hashable, Sendable {
         let names = path.components
         for (index, name) in names.enumerated() {
             let isAbove = index < names.count - 1
-            (entryClass, state) = matcher.step(state, name: Array(name), isDirectory: isAbove || isDirectory)
+            (entryClass, state) = matcher.step(state, name: name, isDirectory: isAbove || isDirectory)
         }
         return entryClass
     }
@@ -62,7 +62,19 @@ extension Classification {
             fileprivate var decided: Int
         }
 
-        private let nodes: [Node]
+        /// A node of a pattern; its text and its successors are in arrays of all nodes, so that a walk counts no references.
+        private struct Place {
+            var rule: Int
+            var kind: Segment.Kind
+            var text: Range<Int>
+            var successors: Range<Int>
+            var isEnd: Bool
+            var isForDirectories: Bool
+        }
+
+        private let places: [Place]
+        private let texts: [UInt8]
+        private let successors: [Int]
         private let classes: [EntryClass]
         private let defaultClass: EntryClass
         /// The state of the root directory.
@@ -71,42 +83,68 @@ extension Classification {
         /// Makes a table ready.
         package init(_ classification: Classification) {
             var compiler = PatternCompiler()
-            var places: [Int] = []
+            var first: [Int] = []
             for (index, rule) in classification.rules.enumerated() {
-                places += compiler.compile(rule.pattern, rule: index)
+                first += compiler.compile(rule.pattern, rule: index)
             }
-            nodes = compiler.nodes
+            var places: [Place] = []
+            var texts: [UInt8] = []
+            var successors: [Int] = []
+            for node in compiler.nodes {
+                let (text, successor) = (texts.count, successors.count)
+                texts += node.segment.text
+                successors += node.successors
+                places.append(
+                    Place(
+                        rule: node.rule, kind: node.segment.kind, text: text..<texts.count,
+                        successors: successor..<successors.count, isEnd: node.isEnd,
+                        isForDirectories: node.isForDirectories))
+            }
+            self.places = places
+            self.texts = texts
+            self.successors = successors
             classes = classification.rules.map(\.entryClass)
             defaultClass = classification.defaultClass
-            start = State(places: places, decided: Int.max)
+            start = State(places: first, decided: Int.max)
         }
 
         /// The class of anything but a directory called `name` in a directory of this state.
         package func entryClass(_ state: State, name: ArraySlice<UInt8>) -> EntryClass {
             var decided = state.decided
-            for place in state.places where nodes[place].rule < decided {
-                guard nodes[place].isEnd, !nodes[place].isForDirectories,
-                    nodes[place].segment.matches(name)
-                else { continue }
-                decided = nodes[place].rule
+            for number in state.places {
+                let place = places[number]
+                guard place.rule < decided, place.isEnd, !place.isForDirectories, matches(place, name) else {
+                    continue
+                }
+                decided = place.rule
             }
             return decided == Int.max ? defaultClass : classes[decided]
         }
 
         /// The class of an entry called `name` in a directory of this state, and the entry's own state.
-        package func step(_ state: State, name: [UInt8], isDirectory: Bool) -> (EntryClass, State) {
+        package func step(
+            _ state: State, name: ArraySlice<UInt8>, isDirectory: Bool
+        ) -> (EntryClass, State) {
             var next = State(places: [], decided: state.decided)
-            for place in state.places where nodes[place].rule < next.decided {
-                guard nodes[place].segment.matches(name[...]) else { continue }
-                if nodes[place].isEnd && (isDirectory || !nodes[place].isForDirectories) {
-                    next.decided = nodes[place].rule
-                }
+            for number in state.places {
+                let place = places[number]
+                guard place.rule < next.decided, matches(place, name) else { continue }
+                if place.isEnd && (isDirectory || !place.isForDirectories) { next.decided = place.rule }
                 guard isDirectory else { continue }
-                for successor in nodes[place].successors where !next.places.contains(successor) {
+                for successor in successors[place.successors] where !next.places.contains(successor) {
                     next.places.append(successor)
                 }
             }
             return (next.decided == Int.max ? defaultClass : classes[next.decided], next)
+        }
+
+        private func matches(_ place: Place, _ name: ArraySlice<UInt8>) -> Bool {
+            let text = texts.span.extracting(place.text)
+            switch place.kind {
+            case .anything: return true
+            case .literal: return text.count == name.count && Classification.areEqual(text, name.span)
+            case .glob: return Classification.matches(text, name.span)
+            }
         }
     }
 
@@ -121,23 +159,17 @@ extension Classification {
         var isForDirectories = false
     }
 
-    fileprivate enum Segment: Sendable {
-        case anything
-        case literal([UInt8])
-        case glob([UInt8])
-
-        init(_ text: some Collection<UInt8>) {
-            let isGlob = text.contains { $0 == star || $0 == questionMark }
-            self = isGlob ? .glob(Array(text)) : .literal(Array(text))
+    fileprivate struct Segment: Sendable {
+        enum Kind {
+            case anything, literal, glob
         }
 
-        func matches(_ name: ArraySlice<UInt8>) -> Bool {
-            switch self {
-            case .anything: true
-            case .literal(let literal): literal.elementsEqual(name)
-            case .glob(let glob): Classification.matches(glob, name)
-            }
-        }
+        var kind: Kind
+        /// What a name must be, or be like.
+        var text: [UInt8]
+
+        /// What every name matches.
+        static let anything = Segment(kind: .anything, text: [])
     }
 
     /// Turns patterns into nodes, from their ends to their beginnings.
@@ -163,7 +195,7 @@ extension Classification {
                 } else if part.starts(with: "(".utf8) && part.suffix(2).elementsEqual(")*".utf8) {
                     follow = addGroup(part.dropFirst().dropLast(2), rule: rule, follow)
                 } else {
-                    follow = Follow(nodes: [add(Segment(part), rule: rule, follow)], isEnd: false)
+                    follow = Follow(nodes: [add(segment(part), rule: rule, follow)], isEnd: false)
                 }
             }
             if pattern.utf8.last == slash {
@@ -179,7 +211,7 @@ extension Classification {
             for alternative in text.split(separator: bar) {
                 var next = follow
                 for (index, name) in alternative.split(separator: slash).reversed().enumerated() {
-                    let node = add(Segment(name), rule: rule, next)
+                    let node = add(segment(name), rule: rule, next)
                     if index == 0 { tails.append(node) }
                     next = Follow(nodes: [node], isEnd: false)
                 }
@@ -187,6 +219,11 @@ extension Classification {
             }
             for tail in tails { nodes[tail].successors = heads + follow.nodes }
             return Follow(nodes: heads + follow.nodes, isEnd: follow.isEnd)
+        }
+
+        private func segment(_ text: some Collection<UInt8>) -> Segment {
+            let isGlob = text.contains { $0 == star || $0 == questionMark }
+            return Segment(kind: isGlob ? .glob : .literal, text: Array(text))
         }
 
         private mutating func add(_ segment: Segment, rule: Int, _ follow: Follow) -> Int {
@@ -223,14 +260,19 @@ private let star = UInt8(ascii: "*")
 private let questionMark = UInt8(ascii: "?")
 
 extension Classification {
+    fileprivate static func areEqual(_ text: Span<UInt8>, _ name: Span<UInt8>) -> Bool {
+        for index in text.indices where text[index] != name[index] { return false }
+        return true
+    }
+
     /// Whether a name matches a glob of `*` and `?`.
     ///
     /// Linear in the product of both lengths at worst: it only ever goes back to the last star.
-    fileprivate static func matches(_ glob: [UInt8], _ name: ArraySlice<UInt8>) -> Bool {
+    fileprivate static func matches(_ glob: Span<UInt8>, _ name: Span<UInt8>) -> Bool {
         var globIndex = 0
-        var nameIndex = name.startIndex
+        var nameIndex = 0
         var lastStar: (glob: Int, name: Int)?
-        while nameIndex < name.endIndex {
+        while nameIndex < name.count {
             if globIndex < glob.count, glob[globIndex] == star {
                 lastStar = (globIndex, nameIndex)
                 globIndex += 1
@@ -247,6 +289,7 @@ extension Classification {
                 return false
             }
         }
-        return glob[globIndex...].allSatisfy { $0 == star }
+        while globIndex < glob.count, glob[globIndex] == star { globIndex += 1 }
+        return globIndex == glob.count
     }
 }

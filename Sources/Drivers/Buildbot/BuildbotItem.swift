@@ -91,7 +91,7 @@ extension BuildbotDriver {
         func walk(_ directory: EntryPath, _ state: Classification.Matcher.State) throws {
             for (name, isDirectory) in try names(directory) {
                 let path = directory.appending(name)
-                let (entryClass, next) = matcher.step(state, name: name, isDirectory: isDirectory)
+                let (entryClass, next) = matcher.step(state, name: name[...], isDirectory: isDirectory)
                 guard entryClass == .config else { continue }
                 if isDirectory {
                     try walk(path, next)

@@ -33,7 +33,7 @@ struct HomeFiles {
             let place = FilePath(bytes: place.byteArray + [UInt8(ascii: "/")] + name)
             guard let status = try Files.status(place) else { continue }
             let isDirectory = status.kind == .directory
-            let (entryClass, state) = matcher.step(state, name: name, isDirectory: isDirectory)
+            let (entryClass, state) = matcher.step(state, name: name[...], isDirectory: isDirectory)
             let found = Found(path: path, place: place, status: status, entryClass: entryClass)
             if try visit(found), isDirectory { try walk(path, place, state, visit) }
         }
