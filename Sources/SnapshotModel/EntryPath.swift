@@ -59,6 +59,13 @@ package struct EntryPath: Hashable, Comparable, Sendable {
         return bytes.count == other.bytes.count || bytes[other.bytes.count] == slash
     }
 
+    /// Whether the entry is one of those in the directory at `other`.
+    package func isDirectly(in other: EntryPath) -> Bool {
+        guard !isRoot else { return false }
+        let start = other.isRoot ? 0 : other.bytes.count + 1
+        return isAtOrBelow(other) && bytes.count > start && !bytes[start...].contains(slash)
+    }
+
     /// Whether a walk, which takes names in the order of their bytes and goes down at once, comes by here first: bytes
     /// decide, and the slash comes before all others.
     package func isBeforeInWalk(_ other: EntryPath) -> Bool {
@@ -66,6 +73,11 @@ package struct EntryPath: Hashable, Comparable, Sendable {
             return left == slash || (right != slash && left < right)
         }
         return bytes.count < other.bytes.count
+    }
+
+    /// Hashes all bytes at once; an array's own hashing takes one after the other.
+    package func hash(into hasher: inout Hasher) {
+        unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
     }
 
     /// Orders by bytes.

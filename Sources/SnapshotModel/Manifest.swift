@@ -151,12 +151,11 @@ package enum Manifest {
     /// Throws a ``ManifestFailure`` that names the line for anything that ``append(_:to:)`` does not write: manifests
     /// come from stores, and a store may have been tampered with.
     package static func entries(_ text: [UInt8]) throws(ManifestFailure) -> [Entry] {
+        let lines = try lines(text)
+        var parser = LineParser(text)
         var entries: [Entry] = []
-        var number = 0
-        for line in try lines(text) {
-            number += 1
-            entries.append(try entry(text, line, number: number))
-        }
+        entries.reserveCapacity(lines.count)
+        for (index, line) in lines.enumerated() { entries.append(try parser.entry(line, number: index + 1)) }
         return entries
     }
 
@@ -187,11 +186,8 @@ package enum Manifest {
     package static func entry(
         _ text: [UInt8], _ line: Range<Int>, number: Int
     ) throws(ManifestFailure) -> Entry {
-        var parser = LineParser(text, line)
-        guard let entry = parser.entry() else {
-            throw ManifestFailure(line: number, text: printable(text[line].prefix(200)))
-        }
-        return entry
+        var parser = LineParser(text)
+        return try parser.entry(line, number: number)
     }
 
     /// What differs between two lists of parts, line by line: lines that both have are not taken apart.

@@ -1,17 +1,35 @@
-/// Takes one line of a manifest apart, word by word in the order in which ``Manifest/append(_:to:)`` writes them.
+internal import Glibc
+
+/// Takes lines of a manifest apart, word by word in the order in which ``Manifest/append(_:to:)`` writes them.
 struct LineParser {
     private let text: [UInt8]
-    private var next: Int
-    private let end: Int
+    private var next = 0
+    private var end = 0
+    /// The owner and the group of the line before, which mostly have the next one too.
+    private var ownerBefore = Name()
+    private var groupBefore = Name()
 
-    init(_ text: [UInt8], _ line: Range<Int>) {
-        self.text = text
-        next = line.lowerBound
-        end = line.upperBound
+    /// A name and where it is spelled.
+    private struct Name {
+        var place = 0..<0
+        var text = ""
     }
 
-    /// The entry, nil when the line is not one of ours.
-    mutating func entry() -> Entry? {
+    init(_ text: [UInt8]) {
+        self.text = text
+    }
+
+    /// The entry of a line, which is the `number`th of its part; throws when it is not one of ours.
+    mutating func entry(_ line: Range<Int>, number: Int) throws(ManifestFailure) -> Entry {
+        next = line.lowerBound
+        end = line.upperBound
+        guard let entry = entry() else {
+            throw ManifestFailure(line: number, text: printable(text[line].prefix(200)))
+        }
+        return entry
+    }
+
+    private mutating func entry() -> Entry? {
         guard let path = path(), take(" type=") else { return nil }
         let isFile = take("file")
         let isLink = !isFile && take("link")
@@ -22,12 +40,14 @@ struct LineParser {
         var ownerName = ""
         var groupName = ""
         if take(" uname=") {
-            guard let name = word().flatMap({ String(validating: $0, as: UTF8.self) }) else { return nil }
-            ownerName = name
+            guard let name = name(after: ownerBefore) else { return nil }
+            ownerBefore = name
+            ownerName = name.text
         }
         if take(" gname=") {
-            guard let name = word().flatMap({ String(validating: $0, as: UTF8.self) }) else { return nil }
-            groupName = name
+            guard let name = name(after: groupBefore) else { return nil }
+            groupBefore = name
+            groupName = name.text
         }
         var size: UInt64 = 0
         if isFile {
@@ -59,6 +79,19 @@ struct LineParser {
         return entry
     }
 
+    private mutating func name(after before: Name) -> Name? {
+        let count = before.place.count
+        if count > 0, next + count < end, text[next + count] == UInt8(ascii: " "),
+            text[before.place] == text[next..<(next + count)]
+        {
+            next += count
+            return before
+        }
+        let start = next
+        guard let name = word().flatMap({ String(validating: $0, as: UTF8.self) }) else { return nil }
+        return Name(place: start..<next, text: name)
+    }
+
     private mutating func takeTag(of entry: inout Entry) -> Bool {
         if take(",sparse") {
             entry.isSparse = true
@@ -87,8 +120,8 @@ struct LineParser {
         let count = word.utf8CodeUnitCount
         guard end - next >= count else { return false }
         let isHere = unsafe text.withUnsafeBytes { text in
-            for index in 0..<count where unsafe text[next + index] != word.utf8Start[index] { return false }
-            return true
+            guard let base = text.baseAddress else { return false }
+            return unsafe memcmp(base + next, word.utf8Start, count) == 0
         }
         if isHere { next += count }
         return isHere
@@ -179,26 +212,26 @@ struct LineParser {
     /// The bytes that the hexadecimal digits here spell; nil when there is half of one.
     private mutating func hexBytes() -> [UInt8]? {
         let start = next
-        while next < end, Self.value(text[next]) != nil { next += 1 }
-        guard (next - start).isMultiple(of: 2) else { return nil }
-        return unsafe [UInt8](unsafeUninitializedCapacity: (next - start) / 2) { bytes, count in
-            var index = start
-            while index < next {
-                guard let high = Self.value(text[index]), let low = Self.value(text[index + 1]) else {
-                    return
+        let end = end
+        return unsafe text.withUnsafeBytes { text in
+            while next < end, unsafe Self.isHexDigit(text[next]) { next += 1 }
+            guard (next - start).isMultiple(of: 2) else { return nil }
+            let size = (next - start) / 2
+            return unsafe [UInt8](unsafeUninitializedCapacity: size) { bytes, count in
+                count = size
+                for index in 0..<size {
+                    let high = unsafe Self.value(text[start + 2 * index])
+                    let low = unsafe Self.value(text[start + 2 * index + 1])
+                    unsafe bytes[index] = high << 4 | low
                 }
-                unsafe bytes[count] = high << 4 | low
-                count += 1
-                index += 2
             }
         }
     }
 
-    private static func value(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        default: nil
-        }
+    private static func isHexDigit(_ byte: UInt8) -> Bool {
+        byte &- UInt8(ascii: "0") < 10 || byte &- UInt8(ascii: "a") < 6
     }
+
+    /// What a digit is worth: letters are nine behind their low bits.
+    private static func value(_ digit: UInt8) -> UInt8 { (digit & 15) + (digit >> 6) * 9 }
 }
