@@ -3,14 +3,14 @@
 /* The bit that upper and lower case letters differ in. */
 enum { lower_case = 0x20 };
 
+static int is_beginning(const csearch_beginnings *beginnings, const uint8_t *bytes) {
+    uint32_t number = csearch_number(bytes[0] | lower_case, bytes[1] | lower_case, bytes[2] | lower_case);
+    return beginnings->whole[number >> 3] >> (number & 7) & 1;
+}
+
 static long next_slowly(const csearch_beginnings *beginnings, const uint8_t *bytes, long start, long count) {
     for (; start + 3 <= count; start++) {
-        unsigned groups = 0xff;
-        for (int i = 0; i < 3; i++) {
-            uint8_t byte = bytes[start + i] | lower_case;
-            groups &= beginnings->low[i][byte & 15] & beginnings->high[i][byte >> 4];
-        }
-        if (groups) return start;
+        if (is_beginning(beginnings, bytes + start)) return start;
     }
     return count;
 }
@@ -34,8 +34,11 @@ next_by_sixteens(const csearch_beginnings *beginnings, const uint8_t *bytes, lon
             groups = _mm_and_si128(
                 groups, _mm_and_si128(_mm_shuffle_epi8(low[i], last), _mm_shuffle_epi8(high[i], first)));
         }
-        int none = _mm_movemask_epi8(_mm_cmpeq_epi8(groups, zero));
-        if (none != 0xffff) return start + __builtin_ctz(~(unsigned)none);
+        unsigned some = 0xffff ^ (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(groups, zero));
+        for (; some; some &= some - 1) {
+            long place = start + __builtin_ctz(some);
+            if (is_beginning(beginnings, bytes + place)) return place;
+        }
     }
     return next_slowly(beginnings, bytes, start, count);
 }
@@ -57,8 +60,11 @@ next_by_thirty_twos(const csearch_beginnings *beginnings, const uint8_t *bytes, 
             groups = _mm256_and_si256(
                 groups, _mm256_and_si256(_mm256_shuffle_epi8(low[i], last), _mm256_shuffle_epi8(high[i], first)));
         }
-        unsigned none = (unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(groups, zero));
-        if (~none) return start + __builtin_ctz(~none);
+        unsigned some = ~(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(groups, zero));
+        for (; some; some &= some - 1) {
+            long place = start + __builtin_ctz(some);
+            if (is_beginning(beginnings, bytes + place)) return place;
+        }
     }
     return next_by_sixteens(beginnings, bytes, start, count);
 }

@@ -70,6 +70,8 @@ package enum LeakScanner {
                     unsafe tables[index * 16 + Int(byte & 15)] |= group
                     unsafe tables[48 + index * 16 + Int(byte >> 4)] |= group
                 }
+                let number = Int(csearch_number(beginning[0], beginning[1], beginning[2]))
+                unsafe tables[96 + number / 8] |= 1 << UInt8(number % 8)
             }
         }
         return search
@@ -131,7 +133,7 @@ package enum LeakScanner {
     }
 
     @unsafe private static func look(at start: Int, in bytes: UnsafeRawBufferPointer) -> Finding? {
-        // The search knows three bytes, and those by halves.
+        // The search knows three bytes, and those by a number of twelve bits.
         guard unsafe begins(at: start, in: bytes) else { return nil }
         let text = unsafe LeakText(bytes)
         return switch unsafe fold(bytes[start]) {
