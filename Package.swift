@@ -203,9 +203,8 @@ let package = Package(
         .testTarget(
             name: "HostileStoreTests",
             dependencies: [
-                "Capture", "FileTree", "Git", "GitStore", "Programs", "Restore", "SnapshotModel",
-                "TestSupport",
-                "understudy", systemPackage,
+                "Capture", "Cryptography", "FileTree", "Git", "GitStore", "Programs", "Restore",
+                "SnapshotModel", "TestSupport", "understudy", systemPackage,
             ]),
         // Canaries and drills on a real Buildbot.
         .testTarget(

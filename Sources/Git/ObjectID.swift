@@ -68,6 +68,7 @@ package struct ObjectID: Hashable, Comparable, Sendable, BitwiseCopyable, Custom
     }
 
     var firstByte: UInt8 { UInt8(truncatingIfNeeded: high >> 56) }
+    var secondAndThirdByte: Int { Int(high >> 40 & 0xffff) }
 
     /// The 40 hexadecimal digits that git prints.
     package var description: String { hex(bytes) }

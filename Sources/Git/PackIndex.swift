@@ -82,15 +82,23 @@ struct PackIndex: Sendable {
     }
 
     /// The object's place in the index, nil when it is not in the pack.
+    ///
+    /// Ids are spread evenly, so their bytes say about where in the table they are: the search begins there, goes in growing
+    /// steps to both sides until the id is between two of them, and then by halves.
     func position(of id: ObjectID) -> Int? {
         let first = Int(id.firstByte)
         var low = first == 0 ? 0 : fan(first - 1)
         var high = min(fan(first), count)
+        guard low < high else { return nil }
+        var step = 4
+        var guess = low + (high - low) * id.secondAndThirdByte >> 16
         while low < high {
-            let middle = (low + high) / 2
-            let other = self.id(at: middle)
-            if other == id { return middle }
-            if other < id { low = middle + 1 } else { high = middle }
+            let other = self.id(at: guess)
+            if other == id { return guess }
+            if other < id { low = guess + 1 } else { high = guess }
+            let near = other < id ? guess + step : guess - step
+            guess = low <= near && near < high ? near : (low + high) / 2
+            step *= 2
         }
         return nil
     }

@@ -40,16 +40,17 @@ package struct TreeEntry: Hashable, Sendable {
         self.init(name: Array(name.utf8), mode: mode, id: id)
     }
 
-    /// Git's order: by bytes, a directory as if its name ended in a slash.
-    fileprivate static func precedes(_ left: TreeEntry, _ right: TreeEntry) -> Bool {
-        let count = min(left.name.count, right.name.count)
-        for index in 0..<count where left.name[index] != right.name[index] {
-            return left.name[index] < right.name[index]
+    /// Less than 0 before an entry of another name in git's order, 0 for that name, more behind it.
+    ///
+    /// The order is by bytes, a directory as if its name ended in a slash.
+    package func order(to other: [UInt8], isTree: Bool) -> Int {
+        let count = min(name.count, other.count)
+        for index in 0..<count where name[index] != other[index] {
+            return Int(name[index]) - Int(other[index])
         }
-        func next(_ entry: TreeEntry) -> UInt8 {
-            entry.name.count > count ? entry.name[count] : entry.mode == .tree ? UInt8(ascii: "/") : 0
-        }
-        return next(left) < next(right)
+        let end = name.count > count ? name[count] : mode == .tree ? UInt8(ascii: "/") : 0
+        let otherEnd = other.count > count ? other[count] : isTree ? UInt8(ascii: "/") : 0
+        return Int(end) - Int(otherEnd)
     }
 }
 
@@ -59,7 +60,7 @@ package enum Tree {
     package static func contents(_ entries: [TreeEntry]) -> [UInt8] {
         var contents: [UInt8] = []
         contents.reserveCapacity(entries.reduce(0) { $0 + 28 + $1.name.count })
-        for entry in entries.sorted(by: TreeEntry.precedes) {
+        for entry in entries.sorted(by: { $0.order(to: $1.name, isTree: $1.mode == .tree) < 0 }) {
             contents.append(contentsOf: entry.mode.digits.utf8)
             contents.append(UInt8(ascii: " "))
             contents.append(contentsOf: entry.name)

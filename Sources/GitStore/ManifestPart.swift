@@ -23,26 +23,36 @@ final class ManifestPart: Sendable {
 
     /// Reads the part that `head` begins.
     ///
-    /// A manifest may come from a stranger: a name must not come twice, and must not be below what is no directory.
+    /// A manifest may come from a stranger: its names must come in the order of a walk, each once, and none below what is
+    /// no directory.
     init(_ text: [UInt8], below head: EntryPath) throws {
         var root: Entry?
         var children: [EntryPath: [Entry]] = [:]
-        var seen: Set<EntryPath> = []
-        var directories: Set<EntryPath> = [head]
+        // The directories that the walk is in, each with what it has met there.
+        var open: [(path: EntryPath, met: [Entry])] = [(head, [])]
+        func close() {
+            let (path, met) = open.removeLast()
+            if !met.isEmpty { children[path] = met }
+        }
         for entry in try Manifest.entries(text) {
-            guard seen.insert(entry.path).inserted, entry.path != head || head.isRoot else {
-                throw Failure(description: "\(entry.path) is in it twice")
-            }
-            if entry.kind == .directory { directories.insert(entry.path) }
-            if entry.path.isRoot {
+            if entry.path.isRoot, head.isRoot, root == nil, open[0].met.isEmpty {
                 root = entry
-            } else {
-                children[entry.path.parent, default: []].append(entry)
+                continue
             }
+            while open.count > 1, !entry.path.isDirectly(in: open[open.count - 1].path) { close() }
+            let last = open.count - 1
+            guard entry.path.isDirectly(in: open[last].path) else {
+                throw Failure(description: "\(entry.path) is below what is no directory of it")
+            }
+            if let before = open[last].met.last,
+                !before.path.name.lexicographicallyPrecedes(entry.path.name)
+            {
+                throw Failure(description: "\(entry.path) is in it twice, or comes too late")
+            }
+            open[last].met.append(entry)
+            if entry.kind == .directory { open.append((entry.path, [])) }
         }
-        if let orphan = children.keys.first(where: { !directories.contains($0) }) {
-            throw Failure(description: "\(orphan) has entries and is no directory of it")
-        }
+        while !open.isEmpty { close() }
         self.root = root
         self.children = children
     }

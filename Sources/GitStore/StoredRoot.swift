@@ -2,6 +2,7 @@ internal import Cryptography
 package import Git
 package import SnapshotModel
 internal import Synchronization
+internal import Workers
 
 /// One root of a component as a snapshot holds it: the manifest says what there is, the tree holds the contents.
 ///
@@ -46,6 +47,20 @@ package struct StoredRoot: Sendable {
         package var users: Set<String> = []
         /// The names of the groups of anything.
         package var groups: Set<String> = []
+
+        fileprivate mutating func add(_ entry: Entry) {
+            entries += 1
+            bytes += entry.size
+            users.insert(entry.ownerName)
+            groups.insert(entry.groupName)
+        }
+
+        fileprivate mutating func add(_ other: Survey) {
+            entries += other.entries
+            bytes += other.bytes
+            users.formUnion(other.users)
+            groups.formUnion(other.groups)
+        }
     }
 
     /// The root's name.
@@ -121,12 +136,8 @@ package struct StoredRoot: Sendable {
     /// Whether the root is one file.
     package var isFile: Bool { directory.entry.kind == .file }
 
-    /// A directory of the root: `entry` is one of the children of `parent`, `contents` are the parent's.
-    package func directory(
-        _ entry: Entry, in parent: Directory, contents: [[UInt8]: TreeEntry]
-    ) throws -> Directory {
-        let stored = Self.stored(entry, in: contents)
-        let tree = stored?.mode == .tree ? stored?.id : nil
+    /// A directory of the root: `entry` is one of the children of `parent`, `stored` is the parent's tree.
+    package func directory(_ entry: Entry, in parent: Directory, stored: StoredTree) throws -> Directory {
         var part = parent.part
         let partName = ManifestPart.name(of: entry.path)
         if parts[partName] != nil {
@@ -135,7 +146,8 @@ package struct StoredRoot: Sendable {
             }
             part = try Self.part(partName, below: entry.path, of: name, parts, met, reader)
         }
-        return Directory(entry: entry, children: part.children[entry.path] ?? [], tree: tree, part: part)
+        return Directory(
+            entry: entry, children: part.children[entry.path] ?? [], tree: stored.tree(of: entry), part: part)
     }
 
     /// Throws when a part of the manifest was not met on the way down; to be asked at its end.
@@ -147,50 +159,21 @@ package struct StoredRoot: Sendable {
 
     /// Reads the whole manifest once.
     package func survey() throws -> Survey {
-        var survey = Survey()
-        for (partName, id) in parts {
-            let text = try reader.contents(id, .blob)
-            do {
-                for entry in try Manifest.entries(text) {
-                    survey.entries += 1
-                    survey.bytes += entry.size
-                    survey.users.insert(entry.ownerName)
-                    survey.groups.insert(entry.groupName)
+        let all = Mutex(Survey())
+        let work = WorkStack<(name: [UInt8], id: ObjectID)>(threads: usualThreads)
+        work.push(parts.map { ($0.key, $0.value) })
+        try work.run(
+            start: { _ in Survey() },
+            body: { part, survey in
+                let text = try reader.contents(part.id, .blob)
+                do {
+                    for entry in try Manifest.entries(text) { survey.add(entry) }
+                } catch {
+                    throw Self.damaged(name, "\(printable(part.name)): \(error)")
                 }
-            } catch {
-                throw Self.damaged(name, "\(printable(partName)): \(error)")
-            }
-        }
-        return survey
-    }
-
-    /// The tree entries of a directory by stored name.
-    package static func contents(_ directory: Directory, with reader: ObjectReader) throws -> [[UInt8]:
-        TreeEntry]
-    {
-        guard let tree = directory.tree else { return [:] }
-        return Dictionary(try reader.tree(tree).map { ($0.name, $0) }) { first, _ in first }
-    }
-
-    /// Where the contents of a file are, nil when the tree does not hold them.
-    package static func contents(of entry: Entry, in contents: [[UInt8]: TreeEntry]) -> Contents? {
-        let suffix = entry.isSealed ? StoredName.sealedSuffix : []
-        // Format 1 knew no sealed files, and a name of a file's own that ends like one's stands there as it is.
-        for name in [StoredName.escaped(Array(entry.path.name)), Array(entry.path.name)] {
-            if let whole = contents[name + suffix], whole.mode == .file || whole.mode == .executable {
-                return Contents(id: whole.id, isChunked: false, isSealed: entry.isSealed)
-            }
-            if let chunks = contents[name + suffix + StoredName.chunksSuffix], chunks.mode == .tree {
-                return Contents(id: chunks.id, isChunked: true, isSealed: entry.isSealed)
-            }
-        }
-        return nil
-    }
-
-    /// What the tree holds at the name of a directory or link.
-    package static func stored(_ entry: Entry, in contents: [[UInt8]: TreeEntry]) -> TreeEntry? {
-        // As above.
-        contents[StoredName.escaped(Array(entry.path.name))] ?? contents[Array(entry.path.name)]
+            },
+            end: { survey in all.withLock { $0.add(survey) } })
+        return all.withLock { $0 }
     }
 }
 

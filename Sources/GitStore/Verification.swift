@@ -301,23 +301,22 @@ package final class Verification: Sendable {
     /// Checks the files of one directory and returns the directories in it.
     private func verify(_ work: Work, _ lane: ReaderLane, _ findings: Findings) throws -> [Work] {
         if let tree = work.directory.tree { try verifyTree(tree, work.place, findings) }
-        let contents = try StoredRoot.contents(work.directory, with: reader)
+        let stored = try StoredTree(of: work.directory, with: lane)
         var next: [Work] = []
         for entry in work.directory.children {
             switch entry.kind {
             case .directory:
                 var piece = work
-                piece.directory = try work.root.directory(entry, in: work.directory, contents: contents)
+                piece.directory = try work.root.directory(entry, in: work.directory, stored: stored)
                 next.append(piece)
             case .link(let target):
-                let stored = StoredRoot.stored(entry, in: contents)
-                guard let stored, stored.mode == .link, try reader.contents(stored.id, .blob) == target else {
+                guard let blob = stored.target(of: entry), try reader.contents(blob, .blob) == target else {
                     findings.add(
                         "\(work.place)/\(entry.path): the link in the tree is not that of the manifest")
                     continue
                 }
             case .file:
-                guard let stored = StoredRoot.contents(of: entry, in: contents) else {
+                guard let contents = stored.contents(of: entry) else {
                     findings.add("\(work.place)/\(entry.path): the tree does not hold its contents")
                     continue
                 }
@@ -326,7 +325,7 @@ package final class Verification: Sendable {
                         "\(work.place)/\(entry.path): it is of class \(entry.entryClass.rawValue), and not sealed"
                     )
                 }
-                if let problem = verify(entry, stored, work.sealer, lane) {
+                if let problem = verify(entry, contents, work.sealer, lane) {
                     findings.add("\(work.place)/\(entry.path): \(problem)")
                 }
                 findings.objects.withLock { $0 += 1 }

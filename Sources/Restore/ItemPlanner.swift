@@ -256,18 +256,16 @@ package struct ItemPlanner {
             here = here.appending(name)
             guard let entry = directory.children.first(where: { $0.path == here }) else { return nil }
             guard entry.kind == .directory else { return here == path ? (1, entry.size) : nil }
-            directory = try root.directory(
-                entry, in: directory, contents: StoredRoot.contents(directory, with: origin.reader))
+            directory = try root.directory(entry, in: directory, stored: .empty)
         }
         var size = (entries: 1, bytes: Int64(0))
         var waiting = [directory]
         while let next = waiting.popLast() {
-            let contents = try StoredRoot.contents(next, with: origin.reader)
             for child in next.children {
                 size.entries += 1
                 size.bytes += child.size
                 if child.kind == .directory {
-                    waiting.append(try root.directory(child, in: next, contents: contents))
+                    waiting.append(try root.directory(child, in: next, stored: .empty))
                 }
             }
         }

@@ -84,7 +84,7 @@ package struct RestorePlanner: Sendable {
                         directory = nil
                         break
                     }
-                    directory = try directory.map { try stored.directory(entry, in: $0, contents: [:]) }
+                    directory = try directory.map { try stored.directory(entry, in: $0, stored: .empty) }
                 }
                 if directory != nil { return true }
             }

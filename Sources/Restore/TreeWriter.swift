@@ -75,7 +75,7 @@ internal import Workers
         let top = root.directory
         if root.isFile {
             let lane = Lane(reader)
-            try writeFile(top.entry, name, in: parent, try StoredRoot.contents(top, with: reader), lane)
+            try writeFile(top.entry, name, in: parent, try StoredTree(of: top, with: lane.lane), lane)
             return lane.written
         }
         let place = try parent.createDirectory(name)
@@ -90,18 +90,16 @@ internal import Workers
 
     private func write(_ piece: Work, _ lane: Lane) throws {
         let pending = Pending(piece.directory.entry, piece.place, parent: piece.parent)
-        let contents = try StoredRoot.contents(piece.directory, with: reader)
+        let stored = try StoredTree(of: piece.directory, with: lane.lane)
         var next: [Work] = []
         for entry in piece.directory.children where isWritten(entry.path) {
             let name = Array(entry.path.name)
             switch entry.kind {
             case .directory:
-                let place = try piece.place.createDirectory(name)
-                next.append(
-                    Work(
-                        directory: try root.directory(entry, in: piece.directory, contents: contents),
-                        place: place,
-                        parent: pending))
+                // Nobody else can come to it yet, whatever its mode: the root's own is set last.
+                let place = try piece.place.createDirectory(name, mode: entry.mode)
+                let directory = try root.directory(entry, in: piece.directory, stored: stored)
+                next.append(Work(directory: directory, place: place, parent: pending))
             case .link(let target):
                 let ids = owners.ids(of: entry)
                 try piece.place.createLink(
@@ -112,7 +110,7 @@ internal import Workers
                     pending.open.add(1, ordering: .relaxed)
                     hardLinks.withLock { $0.append((piece.place, pending, entry, first)) }
                 } else {
-                    try writeFile(entry, name, in: piece.place, contents, lane)
+                    try writeFile(entry, name, in: piece.place, stored, lane)
                 }
             }
         }
@@ -160,13 +158,12 @@ internal import Workers
     }
 
     private func writeFile(
-        _ entry: Entry, _ name: [UInt8], in place: OpenDirectory, _ contents: [[UInt8]: TreeEntry],
-        _ lane: Lane
+        _ entry: Entry, _ name: [UInt8], in place: OpenDirectory, _ tree: StoredTree, _ lane: Lane
     ) throws {
-        guard let stored = StoredRoot.contents(of: entry, in: contents) else {
+        guard let stored = tree.contents(of: entry) else {
             throw damaged(entry, "the snapshot does not hold its contents")
         }
-        // Nobody else can reach it yet, whatever its mode: the root's own is set last.
+        // Nobody else can reach it yet, as above.
         let file = try place.createFile(name, mode: entry.mode)
         var hash = SHA256()
         var sealedHash = SHA256()

@@ -153,6 +153,35 @@ import Testing
         }
     }
 
+    /// The search begins where evenly spread ids would be; whoever chooses contents may choose ids that are not.
+    @Test(arguments: [0, 3, 20]) func objectsAreFoundHoweverTheirIdsAreSpread(_ crowded: Int) throws {
+        try withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            var random = SplitMix(state: UInt64(crowded))
+            var ids: Set<ObjectID> = []
+            while ids.count < 3_000 {
+                // The first bytes of most are alike; with all twenty only the last two are not.
+                let isAlike = ids.count % 8 > 0
+                let bytes = (0..<20).map { place in
+                    isAlike && place < min(crowded, 18) ? 0xa7 : UInt8.random(in: 0...255, using: &random)
+                }
+                ids.insert(try #require(ObjectID(bytes: bytes)))
+            }
+            let pack = try PackWriter(ObjectReader(repository))
+            let lane = pack.lane()
+            for id in ids where id.bytes[19] % 2 == 0 {
+                try unsafe id.bytes.withUnsafeBytes { try unsafe lane.add(id, .blob, $0, stores: true) }
+            }
+            try lane.flush()
+            _ = try pack.finish()
+            let reader = try ObjectReader(repository)
+            for id in ids {
+                #expect(reader.contains(id) == (id.bytes[19] % 2 == 0))
+                if reader.contains(id) { #expect(try reader.contents(id, .blob) == id.bytes) }
+            }
+        }
+    }
+
     @Test func whatIsThereAlreadyIsNotWrittenAgain() throws {
         try withTemporaryDirectory { directory in
             let repository = try makeRepository(directory)

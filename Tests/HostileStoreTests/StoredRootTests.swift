@@ -1,0 +1,129 @@
+import Cryptography
+import FileTree
+import Git
+import GitStore
+import SnapshotModel
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What a stored root says of its manifest and of its trees, whoever made them.
+@Suite struct StoredRootTests {
+    private static let digest = SHA256.digest(Array("contents".utf8))
+
+    private func entry(_ path: String, isDirectory: Bool) -> Entry {
+        Entry(
+            path: EntryPath(path), kind: isDirectory ? .directory : .file, mode: isDirectory ? 0o755 : 0o644,
+            owner: 7, group: 7, ownerName: "jenkins", groupName: "jenkins",
+            modified: .init(seconds: 5, nanoseconds: 7), size: isDirectory ? 0 : 8,
+            digest: isDirectory ? [] : Self.digest, entryClass: .config)
+    }
+
+    /// A root that holds what a manifest of one part says, directories written with a slash at their end; `tree` is what it
+    /// has of files.
+    private func withRoot<Result>(
+        _ paths: [String], tree: (PackLane) throws -> ObjectID? = { _ in nil },
+        _ body: (StoredRoot, ObjectReader) throws -> Result
+    ) throws -> Result {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("r.git")
+            _ = try Repository(creatingBareAt: path)
+            var text: [UInt8] = []
+            for path in paths {
+                let isDirectory = path.hasSuffix("/")
+                let name = path == "/" ? "" : isDirectory ? String(path.dropLast()) : path
+                Manifest.append(entry(name, isDirectory: isDirectory), to: &text)
+            }
+            let pack = try PackWriter(ObjectReader(path))
+            let lane = pack.lane()
+            let part = try lane.add(.blob, text)
+            let parts = try lane.add(.tree, Tree.contents([TreeEntry("root.mtree", .file, part)]))
+            let manifest = try lane.add(.tree, Tree.contents([TreeEntry("home", .tree, parts)]))
+            var entries = [TreeEntry("manifest", .tree, manifest)]
+            if let files = try tree(lane) {
+                let roots = try lane.add(.tree, Tree.contents([TreeEntry("home", .tree, files)]))
+                entries.append(TreeEntry("files", .tree, roots))
+            }
+            let component = try lane.add(.tree, Tree.contents(entries))
+            try lane.flush()
+            _ = try pack.finish()
+            let digest = hex(SHA256.digest(Array("\(hex(SHA256.digest(text)))  root.mtree\n".utf8)))
+            let reader = try ObjectReader(path)
+            return try body(
+                try StoredRoot("home", in: component, digest: digest, with: reader), reader)
+        }
+    }
+
+    @Test(arguments: [
+        (["/", "a", "a"], "in it twice"), (["/", "a/", "a"], "in it twice"), (["/", "b", "a"], "too late"),
+        (["/", "a/", "a/x", "b", "a/y"], "no directory of it"), (["/", "a/", "b", "a/y"], "no directory"),
+        (["/", "a", "a/x"], "no directory"), (["/", "x/y"], "no directory"), (["/", "/"], "no directory"),
+        (["a", "/"], "no directory"), (["/", "a/", "a/b/", "a/b/x", "a/b-/", "a/b"], "too late"),
+    ]) func aManifestInAnotherOrderThanThatOfAWalkIsRefused(_ paths: [String], _ reason: String) {
+        let failure = #expect(throws: StoreFailure.self) { try withRoot(paths) { _, _ in } }
+        #expect(failure?.description.contains(reason) == true, "\(String(describing: failure))")
+    }
+
+    @Test func aWalkIsReadWithEverythingInItsDirectory() throws {
+        let paths = ["/", "a/", "a/b/", "a/b/x", "a/b-", "a/c", "a-/", "a-/x", "b"]
+        try withRoot(paths) { root, _ in
+            var met: [String] = []
+            func visit(_ directory: StoredRoot.Directory) throws {
+                for child in directory.children {
+                    #expect(child.path.parent == directory.entry.path)
+                    met.append(child.path.description)
+                    guard child.kind == .directory else { continue }
+                    try visit(try root.directory(child, in: directory, stored: .empty))
+                }
+            }
+            try visit(root.directory)
+            #expect(met == paths.dropFirst().map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 })
+            let survey = try root.survey()
+            #expect(survey.entries == 9 && survey.bytes == 40 && survey.users == ["jenkins"])
+        }
+    }
+
+    /// Names that stand close together in git's order, where a directory counts as if its name ended in a slash.
+    @Test func everyNameOfATreeIsFoundAsWhatItIs() throws {
+        let files = ["a", "a.b", "b.age", "b.chunks", "c", "d-", "d.x", "d0", ".git", "large"]
+        let paths = (files + ["d/", "e/", "e.x"]).sorted {
+            EntryPath(String($0.split(separator: "/")[0])) < EntryPath(String($1.split(separator: "/")[0]))
+        }
+        var ids: [String: ObjectID] = [:]
+        try withRoot(
+            ["/"] + paths,
+            tree: { lane in
+                var entries: [TreeEntry] = []
+                for path in paths where path != "e.x" {
+                    let isDirectory = path.hasSuffix("/")
+                    let name = StoredName.escaped(Array((isDirectory ? String(path.dropLast()) : path).utf8))
+                    let blob = try lane.add(.blob, Array(path.utf8))
+                    ids[path] = blob
+                    if isDirectory || path == "large" {
+                        let id = try lane.add(.tree, Tree.contents([TreeEntry("0", .file, blob)]))
+                        ids[path] = id
+                        let suffix = isDirectory ? [] : StoredName.chunksSuffix
+                        entries.append(TreeEntry(name: name + suffix, mode: .tree, id: id))
+                    } else {
+                        entries.append(TreeEntry(name: name, mode: .file, id: blob))
+                    }
+                }
+                return try lane.add(.tree, Tree.contents(entries))
+            },
+            { root, reader in
+                let stored = try StoredTree(of: root.directory, with: ReaderLane(reader))
+                #expect(root.directory.children.count == paths.count)
+                for (entry, path) in zip(root.directory.children, paths) {
+                    if entry.kind == .directory {
+                        #expect(stored.tree(of: entry) == ids[path])
+                        #expect(stored.contents(of: entry) == nil)
+                    } else {
+                        #expect(stored.contents(of: entry)?.id == ids[path], "\(path)")
+                        #expect(stored.contents(of: entry)?.isChunked ?? false == (path == "large"))
+                        #expect(stored.tree(of: entry) == nil)
+                    }
+                    #expect(stored.target(of: entry) == nil)
+                }
+            })
+    }
+}
