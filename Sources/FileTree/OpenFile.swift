@@ -118,11 +118,12 @@ package struct FileMetadata: Sendable {
     }
 }
 
-/// Sets what a manifest knows of an open file or directory.
+/// Sets what a manifest knows of an open file or directory, and takes away attributes that it does not: a directory may hand
+/// down its access list.
 ///
-/// The time first: nothing else changes it, and mostly it is all that is not as it should be, so that one look at the end
-/// is enough. Owner before mode, because a change of owner clears set-user-id; owner before attributes, because it clears
-/// capabilities; mode after the attributes, because an ACL sets the group bits of the mode.
+/// The time first: nothing else changes it, and mostly it is all that is not as it should be, so that one look is enough.
+/// Owner before mode, because a change of owner clears set-user-id; owner before attributes, because it clears capabilities;
+/// mode after the attributes, because an ACL sets the group bits of the mode.
 ///
 /// Returns the status afterwards. Throws `invalidArgument` when the file system took everything and kept something else.
 func setMetadata(
@@ -134,10 +135,22 @@ func setMetadata(
     }
     var status = stat()
     func look() throws(FileFailure) { try systemCall("look at", path) { unsafe fstat(descriptor, &status) } }
+    func hasAttributes(_ attributes: [(name: [UInt8], value: [UInt8])]) -> Bool {
+        attributes.elementsEqual(metadata.attributes, by: ==)
+    }
     try look()
+    let attributes = try readAttributes(descriptor, path)
     let isOwned = status.st_uid == metadata.owner && status.st_gid == metadata.group
+    if isOwned, hasAttributes(attributes), status.st_mode & 0o7777 == mode_t(metadata.mode) {
+        return FileStatus(status)
+    }
     if !isOwned {
         try systemCall("set the owner of", path) { fchown(descriptor, metadata.owner, metadata.group) }
+    }
+    for (name, _) in attributes where !metadata.attributes.contains(where: { $0.name == name }) {
+        try systemCall("remove an extended attribute that was handed down to", path) {
+            unsafe withName(name) { unsafe fremovexattr(descriptor, $0) }
+        }
     }
     for attribute in metadata.attributes {
         try systemCall("set an extended attribute of", path) {
@@ -148,13 +161,9 @@ func setMetadata(
             }
         }
     }
-    let isSet = isOwned && metadata.attributes.isEmpty && status.st_mode & 0o7777 == mode_t(metadata.mode)
-    if !isSet {
-        try systemCall("set the mode of", path) { fchmod(descriptor, mode_t(metadata.mode)) }
-        try look()
-    }
-    let attributes = try readAttributes(descriptor, path)
-    guard attributes.elementsEqual(metadata.attributes, by: ==) else {
+    try systemCall("set the mode of", path) { fchmod(descriptor, mode_t(metadata.mode)) }
+    try look()
+    guard try hasAttributes(readAttributes(descriptor, path)) else {
         throw FileFailure("keep the extended attributes of", path, .invalidArgument)
     }
     return FileStatus(status)

@@ -102,6 +102,22 @@ import Testing
         }
     }
 
+    /// Directories above may hand down a group, an access list, or both; what comes back has its own and nothing else.
+    @Test(arguments: ["chmod g+s out", "setfacl -d -m u:1234:rwx,g::rwx out", "umask 000; chmod 2777 out"])
+    func whatADirectoryHandsDownDoesNotStayWithWhatIsRestored(_ script: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            try await shell("mkdir out; \(script)", in: directory)
+            let report = try await runner.succeed("restore", "--to", "out")
+            #expect(report.contains("captured again, it has the snapshot's own tree"))
+            let restored = directory.appending("out/tree").pushing(
+                FilePath(String("\(directory)/tree".dropFirst())))
+            try await shell("rm tree/fifo; touch -d '2020-02-02 02:02:02.5Z' tree", in: directory)
+            #expect(try await runner.differences(directory.appending("tree"), restored) == "")
+        }
+    }
+
     @Test func aDamagedObjectIsNamedAndNeverReachesProduction() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
