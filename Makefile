@@ -66,11 +66,11 @@ large: setup ## Seal and open a gigabyte, by ourselves and by Debian's age.
 	$(SWIFT) build --build-tests
 	UNDERSTUDY_TEST_LARGE=1 $(SWIFT) test --skip-build --filter aGigabyte
 
-# Each sanitizer has a build of its own. What runs is what reads bytes that others may have written, with many threads.
-sanitize: setup ## Run the readers and writers of the store under the address and the thread sanitizer.
+# What runs is what reads bytes that others may have written. Not under the thread sanitizer: it does not see the lock of Swift's
+# Mutex, and reports every use of one.
+sanitize: setup ## Run the readers and writers of the store under the address sanitizer.
 	UNDERSTUDY_TEST_FUZZ=4000 LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/leaks.txt $(SWIFT) test \
 	    --sanitize=address --scratch-path .build-address --filter 'HostileStoreTests|GitTests'
-	$(SWIFT) test --sanitize=thread --scratch-path .build-thread --filter 'HostileStoreTests|GitTests'
 
 check: ## Check format, imports, and what the release binary is linked to.
 	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
@@ -109,4 +109,4 @@ install: build ## Install the binary and shell completions below PREFIX.
 	    >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/understudy.fish
 
 clean: ## Remove what was built; the Python environment stays.
-	rm -rf .build .build-address .build-thread .demo .corpus
+	rm -rf .build .build-address .demo .corpus
