@@ -11,11 +11,14 @@ package struct StoredTree: Sendable {
     /// It is not checked against its id: what is in it is checked, or was not found.
     package init(of directory: StoredRoot.Directory, with lane: ReaderLane) throws {
         guard let tree = directory.tree else {
-            entries = []
+            self = .empty
             return
         }
-        var contents: [UInt8] = []
-        try unsafe lane.read(tree, .tree, checks: false) { unsafe contents.append(contentsOf: $0) }
+        try self.init(lane.contents(tree, .tree, checks: false), of: tree)
+    }
+
+    /// The tree with these contents.
+    init(_ contents: [UInt8], of tree: ObjectID) throws(GitError) {
         entries = try Tree.entries(contents, of: tree)
     }
 

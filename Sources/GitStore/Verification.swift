@@ -155,7 +155,8 @@ package final class Verification: Sendable {
         if stored.snapshot.id != reference.id {
             findings.add("snapshot.json: it describes the snapshot \(stored.snapshot.id)")
         }
-        try verifyTree(stored.commit.tree, "the snapshot's tree", findings)
+        let top = stored.commit.tree
+        verifyTree(top, try reader.contents(top, .tree), "the snapshot's tree", findings)
         for component in stored.snapshot.components {
             guard let tree = stored.tree(of: component.name) else {
                 findings.add("\(component.name): the snapshot does not hold it")
@@ -282,8 +283,9 @@ package final class Verification: Sendable {
                 findings.objects.withLock { $0 += 1 }
                 return
             }
-            try verifyTree(entry.id, place, findings)
-            for child in try reader.tree(entry.id) {
+            let contents = try reader.contents(entry.id, .tree)
+            verifyTree(entry.id, contents, place, findings)
+            for child in try Tree.entries(contents, of: entry.id) {
                 try verifyObjects(child, "\(place)/\(printable(child.name))", opens: opens, findings)
             }
         } catch {
@@ -291,17 +293,21 @@ package final class Verification: Sendable {
         }
     }
 
-    private func verifyTree(_ id: ObjectID, _ place: String, _ findings: Findings) throws {
+    private func verifyTree(_ id: ObjectID, _ contents: [UInt8], _ place: String, _ findings: Findings) {
         findings.objects.withLock { $0 += 1 }
-        if ObjectID.of(.tree, try reader.contents(id, .tree)) != id {
+        if ObjectID.of(.tree, contents) != id {
             findings.add("\(place): the tree \(id) is not what its id says")
         }
     }
 
     /// Checks the files of one directory and returns the directories in it.
     private func verify(_ work: Work, _ lane: ReaderLane, _ findings: Findings) throws -> [Work] {
-        if let tree = work.directory.tree { try verifyTree(tree, work.place, findings) }
-        let stored = try StoredTree(of: work.directory, with: lane)
+        var stored = StoredTree.empty
+        if let tree = work.directory.tree {
+            let contents = try lane.contents(tree, .tree, checks: false)
+            verifyTree(tree, contents, work.place, findings)
+            stored = try StoredTree(contents, of: tree)
+        }
         var next: [Work] = []
         for entry in work.directory.children {
             switch entry.kind {

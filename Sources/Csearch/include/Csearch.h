@@ -1,7 +1,7 @@
 #ifndef CSEARCH_H
 #define CSEARCH_H
-/* Where one of many beginnings may stand in a text, sixteen places at once: the "Teddy" of Hyperscan (Wang et al., NSDI 2019)
-   for beginnings of three bytes. */
+/* Where one of many beginnings may stand in a text, sixteen or thirty-two places at once: the "Teddy" of Hyperscan (Wang et
+   al., NSDI 2019) for beginnings of three bytes. */
 #include <stdint.h>
 
 /* Beginnings in eight groups. A bit of low[i][n] says that byte i of a beginning in that group ends in the four bits n, one
