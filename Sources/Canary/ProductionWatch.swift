@@ -10,17 +10,17 @@ final class ProductionWatch {
         var plugins: PluginSet?
         /// The pages that it served in all of them.
         var pages: [ObjectName]
-        /// Complaints that production or the canary had before.
+        /// What the canary complained of.
         var known: Set<String>
 
         /// What the evidence of a canary says of its candidate.
-        init(_ evidence: Evidence, known: Set<String>) {
+        init(_ evidence: Evidence) {
             let boots = evidence.boots.filter { $0.arm == .candidate && $0.succeeded }
             let sets = boots.compactMap(\.plugins)
             plugins = sets.count == boots.count ? PluginSet.common(to: sets) : nil
             let pages = boots.map { Set($0.capabilities.filter { $0.kind == "page" }) }
             self.pages = pages.dropFirst().reduce(pages.first ?? []) { $0.intersection($1) }.sorted()
-            self.known = known.union(evidence.boots.flatMap(\.observations).map(\.detail))
+            known = Set(evidence.boots.flatMap(\.observations).map(\.detail))
         }
     }
 
@@ -31,16 +31,34 @@ final class ProductionWatch {
     private let lifecycle: any Lifecycle
     private let shadow: any ShadowDriver
     private let progress: @Sendable (String) -> Void
+    /// What the canary complained of, and production before it had the change.
+    private var known: Set<String>
+    /// How far production's log was read.
+    private var mark = LogMark()
 
+    /// A watch over a production that still runs as it was: reads its log, so that little is left to read while it is down.
     init(
         _ expectation: Expectation, rules: CanaryPolicy.Rules, lifecycle: any Lifecycle,
         shadow: any ShadowDriver, progress: @escaping @Sendable (String) -> Void
-    ) {
+    ) throws {
         self.expectation = expectation
         self.rules = rules
         self.lifecycle = lifecycle
         self.shadow = shadow
         self.progress = progress
+        known = expectation.known
+        try readLog()
+    }
+
+    /// Reads the log of the stopped production to its end: a stop has complaints of its own, such as of a poll of a repository
+    /// that was killed in it, and the change has no part in them.
+    func begin() throws {
+        try readLog()
+        mark.giveUpUnfinished()
+    }
+
+    private func readLog() throws {
+        known.formUnion(try shadow.complaints(after: &mark).map(\.detail))
     }
 
     /// What is checked once, in this order.
@@ -55,12 +73,12 @@ final class ProductionWatch {
     /// Looks at production, asks it for the builds of the policy, and goes on looking until the policy's time is over.
     ///
     /// Throws a ``RestoreFailure`` at the first breach.
-    func run(since start: LogMark) async throws {
+    func run() async throws {
         guard try await lifecycle.isRunning() else { throw breach("it was started and runs no more") }
         progress("comparing the plugins of production with those of the candidate")
         try await checked(Self.plugins) { try await comparePlugins() }
         try await checked(Self.smoke) { try await build() }
-        try await soak(since: start)
+        try await soak()
     }
 
     /// What came of a check: its outcome and words for people; a ``RestoreFailure`` is written down too, as a breach.
@@ -109,8 +127,7 @@ final class ProductionWatch {
         return (.held, passed.joined(separator: ", "))
     }
 
-    private func soak(since start: LogMark) async throws {
-        var mark = start
+    private func soak() async throws {
         let clock = ContinuousClock()
         let end = clock.now + .seconds(rules.bake)
         repeat {
@@ -120,7 +137,7 @@ final class ProductionWatch {
                 if try await lifecycle.problems().contains(first) { throw breach(first) }
             }
             let new = try shadow.complaints(after: &mark).first {
-                $0.kind != "log-warning" && !expectation.known.contains($0.detail)
+                $0.kind != "log-warning" && !known.contains($0.detail)
             }
             if let new { throw breach("something new in the log: \(new.detail)") }
             let left = end - clock.now

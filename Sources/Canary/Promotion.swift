@@ -330,26 +330,21 @@ package final class Promotion {
         async throws
     {
         let staged: [(root: String, live: FilePath, staged: FilePath)]
+        let watch: ProductionWatch?
         do {
             staged = try await stage(replacement, from: room)
+            watch = try await watchOfProduction()
         } catch {
             try await replacement.abandon()
             throw error
         }
-        var mark = LogMark()
-        let known = Set(try shadow.complaints(after: &mark).map(\.detail))
+        if watch != nil, let rules { report.watched = rules.bake }
         let migrates = report.migrates
-        var watch: ProductionWatch?
-        if let lifecycle = driver.lifecycle, let rules, try await lifecycle.isRunning() {
-            report.watched = rules.bake
-            watch = ProductionWatch(
-                .init(request.record.evidence, known: known), rules: rules, lifecycle: lifecycle,
-                shadow: shadow, progress: progress)
-        }
         do {
             try await replacement.run(
                 staged,
                 prepare: {
+                    try watch?.begin()
                     guard migrates else { return [] }
                     var data: [(root: String, live: FilePath, staged: FilePath)] = []
                     for (root, path) in try shadow.migrated() {
@@ -360,7 +355,7 @@ package final class Promotion {
                     return data
                 },
                 beforeStart: { if migrates { try await shadow.migrate() } },
-                watch: { try await watch?.run(since: mark) })
+                watch: { try await watch?.run() })
         } catch let failure as RestoreFailure {
             report.result = .rolledBack
             report.breach = failure.description
@@ -368,6 +363,14 @@ package final class Promotion {
         report.checks = ProductionWatch.all(
             watch?.checks ?? [],
             else: watch == nil ? "production does not run" : "the change was taken back before")
+    }
+
+    /// Who looks at production once it has the change; nil when production does not run.
+    private func watchOfProduction() async throws -> ProductionWatch? {
+        guard let lifecycle = driver.lifecycle, let rules, try await lifecycle.isRunning() else { return nil }
+        return try ProductionWatch(
+            .init(request.record.evidence), rules: rules, lifecycle: lifecycle, shadow: shadow,
+            progress: progress)
     }
 
     /// Makes everything beside production.

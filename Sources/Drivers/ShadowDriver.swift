@@ -75,8 +75,6 @@ package protocol ShadowDriver: Sendable {
     func migrate() async throws
     /// What production complains of in its log after a mark, which moves to what was read.
     func complaints(after mark: inout LogMark) throws -> [Observation]
-    /// The end of production's log.
-    func logEnd() throws -> LogMark
     /// What of the plugins and pages that a candidate had production has now.
     ///
     /// Of several copies of a package the one of `plugins` counts where only the server could say which it took.
@@ -288,6 +286,9 @@ package struct LogMark: Hashable, Sendable {
 
     /// The beginning.
     package init() {}
+
+    /// Says that what is not finished never will be: who wrote it has ended.
+    package mutating func giveUpUnfinished() { held = [] }
 }
 
 /// What can be told of a copy without booting it.

@@ -44,9 +44,19 @@ struct LogWatchTests {
             try log.add(Self.head + "ERROR: old trouble\n")
             #expect(try log.complaints() == ["ERROR: old trouble"])
             #expect(try log.complaints() == [])
-            log.mark = try log.shadow.logEnd()
             try log.add(Self.head + "all is well\n")
             #expect(try log.complaints() == [])
+        }
+    }
+
+    @Test func whatAServerThatEndedDidNotFinishIsNotItsSuccessors() throws {
+        try withTemporaryDirectory { directory in
+            var log = try Log(directory)
+            try log.add("\tTraceback (most recent call last):\n\t  File \"x.py\", line 1\n")
+            #expect(try log.complaints() == [])
+            log.mark.giveUpUnfinished()
+            try log.add(Self.head + "Loading buildbot.tac...\n" + Self.head + "ERROR: new trouble\n")
+            #expect(try log.complaints() == ["ERROR: new trouble"])
         }
     }
 

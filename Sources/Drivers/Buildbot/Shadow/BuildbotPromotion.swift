@@ -32,12 +32,6 @@ extension BuildbotShadow {
     /// How much of a log is read at once.
     private static let logPiece = 16 << 20
 
-    func logEnd() throws -> LogMark {
-        var mark = LogMark()
-        if let status = try Files.status(liveLog) { (mark.inode, mark.offset) = (status.inode, status.size) }
-        return mark
-    }
-
     func complaints(after mark: inout LogMark) throws -> [Observation] {
         var found: [Observation] = []
         while true {

@@ -172,5 +172,4 @@ extension JenkinsShadow {
     /// Jenkins writes its log to wherever its service sends it, which the home does not say: production is watched by its
     /// web interface alone.
     func complaints(after mark: inout LogMark) throws -> [Observation] { [] }
-    func logEnd() throws -> LogMark { LogMark() }
 }
