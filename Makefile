@@ -14,7 +14,7 @@ export UNDERSTUDY_TEST_BUILDBOT ?= $(CURDIR)/.venv/buildbot
 RELEASE := -c release --static-swift-stdlib -Xlinker -s
 BINARY := .build/release/understudy
 # What the binary may ask the system for. Foundation is not among it: it is linked in, or not used at all.
-LIBRARIES := libarchive|libc|libcrypto|libdeflate|libexpat|libgcc_s|libgit2|libisal|libm|libsqlite3|libstdc\+\+|ld-linux-[a-z0-9-]+
+LIBRARIES := libarchive|libc|libcrypto|libdeflate|libexpat|libgcc_s|libgit2|libisal|libm|libsqlite3|libstdc\+\+|libyaml-0|ld-linux-[a-z0-9-]+
 
 .PHONY: help setup build debug demo test canaries machine crash large sanitize check bench dist install clean
 

@@ -13,7 +13,6 @@ let settings: [SwiftSetting] = [
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
-let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "understudy",
@@ -21,7 +20,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
@@ -35,6 +33,7 @@ let package = Package(
         .systemLibrary(name: "Clibexpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
         .systemLibrary(name: "Clibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
         .systemLibrary(name: "Clibisal", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+        .systemLibrary(name: "Clibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "Csqlite3", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // MARK: Leaves: one subject each, nothing of ours above them
@@ -56,6 +55,9 @@ let package = Package(
         // Streaming XML, safe against hostile documents: the only importer of Clibexpat.
         .target(name: "XML", dependencies: ["Clibexpat"]),
         .testTarget(name: "XMLTests", dependencies: ["XML"]),
+        // YAML step by step: the only importer of Clibyaml.
+        .target(name: "YAML", dependencies: ["Clibyaml"]),
+        .testTarget(name: "YAMLTests", dependencies: ["YAML"]),
         // Hot copies and small queries: the only importer of Csqlite3.
         .target(name: "SQLite", dependencies: ["Csqlite3", systemPackage]),
         .testTarget(name: "SQLiteTests", dependencies: ["FileTree", "SQLite", "TestSupport", systemPackage]),
@@ -113,12 +115,12 @@ let package = Package(
                 "Archive", "Cfiles", "Cryptography", "Drivers", "FileTree", "Programs", "SnapshotModel",
                 systemPackage,
             ]),
-        // The system file and the policies: the only importer of Yams.
+        // The system file and the policies.
         .target(
             name: "Configuration",
             dependencies: [
-                "Cryptography", "Drivers", "FileTree", "Judge", "Sealing", "SnapshotModel", systemPackage,
-                yams,
+                "Cryptography", "Drivers", "FileTree", "Judge", "Sealing", "SnapshotModel", "YAML",
+                systemPackage,
             ]),
         .testTarget(
             name: "ConfigurationTests",

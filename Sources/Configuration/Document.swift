@@ -1,4 +1,4 @@
-internal import Yams
+internal import YAML
 
 /// A node of a YAML document, with its place.
 struct DocumentNode: Sendable {
@@ -35,80 +35,118 @@ struct DocumentNode: Sendable {
 }
 
 /// Reads YAML text: one document, without anchors and aliases.
-enum Document {
+struct Document {
+    /// Within so many lists and mappings stands no value.
+    private static let depth = 100
+
+    private let parser: YAMLParser
+    private var problems: [SystemFileFailure.Problem] = []
+
     /// The root of the only document in `text`, nil when there is none.
     static func read(_ text: String) throws(DocumentFailure) -> DocumentNode? {
-        let parser: Parser
-        let root: Node?
-        do {
-            // Whoever reads a scalar knows what it must be: the usual resolver's expressions would be made for nothing.
-            parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
-            root = try parser.singleRoot()
-        } catch let error as YamlError {
-            throw DocumentFailure([problem(error, text: text)])
-        } catch {
-            throw DocumentFailure([.init("not YAML: \(error)", at: nil)])
-        }
-        guard let root else { return nil }
-        var problems: [SystemFileFailure.Problem] = []
-        // Nodes hold their anchors weakly: the parser owns them.
-        let node = withExtendedLifetime(parser) { convert(root, problems: &problems) }
-        guard problems.isEmpty else { throw DocumentFailure(problems) }
-        return node
+        var document = Document(parser: YAMLParser(text))
+        let root = try document.root()
+        guard document.problems.isEmpty else { throw DocumentFailure(document.problems) }
+        return root
     }
 
+    private mutating func root() throws(DocumentFailure) -> DocumentNode? {
+        guard try next().kind == .documentStart else { return nil }
+        let root = try node(next(), depth: 0)
+        _ = try next()
+        let more = try next()
+        guard more.kind == .end else {
+            throw DocumentFailure([
+                .init(
+                    "not YAML: expected a single document in the stream, but found another document",
+                    at: more.position)
+            ])
+        }
+        return root
+    }
+
+    private func next() throws(DocumentFailure) -> YAMLEvent {
+        do throws(YAMLError) {
+            return try parser.next()
+        } catch {
+            throw DocumentFailure([
+                .init("not YAML: \(error.reason)", at: Position(line: error.line, column: error.column))
+            ])
+        }
+    }
+
+    /// The node that begins with `event`, read to its end.
+    ///
     /// An aliased node would come back once for each alias, nested ones without bound; so none is taken.
-    private static func convert(
-        _ node: Node, problems: inout [SystemFileFailure.Problem]
-    ) -> DocumentNode {
-        let position = node.mark.map { Position(line: $0.line, column: $0.column) }
-        let place = position ?? Position(line: 1, column: 1)
-        guard node.anchor == nil else {
-            let problem = SystemFileFailure.Problem(
-                "found an anchor, which this file cannot have; expected the value itself, written out",
-                at: position)
-            if !problems.contains(problem) { problems.append(problem) }
-            return DocumentNode(content: .list([]), position: place)
+    private mutating func node(_ event: YAMLEvent, depth: Int) throws(DocumentFailure) -> DocumentNode {
+        let position = event.position
+        guard depth < Self.depth else {
+            throw DocumentFailure([
+                .init(
+                    "found \(depth) lists and mappings within each other, expected fewer than that",
+                    at: position)
+            ])
+        }
+        if event.hasAnchor {
+            problems.append(
+                .init(
+                    "found an anchor, which this file cannot have; expected the value itself, written out",
+                    at: position))
         }
         let content: DocumentNode.Content
-        switch node {
-        case .scalar(let scalar):
-            content = .scalar(scalar.string, isPlain: scalar.style == .plain || scalar.style == .any)
-        case .sequence(let items):
-            content = .list(items.map { convert($0, problems: &problems) })
-        case .mapping(let pairs):
-            content = .map(
-                pairs.map {
-                    (convert($0.key, problems: &problems), convert($0.value, problems: &problems))
-                })
-        case .alias:
+        switch event.kind {
+        case .scalar(let text, let isPlain):
+            content = .scalar(text, isPlain: isPlain)
+        case .listStart:
+            content = .list(try items(depth: depth + 1))
+        case .mapStart:
+            content = .map(try pairs(depth: depth + 1))
+        default:
             problems.append(.init("found an alias; expected the value itself, written out", at: position))
             content = .list([])
         }
-        return DocumentNode(content: content, position: place)
+        return DocumentNode(content: content, position: position)
     }
 
-    private static func problem(_ error: YamlError, text: String) -> SystemFileFailure.Problem {
-        func place(_ mark: Mark) -> Position { Position(line: mark.line, column: mark.column) }
-        switch error {
-        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _):
-            let words = [context?.text, problem].compactMap(\.self).joined(separator: ": ")
-            return .init("not YAML: \(words)", at: place(mark))
-        case .composer(let context, let problem, let mark, _):
-            let words = [context?.text, problem].compactMap(\.self).joined(separator: " ")
-            return .init("not YAML: \(words)", at: place(mark))
-        case .reader(let problem, let offset, _, _):
-            let position = offset.map { Position(after: text.prefix($0)) }
-            return .init("not YAML: \(problem)", at: position)
-        case .duplicatedKeysInMapping(let keys, let context):
-            let names = keys.map { "'\(shortened($0))'" }.joined(separator: ", ")
-            return .init(
-                "found the key \(names) more than once in one mapping, expected each key once",
-                at: place(context.mark))
-        default:
-            return .init("not YAML: \(error)", at: nil)
+    private mutating func items(depth: Int) throws(DocumentFailure) -> [DocumentNode] {
+        var items: [DocumentNode] = []
+        var event = try next()
+        while event.kind != .listEnd {
+            items.append(try node(event, depth: depth))
+            event = try next()
         }
+        return items
     }
+
+    private mutating func pairs(depth: Int) throws(DocumentFailure) -> [(
+        key: DocumentNode, value: DocumentNode
+    )] {
+        var pairs: [(key: DocumentNode, value: DocumentNode)] = []
+        /// Where each key stands, and whether it is told already that it comes again.
+        var seen: [String: (position: Position, isTold: Bool)] = [:]
+        var event = try next()
+        while event.kind != .mapEnd {
+            let key = try node(event, depth: depth)
+            pairs.append((key, try node(next(), depth: depth)))
+            event = try next()
+            guard case .scalar(let text, _) = key.content else { continue }
+            guard let first = seen[text] else {
+                seen[text] = (key.position, false)
+                continue
+            }
+            guard !first.isTold else { continue }
+            seen[text]?.isTold = true
+            problems.append(
+                .init(
+                    "found the key '\(shortened(text))' more than once in one mapping, expected each key once",
+                    at: first.position))
+        }
+        return pairs
+    }
+}
+
+extension YAMLEvent {
+    fileprivate var position: Position { Position(line: line, column: column) }
 }
 
 /// A text that is not a document.

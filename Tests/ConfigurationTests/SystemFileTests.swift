@@ -92,7 +92,12 @@ import Testing
             ("a: 1\n---\nb: 2", "u.yaml:2:1: not YAML: expected a single document"),
             ("a: \u{7}", "u.yaml:1:4: not YAML: control characters are not allowed"),
             ("a: &x 1\nb: *x", "u.yaml:1:4: found an anchor"),
-            ("a: *x", "u.yaml:1:4: not YAML: found undefined alias"),
+            ("a: *x", "u.yaml:1:4: found an alias"),
+            ("a: {b: 1, c: {}, c: 2, 'c': 3}", "u.yaml:1:11: found the key 'c' more than once"),
+            (
+                String(repeating: "[", count: 5000),
+                "u.yaml:1:101: found 100 lists and mappings within each other"
+            ),
             ("{? [x] : 1, system: s, store: s, components: {}}", "u.yaml:1:4: found a list as a key"),
         ])
     func whatIsNoSystemFileIsRefused(_ text: String, _ expected: String) {
