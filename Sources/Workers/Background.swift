@@ -14,7 +14,8 @@ package final class Background: Sendable {
     package init(_ body: @escaping @Sendable () throws -> Void) {
         let failure = Box()
         self.failure = failure
-        DispatchQueue.global().async(group: group) {
+        // A queue of its own gets a thread at once; the global one waits a second for those that wait for something.
+        DispatchQueue(label: "background").async(group: group) {
             do { try body() } catch { failure.value.withLock { $0 = error } }
         }
     }
