@@ -122,7 +122,7 @@ struct Document {
         key: DocumentNode, value: DocumentNode
     )] {
         var pairs: [(key: DocumentNode, value: DocumentNode)] = []
-        /// Where each key stands, and whether it is told already that it comes again.
+        // Where each key stands, and whether it is told already that it comes again.
         var seen: [String: (position: Position, isTold: Bool)] = [:]
         var event = try next()
         while event.kind != .mapEnd {
