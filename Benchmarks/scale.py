@@ -11,7 +11,7 @@ import random
 import shutil
 import time
 
-from measure import measure, run
+from measure import measure, run, touch_memory
 
 
 def make_files(directory, count):
@@ -84,34 +84,52 @@ class Subject:
             for name in names)
 
 
-def files(understudy, work, counts):
-    results = {}
-    for count in counts:
-        subject = Subject(understudy, f"{work}/files-{count}")
-        make_files(subject.home, count)
+def files(understudy, work, count):
+    """A large tree, and before and after each of its steps the same step of a small one: the machine's speed changes."""
+    subjects = []
+    for name, files in (("before", count), ("large", 10 * count), ("after", count)):
+        subject = Subject(understudy, f"{work}/files-{name}")
+        make_files(subject.home, files)
         subject.start()
-        time.sleep(1.1)
-        results[count] = {"first": subject.measure("snapshot"), "nochange": subject.measure("snapshot")}
-        edit_files(subject.home, count)
-        time.sleep(1.1)
-        results[count]["changed"] = subject.measure("snapshot")
-        results[count]["verify"] = subject.measure("verify latest")
-        os.mkdir(f"{subject.directory}/out")
-        results[count]["restore"] = subject.measure(f"restore latest --to {subject.directory}/out --no-start")
-        # The same files by a tool that does nothing but write them: what the kernel's part grows by.
-        archive, place = f"{subject.directory}/home.tar", f"{subject.directory}/tar"
-        run(f"tar -C {subject.home} -cf {archive} . && mkdir {place} && sync", subject.environment)
-        results[count]["restore by tar"] = measure(f"tar -C {place} -xf {archive}", subject.environment)
-    small, large = counts
-    print(f"| step | {small} files: wall s, cpu s, MB | {large} files: wall s, cpu s, MB | growth |")
+        subjects.append((subject, files))
+    steps = {}
+
+    def step(name, work, prepare=lambda subject, files: None):
+        costs = []
+        for subject, files in subjects:
+            prepare(subject, files)
+            time.sleep(1.1)
+            if name.startswith(("first", "restore")):
+                touch_memory(2 << 30)
+            costs.append(work(subject))
+        before, large, after = costs
+        small = {key: (before[key] + after[key]) / 2 for key in before}
+        steps[name] = small, large
+
+    def archive(subject, files):
+        run(
+            f"tar -C {subject.home} -cf {subject.directory}/home.tar . && mkdir {subject.directory}/tar && sync",
+            subject.environment)
+
+    step("first", lambda subject: subject.measure("snapshot"))
+    step("nochange", lambda subject: subject.measure("snapshot"))
+    step("changed", lambda subject: subject.measure("snapshot"), lambda subject, files: edit_files(subject.home, files))
+    step("verify", lambda subject: subject.measure("verify latest"))
+    step(
+        "restore", lambda subject: subject.measure(f"restore latest --to {subject.directory}/out --no-start"),
+        lambda subject, files: os.mkdir(f"{subject.directory}/out"))
+    # The same files by a tool that does nothing but write them: what the kernel's part grows by.
+    step(
+        "restore by tar",
+        lambda subject: measure(
+            f"tar -C {subject.directory}/tar -xf {subject.directory}/home.tar", subject.environment), archive)
+    print("Each step of the large tree between the same steps of two small ones, whose means these are.\n")
+    print(f"| step | {count} files: wall s, cpu s, MB | {10 * count} files: wall s, cpu s, MB | growth |")
     print("| --- | --- | --- | --- |")
-    for step in results[small]:
-        cells = []
-        for count in counts:
-            cost = results[count][step]
-            cells.append(f"{cost['wall']:.2f}, {cost['user'] + cost['sys']:.2f}, {cost['rss']:.0f}")
-        before, after = (results[count][step]["user"] + results[count][step]["sys"] for count in counts)
-        print(f"| {step} | {cells[0]} | {cells[1]} | {after / before:.1f} |")
+    for name, costs in steps.items():
+        cells = [f"{cost['wall']:.2f}, {cost['user'] + cost['sys']:.2f}, {cost['rss']:.0f}" for cost in costs]
+        small, large = (cost["user"] + cost["sys"] for cost in costs)
+        print(f"| {name} | {cells[0]} | {cells[1]} | {large / small:.1f} |")
 
 
 def database(understudy, work, megabytes):
@@ -141,7 +159,7 @@ def main():
     arguments = parser.parse_args()
     os.makedirs(arguments.work)
     try:
-        files(arguments.understudy, arguments.work, [arguments.files, arguments.files * 10])
+        files(arguments.understudy, arguments.work, arguments.files)
         print()
         database(arguments.understudy, arguments.work, arguments.megabytes)
     finally:
