@@ -125,7 +125,8 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests",
             dependencies: [
-                "Configuration", "Drivers", "FileTree", "Judge", "Sealing", "SnapshotModel", systemPackage,
+                "Configuration", "Drivers", "FileTree", "Judge", "Sealing", "SnapshotModel", "YAML",
+                systemPackage,
             ]),
 
         // MARK: The engines

@@ -10,7 +10,7 @@ final class ProductionWatch {
         var plugins: PluginSet?
         /// The pages that it served in all of them.
         var pages: [ObjectName]
-        /// What the canary complained of.
+        /// What the canary complained of, and production before it had the change.
         var known: Set<String>
 
         /// What the evidence of a canary says of its candidate.
@@ -26,13 +26,11 @@ final class ProductionWatch {
 
     /// What was checked until now.
     private(set) var checks: [PromotionReport.Check] = []
-    private let expectation: Expectation
+    private var expectation: Expectation
     private let rules: CanaryPolicy.Rules
     private let lifecycle: any Lifecycle
     private let shadow: any ShadowDriver
     private let progress: @Sendable (String) -> Void
-    /// What the canary complained of, and production before it had the change.
-    private var known: Set<String>
     /// How far production's log was read.
     private var mark = LogMark()
 
@@ -46,7 +44,6 @@ final class ProductionWatch {
         self.lifecycle = lifecycle
         self.shadow = shadow
         self.progress = progress
-        known = expectation.known
         try readLog()
     }
 
@@ -58,7 +55,7 @@ final class ProductionWatch {
     }
 
     private func readLog() throws {
-        known.formUnion(try shadow.complaints(after: &mark).map(\.detail))
+        expectation.known.formUnion(try shadow.complaints(after: &mark).map(\.detail))
     }
 
     /// What is checked once, in this order.
@@ -137,7 +134,7 @@ final class ProductionWatch {
                 if try await lifecycle.problems().contains(first) { throw breach(first) }
             }
             let new = try shadow.complaints(after: &mark).first {
-                $0.kind != "log-warning" && !known.contains($0.detail)
+                $0.kind != "log-warning" && !expectation.known.contains($0.detail)
             }
             if let new { throw breach("something new in the log: \(new.detail)") }
             let left = end - clock.now

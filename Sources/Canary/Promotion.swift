@@ -338,7 +338,7 @@ package final class Promotion {
             try await replacement.abandon()
             throw error
         }
-        if watch != nil, let rules { report.watched = rules.bake }
+        report.watched = watch == nil ? nil : rules?.bake
         let migrates = report.migrates
         do {
             try await replacement.run(

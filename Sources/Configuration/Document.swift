@@ -69,9 +69,7 @@ struct Document {
         do throws(YAMLError) {
             return try parser.next()
         } catch {
-            throw DocumentFailure([
-                .init("not YAML: \(error.reason)", at: Position(line: error.line, column: error.column))
-            ])
+            throw DocumentFailure([.init("not YAML: \(error.reason)", at: error.position)])
         }
     }
 
@@ -143,10 +141,6 @@ struct Document {
         }
         return pairs
     }
-}
-
-extension YAMLEvent {
-    fileprivate var position: Position { Position(line: line, column: column) }
 }
 
 /// A text that is not a document.

@@ -1,4 +1,5 @@
 internal import SystemPackage
+internal import YAML
 
 /// Takes values out of a document and gathers everything that is wrong with it.
 struct DocumentReader {

@@ -2,6 +2,7 @@ package import Drivers
 internal import FileTree
 internal import SnapshotModel
 package import SystemPackage
+internal import YAML
 
 /// The file that describes a delivery system: `understudy.yaml`.
 package enum SystemFile {

@@ -1,6 +1,7 @@
 internal import FileTree
 internal import SnapshotModel
 package import SystemPackage
+package import YAML
 
 /// A file that describes the system, the system file or a policy, cannot be used as it is.
 package struct SystemFileFailure: Error, Hashable, Sendable, CustomStringConvertible {

@@ -2,6 +2,7 @@ internal import Drivers
 internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
+internal import YAML
 
 /// Turns the document of a system file into a description.
 struct SystemFileReader {

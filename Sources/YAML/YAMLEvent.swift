@@ -26,8 +26,6 @@ package struct YAMLEvent: Hashable, Sendable {
     package var kind: Kind
     /// Whether the node has a name for aliases.
     package var hasAnchor = false
-    /// The line, counted from 1.
-    package var line: Int
-    /// The column in Unicode scalars, counted from 1.
-    package var column: Int
+    /// Where it begins.
+    package var position: Position
 }

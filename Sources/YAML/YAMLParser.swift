@@ -32,10 +32,8 @@ internal import Clibyaml
             guard unsafe yaml_parser_parse(parser, &event) == 1 else { throw failure() }
             defer { unsafe yaml_event_delete(&event) }
             if let kind = unsafe kind(of: event) {
-                let mark = unsafe event.start_mark
-                return YAMLEvent(
-                    kind: kind, hasAnchor: unsafe hasAnchor(event), line: mark.line + 1,
-                    column: mark.column + 1)
+                return unsafe YAMLEvent(
+                    kind: kind, hasAnchor: hasAnchor(event), position: position(event.start_mark))
             }
         }
     }
@@ -79,13 +77,14 @@ internal import Clibyaml
         guard unsafe state.error != YAML_READER_ERROR else {
             // It has an offset in bytes instead of a line.
             let before = unsafe String(decoding: text.prefix(state.problem_offset), as: UTF8.self)
-            let column = before.unicodeScalars.reversed().prefix { $0 != "\n" }.count + 1
-            return YAMLError(
-                line: before.unicodeScalars.count { $0 == "\n" } + 1, column: column, problem)
+            return YAMLError(problem, at: Position(after: before))
         }
-        let mark = unsafe state.problem_mark
         return unsafe YAMLError(
-            line: mark.line + 1, column: mark.column + 1,
-            [words(state.context), problem].compactMap(\.self).joined(separator: ": "))
+            [words(state.context), problem].compactMap(\.self).joined(separator: ": "),
+            at: position(state.problem_mark))
+    }
+
+    private func position(_ mark: yaml_mark_t) -> Position {
+        Position(line: mark.line + 1, column: mark.column + 1)
     }
 }

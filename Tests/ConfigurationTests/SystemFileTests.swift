@@ -4,6 +4,7 @@ import FileTree
 import SnapshotModel
 import SystemPackage
 import Testing
+import YAML
 
 @Suite struct SystemFileTests {
     @Test func everythingInAFullFileIsRead() throws {

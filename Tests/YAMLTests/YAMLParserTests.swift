@@ -21,14 +21,14 @@ struct YAMLParserTests {
                 .documentEnd, .end,
             ])
         let two = try #require(events.first { $0.kind == .scalar("2", isPlain: false) })
-        #expect([two.line, two.column] == [2, 12])
+        #expect(two.position == Position(line: 2, column: 12))
     }
 
     @Test func namesOfNodesAreToldAndNotLookedUp() throws {
         let events = try events("- &a [x]\n- &b {}\n- &c y\n- *nobody\n- z\n")
         #expect(
             events.filter(\.hasAnchor).map(\.kind) == [.listStart, .mapStart, .scalar("y", isPlain: true)])
-        #expect(events.contains { $0.kind == .alias && $0.line == 4 })
+        #expect(events.contains { $0.kind == .alias && $0.position.line == 4 })
     }
 
     @Test func textsAreWhatTheirAuthorMeant() throws {
@@ -57,7 +57,7 @@ struct YAMLParserTests {
         ("a:\n\t- b", 2, 1, "while scanning for the next token: found character that cannot start any token"),
     ])
     func whatIsNoYAMLIsToldWithItsPlace(_ text: String, _ line: Int, _ column: Int, _ reason: String) {
-        #expect(throws: YAMLError(line: line, column: column, reason)) { try events(text) }
+        #expect(throws: YAMLError(reason, at: Position(line: line, column: column))) { try events(text) }
     }
 
     /// Nothing is built, so depth costs only what libyaml notes of it.

@@ -12,7 +12,7 @@ package struct Position: Hashable, Comparable, Sendable, CustomStringConvertible
     }
 
     /// The place behind `text`, where the text begins at the first line and column.
-    init(after text: some StringProtocol) {
+    package init(after text: some StringProtocol) {
         let lastLine = text.unicodeScalars.reversed().prefix { $0 != "\n" }
         line = text.unicodeScalars.count { $0 == "\n" } + 1
         column = lastLine.count + 1
