@@ -87,37 +87,37 @@ class Subject:
 def files(understudy, work, count):
     """A large tree, and before and after each of its steps the same step of a small one: the machine's speed changes."""
     subjects = []
-    for name, files in (("before", count), ("large", 10 * count), ("after", count)):
+    for name, size in (("before", count), ("large", 10 * count), ("after", count)):
         subject = Subject(understudy, f"{work}/files-{name}")
-        make_files(subject.home, files)
+        make_files(subject.home, size)
         subject.start()
-        subjects.append((subject, files))
+        subjects.append((subject, size))
     steps = {}
 
-    def step(name, work, prepare=lambda subject, files: None):
+    def step(name, cost_of, prepare=lambda subject, size: None):
         costs = []
-        for subject, files in subjects:
-            prepare(subject, files)
+        for subject, size in subjects:
+            prepare(subject, size)
             time.sleep(1.1)
             if name.startswith(("first", "restore")):
                 touch_memory(2 << 30)
-            costs.append(work(subject))
+            costs.append(cost_of(subject))
         before, large, after = costs
         small = {key: (before[key] + after[key]) / 2 for key in before}
         steps[name] = small, large
 
-    def archive(subject, files):
+    def archive(subject, size):
         run(
             f"tar -C {subject.home} -cf {subject.directory}/home.tar . && mkdir {subject.directory}/tar && sync",
             subject.environment)
 
     step("first", lambda subject: subject.measure("snapshot"))
     step("nochange", lambda subject: subject.measure("snapshot"))
-    step("changed", lambda subject: subject.measure("snapshot"), lambda subject, files: edit_files(subject.home, files))
+    step("changed", lambda subject: subject.measure("snapshot"), lambda subject, size: edit_files(subject.home, size))
     step("verify", lambda subject: subject.measure("verify latest"))
     step(
         "restore", lambda subject: subject.measure(f"restore latest --to {subject.directory}/out --no-start"),
-        lambda subject, files: os.mkdir(f"{subject.directory}/out"))
+        lambda subject, size: os.mkdir(f"{subject.directory}/out"))
     # The same files by a tool that does nothing but write them: what the kernel's part grows by.
     step(
         "restore by tar",
