@@ -164,7 +164,7 @@ package final class OpenDirectory: Sendable {
         try systemCall("set the owner of", path(name)) {
             unsafe withName(name) { unsafe fchownat(descriptor, $0, owner, group, AT_SYMLINK_NOFOLLOW) }
         }
-        let times = accessAndModification(modified)
+        let times = changeTime(modified)
         try systemCall("set the time of", path(name)) {
             unsafe withName(name) { name in
                 unsafe times.span.withUnsafeBufferPointer {

@@ -88,9 +88,18 @@ package struct OpenFile: ~Copyable {
     }
 }
 
-func accessAndModification(_ modified: (Int64, Int64)) -> [2 of timespec] {
-    [2 of timespec](repeating: timespec(tv_sec: Int(modified.0), tv_nsec: Int(modified.1)))
+/// What `futimens` sets: the time of the last change, and not that of the last access.
+///
+/// An access that is not after the last change has the kernel write the inode again at the first reading (`relatime`).
+func changeTime(_ modified: (Int64, Int64)) -> [2 of timespec] {
+    [
+        timespec(tv_sec: 0, tv_nsec: leaveTime),
+        timespec(tv_sec: Int(modified.0), tv_nsec: Int(modified.1)),
+    ]
 }
+
+/// `UTIME_OMIT` of `<sys/stat.h>`, which is no plain number there.
+private let leaveTime = (1 << 30) - 2
 
 /// What a manifest knows of a file or directory beside its contents.
 package struct FileMetadata: Sendable {
@@ -129,7 +138,7 @@ package struct FileMetadata: Sendable {
 func setMetadata(
     _ descriptor: CInt, _ path: [UInt8], _ metadata: FileMetadata
 ) throws(FileFailure) -> FileStatus {
-    let times = accessAndModification(metadata.modified)
+    let times = changeTime(metadata.modified)
     try systemCall("set the time of", path) {
         unsafe times.span.withUnsafeBufferPointer { unsafe futimens(descriptor, $0.baseAddress) }
     }
