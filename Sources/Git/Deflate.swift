@@ -3,14 +3,13 @@ internal import Clibisal
 
 /// Makes zlib streams; one for each thread.
 ///
-/// ISA-L compresses faster than libdeflate, and to hardly more bytes (docs/benchmarks.md); storing and reading are libdeflate's.
+/// ISA-L compresses faster than libdeflate, and to hardly more bytes (docs/benchmarks.md); reading is libdeflate's.
 ///
 /// Two thirds of the time that a short input takes go into Huffman tables of its own. So short inputs have tables that were
 /// made of inputs before them: a page of a database takes a third of the time, and comes to a twentieth more.
 @safe final class Compressor {
     private let fast: UnsafeMutableRawPointer
     private let tables: UnsafeMutableRawPointer
-    private let stored: OpaquePointer
     /// Short inputs so far.
     private var shortInputs = 0
 
@@ -24,27 +23,27 @@ internal import Clibisal
     private static let inputsPerTables = 1024
     /// One in so many of them is a sample.
     private static let inputsPerSample = 32
+    /// Bytes of a stored block: whole pages, and at most 65,535 (RFC 1951).
+    ///
+    /// A restore writes block by block, and a page that two of them share costs the kernel two visits.
+    private static let storedBlock = 15 << 12
 
     init() {
-        guard let fast = unsafe clibisal_allocate_compressor(),
-            let tables = unsafe clibisal_allocate_tables(), let stored = unsafe libdeflate_alloc_compressor(0)
-        else {
-            preconditionFailure("no compressor could be allocated: out of memory")
-        }
+        guard let fast = unsafe clibisal_allocate_compressor(), let tables = unsafe clibisal_allocate_tables()
+        else { preconditionFailure("no compressor could be allocated: out of memory") }
         unsafe self.fast = fast
         unsafe self.tables = tables
-        unsafe self.stored = stored
     }
 
     deinit {
         unsafe clibisal_free_compressor(fast)
         unsafe clibisal_free_tables(tables)
-        unsafe libdeflate_free_compressor(stored)
     }
 
     /// The most bytes that `count` bytes can become.
     func bound(_ count: Int) -> Int {
-        unsafe libdeflate_zlib_compress_bound(stored, count)
+        // Two bytes before, four after; five before each block, of which there is one at least.
+        6 + count + 5 * (1 + count / Self.storedBlock)
     }
 
     /// Writes a zlib stream of `input` to `output`, which has room for ``bound(_:)``, and returns its length.
@@ -60,10 +59,33 @@ internal import Clibisal
             // Nothing: it would be longer than when it is stored.
             if count > 0 { return count }
         }
-        let count = unsafe libdeflate_zlib_compress(
-            stored, input.baseAddress, input.count, output.baseAddress, output.count)
-        precondition(count > 0, "the output has room for the bound")
-        return count
+        return unsafe store(input, into: output)
+    }
+
+    /// Writes a zlib stream (RFC 1950) of stored blocks.
+    @unsafe private func store(
+        _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        precondition(output.count >= bound(input.count), "the output has room for the bound")
+        var used = 0
+        func append(_ number: some FixedWidthInteger) {
+            unsafe output.storeBytes(of: number, toByteOffset: used, as: type(of: number))
+            used += MemoryLayout.size(ofValue: number)
+        }
+        append(UInt16(0x7801).bigEndian)
+        var start = 0
+        repeat {
+            let count = min(Self.storedBlock, input.count - start)
+            append(UInt8(start + count == input.count ? 1 : 0))
+            append(UInt16(count).littleEndian)
+            append(~UInt16(count).littleEndian)
+            unsafe UnsafeMutableRawBufferPointer(rebasing: output[used...])
+                .copyMemory(from: UnsafeRawBufferPointer(rebasing: input[start..<(start + count)]))
+            used += count
+            start += count
+        } while start < input.count
+        append(unsafe libdeflate_adler32(1, input.baseAddress, input.count).bigEndian)
+        return used
     }
 
     /// The tables for a short input, nil when it shall have its own; it may be a sample for the next.

@@ -25,7 +25,7 @@ import Testing
     /// compressing begins, and at which it is tried on a sample and a stored block ends, both noise and text.
     private static let samples: [[UInt8]] = {
         var random = SystemRandomNumberGenerator()
-        let limits = [399, 400, 401, 65_535, 65_536, 65_537]
+        let limits = [399, 400, 401, 61_439, 61_440, 61_441, 65_535, 65_536, 65_537]
         return [
             [], [0], Array("hello\n".utf8), [UInt8](repeating: 7, count: 100_000),
             (0..<200_000).map { _ in UInt8.random(in: 0...255, using: &random) },
