@@ -260,7 +260,7 @@ package struct OwnerMap: Sendable {
     package let unknownGroups: Set<String>
 
     /// The owners of a root's entries on this host, where some are called otherwise.
-    package init(_ survey: StoredRoot.Survey, calling accounts: [String: String] = [:]) {
+    package init(_ survey: Manifest.Survey, calling accounts: [String: String] = [:]) {
         (owner, group) = Accounts.ownNumbers
         isRoot = owner == 0
         var users: [String: UInt32] = [:]

@@ -29,53 +29,88 @@ struct LineParser {
         return entry
     }
 
-    private mutating func entry() -> Entry? {
-        guard let path = path(), take(" type=") else { return nil }
+    /// What a line says of its entry's owners and size; no more of it is read.
+    mutating func head(_ line: Range<Int>, number: Int) throws(ManifestFailure) -> Head {
+        next = line.lowerBound
+        end = line.upperBound
+        while next < end, text[next] != UInt8(ascii: " ") { next += 1 }
+        guard let head = head() else {
+            throw ManifestFailure(line: number, text: printable(text[line].prefix(200)))
+        }
+        return head
+    }
+
+    /// What comes before the time in a line.
+    struct Head {
+        /// Whether it is a regular file.
+        var isFile: Bool
+        /// Whether it is a link.
+        var isLink: Bool
+        /// The low 12 bits of the mode.
+        var mode: UInt16
+        /// The owner's number.
+        var owner: UInt32
+        /// The group's number.
+        var group: UInt32
+        /// The owner's name, empty when there is none.
+        var ownerName = ""
+        /// The group's name, empty when there is none.
+        var groupName = ""
+        /// Bytes of a file.
+        var size: Int64 = 0
+    }
+
+    private mutating func head() -> Head? {
+        guard take(" type=") else { return nil }
         let isFile = take("file")
         let isLink = !isFile && take("link")
         guard isFile || isLink || take("dir"), take(" mode=0"), let mode = number(radix: 8), mode <= 0o7777,
             take(" uid="), let owner = number(), owner <= UInt32.max, take(" gid="), let group = number(),
             group <= UInt32.max
         else { return nil }
-        var ownerName = ""
-        var groupName = ""
+        var head = Head(
+            isFile: isFile, isLink: isLink, mode: UInt16(mode), owner: UInt32(owner), group: UInt32(group))
         if take(" uname=") {
             guard let name = name(after: ownerBefore) else { return nil }
             ownerBefore = name
-            ownerName = name.text
+            head.ownerName = name.text
         }
         if take(" gname=") {
             guard let name = name(after: groupBefore) else { return nil }
             groupBefore = name
-            groupName = name.text
+            head.groupName = name.text
         }
-        var size: UInt64 = 0
         if isFile {
-            guard take(" size="), let count = number(), count <= Int64.max else { return nil }
-            size = count
+            guard take(" size="), let count = number(), let size = Int64(exactly: count) else { return nil }
+            head.size = size
         }
+        return head
+    }
+
+    private mutating func entry() -> Entry? {
+        guard let path = path(), let head = head() else { return nil }
         guard take(" time="), let time = time() else { return nil }
-        var kind = isFile ? Entry.Kind.file : .directory
-        if isLink {
+        var kind = head.isFile ? Entry.Kind.file : .directory
+        if head.isLink {
             guard take(" link="), let target = word(), !target.isEmpty, !target.contains(0) else {
                 return nil
             }
             kind = .link(target: target)
         }
         var digest: [UInt8] = []
-        if isFile, take(" sha256digest=") {
+        if head.isFile, take(" sha256digest=") {
             guard let bytes = hexBytes(), bytes.count == 32 else { return nil }
             digest = bytes
         }
         guard take(" tags="), let entryClass = entryClass() else { return nil }
         var entry = Entry(
-            path: path, kind: kind, mode: UInt16(mode), owner: UInt32(owner), group: UInt32(group),
-            ownerName: ownerName, groupName: groupName, modified: time, size: Int64(size), digest: digest,
-            entryClass: entryClass)
+            path: path, kind: kind, mode: head.mode, owner: head.owner, group: head.group,
+            ownerName: head.ownerName, groupName: head.groupName, modified: time, size: head.size,
+            digest: digest, entryClass: entryClass)
         while next < end {
             guard takeTag(of: &entry) else { return nil }
         }
-        guard !isFile || !entry.digest.isEmpty else { return nil }
+        guard !head.isFile || !entry.digest.isEmpty else { return nil }
         return entry
     }
 

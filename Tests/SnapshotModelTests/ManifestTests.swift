@@ -48,6 +48,34 @@ import Testing
     ]) func whatNoVersionWritesIsRefused(_ line: String) {
         #expect(throws: ManifestFailure.self) { try Manifest.entries(Array(line.utf8)) }
     }
+
+    @Test func aSurveyAddsUpWhatEntriesSay() throws {
+        var text: [UInt8] = []
+        let kinds: [(String, Entry.Kind)] = [
+            ("", .directory), ("a", .file), ("b c", .link(target: [1])), ("d", .file),
+        ]
+        for (index, (name, kind)) in kinds.enumerated() {
+            var entry = entry(Array(name.utf8), kind)
+            if index == 3 { (entry.ownerName, entry.groupName, entry.size) = ("", "ci", 30) }
+            Manifest.append(entry, to: &text)
+        }
+        var survey = Manifest.Survey()
+        try survey.add(text)
+        #expect(survey.entries == 4 && survey.bytes == 42)
+        #expect(survey.users == ["ci user", ""] && survey.groups == ["", "ci"])
+        let broken = Array("./a type=file mode=0755 uid=0\n".utf8)
+        #expect(throws: ManifestFailure.self) { try survey.add(broken) }
+    }
+
+    @Test func madeUpSizesAddUpToNoMoreThanAnyDiskHolds() throws {
+        let line =
+            "./a type=file mode=0644 uid=0 gid=0 size=9223372036854775807 time=1.000000000 sha256digest="
+            + String(repeating: "ab", count: 32) + " tags=config\n"
+        var survey = Manifest.Survey()
+        try survey.add(Array((line + line).utf8))
+        survey.add(survey)
+        #expect(survey.entries == 4 && survey.bytes == 1 << 50)
+    }
 }
 
 @Suite struct StoredNameTests {
