@@ -90,13 +90,15 @@ package struct StoredRoot: Sendable {
     /// The SHA-256 of each part, from several threads: nothing else of a restore can begin before.
     private static func digests(of parts: [TreeEntry], with reader: ObjectReader) throws -> [[UInt8]] {
         let digests = Mutex([[UInt8]](repeating: [], count: parts.count))
-        let next = Atomic<Int>(0)
-        try onThreads(min(usualThreads, parts.count)) { _ in
-            while case let index = next.add(1, ordering: .relaxed).oldValue, index < parts.count {
-                let digest = SHA256.digest(try reader.contents(parts[index].id, .blob))
-                digests.withLock { $0[index] = digest }
-            }
-        }
+        let work = WorkStack<(index: Int, id: ObjectID)>(threads: usualThreads)
+        work.push(parts.enumerated().map { ($0.offset, $0.element.id) })
+        try work.run(
+            start: { _ in () },
+            body: { part, _ in
+                let digest = SHA256.digest(try reader.contents(part.id, .blob))
+                digests.withLock { $0[part.index] = digest }
+            },
+            end: { _ in })
         return digests.withLock { $0 }
     }
 

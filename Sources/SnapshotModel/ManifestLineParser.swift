@@ -21,23 +21,27 @@ struct LineParser {
 
     /// The entry of a line, which is the `number`th of its part; throws when it is not one of ours.
     mutating func entry(_ line: Range<Int>, number: Int) throws(ManifestFailure) -> Entry {
-        next = line.lowerBound
-        end = line.upperBound
-        guard let entry = entry() else {
-            throw ManifestFailure(line: number, text: printable(text[line].prefix(200)))
-        }
+        begin(line)
+        guard let entry = entry() else { throw failure(line, number: number) }
         return entry
     }
 
     /// What a line says of its entry's owners and size; no more of it is read.
     mutating func head(_ line: Range<Int>, number: Int) throws(ManifestFailure) -> Head {
+        begin(line)
+        // The path, which is of no account here.
+        while next < end, text[next] != UInt8(ascii: " ") { next += 1 }
+        guard let head = head() else { throw failure(line, number: number) }
+        return head
+    }
+
+    private mutating func begin(_ line: Range<Int>) {
         next = line.lowerBound
         end = line.upperBound
-        while next < end, text[next] != UInt8(ascii: " ") { next += 1 }
-        guard let head = head() else {
-            throw ManifestFailure(line: number, text: printable(text[line].prefix(200)))
-        }
-        return head
+    }
+
+    private func failure(_ line: Range<Int>, number: Int) -> ManifestFailure {
+        ManifestFailure(line: number, text: printable(text[line].prefix(200)))
     }
 
     /// What comes before the time in a line.

@@ -56,8 +56,11 @@ import Testing
         for round in 0..<Self.rounds * 10 {
             if round % 100 == 0 { await Task.yield() }
             let input = mutated(text, &random)
+            var survey = Manifest.Survey()
+            try? survey.add(input)
             do throws(ManifestFailure) {
                 let entries = try Manifest.entries(input)
+                #expect(survey.entries == entries.count, "round \(round)")
                 var again: [UInt8] = []
                 for entry in entries { Manifest.append(entry, to: &again) }
                 // What is read means what it says: written again it is read the same.
