@@ -26,6 +26,7 @@ let package = Package(
         // MARK: System libraries
         .target(name: "Cfiles"),
         .target(name: "Chashes"),
+        .target(name: "Cinflate"),
         .target(name: "Csearch"),
         .systemLibrary(name: "Clibarchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "Clibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -76,15 +77,19 @@ let package = Package(
         .testTarget(name: "ReportsTests", dependencies: ["Judge", "Reports", "SnapshotModel", "XML"]),
 
         // MARK: The store
-        // Objects, packs and references: the only importer of Clibgit2, Clibdeflate and Clibisal.
+        // Objects, packs and references: the only importer of Cinflate, Clibgit2, Clibdeflate and Clibisal.
         .target(
             name: "Git",
             dependencies: [
-                "Clibdeflate", "Clibgit2", "Clibisal", "Cryptography", "FileTree", "Workers", systemPackage,
+                "Cinflate", "Clibdeflate", "Clibgit2", "Clibisal", "Cryptography", "FileTree", "Workers",
+                systemPackage,
             ]),
         .testTarget(
             name: "GitTests",
-            dependencies: ["Cryptography", "FileTree", "Git", "Programs", "TestSupport", systemPackage]),
+            dependencies: [
+                "Cinflate", "Clibdeflate", "Cryptography", "FileTree", "Git", "Programs", "TestSupport",
+                systemPackage,
+            ]),
         // Snapshots and history in a bare repository.
         .target(
             name: "GitStore",

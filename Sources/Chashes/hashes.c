@@ -35,7 +35,7 @@ static const uint32_t constants[64] = {
 #define SHA1_GROUPS(g) SHA1_GROUP_OF(g, abcd, e, m); SHA1_GROUP_OF(g, other_abcd, other_e, other_m)
 
 /* Group `g` of the sixteen of SHA-256. */
-#define SHA256_GROUP(g)                                                                            \
+#define SHA256_GROUP_OF(g, abef, cdgh, n)                                                          \
     do {                                                                                           \
         __m128i sum = _mm_add_epi32(n[(g) & 3], _mm_loadu_si128((const __m128i *)constants + (g))); \
         cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);                                             \
@@ -47,6 +47,25 @@ static const uint32_t constants[64] = {
         abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));                    \
         if ((g) >= 1 && (g) <= 12)                                                                 \
             n[((g) - 1) & 3] = _mm_sha256msg1_epu32(n[((g) - 1) & 3], n[(g) & 3]);                 \
+    } while (0)
+#define SHA256_GROUP(g) SHA256_GROUP_OF(g, abef, cdgh, n)
+/* The same group of two hashes. */
+#define SHA256_GROUPS(g)                                                                           \
+    SHA256_GROUP_OF(g, abef, cdgh, n); SHA256_GROUP_OF(g, other_abef, other_cdgh, other_n)
+
+/* The words of a SHA-256 as the instructions have them, and back. */
+#define SHA256_LOAD(words, abef, cdgh)                                                             \
+    do {                                                                                           \
+        const __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(words)), 0xb1);   \
+        const __m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(words) + 1), 0x1b); \
+        abef = _mm_alignr_epi8(badc, hgfe, 8);                                                     \
+        cdgh = _mm_blend_epi16(hgfe, badc, 0xf0);                                                  \
+    } while (0)
+#define SHA256_STORE(words, abef, cdgh)                                                            \
+    do {                                                                                           \
+        const __m128i feba = _mm_shuffle_epi32(abef, 0x1b), dchg = _mm_shuffle_epi32(cdgh, 0xb1);  \
+        _mm_storeu_si128((__m128i *)(words), _mm_blend_epi16(feba, dchg, 0xf0));                   \
+        _mm_storeu_si128((__m128i *)(words) + 1, _mm_alignr_epi8(dchg, feba, 8));                  \
     } while (0)
 
 int chashes_has_instructions(void) {
@@ -63,9 +82,8 @@ chashes_add_blocks(uint32_t *sha1, const void *first, uint32_t *sha256, const vo
 
     __m128i abcd = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)sha1), 0x1b);
     __m128i last_e = _mm_set_epi32((int)sha1[4], 0, 0, 0);
-    __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)sha256), 0xb1);
-    __m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)sha256 + 1), 0x1b);
-    __m128i abef = _mm_alignr_epi8(badc, hgfe, 8), cdgh = _mm_blend_epi16(hgfe, badc, 0xf0);
+    __m128i abef, cdgh;
+    SHA256_LOAD(sha256, abef, cdgh);
 
     for (; blocks > 0; blocks--, p += 64, q += 64) {
         const __m128i old_abcd = abcd, old_abef = abef, old_cdgh = cdgh;
@@ -88,9 +106,7 @@ chashes_add_blocks(uint32_t *sha1, const void *first, uint32_t *sha256, const vo
 
     _mm_storeu_si128((__m128i *)sha1, _mm_shuffle_epi32(abcd, 0x1b));
     sha1[4] = (uint32_t)_mm_extract_epi32(last_e, 3);
-    const __m128i feba = _mm_shuffle_epi32(abef, 0x1b), dchg = _mm_shuffle_epi32(cdgh, 0xb1);
-    _mm_storeu_si128((__m128i *)sha256, _mm_blend_epi16(feba, dchg, 0xf0));
-    _mm_storeu_si128((__m128i *)sha256 + 1, _mm_alignr_epi8(dchg, feba, 8));
+    SHA256_STORE(sha256, abef, cdgh);
 }
 
 __attribute__((target("sha,sse4.1,ssse3"))) void
@@ -125,11 +141,48 @@ chashes_add_blocks_to_two(uint32_t *one, const void *first, uint32_t *other, con
     other[4] = (uint32_t)_mm_extract_epi32(other_last_e, 3);
 }
 
+__attribute__((target("sha,sse4.1,ssse3"))) void
+chashes_add_blocks_to_two_sha256(
+    uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks) {
+    const uint8_t *p = first, *q = second;
+    const __m128i swapped = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+
+    __m128i abef, cdgh, other_abef, other_cdgh;
+    SHA256_LOAD(one, abef, cdgh);
+    SHA256_LOAD(other, other_abef, other_cdgh);
+
+    for (; blocks > 0; blocks--, p += 64, q += 64) {
+        const __m128i old_abef = abef, old_cdgh = cdgh, other_old_abef = other_abef, other_old_cdgh = other_cdgh;
+        __m128i n[4], other_n[4];
+        for (int i = 0; i < 4; i++) {
+            n[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)p + i), swapped);
+            other_n[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)q + i), swapped);
+        }
+        SHA256_GROUPS(0); SHA256_GROUPS(1); SHA256_GROUPS(2); SHA256_GROUPS(3); SHA256_GROUPS(4);
+        SHA256_GROUPS(5); SHA256_GROUPS(6); SHA256_GROUPS(7); SHA256_GROUPS(8); SHA256_GROUPS(9);
+        SHA256_GROUPS(10); SHA256_GROUPS(11); SHA256_GROUPS(12); SHA256_GROUPS(13); SHA256_GROUPS(14);
+        SHA256_GROUPS(15);
+        abef = _mm_add_epi32(abef, old_abef);
+        cdgh = _mm_add_epi32(cdgh, old_cdgh);
+        other_abef = _mm_add_epi32(other_abef, other_old_abef);
+        other_cdgh = _mm_add_epi32(other_cdgh, other_old_cdgh);
+    }
+
+    SHA256_STORE(one, abef, cdgh);
+    SHA256_STORE(other, other_abef, other_cdgh);
+}
+
 #else
 
 int chashes_has_instructions(void) { return 0; }
 
 void chashes_add_blocks_to_two(uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks) {
+    (void)one, (void)first, (void)other, (void)second, (void)blocks;
+    __builtin_trap();
+}
+
+void chashes_add_blocks_to_two_sha256(
+    uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks) {
     (void)one, (void)first, (void)other, (void)second, (void)blocks;
     __builtin_trap();
 }

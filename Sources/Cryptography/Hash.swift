@@ -129,6 +129,34 @@ package struct SHA256 {
     unsafe other.update(UnsafeRawBufferPointer(rebasing: second[(otherBegun + 64 * blocks)...]))
 }
 
+/// Adds bytes of two texts to a hash of each: as one after the other would, in little more than half the time where the
+/// processor helps and both are long.
+@unsafe package func update(
+    _ one: inout SHA256, _ first: UnsafeRawBufferPointer, _ other: inout SHA256,
+    _ second: UnsafeRawBufferPointer
+) {
+    let (begun, otherBegun) = (one.missing, other.missing)
+    let blocks = min(first.count - begun, second.count - otherBegun) / 64
+    guard blocks > 0, hasHashInstructions, let start = first.baseAddress, let otherStart = second.baseAddress
+    else {
+        unsafe one.update(first)
+        return unsafe other.update(second)
+    }
+    unsafe one.update(UnsafeRawBufferPointer(rebasing: first[..<begun]))
+    unsafe other.update(UnsafeRawBufferPointer(rebasing: second[..<otherBegun]))
+    unsafe withUnsafeMutablePointer(to: &one.state) { one in
+        unsafe withUnsafeMutablePointer(to: &other.state) { other in
+            unsafe chashes_add_blocks_to_two_sha256(
+                clibcrypto_sha256_words(one), start + begun, clibcrypto_sha256_words(other),
+                otherStart + otherBegun, blocks)
+            unsafe clibcrypto_sha256_added(one, UInt64(blocks))
+            unsafe clibcrypto_sha256_added(other, UInt64(blocks))
+        }
+    }
+    unsafe one.update(UnsafeRawBufferPointer(rebasing: first[(begun + 64 * blocks)...]))
+    unsafe other.update(UnsafeRawBufferPointer(rebasing: second[(otherBegun + 64 * blocks)...]))
+}
+
 private let hasHashInstructions = chashes_has_instructions() != 0
 
 /// The bytes as lower-case hexadecimal digits.

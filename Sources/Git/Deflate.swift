@@ -3,7 +3,7 @@ internal import Clibisal
 
 /// Makes zlib streams; one for each thread.
 ///
-/// ISA-L compresses faster than libdeflate, and to hardly more bytes (docs/benchmarks.md); reading is libdeflate's.
+/// ISA-L compresses faster than libdeflate, and to hardly more bytes (docs/benchmarks.md).
 ///
 /// Two thirds of the time that a short input takes go into Huffman tables of its own. So short inputs have tables that were
 /// made of inputs before them: a page of a database takes a third of the time, and comes to a twentieth more.
@@ -16,7 +16,7 @@ internal import Clibisal
     /// Compressing fewer bytes costs more than all else that is done for them, and saves less than a hundred.
     private static let smallest = 400
     /// The longest input that has no tables of its own.
-    private static let longestShort = 1 << 14
+    static let longestShort = 1 << 14
     /// The first tables are made of so many inputs, and so many have tables of their own.
     private static let firstInputs = 64
     /// New tables are made after so many inputs: what comes now may be of another kind.
@@ -112,43 +112,6 @@ internal import Clibisal
                 output.count)
             return count > 0 && count < sampleSize * 15 / 16
         }
-    }
-}
-
-/// Reads zlib streams; used by one thread at a time.
-@safe final class Decompressor {
-    private let pointer: OpaquePointer
-
-    init() {
-        guard let pointer = unsafe libdeflate_alloc_decompressor() else {
-            preconditionFailure("libdeflate could not allocate a decompressor: out of memory")
-        }
-        unsafe self.pointer = pointer
-    }
-
-    deinit {
-        unsafe libdeflate_free_decompressor(pointer)
-    }
-
-    /// Fills `output` from the zlib stream at the start of `input`; false when it is damaged or of another length.
-    @unsafe func decompress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer)
-        -> Bool
-    {
-        var none: UInt8 = 0
-        guard unsafe !output.isEmpty else {
-            // libdeflate wants a place to write to even for nothing.
-            return unsafe withUnsafeMutableBytes(of: &none) { unsafe run(input, $0, count: 0) }
-        }
-        return unsafe run(input, output, count: output.count)
-    }
-
-    @unsafe private func run(
-        _ input: UnsafeRawBufferPointer, _ output: UnsafeMutableRawBufferPointer, count: Int
-    ) -> Bool {
-        var used = 0
-        let result = unsafe libdeflate_zlib_decompress_ex(
-            pointer, input.baseAddress, input.count, output.baseAddress, count, &used, nil)
-        return result == LIBDEFLATE_SUCCESS
     }
 }
 

@@ -105,8 +105,8 @@ package import Cryptography
             return try unsafe contents.withUnsafeBytes { try unsafe body($0.count, $0) }
         }
         try unsafe checkKind(place.kind, kind, id)
-        if unsafe isStored(place) {
-            try unsafe eachBlock(of: place) { try unsafe body(place.size, $0) }
+        if var blocks = unsafe StoredBlocks(place) {
+            while let block = unsafe blocks.next() { try unsafe body(place.size, block) }
         } else {
             if unsafe buffer.count < place.size {
                 unsafe buffer.deallocate()
@@ -134,48 +134,23 @@ package import Cryptography
         }
     }
 
+    /// Takes note that so many bytes were read.
+    ///
     /// Most is read once: its pages need not stay in this process's memory.
-    private func forget(_ count: Int) {
+    package func forget(_ count: Int) {
         bytesRead += count
-        guard bytesRead >= 1 << 25 else { return }
+        guard bytesRead >= 1 << 24 else { return }
         bytesRead = 0
         reader.forgetPages()
     }
 
-    // MARK: - Streams that only store
-
-    /// Whether the stream is nothing but stored blocks that hold as many bytes as the object has: what does not compress
-    /// is written so, and is handed on from where it lies.
-    @unsafe private func isStored(_ place: ObjectReader.Place) -> Bool {
-        let stream = unsafe place.stream
-        guard stream.count > 7, unsafe stream[0] == 0x78, unsafe stream[2] & 0xfe == 0 else { return false }
-        var offset = 2
-        var size = 0
-        while true {
-            guard offset + 5 <= stream.count else { return false }
-            let header = unsafe stream[offset]
-            let count = unsafe Int(stream[offset + 1]) | Int(stream[offset + 2]) << 8
-            let complement = unsafe Int(stream[offset + 3]) | Int(stream[offset + 4]) << 8
-            guard header & 0xfe == 0, count ^ complement == 0xffff, offset + 5 + count <= stream.count else {
-                return false
-            }
-            offset += 5 + count
-            size += count
-            if header & 1 == 1 { return unsafe size == place.size }
-        }
-    }
-
-    @unsafe private func eachBlock(
-        of place: ObjectReader.Place, _ body: (UnsafeRawBufferPointer) throws -> Void
-    ) throws {
-        let stream = unsafe place.stream
-        var offset = 2
-        while true {
-            let isLast = unsafe stream[offset] & 1 == 1
-            let count = unsafe Int(stream[offset + 1]) | Int(stream[offset + 2]) << 8
-            try unsafe body(UnsafeRawBufferPointer(rebasing: stream[(offset + 5)..<(offset + 5 + count)]))
-            if isLast { return }
-            offset += 5 + count
-        }
+    /// The contents of an object block by block, when its pack holds them as they are; nil for all others.
+    ///
+    /// The caller has a digest of his own to compare them with, and says what he has read (``forget(_:)``). Throws a
+    /// ``GitError`` as ``read(_:_:checks:_:)`` does.
+    package func storedBlocks(of id: ObjectID, _ kind: ObjectKind) throws(GitError) -> StoredBlocks? {
+        guard let place = try unsafe reader.place(of: id) else { return nil }
+        try unsafe checkKind(place.kind, kind, id)
+        return unsafe StoredBlocks(place)
     }
 }

@@ -126,17 +126,20 @@ package struct StoredRoot: Sendable {
     package var isFile: Bool { directory.entry.kind == .file }
 
     /// A directory of the root: `entry` is one of the children of `parent`, `stored` is the parent's tree.
+    ///
+    /// What is in it is in the part that it begins when its parent's part says nothing of it: one that says it again is never
+    /// met (``checkAllWasMet()``).
     package func directory(_ entry: Entry, in parent: Directory, stored: StoredTree) throws -> Directory {
+        let tree = stored.tree(of: entry)
+        if let children = parent.part.children[entry.path] {
+            return Directory(entry: entry, children: children, tree: tree, part: parent.part)
+        }
         var part = parent.part
         let partName = ManifestPart.name(of: entry.path)
         if parts[partName] != nil {
-            guard part.children[entry.path] == nil else {
-                throw Self.damaged(name, "two parts list what is in \(entry.path)")
-            }
             part = try Self.part(partName, below: entry.path, of: name, parts, met, reader)
         }
-        return Directory(
-            entry: entry, children: part.children[entry.path] ?? [], tree: stored.tree(of: entry), part: part)
+        return Directory(entry: entry, children: part.children[entry.path] ?? [], tree: tree, part: part)
     }
 
     /// Throws when a part of the manifest was not met on the way down; to be asked at its end.

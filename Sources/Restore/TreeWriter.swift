@@ -13,10 +13,21 @@ internal import Workers
 ///
 /// Every file is hashed while it is written: a damaged object ends the restore before anything is exchanged.
 @safe package final class TreeWriter: Sendable {
-    private struct Work: Sendable {
-        var directory: StoredRoot.Directory
-        var place: OpenDirectory
-        var parent: Pending?
+    private enum Work: Sendable {
+        /// A directory with what is in it, which is made already.
+        case directory(StoredRoot.Directory, OpenDirectory, parent: Pending?)
+        /// Some of the large files of a directory, the largest first.
+        case files([FileWork], Pending)
+    }
+
+    /// A file that is to be written, and where its contents are.
+    private struct FileWork: Sendable {
+        var entry: Entry
+        var name: [UInt8]
+        var contents: StoredRoot.Contents
+
+        /// Whether hashing it takes longer than all else: two of these are hashed at once.
+        var isLarge: Bool { entry.size >= 1 << 16 }
     }
 
     /// A directory whose metadata waits until all in it is written: writing into it changes its time.
@@ -75,50 +86,84 @@ internal import Workers
         let top = root.directory
         if root.isFile {
             let lane = Lane(reader)
-            try writeFile(top.entry, name, in: parent, try StoredTree(of: top, with: lane.lane), lane)
+            let stored = try StoredTree(of: top, with: lane.lane)
+            try write(fileWork(top.entry, name, stored), in: parent, lane)
             return lane.written
         }
         let place = try parent.createDirectory(name)
-        work.push([Work(directory: top, place: place, parent: nil)])
+        work.push([.directory(top, place, parent: nil)])
         try work.run(
-            start: { _ in Lane(reader) }, body: { piece, lane in try write(piece, lane) },
+            start: { _ in Lane(reader) },
+            body: { piece, lane in
+                switch piece {
+                case .directory(let directory, let place, let parent):
+                    try write(directory, Pending(directory.entry, place, parent: parent), lane)
+                case .files(let files, let directory):
+                    try write(files, in: directory.place, lane)
+                    try finish(directory)
+                }
+            },
             end: { lane in written.withLock { $0.merge(lane.written) } })
         if only == nil { try root.checkAllWasMet() }
         try writeHardLinks(top: place)
         return written.withLock { $0 }
     }
 
-    private func write(_ piece: Work, _ lane: Lane) throws {
-        let pending = Pending(piece.directory.entry, piece.place, parent: piece.parent)
-        let stored = try StoredTree(of: piece.directory, with: lane.lane)
+    private func write(_ directory: StoredRoot.Directory, _ pending: Pending, _ lane: Lane) throws {
+        let place = pending.place
+        let stored = try StoredTree(of: directory, with: lane.lane)
         var next: [Work] = []
-        for entry in piece.directory.children where isWritten(entry.path) {
+        var large: [FileWork] = []
+        for entry in directory.children where isWritten(entry.path) {
             let name = Array(entry.path.name)
             switch entry.kind {
             case .directory:
                 // Nobody else can come to it yet, whatever its mode: the root's own is set last.
-                let place = try piece.place.createDirectory(name, mode: entry.mode)
-                let directory = try root.directory(entry, in: piece.directory, stored: stored)
-                next.append(Work(directory: directory, place: place, parent: pending))
+                let below = try place.createDirectory(name, mode: entry.mode)
+                let child = try root.directory(entry, in: directory, stored: stored)
+                next.append(.directory(child, below, parent: pending))
             case .link(let target):
                 let ids = owners.ids(of: entry)
-                try piece.place.createLink(
+                try place.createLink(
                     name, target: target, owner: ids.owner, group: ids.group,
                     modified: (entry.modified.seconds, entry.modified.nanoseconds))
             case .file:
                 if let first = firstName(of: entry) {
                     pending.open.add(1, ordering: .relaxed)
-                    hardLinks.withLock { $0.append((piece.place, pending, entry, first)) }
-                } else {
-                    try writeFile(entry, name, in: piece.place, stored, lane)
+                    hardLinks.withLock { $0.append((place, pending, entry, first)) }
+                    continue
                 }
+                let file = try fileWork(entry, name, stored)
+                if file.isLarge { large.append(file) } else { try write(file, in: place, lane) }
             }
         }
+        next += Self.pieces(of: large).map { .files($0, pending) }
         // One more than the children, so that none of them can finish the directory before this is done with it.
         pending.open.add(next.count + 1, ordering: .relaxed)
         work.push(next)
         try finish(pending)
     }
+
+    /// Shares large files out, so that no thread has all those of a directory: the largest first, because two of a size are
+    /// hashed together to their ends.
+    private static func pieces(of files: [FileWork]) -> [[FileWork]] {
+        var pieces: [[FileWork]] = []
+        var piece: [FileWork] = []
+        var size: Int64 = 0
+        for file in files.sorted(by: { $0.entry.size > $1.entry.size }) {
+            piece.append(file)
+            // A size comes from a store, and may be made up.
+            size += min(file.entry.size, pieceSize)
+            guard size >= pieceSize, piece.count > 1 else { continue }
+            pieces.append(piece)
+            piece = []
+            size = 0
+        }
+        return piece.isEmpty ? pieces : pieces + [piece]
+    }
+
+    /// Bytes of large files that are one piece of work, or thereabouts.
+    private static let pieceSize: Int64 = 1 << 26
 
     /// The name that an entry is another name of; nil for a file whose contents are written here.
     private func firstName(of entry: Entry) -> EntryPath? {
@@ -157,72 +202,103 @@ internal import Workers
         }
     }
 
-    private func writeFile(
-        _ entry: Entry, _ name: [UInt8], in place: OpenDirectory, _ tree: StoredTree, _ lane: Lane
-    ) throws {
-        guard let stored = tree.contents(of: entry) else {
+    private func fileWork(_ entry: Entry, _ name: [UInt8], _ tree: StoredTree) throws -> FileWork {
+        guard let contents = tree.contents(of: entry) else {
             throw damaged(entry, "the snapshot does not hold its contents")
         }
-        // Nobody else can reach it yet, as above.
-        let file = try place.createFile(name, mode: entry.mode)
-        var hash = SHA256()
-        var sealedHash = SHA256()
-        var size: Int64 = 0
-        func take(_ bytes: UnsafeRawBufferPointer) throws(FileFailure) {
-            unsafe hash.update(bytes)
-            size += Int64(bytes.count)
-            if entry.isSparse {
-                try unsafe writeSparsely(bytes, to: file)
-            } else {
-                try unsafe file.write(bytes)
-            }
-        }
-        do {
-            if let opening, stored.isSealed {
-                try unsafe lane.lane.open(
-                    stored, with: opening.identities, sealed: { unsafe sealedHash.update($0) },
-                    { try unsafe take($0) })
-            } else {
-                try unsafe lane.lane.read(stored, checks: false) { try unsafe take($0) }
-            }
-        } catch let error as GitError {
-            throw damaged(entry, "\(error)")
-        } catch let error as SealingFailure {
-            throw damaged(entry, "\(error)")
-        }
-        let digest = hash.finish()
-        if let opening, stored.isSealed {
-            guard sealedHash.finish() == entry.sealedDigest, size == entry.size,
-                opening.sealer.name(digest: digest) == entry.digest
-            else { throw damaged(entry, "what is sealed is not what the manifest says") }
-        } else {
-            // A file that is sealed ends here too when nothing opens it: its bytes have another digest.
-            guard size == entry.size, digest == entry.digest else {
-                throw damaged(entry, "its SHA-256 is not that of the manifest")
-            }
-        }
-        if entry.isSparse { try file.truncate(to: size) }
-        let status = try file.set(owners.metadata(of: entry))
-        // Holes are made block by block: what became of them is read back.
-        guard !entry.isSparse else { return }
-        lane.written.add(status, id: stored.id, isChunked: stored.isChunked, entry)
+        return FileWork(entry: entry, name: name, contents: contents)
     }
 
-    /// Leaves out blocks of zeros.
-    @unsafe private func writeSparsely(
-        _ bytes: UnsafeRawBufferPointer, to file: borrowing OpenFile
-    ) throws(FileFailure) {
-        var start = 0
-        while start < bytes.count {
-            let end = min(start + 4096, bytes.count)
-            let block = unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<end])
-            if unsafe block.allSatisfy({ $0 == 0 }) {
-                try file.skip(end - start)
-            } else {
-                try unsafe file.write(block)
-            }
-            start = end
+    /// A large file that is written from where the pack holds it.
+    @unsafe private struct Streamed {
+        var work: FileWork
+        var file: NewFile
+        var blocks: StoredBlocks
+    }
+
+    /// Writes large files, two at a time where the store holds them as they are: two hashes at once take little longer than one.
+    private func write(_ files: [FileWork], in place: OpenDirectory, _ lane: Lane) throws {
+        var begun: Streamed?
+        func endOrKeep(_ file: Streamed) throws {
+            guard unsafe file.blocks.isAtEnd else { return unsafe begun = file }
+            try unsafe finish(file.file, file.work, lane)
         }
+        for work in files {
+            guard var next = try unsafe streamed(work, in: place, lane) else {
+                try write(work, in: place, lane)
+                continue
+            }
+            guard var current = unsafe begun else {
+                unsafe begun = next
+                continue
+            }
+            while unsafe !current.blocks.isAtEnd && !next.blocks.isAtEnd {
+                guard let block = unsafe current.blocks.next(), let other = unsafe next.blocks.next() else {
+                    break
+                }
+                try unsafe NewFile.write(block, to: current.file, other, to: next.file)
+                lane.lane.forget(block.count + other.count)
+            }
+            unsafe begun = nil
+            try unsafe endOrKeep(current)
+            try unsafe endOrKeep(next)
+        }
+        guard var last = unsafe begun else { return }
+        while let block = unsafe last.blocks.next() {
+            try unsafe last.file.write(block)
+            lane.lane.forget(block.count)
+        }
+        try unsafe finish(last.file, last.work, lane)
+    }
+
+    /// Begins a file that the store holds as it is; nil for any other, which is written by itself.
+    private func streamed(_ work: FileWork, in place: OpenDirectory, _ lane: Lane) throws -> Streamed? {
+        guard !work.entry.isSparse, !work.contents.isChunked, !work.contents.isSealed else { return nil }
+        do {
+            guard let blocks = try unsafe lane.lane.storedBlocks(of: work.contents.id, .blob) else {
+                return nil
+            }
+            let file = try NewFile(work.entry, work.name, in: place)
+            return unsafe Streamed(work: work, file: file, blocks: blocks)
+        } catch let error as GitError {
+            throw damaged(work.entry, "\(error)")
+        }
+    }
+
+    private func write(_ work: FileWork, in place: OpenDirectory, _ lane: Lane) throws {
+        // Nobody else can reach it yet, as above.
+        let file = try NewFile(work.entry, work.name, in: place)
+        do {
+            if let opening, work.contents.isSealed {
+                try unsafe lane.lane.open(
+                    work.contents, with: opening.identities, sealed: { unsafe file.addSealed($0) },
+                    { try unsafe file.write($0) })
+            } else {
+                try unsafe lane.lane.read(work.contents, checks: false) { try unsafe file.write($0) }
+            }
+        } catch let error as GitError {
+            throw damaged(work.entry, "\(error)")
+        } catch let error as SealingFailure {
+            throw damaged(work.entry, "\(error)")
+        }
+        try finish(file, work, lane)
+    }
+
+    /// Compares a file with the manifest, and sets its metadata.
+    private func finish(_ file: NewFile, _ work: FileWork, _ lane: Lane) throws {
+        let isSealed = work.contents.isSealed
+        guard file.isWhole(opening: isSealed ? opening?.sealer : nil) else {
+            let isOpened = isSealed && opening != nil
+            throw damaged(
+                work.entry,
+                isOpened
+                    ? "what is sealed is not what the manifest says"
+                    : "its SHA-256 is not that of the manifest")
+        }
+        let status = try file.set(owners.metadata(of: work.entry))
+        // Holes are made block by block: what became of them is read back.
+        guard !work.entry.isSparse else { return }
+        lane.written.add(status, id: work.contents.id, isChunked: work.contents.isChunked, work.entry)
     }
 
     private func damaged(_ entry: Entry, _ reason: String) -> RestoreFailure {
@@ -243,48 +319,5 @@ package struct SealedOpening: Sendable {
     package init(identities: [Identity], sealer: Sealer) {
         self.identities = identities
         self.sealer = sealer
-    }
-}
-
-/// Who owns restored files: by name where this host knows the name, else by number; ourselves when we may not choose.
-package struct OwnerMap: Sendable {
-    private let isRoot: Bool
-    private let owner: UInt32
-    private let group: UInt32
-    private let users: [String: UInt32]
-    private let groups: [String: UInt32]
-
-    /// The names in the snapshot that this host does not know, of users and of groups; nobody but root asks for them.
-    package let unknownUsers: Set<String>
-    /// As above, groups.
-    package let unknownGroups: Set<String>
-
-    /// The owners of a root's entries on this host, where some are called otherwise.
-    package init(_ survey: Manifest.Survey, calling accounts: [String: String] = [:]) {
-        (owner, group) = Accounts.ownNumbers
-        isRoot = owner == 0
-        var users: [String: UInt32] = [:]
-        var groups: [String: UInt32] = [:]
-        if isRoot {
-            for name in survey.users { users[name] = Accounts.userNumber(accounts[name] ?? name) }
-            for name in survey.groups { groups[name] = Accounts.groupNumber(accounts[name] ?? name) }
-        }
-        self.users = users
-        self.groups = groups
-        unknownUsers = isRoot ? survey.users.filter { !$0.isEmpty && users[$0] == nil } : []
-        unknownGroups = isRoot ? survey.groups.filter { !$0.isEmpty && groups[$0] == nil } : []
-    }
-
-    func metadata(of entry: Entry) -> FileMetadata {
-        let ids = ids(of: entry)
-        return FileMetadata(
-            owner: ids.owner, group: ids.group, mode: entry.mode,
-            attributes: entry.attributes.map { ($0.name, $0.value) },
-            modified: (entry.modified.seconds, entry.modified.nanoseconds))
-    }
-
-    func ids(of entry: Entry) -> (owner: UInt32, group: UInt32) {
-        guard isRoot else { return (owner, group) }
-        return (users[entry.ownerName] ?? entry.owner, groups[entry.groupName] ?? entry.group)
     }
 }

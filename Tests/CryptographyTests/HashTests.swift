@@ -35,26 +35,39 @@ import Testing
         }
     }
 
+    /// Every start within a block, for each text by itself, and lengths around the ends of blocks.
+    private static let starts = [(0, 0), (9, 0), (10, 63), (63, 1), (64, 40), (1, 127)]
+    private static let counts = [(0, 0), (0, 200), (64, 63), (64, 64), (500, 128), (873, 874), (129, 1)]
+
     @Test func twoTextsHashedAtOnceHaveTheDigestsOfEachAlone() {
         let bytes = (0..<2000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 6) }
-        for (first, second) in [(0, 0), (9, 0), (10, 63), (63, 1), (64, 40), (1, 127)] {
-            for (count, otherCount) in [
-                (0, 0), (0, 200), (64, 63), (64, 64), (500, 128), (873, 874), (129, 1),
-            ] {
+        for (first, second) in Self.starts {
+            for (count, otherCount) in Self.counts {
                 var (one, other) = (SHA1(), SHA1())
                 var (oneAlone, otherAlone) = (SHA1(), SHA1())
+                var (one256, other256) = (SHA256(), SHA256())
+                var (one256Alone, other256Alone) = (SHA256(), SHA256())
                 for _ in 0..<3 {
                     let (added, otherAdded) = (Array(bytes.suffix(count)), Array(bytes.prefix(otherCount)))
                     one.update(Array(bytes[..<first]))
                     other.update(Array(bytes[..<second]))
+                    one256.update(Array(bytes[..<first]))
+                    other256.update(Array(bytes[..<second]))
                     unsafe added.withUnsafeBytes { added in
-                        unsafe otherAdded.withUnsafeBytes { unsafe update(&one, added, &other, $0) }
+                        unsafe otherAdded.withUnsafeBytes { otherAdded in
+                            unsafe update(&one, added, &other, otherAdded)
+                            unsafe update(&one256, added, &other256, otherAdded)
+                        }
                     }
                     oneAlone.update(Array(bytes[..<first]) + added)
                     otherAlone.update(Array(bytes[..<second]) + otherAdded)
+                    one256Alone.update(Array(bytes[..<first]) + added)
+                    other256Alone.update(Array(bytes[..<second]) + otherAdded)
                 }
                 #expect(one.finish() == oneAlone.finish(), "\(first) \(count)")
                 #expect(other.finish() == otherAlone.finish(), "\(second) \(otherCount)")
+                #expect(one256.finish() == one256Alone.finish(), "\(first) \(count)")
+                #expect(other256.finish() == other256Alone.finish(), "\(second) \(otherCount)")
             }
         }
     }

@@ -2,6 +2,7 @@ import Cryptography
 import FileTree
 import Git
 import GitStore
+import Restore
 import SnapshotModel
 import SystemPackage
 import TestSupport
@@ -11,18 +12,18 @@ import Testing
 @Suite struct StoredRootTests {
     private static let digest = SHA256.digest(Array("contents".utf8))
 
-    private func entry(_ path: String, isDirectory: Bool) -> Entry {
+    private func entry(_ path: String, isDirectory: Bool, size: Int64) -> Entry {
         Entry(
             path: EntryPath(path), kind: isDirectory ? .directory : .file, mode: isDirectory ? 0o755 : 0o644,
             owner: 7, group: 7, ownerName: "jenkins", groupName: "jenkins",
-            modified: .init(seconds: 5, nanoseconds: 7), size: isDirectory ? 0 : 8,
+            modified: .init(seconds: 5, nanoseconds: 7), size: isDirectory ? 0 : size,
             digest: isDirectory ? [] : Self.digest, entryClass: .config)
     }
 
     /// A root that holds what a manifest of one part says, directories written with a slash at their end; `tree` is what it
-    /// has of files.
+    /// has of files, each of `size` bytes.
     private func withRoot<Result>(
-        _ paths: [String], tree: (PackLane) throws -> ObjectID? = { _ in nil },
+        _ paths: [String], size: Int64 = 8, tree: (PackLane) throws -> ObjectID? = { _ in nil },
         _ body: (StoredRoot, ObjectReader) throws -> Result
     ) throws -> Result {
         try withTemporaryDirectory { directory in
@@ -32,7 +33,7 @@ import Testing
             for path in paths {
                 let isDirectory = path.hasSuffix("/")
                 let name = path == "/" ? "" : isDirectory ? String(path.dropLast()) : path
-                Manifest.append(entry(name, isDirectory: isDirectory), to: &text)
+                Manifest.append(entry(name, isDirectory: isDirectory, size: size), to: &text)
             }
             let pack = try PackWriter(ObjectReader(path))
             let lane = pack.lane()
@@ -62,6 +63,22 @@ import Testing
     ]) func aManifestInAnotherOrderThanThatOfAWalkIsRefused(_ paths: [String], _ reason: String) {
         let failure = #expect(throws: StoreFailure.self) { try withRoot(paths) { _, _ in } }
         #expect(failure?.description.contains(reason) == true, "\(String(describing: failure))")
+    }
+
+    @Test func filesOfMadeUpSizesAreRefused() throws {
+        func files(_ lane: PackLane) throws -> ObjectID? {
+            let blob = try lane.add(.blob, Array("contents".utf8))
+            return try lane.add(.tree, Tree.contents(["a", "b", "c"].map { TreeEntry($0, .file, blob) }))
+        }
+        try withTemporaryDirectory { directory in
+            try withRoot(["/", "a", "b", "c"], size: .max, tree: files) { root, reader in
+                let writer = TreeWriter(root, reader: reader, owners: OwnerMap(try root.survey()))
+                let failure = #expect(throws: RestoreFailure.self) {
+                    try writer.write(to: directory.appending("out"))
+                }
+                #expect(failure?.description.contains("is damaged in the store") == true)
+            }
+        }
     }
 
     @Test func aWalkIsReadWithEverythingInItsDirectory() throws {

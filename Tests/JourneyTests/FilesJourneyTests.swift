@@ -136,6 +136,45 @@ import Testing
         }
     }
 
+    /// Noise and text of every length at which a block or a pair of files ends, in one directory, and more than one thread takes
+    /// at once.
+    @Test func largeFilesOfOneDirectoryComeBackWholeOrAreNamed() async throws {
+        try await withTemporaryDirectory { directory in
+            try await shell(
+                """
+                mkdir tree; cd tree
+                for size in 65535 65536 65537 61440 122879 122880 122881 184320 1000000; do
+                    head -c $size /dev/urandom > noise-$size; seq 1000000 | head -c $size > text-$size
+                done
+                for number in 1 2 3; do head -c 40000000 /dev/urandom > large-$number; done
+                truncate -s 200000 sparse; head -c 70000 /dev/urandom >> sparse; chmod 755 noise-122880
+                """, in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            try await runner.succeed("restore", "--to", "out")
+            let restored = directory.appending("out/tree").pushing(
+                FilePath(String("\(directory)/tree".dropFirst())))
+            #expect(try await runner.differences(directory.appending("tree"), restored) == "")
+
+            try await shell(
+                """
+                id=$(git hash-object --no-filters tree/noise-1000000)
+                for index in tree.git/objects/pack/*.idx; do
+                    place=$(git show-index < $index | grep " $id ") || continue
+                    place=${place%% *}
+                    chmod u+w ${index%.idx}.pack
+                    printf 'three' | dd of=${index%.idx}.pack bs=1 seek=$((place + 500000)) conv=notrunc status=none
+                    touch damaged
+                done
+                test -e damaged
+                """, in: directory)
+            let outcome = try await runner.run("restore", "--to", "again")
+            #expect(outcome.status == 6, "\(outcome.errorOutput)")
+            #expect(outcome.errorOutput.contains("tree/noise-1000000 is damaged in the store"))
+        }
+    }
+
     @Test func aWriterThatIsNotAloneSaysWhoIsThere() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

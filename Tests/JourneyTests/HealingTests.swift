@@ -37,7 +37,8 @@ import Testing
             snapshot=$(git -C tree.git for-each-ref --format='%(refname)' refs/snapshots | tail -n 1)
             id=$(git -C tree.git rev-parse "$snapshot\(object)")
             for index in tree.git/objects/pack/*.idx; do
-                place=$(git show-index < "$index" | grep " $id " | cut -d' ' -f1) || continue
+                place=$(git show-index < "$index" | grep " $id ") || continue
+                place=${place%% *}
                 pack=${index%.idx}.pack; chmod u+w "$pack"
                 printf '\\377\\377\\377' | dd of="$pack" bs=1 seek=$((place + 4)) conv=notrunc status=none
                 echo "$pack"

@@ -1,6 +1,6 @@
 #ifndef CHASHES_H
 #define CHASHES_H
-/* Two hashes at once: SHA-1 and SHA-256 of the same bytes, or SHA-1 of two texts. Each round of either waits for the one before
+/* Two hashes at once: SHA-1 and SHA-256 of the same bytes, or either of two texts. Each round of either waits for the one before
    it; the processor has the other's to do meanwhile, so that both cost little more than one. All else of the hashes is
    libcrypto's. */
 #include <stddef.h>
@@ -12,4 +12,7 @@ int chashes_has_instructions(void);
 void chashes_add_blocks(uint32_t *sha1, const void *first, uint32_t *sha256, const void *second, size_t blocks);
 /* Adds as many blocks of 64 bytes from `first` to the five words of one SHA-1 and from `second` to those of another. */
 void chashes_add_blocks_to_two(uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks);
+/* The same for the eight words of one SHA-256 and those of another. */
+void chashes_add_blocks_to_two_sha256(
+    uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks);
 #endif
