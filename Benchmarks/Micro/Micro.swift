@@ -24,6 +24,7 @@ import SystemPackage
         print("| step | of | each | rate |\n| --- | --- | --- | --- |")
         try hashing()
         try objects(directory)
+        try reading(directory)
         try trees()
         try files(directory)
     }
@@ -41,6 +42,16 @@ import SystemPackage
             unsafe bytes.withUnsafeBytes { unsafe update(&sha1, &sha256, $0) }
             return sha1.finish() + sha256.finish()
         }
+        measure("SHA-256 of two texts at once", of: "32 MiB each", bytes: bytes.count) {
+            var (one, other) = (SHA256(), SHA256())
+            unsafe bytes.withUnsafeBytes { bytes in
+                let (first, second) = unsafe (bytes[..<(32 << 20)], bytes[(32 << 20)...])
+                unsafe update(
+                    &one, UnsafeRawBufferPointer(rebasing: first), &other,
+                    UnsafeRawBufferPointer(rebasing: second))
+            }
+            return one.finish() + other.finish()
+        }
     }
 
     private static func objects(_ directory: FilePath) throws {
@@ -56,6 +67,30 @@ import SystemPackage
         try measure("hash, store, write an object", of: "1 MiB of noise", count: 100, bytes: noise.count) {
             number in
             try pack(repository, number) { index in Array("\(number) \(index)".utf8) + noise.dropFirst(32) }
+        }
+    }
+
+    private static func reading(_ directory: FilePath) throws {
+        let repository = directory.appending("read")
+        _ = try Repository(creatingBareAt: repository)
+        let words = [
+            "<name>", "</name>", "VERSION", "true", " <hudson.model.", "Parameter", ">\n", "0", "timer",
+        ]
+        let texts = (0..<20_000).map { _ in
+            Array((0..<800).map { _ in words.randomElement() ?? "" }.joined().utf8.prefix(2400))
+        }
+        let writer = try PackWriter(ObjectReader(repository))
+        let writerLane = writer.lane()
+        let ids = try texts.map { try writerLane.add(.blob, $0) }
+        try writerLane.flush()
+        _ = try writer.finish()
+        let lane = try ReaderLane(ObjectReader(repository))
+        try measure("find, inflate an object", of: "2.4 kB of text", count: ids.count, bytes: 2400) { _ in
+            for id in ids {
+                try unsafe lane.read(id, .blob, checks: false) {
+                    precondition($0.count == 2400, "as written")
+                }
+            }
         }
     }
 
