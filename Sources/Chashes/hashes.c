@@ -110,7 +110,7 @@ chashes_add_blocks(uint32_t *sha1, const void *first, uint32_t *sha256, const vo
 }
 
 __attribute__((target("sha,sse4.1,ssse3"))) void
-chashes_add_blocks_to_two(uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks) {
+chashes_add_blocks_to_two_sha1(uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks) {
     const uint8_t *p = first, *q = second;
     const __m128i reversed = _mm_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f);
 
@@ -176,7 +176,7 @@ chashes_add_blocks_to_two_sha256(
 
 int chashes_has_instructions(void) { return 0; }
 
-void chashes_add_blocks_to_two(uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks) {
+void chashes_add_blocks_to_two_sha1(uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks) {
     (void)one, (void)first, (void)other, (void)second, (void)blocks;
     __builtin_trap();
 }

@@ -81,25 +81,7 @@ package struct SHA256 {
 
 /// Adds bytes to both hashes: as each alone would, in little more time than one takes where the processor helps.
 @unsafe package func update(_ sha1: inout SHA1, _ sha256: inout SHA256, _ bytes: UnsafeRawBufferPointer) {
-    let (first, second) = (sha1.missing, sha256.missing)
-    let blocks = (bytes.count - max(first, second)) / 64
-    guard blocks > 0, hasHashInstructions, let start = bytes.baseAddress else {
-        unsafe sha1.update(bytes)
-        return unsafe sha256.update(bytes)
-    }
-    unsafe sha1.update(UnsafeRawBufferPointer(rebasing: bytes[..<first]))
-    unsafe sha256.update(UnsafeRawBufferPointer(rebasing: bytes[..<second]))
-    unsafe withUnsafeMutablePointer(to: &sha1.state) { sha1 in
-        unsafe withUnsafeMutablePointer(to: &sha256.state) { sha256 in
-            unsafe chashes_add_blocks(
-                clibcrypto_sha1_words(sha1), start + first, clibcrypto_sha256_words(sha256), start + second,
-                blocks)
-            unsafe clibcrypto_sha1_added(sha1, UInt64(blocks))
-            unsafe clibcrypto_sha256_added(sha256, UInt64(blocks))
-        }
-    }
-    unsafe sha1.update(UnsafeRawBufferPointer(rebasing: bytes[(first + 64 * blocks)...]))
-    unsafe sha256.update(UnsafeRawBufferPointer(rebasing: bytes[(second + 64 * blocks)...]))
+    unsafe update(&sha1, bytes, &sha256, bytes, with: chashes_add_blocks)
 }
 
 /// Adds bytes of two texts to a hash of each: as one after the other would, in little more than half the time where the
@@ -107,26 +89,7 @@ package struct SHA256 {
 @unsafe package func update(
     _ one: inout SHA1, _ first: UnsafeRawBufferPointer, _ other: inout SHA1, _ second: UnsafeRawBufferPointer
 ) {
-    let (begun, otherBegun) = (one.missing, other.missing)
-    let blocks = min(first.count - begun, second.count - otherBegun) / 64
-    guard blocks > 0, hasHashInstructions, let start = first.baseAddress, let otherStart = second.baseAddress
-    else {
-        unsafe one.update(first)
-        return unsafe other.update(second)
-    }
-    unsafe one.update(UnsafeRawBufferPointer(rebasing: first[..<begun]))
-    unsafe other.update(UnsafeRawBufferPointer(rebasing: second[..<otherBegun]))
-    unsafe withUnsafeMutablePointer(to: &one.state) { one in
-        unsafe withUnsafeMutablePointer(to: &other.state) { other in
-            unsafe chashes_add_blocks_to_two(
-                clibcrypto_sha1_words(one), start + begun, clibcrypto_sha1_words(other),
-                otherStart + otherBegun, blocks)
-            unsafe clibcrypto_sha1_added(one, UInt64(blocks))
-            unsafe clibcrypto_sha1_added(other, UInt64(blocks))
-        }
-    }
-    unsafe one.update(UnsafeRawBufferPointer(rebasing: first[(begun + 64 * blocks)...]))
-    unsafe other.update(UnsafeRawBufferPointer(rebasing: second[(otherBegun + 64 * blocks)...]))
+    unsafe update(&one, first, &other, second, with: chashes_add_blocks_to_two_sha1)
 }
 
 /// Adds bytes of two texts to a hash of each: as one after the other would, in little more than half the time where the
@@ -135,6 +98,45 @@ package struct SHA256 {
     _ one: inout SHA256, _ first: UnsafeRawBufferPointer, _ other: inout SHA256,
     _ second: UnsafeRawBufferPointer
 ) {
+    unsafe update(&one, first, &other, second, with: chashes_add_blocks_to_two_sha256)
+}
+
+/// A hash to which another than libcrypto may add whole blocks.
+private protocol BlockHash {
+    var missing: Int { mutating get }
+    @unsafe mutating func update(_ bytes: UnsafeRawBufferPointer)
+    /// Lends the words to who adds so many blocks to them.
+    @unsafe mutating func add(blocks: Int, _ body: (UnsafeMutablePointer<UInt32>) -> Void)
+}
+
+extension SHA1: BlockHash {
+    @unsafe fileprivate mutating func add(blocks: Int, _ body: (UnsafeMutablePointer<UInt32>) -> Void) {
+        unsafe withUnsafeMutablePointer(to: &state) { state in
+            unsafe body(clibcrypto_sha1_words(state))
+            unsafe clibcrypto_sha1_added(state, UInt64(blocks))
+        }
+    }
+}
+
+extension SHA256: BlockHash {
+    @unsafe fileprivate mutating func add(blocks: Int, _ body: (UnsafeMutablePointer<UInt32>) -> Void) {
+        unsafe withUnsafeMutablePointer(to: &state) { state in
+            unsafe body(clibcrypto_sha256_words(state))
+            unsafe clibcrypto_sha256_added(state, UInt64(blocks))
+        }
+    }
+}
+
+/// One of the functions of Chashes that add blocks to two hashes.
+private typealias AddBlocks = (
+    UnsafeMutablePointer<UInt32>?, UnsafeRawPointer?, UnsafeMutablePointer<UInt32>?, UnsafeRawPointer?, Int
+) -> Void
+
+/// Each hash fills its own block first; what both have whole blocks of goes to both at once.
+@unsafe private func update<One: BlockHash, Other: BlockHash>(
+    _ one: inout One, _ first: UnsafeRawBufferPointer, _ other: inout Other,
+    _ second: UnsafeRawBufferPointer, with addBlocks: AddBlocks
+) {
     let (begun, otherBegun) = (one.missing, other.missing)
     let blocks = min(first.count - begun, second.count - otherBegun) / 64
     guard blocks > 0, hasHashInstructions, let start = first.baseAddress, let otherStart = second.baseAddress
@@ -144,13 +146,9 @@ package struct SHA256 {
     }
     unsafe one.update(UnsafeRawBufferPointer(rebasing: first[..<begun]))
     unsafe other.update(UnsafeRawBufferPointer(rebasing: second[..<otherBegun]))
-    unsafe withUnsafeMutablePointer(to: &one.state) { one in
-        unsafe withUnsafeMutablePointer(to: &other.state) { other in
-            unsafe chashes_add_blocks_to_two_sha256(
-                clibcrypto_sha256_words(one), start + begun, clibcrypto_sha256_words(other),
-                otherStart + otherBegun, blocks)
-            unsafe clibcrypto_sha256_added(one, UInt64(blocks))
-            unsafe clibcrypto_sha256_added(other, UInt64(blocks))
+    unsafe one.add(blocks: blocks) { words in
+        unsafe other.add(blocks: blocks) { otherWords in
+            unsafe addBlocks(words, start + begun, otherWords, otherStart + otherBegun, blocks)
         }
     }
     unsafe one.update(UnsafeRawBufferPointer(rebasing: first[(begun + 64 * blocks)...]))

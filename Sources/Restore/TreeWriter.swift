@@ -286,14 +286,13 @@ internal import Workers
 
     /// Compares a file with the manifest, and sets its metadata.
     private func finish(_ file: NewFile, _ work: FileWork, _ lane: Lane) throws {
-        let isSealed = work.contents.isSealed
-        guard file.isWhole(opening: isSealed ? opening?.sealer : nil) else {
-            let isOpened = isSealed && opening != nil
+        let sealer = work.contents.isSealed ? opening?.sealer : nil
+        guard file.isWhole(opening: sealer) else {
             throw damaged(
                 work.entry,
-                isOpened
-                    ? "what is sealed is not what the manifest says"
-                    : "its SHA-256 is not that of the manifest")
+                sealer == nil
+                    ? "its SHA-256 is not that of the manifest"
+                    : "what is sealed is not what the manifest says")
         }
         let status = try file.set(owners.metadata(of: work.entry))
         // Holes are made block by block: what became of them is read back.

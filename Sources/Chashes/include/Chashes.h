@@ -11,7 +11,7 @@ int chashes_has_instructions(void);
 /* Adds as many blocks of 64 bytes from `first` to the five words of a SHA-1 and from `second` to the eight of a SHA-256. */
 void chashes_add_blocks(uint32_t *sha1, const void *first, uint32_t *sha256, const void *second, size_t blocks);
 /* Adds as many blocks of 64 bytes from `first` to the five words of one SHA-1 and from `second` to those of another. */
-void chashes_add_blocks_to_two(uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks);
+void chashes_add_blocks_to_two_sha1(uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks);
 /* The same for the eight words of one SHA-256 and those of another. */
 void chashes_add_blocks_to_two_sha256(
     uint32_t *one, const void *first, uint32_t *other, const void *second, size_t blocks);
