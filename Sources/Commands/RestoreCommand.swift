@@ -161,7 +161,10 @@ struct RestoreCommand: AsyncParsableCommand {
         if dryRun {
             let reference = try store.snapshot(id, of: session.system.name)
             let notes = try await checkSignature(reference, store, session, arrival)
-            var plan = try await plan(reference, request, identities, store, session, arrival)
+            let reader = try store.reader()
+            let origin = OpenedStore(session.system, store: store, reader: reader, identities: identities)
+            var plan = try await plan(
+                try store.read(reference, with: reader), request, origin, session, arrival)
             plan.warnings += notes
             session.output.endProgress()
             let planned = plan
@@ -181,11 +184,14 @@ struct RestoreCommand: AsyncParsableCommand {
             store, { [reference.commit] }, .contents, holding: lock
         ) { healed in
             let notes = try await checkSignature(reference, store, session, arrival) + notes
-            try checkIdentities(identities, reference, store, session)
+            let reader = try store.reader()
+            let stored = try store.read(reference, with: reader)
+            let origin = OpenedStore(session.system, store: store, reader: reader, identities: identities)
+            try checkIdentities(stored, origin)
             try await session.recover(store)
-            var plan = try await plan(reference, request, identities, store, session, arrival)
+            var plan = try await plan(stored, request, origin, session, arrival)
             plan.warnings += notes + healed
-            var report = try await run(plan, reference, request, identities, store, session, holding: lock)
+            var report = try await run(plan, stored, request, origin, session, holding: lock)
             if let arrival, request.destination == nil { report.notes += try arrival.settle() }
             return report
         }
@@ -195,48 +201,39 @@ struct RestoreCommand: AsyncParsableCommand {
     }
 
     private func run(
-        _ plan: RestorePlan, _ reference: SnapshotReference, _ request: RestoreRequest,
-        _ identities: [Identity]?, _ store: SnapshotStore, _ session: Session, holding lock: WriterLock
+        _ plan: RestorePlan, _ stored: StoredSnapshot, _ request: RestoreRequest, _ origin: OpenedStore,
+        _ session: Session, holding lock: WriterLock
     ) async throws -> RestoreReport {
         guard plan.refusals.isEmpty else {
             throw CommandFailure(
                 .refused, plan.refusals.map(\.reason).joined(separator: "\n       "),
                 hint: plan.refusals.map(\.hint).joined(separator: "\n      "))
         }
-        let reader = try store.reader()
-        let engine = RestoreEngine(
-            session.system, store: store, reader: reader, snapshot: try store.read(reference, with: reader),
-            plan: plan, request: request, progress: { session.output.progress($0) })
-        let report = try await engine.run(holding: lock)
-        if let identities, !plan.openings.isEmpty {
-            // There is no better proof that a key opens a snapshot.
-            try store.keepKeyCheck(
+        if let identities = origin.identities, !plan.openings.isEmpty {
+            // They opened the snapshot. Said before anything is written: to sync it would make the file system write down all
+            // that was restored.
+            try origin.store.keepKeyCheck(
                 KeyCheckRecord(
-                    snapshot: reference.id, recipients: identities.map(\.recipient.description),
+                    snapshot: stored.reference.id, recipients: identities.map(\.recipient.description),
                     time: Clock.now.seconds))
         }
-        return report
+        let engine = RestoreEngine(
+            session.system, store: origin.store, reader: origin.reader, snapshot: stored, plan: plan,
+            request: request, progress: { session.output.progress($0) })
+        return try await engine.run(holding: lock)
     }
 
     /// Opens the snapshot before anything is touched, an interrupted restore included.
-    private func checkIdentities(
-        _ identities: [Identity]?, _ reference: SnapshotReference, _ store: SnapshotStore, _ session: Session
-    ) throws {
-        let reader = try store.reader()
-        let stored = try store.read(reference, with: reader)
+    private func checkIdentities(_ stored: StoredSnapshot, _ origin: OpenedStore) throws {
         let wanted = stored.snapshot.components.filter { component.isEmpty || component.contains($0.name) }
-        let origin = OpenedStore(session.system, store: store, reader: reader, identities: identities)
         _ = try RestorePlanner(origin).openings(of: wanted, in: stored)
     }
 
     private func plan(
-        _ reference: SnapshotReference, _ request: RestoreRequest, _ identities: [Identity]?,
-        _ store: SnapshotStore, _ session: Session, _ arrival: Arrival?
+        _ stored: StoredSnapshot, _ request: RestoreRequest, _ origin: OpenedStore, _ session: Session,
+        _ arrival: Arrival?
     ) async throws -> RestorePlan {
         session.output.progress("planning")
-        let reader = try store.reader()
-        let stored = try store.read(reference, with: reader)
-        let origin = OpenedStore(session.system, store: store, reader: reader, identities: identities)
         guard request.items.isEmpty else { return try await ItemPlanner(origin).plan(stored, request) }
         var plan = try await RestorePlanner(origin).plan(stored, request)
         plan.warnings += arrival?.notes ?? []

@@ -94,6 +94,10 @@ import Testing
             // A key that is not of today proves nothing for today.
             try await runner.succeed("key", "rotate", "--generate", "second.key")
             #expect(try await runner.succeed("status").contains("DUE"))
+            // A restore opens what was sealed: that is a check too.
+            try await runner.succeed("snapshot")
+            try await runner.succeed("restore", "--to", "out", "--identity", "second.key")
+            #expect(!(try await runner.succeed("status").contains("DUE")))
         }
     }
 
