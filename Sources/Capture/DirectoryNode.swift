@@ -26,14 +26,17 @@ enum WalkedDirectory: Sendable {
 
 /// A directory on its way into the store.
 ///
-/// The fields are written by the one thread that visits the directory, and read by the one that completes its parent;
-/// the work stack's lock and the atomic count of open children order the two, which is what makes sharing it safe.
+/// The fields are written by the one thread that visits the directory, then by the one that completes it, and read by the one
+/// that completes its parent; the work stack's lock and the atomic count of open parts order them, which is what makes sharing
+/// it safe.
 final class DirectoryNode: @unchecked Sendable {
     /// The directory that holds it; whoever walks holds the root, and each node its children, so that it is there.
     unowned let parent: DirectoryNode?
     /// The path below the root, as bytes; empty for the root itself.
     let path: [UInt8]
-    let openChildren = Atomic<Int>(0)
+    /// What is not done yet of it: directories in it, and pieces of its files.
+    let openParts = Atomic<Int>(0)
+    private let readFiles = Mutex<[ReadFile]>([])
     /// The directory's own status, and its trees and its manifest part once it is complete.
     var record = DirectoryRecord()
     /// Its extended attributes.
@@ -44,6 +47,8 @@ final class DirectoryNode: @unchecked Sendable {
     var state: Classification.Matcher.State?
     /// Its entries, when they had to be listed; else they are those of the cache.
     private(set) var table: EntryTable?
+    /// Whether that listing can be relied on tomorrow.
+    var isListed = false
     /// From where what is in it and below is looked at; nil when all of that is done.
     var anchor: Anchor?
     /// Its record in the cache, nil when there is none.
@@ -99,6 +104,32 @@ final class DirectoryNode: @unchecked Sendable {
 
     /// Takes entries that were listed in place of the cache's.
     func set(_ table: EntryTable) { self.table = table }
+
+    /// Counts a part as done; true when it was the last.
+    func finishPart() -> Bool { openParts.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
+
+    /// Keeps what files became, from any thread.
+    func add(_ files: [ReadFile]) { readFiles.withLock { $0 += files } }
+
+    /// Puts what files became into the table, and takes those out of it that could not be read.
+    func takeReadFiles() {
+        let files = readFiles.withLock { files in
+            defer { files = [] }
+            return files
+        }
+        var unreadable: Set<Int> = []
+        for file in files {
+            guard let record = file.record else {
+                unreadable.insert(file.index)
+                continue
+            }
+            if record.links > 1 { hasLinkedFiles = true }
+            table?.replace(file.index, by: record, extra: file.extra.encoded)
+        }
+        guard !unreadable.isEmpty else { return }
+        isListed = false
+        table?.remove(unreadable)
+    }
 
     /// Changes what is known of one entry.
     func replace(_ index: Int, by record: EntryRecord, _ extra: EntryExtra) {

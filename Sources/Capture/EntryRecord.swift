@@ -201,13 +201,21 @@ struct EntryTable: Sendable {
     /// Changes what is known of an entry.
     mutating func replace(_ index: Int, by record: EntryRecord, extra: [UInt8]) {
         let old = records[index]
-        let name = bytes[Int(old.nameStart)..<(Int(old.nameStart) + Int(old.nameCount))]
         var record = record
-        record.nameStart = UInt32(bytes.count)
+        record.nameStart = old.nameStart
         record.nameCount = old.nameCount
         record.extraCount = UInt32(extra.count)
-        bytes.append(contentsOf: Array(name) + extra)
+        if !extra.isEmpty {
+            let name = Array(bytes[Int(old.nameStart)..<(Int(old.nameStart) + Int(old.nameCount))])
+            record.nameStart = UInt32(bytes.count)
+            bytes += name + extra
+        }
         records[index] = record
+    }
+
+    /// Takes entries out.
+    mutating func remove(_ indices: Set<Int>) {
+        records = records.enumerated().filter { !indices.contains($0.offset) }.map(\.element)
     }
 
     /// Takes all out, and keeps the room.

@@ -44,11 +44,18 @@ struct CapturedTree {
     private let sealer: Sealer?
     private let allowedInClear: [[UInt8]: Set<[UInt8]>]
     private let root: OpenDirectory
-    private let work = WorkStack<DirectoryNode>(threads: usualThreads)
+    private let work = WorkStack<Work>(threads: usualThreads)
     private let manifest: ManifestWriter
     /// What changed after this may change again without its times showing it.
     private let settledBefore: (seconds: Int64, nanoseconds: Int64)
     private let found = Mutex(Found())
+
+    private enum Work: Sendable {
+        /// A directory that is to be looked at, with all below.
+        case directory(DirectoryNode)
+        /// Some of the files of a directory that are to be read.
+        case files([UnreadFile], OpenDirectory, DirectoryNode)
+    }
 
     /// What one thread, or all of them, found.
     private struct Found {
@@ -80,8 +87,8 @@ struct CapturedTree {
         /// What is being listed; it keeps its room.
         var table = EntryTable()
         var found = Found()
-        /// Directories that this thread goes on with itself while no other is idle.
-        var own: [DirectoryNode] = []
+        /// What this thread goes on with itself while no other is idle.
+        var own: [Work] = []
 
         init(_ reader: FileReader, _ manifest: ManifestWriter.Lane) {
             self.reader = reader
@@ -122,7 +129,7 @@ struct CapturedTree {
         let node = DirectoryNode(parent: nil, path: [], known: cache.root, cache: cache)
         node.anchor = Anchor(root)
         node.record.own = EntryRecord(status, .directory, rootClass)
-        work.push([node])
+        work.push([.directory(node)])
         try work.run(
             start: { _ in
                 let reader = FileReader(sink, sealer: sealer)
@@ -130,8 +137,13 @@ struct CapturedTree {
             },
             body: { first, walker in
                 walker.own = [first]
-                while let node = walker.own.popLast() {
-                    try visit(node, walker)
+                while let next = walker.own.popLast() {
+                    switch next {
+                    case .directory(let node): try visit(node, walker)
+                    case .files(let files, let directory, let node):
+                        try read(files, in: directory, of: node, walker)
+                        try finishPart(of: node, walker)
+                    }
                     if work.hasIdleThreads, walker.own.count > 1 {
                         // The oldest is the nearest to the root, and so the most work.
                         work.push([walker.own.removeFirst()])
@@ -160,15 +172,18 @@ struct CapturedTree {
             let isKept = node.parent?.isHeld ?? false
             node.isHeld = isKept || (known.tree != .none && sink.holds(known.tree))
         }
+        var pieces: [Work] = []
         if try !look(node, walker) {
             walker.found.hasNews = true
-            try list(node, walker)
+            pieces = try list(node, walker)
             if let failure = walker.reader.sinkFailure { throw failure }
         }
-        if node.children.isEmpty { return try complete(node, walker) }
-        node.openChildren.store(node.children.count, ordering: .releasing)
-        // The first child is worked on first, so the last is pushed first.
-        walker.own.append(contentsOf: node.children.reversed().lazy.compactMap(\.node))
+        let parts = node.children.count + pieces.count
+        if parts == 0 { return try complete(node, walker) }
+        node.openParts.store(parts, ordering: .releasing)
+        // The first child is worked on first, so the last is pushed first; and before them what holds a directory open.
+        walker.own.append(contentsOf: node.children.reversed().lazy.compactMap(\.node).map { .directory($0) })
+        walker.own += pieces
     }
 
     // MARK: - Directories that did not change
@@ -238,21 +253,25 @@ struct CapturedTree {
 
     // MARK: - Directories that may have changed
 
-    private func list(_ node: DirectoryNode, _ walker: Walker) throws {
+    /// Lists a directory, and reads the files in it that the store does not hold; where they are much work, it is returned in
+    /// pieces.
+    private func list(_ node: DirectoryNode, _ walker: Walker) throws -> [Work] {
         walker.table.removeAll()
         var children: [WalkedDirectory] = []
+        var unread: [UnreadFile] = []
+        var opened: OpenDirectory?
         let state = state(of: node)
         node.state = state
         node.hasLinkedFiles = false
-        // Whatever is not as it should be is looked for again tomorrow.
-        var isListed = true
         do throws(FileFailure) {
             let anchor = node.openAnchor
             let directory = try anchor.directory.descend(Array(anchor.names(to: node.path)))
+            opened = directory
             let status = try directory.status()
             node.record.own.set(status)
             node.record.own.settle(before: settledBefore)
-            isListed = node.record.own.flags.contains(.isSettled)
+            // Whatever is not as it should be is looked for again tomorrow.
+            node.isListed = node.record.own.flags.contains(.isSettled)
             node.extra.attributes = try directory.attributes().map {
                 Entry.Attribute(name: $0.name, value: $0.value)
             }
@@ -280,34 +299,35 @@ struct CapturedTree {
                     let entryClass = matcher.entryClass(state, name: name)
                     let replacement = replaced[Array(name)]
                     guard replacement != nil || isCaptured(entryClass) else { continue }
-                    if replacement == nil, let place, isUsable(place.record, status, node) {
+                    if let replacement {
+                        let item = try frozen(replacement, Array(name), status, directory, walker)
+                        walker.table.append(item.record, name: name, extra: item.extra.encoded)
+                    } else if let place, isUsable(place.record, status, node) {
                         walker.table.append(place.record, name: name, extra: place.extra)
                     } else if let item = try item(
-                        Array(name), status, replacement == nil ? entryClass : .database, replacement,
-                        in: node,
-                        directory, walker)
+                        Array(name), status, entryClass, in: node, directory, walker)
                     {
                         walker.table.append(item.record, name: name, extra: item.extra.encoded)
+                    } else if status.kind == .file {
+                        let index = walker.table.records.count
+                        unread.append(
+                            UnreadFile(
+                                index: index, name: Array(name), status: status, entryClass: entryClass))
+                        walker.table.append(EntryRecord(status, .file, entryClass), name: name)
                     } else {
-                        isListed = false
+                        node.isListed = false
                         continue
                     }
                     if let last = walker.table.records.last, last.kind == .file, last.links > 1 {
                         node.hasLinkedFiles = true
                     }
                 } catch {
-                    isListed = false
-                    if error.reason == .noSuchFileOrDirectory {
-                        // It went away after it was listed: the directory moved.
-                        walker.found.moving.append(EntryPath(node.path))
-                    } else {
-                        let path = EntryPath(node.path(of: name)).description
-                        walker.found.unreadable.append(.init(path: path, reason: "\(error)"))
-                    }
+                    node.isListed = false
+                    note(error, at: name, in: node, walker)
                 }
             }
         } catch {
-            isListed = false
+            node.isListed = false
             if error.reason == .noSuchFileOrDirectory, let parent = node.parent {
                 walker.found.moving.append(EntryPath(parent.path))
             } else {
@@ -315,10 +335,67 @@ struct CapturedTree {
                     .init(path: EntryPath(node.path).description, reason: "\(error)"))
             }
         }
-        if isListed { node.record.flags.insert(.isListed) }
         node.set(walker.table.trimmed)
         node.children = children
-        compare(node)
+        guard let opened, !unread.isEmpty else { return [] }
+        let pieces = UnreadFile.pieces(of: unread)
+        if pieces.count > 1 { return pieces.map { .files($0, opened, node) } }
+        try read(unread, in: opened, of: node, walker)
+        return []
+    }
+
+    /// Notes what kept a name from being captured.
+    private func note(
+        _ failure: FileFailure, at name: some Collection<UInt8>, in node: DirectoryNode, _ walker: Walker
+    ) {
+        if failure.reason == .noSuchFileOrDirectory {
+            // It went away after it was listed: the directory moved.
+            walker.found.moving.append(EntryPath(node.path))
+        } else {
+            let path = EntryPath(node.path(of: name)).description
+            walker.found.unreadable.append(.init(path: path, reason: "\(failure)"))
+        }
+    }
+
+    /// Reads files of a directory; what they become waits in its node until all are read.
+    private func read(
+        _ files: [UnreadFile], in directory: OpenDirectory, of node: DirectoryNode, _ walker: Walker
+    ) throws {
+        var read: [ReadFile] = []
+        for file in files {
+            do throws(FileFailure) {
+                read.append(try self.read(file, in: directory, of: node, walker))
+            } catch {
+                read.append(ReadFile(index: file.index, record: nil))
+                note(error, at: file.name, in: node, walker)
+            }
+            if let failure = walker.reader.sinkFailure { throw failure }
+        }
+        node.add(read)
+    }
+
+    private func read(
+        _ file: UnreadFile, in directory: OpenDirectory, of node: DirectoryNode, _ walker: Walker
+    ) throws(FileFailure) -> ReadFile {
+        walker.reader.keepsContents = keeps.contains(file.entryClass)
+        let result = try walker.reader.read(
+            try directory.file(file.name), file.entryClass, seen: file.status,
+            allowed: allowedInClear.isEmpty ? [] : allowedInClear[node.path(of: file.name)] ?? [])
+        var record = EntryRecord(result.status, .file, file.entryClass)
+        record.set(result.contents)
+        var extra = EntryExtra()
+        extra.attributes = result.attributes
+        extra.sealedDigest = result.contents.sealedDigest
+        if let leak = result.leak {
+            let path = EntryPath(node.path(of: file.name)).description
+            walker.found.leaks.append(.init(path: path, reason: leak.words))
+        }
+        if result.isTorn {
+            walker.found.torn.append(EntryPath(node.path(of: file.name)))
+        } else {
+            record.settle(before: settledBefore)
+        }
+        return ReadFile(index: file.index, record: record, extra: extra)
     }
 
     private func isCaptured(_ entryClass: EntryClass) -> Bool {
@@ -349,9 +426,26 @@ struct CapturedTree {
         }
     }
 
+    /// What stands for a file that is read from a frozen copy.
+    private func frozen(
+        _ copy: FilePath, _ name: [UInt8], _ status: FileStatus, _ directory: OpenDirectory, _ walker: Walker
+    ) throws(FileFailure) -> (record: EntryRecord, extra: EntryExtra) {
+        walker.reader.keepsContents = false
+        let contents = try walker.reader.read(OpenFile(copy), .database).contents
+        var extra = EntryExtra()
+        extra.attributes = try directory.file(name).attributes().map {
+            Entry.Attribute(name: $0.name, value: $0.value)
+        }
+        var record = EntryRecord(status, .file, .database)
+        record.set(contents)
+        extra.sealedDigest = contents.sealedDigest
+        return (record, extra)
+    }
+
+    /// What stands for a name without reading it; nil for a file that must be read, and for what is not captured.
     private func item(
-        _ name: [UInt8], _ status: FileStatus, _ entryClass: EntryClass, _ replacement: FilePath?,
-        in node: DirectoryNode, _ directory: OpenDirectory, _ walker: Walker
+        _ name: [UInt8], _ status: FileStatus, _ entryClass: EntryClass, in node: DirectoryNode,
+        _ directory: OpenDirectory, _ walker: Walker
     ) throws(FileFailure) -> (record: EntryRecord, extra: EntryExtra)? {
         var extra = EntryExtra()
         switch status.kind {
@@ -368,60 +462,38 @@ struct CapturedTree {
             walker.found.notCaptured.append(.init(path: path, reason: "a \(status.kind)"))
             return nil
         case .file:
-            if let replacement {
-                let frozen = try walker.reader.read(OpenFile(replacement), entryClass)
-                extra.attributes = try directory.file(name).attributes().map {
-                    Entry.Attribute(name: $0.name, value: $0.value)
-                }
-                var record = EntryRecord(status, .file, entryClass)
-                record.set(frozen.contents)
-                extra.sealedDigest = frozen.contents.sealedDigest
-                return (record, extra)
-            }
-            walker.reader.keepsContents = keeps.contains(entryClass)
-            if !walker.reader.keepsContents, let file = written?.find(status) {
-                var record = EntryRecord(status, .file, entryClass)
-                record.id = file.id
-                record.digest = file.digest
-                record.flags = file.flags
-                extra.attributes = file.attributes
-                extra.sealedDigest = file.sealedDigest
-                return (record, extra)
-            }
-            let result = try walker.reader.read(
-                try directory.file(name), entryClass, seen: status,
-                allowed: allowedInClear.isEmpty ? [] : allowedInClear[node.path(of: name)] ?? [])
-            var record = EntryRecord(result.status, .file, entryClass)
-            record.set(result.contents)
-            extra.attributes = result.attributes
-            extra.sealedDigest = result.contents.sealedDigest
-            if let leak = result.leak {
-                let path = EntryPath(node.path(of: name)).description
-                walker.found.leaks.append(.init(path: path, reason: leak.words))
-            }
-            if result.isTorn {
-                walker.found.torn.append(EntryPath(node.path(of: name)))
-            } else {
-                record.settle(before: settledBefore)
-            }
+            guard !keeps.contains(entryClass), let file = written?.find(status) else { return nil }
+            var record = EntryRecord(status, .file, entryClass)
+            record.id = file.id
+            record.digest = file.digest
+            record.flags = file.flags
+            extra.attributes = file.attributes
+            extra.sealedDigest = file.sealedDigest
             return (record, extra)
         }
     }
 
     // MARK: - Completed directories
 
-    /// Makes tree and manifest part of a directory whose children are all done, and goes on upwards.
+    /// Counts one part of a directory as done: a child, or some of its files.
+    private func finishPart(of node: DirectoryNode, _ walker: Walker) throws {
+        if node.finishPart() { try complete(node, walker) }
+    }
+
+    /// Makes tree and manifest part of a directory whose parts are all done, and goes on upwards.
     private func complete(_ node: DirectoryNode, _ walker: Walker) throws {
         var node = node
         while true {
+            if node.table != nil {
+                node.takeReadFiles()
+                if node.isListed { node.record.flags.insert(.isListed) }
+                compare(node)
+            }
             try writeTrees(node, walker.reader.lane)
             try manifest.add(node, walker.manifest)
             look(again: node, walker)
             node.complete()
-            guard let parent = node.parent else { return }
-            guard parent.openChildren.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else {
-                return
-            }
+            guard let parent = node.parent, parent.finishPart() else { return }
             node = parent
         }
     }

@@ -175,6 +175,40 @@ import Testing
         }
     }
 
+    /// A directory whose files several threads read, among them second names of one file, with a directory below and an attribute;
+    /// on the next night some of them are others.
+    @Test func aDirectoryThatSeveralThreadsReadIsWhole() async throws {
+        try await withTemporaryDirectory { directory in
+            try await shell(
+                """
+                mkdir -p tree/below; cd tree
+                for number in $(seq 40); do head -c 1500000 /dev/urandom > large-$number; done
+                for number in $(seq 3000); do echo $number > small-$number; done
+                ln large-7 below/also-7; ln small-9 zz-9; echo end > zzz
+                setfattr -n user.note -v hello large-20
+                """, in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            for (night, out) in ["one", "two"].enumerated() {
+                if night > 0 {
+                    try await shell(
+                        "cd tree; for n in $(seq 1 2 40); do echo more >> large-$n; rm small-$n; done; rm zz-9",
+                        in: directory)
+                    try await runner.succeed("snapshot")
+                }
+                try await runner.succeed("restore", "--to", out)
+                let restored = directory.appending(out).appending("tree").pushing(
+                    FilePath(String("\(directory)/tree".dropFirst())))
+                #expect(try await runner.differences(directory.appending("tree"), restored) == "")
+                try await shell(
+                    "test $(stat -c %i \(restored)/large-7) = $(stat -c %i \(restored)/below/also-7)",
+                    in: directory)
+            }
+            try await runner.checkStore(directory.appending("tree.git"))
+        }
+    }
+
     @Test func aWriterThatIsNotAloneSaysWhoIsThere() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
