@@ -103,12 +103,16 @@ final class ManifestWriter: Sendable {
     }
 
     private func count(_ node: DirectoryNode, _ lane: Lane) {
+        // Taken out of the lane: an access to what is in a class is checked, and there are some for each entry.
+        var amounts: [CapturedComponent.Amount] = []
+        swap(&amounts, &lane.gathered.amounts)
+        defer { swap(&amounts, &lane.gathered.amounts) }
         node.withEntries { records, bytes in
             for index in records.indices where records[index].kind != .directory {
                 let record = records[index]
-                lane.gathered.amounts[Int(record.classNumber)].entries += 1
+                amounts[Int(record.classNumber)].entries += 1
                 if record.kind == .file {
-                    lane.gathered.amounts[Int(record.classNumber)].bytes += record.size
+                    amounts[Int(record.classNumber)].bytes += record.size
                 }
                 if record.flags.contains(.isSealed), !record.entryClass.isSealed {
                     lane.gathered.leaks.append(EntryPath(node.path(of: bytes.name(of: record))))

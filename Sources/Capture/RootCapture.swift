@@ -195,15 +195,19 @@ struct CapturedTree {
         else { return false }
         let anchor = node.openAnchor.nearer(to: node.path, looks: node.knownLooks)
         node.anchor = anchor
-        walker.path.setDirectory(anchor.names(to: node.path))
+        // Taken out of the walker: an access to what is in a class is checked, and there are some for each name.
+        var path = ZeroTerminatedPath()
+        swap(&path, &walker.path)
+        defer { swap(&path, &walker.path) }
+        path.setDirectory(anchor.names(to: node.path))
         var children: [WalkedDirectory] = []
         var hasLinkedFiles = false
         let isWhole = node.withKnownEntries { records, bytes in
             for index in records.indices {
                 let record = records[index]
-                walker.path.setName(bytes, Int(record.nameStart), Int(record.nameCount))
-                guard walker.path.isShort else { return false }
-                guard let status = try? anchor.directory.look(at: walker.path) else { return false }
+                path.setName(bytes, Int(record.nameStart), Int(record.nameCount))
+                guard path.isShort else { return false }
+                guard let status = try? anchor.directory.look(at: path) else { return false }
                 if record.kind == .directory {
                     guard status.kind == .directory,
                         status.inode == cache.directory(Int(record.directory)).own.inode
