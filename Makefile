@@ -69,7 +69,8 @@ large: setup ## Seal and open a gigabyte, by ourselves and by Debian's age.
 # What runs is what reads bytes that others may have written. Not under the thread sanitizer: it does not see the lock of Swift's
 # Mutex, and reports every use of one.
 sanitize: setup ## Run the readers and writers of the store under the address sanitizer.
-	UNDERSTUDY_TEST_FUZZ=4000 LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/leaks.txt $(SWIFT) test \
+	UNDERSTUDY_TEST_FUZZ=4000 UNDERSTUDY_TEST_FLIPS_APART=19 \
+	    LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/leaks.txt $(SWIFT) test \
 	    --sanitize=address --scratch-path .build-address --filter 'HostileStoreTests|GitTests'
 
 check: ## Check format, imports, and what the release binary is linked to.

@@ -152,8 +152,15 @@ package final class SnapshotStore: Sendable {
     ///
     /// Throws a ``StoreFailure`` with code `locked` that says who has the place.
     package func lock(purpose: String) throws -> WriterLock {
-        try Files.makeDirectory(localDirectory, mode: 0o700)
-        let lock = try WriterLock(localDirectory.appending("lock"), purpose: purpose, store: path)
+        let lock: WriterLock
+        do {
+            try Files.makeDirectory(localDirectory, mode: 0o700)
+            lock = try WriterLock(localDirectory.appending("lock"), purpose: purpose, store: path)
+        } catch let failure as FileFailure where failure.reason == .readOnlyFileSystem {
+            throw StoreFailure(
+                .failed, "the store cannot be written to: \(failure)",
+                hint: "mount it writable; 'understudy restore --from \(path)' restores from a copy of it")
+        }
         try clearLeftovers(wasCut: lock.followsCut)
         guard lacksSettings else { return lock }
         try withRepository { (repository) throws(GitError) in

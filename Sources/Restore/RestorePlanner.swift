@@ -318,7 +318,9 @@ package struct RestorePlanner: Sendable {
                 path = path.removingLastComponent()
             }
             guard let status = try Files.status(path) else { continue }
-            needed[status.device, default: (0, path)].bytes += root.bytes
+            // A survey says a petabyte at most; a made-up snapshot may name thousands of roots.
+            let others = needed[status.device]?.bytes ?? 0
+            needed[status.device, default: (0, path)].bytes = min(others + root.bytes, 1 << 50)
         }
         for (bytes, path) in needed.values {
             let free = try Files.freeSpace(path)

@@ -73,6 +73,7 @@ import Testing
                 let outcome = try await runner.run(under: readOnly, arguments)
                 #expect(outcome.status == 1, "\(arguments): \(outcome.errorOutput)")
                 #expect(outcome.errorOutput.contains("Read-only file system"), "\(outcome.errorOutput)")
+                #expect(outcome.errorOutput.contains("restore --from"), "\(outcome.errorOutput)")
                 #expect(outcome.errorOutput.contains("hint: "), "\(outcome.errorOutput)")
             }
         }
