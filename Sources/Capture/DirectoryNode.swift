@@ -27,8 +27,8 @@ enum WalkedDirectory: Sendable {
 /// A directory on its way into the store.
 ///
 /// The fields are written by the one thread that visits the directory, then by the one that completes it, and read by the one
-/// that completes its parent; the work stack's lock and the atomic count of open parts order them, which is what makes sharing
-/// it safe.
+/// that completes its parent; the work stack's lock and the atomic count of open parts order them, and a lock those that put
+/// pieces of its files into the table: that is what makes sharing it safe.
 final class DirectoryNode: @unchecked Sendable {
     /// The directory that holds it; whoever walks holds the root, and each node its children, so that it is there.
     unowned let parent: DirectoryNode?
@@ -36,7 +36,8 @@ final class DirectoryNode: @unchecked Sendable {
     let path: [UInt8]
     /// What is not done yet of it: directories in it, and pieces of its files.
     let openParts = Atomic<Int>(0)
-    private let readFiles = Mutex<[ReadFile]>([])
+    /// The places of files that could not be read; its lock is the table's too, while pieces of its files are read.
+    private let unreadable = Mutex<Set<Int>>([])
     /// The directory's own status, and its trees and its manifest part once it is complete.
     var record = DirectoryRecord()
     /// Its extended attributes.
@@ -108,27 +109,26 @@ final class DirectoryNode: @unchecked Sendable {
     /// Counts a part as done; true when it was the last.
     func finishPart() -> Bool { openParts.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
 
-    /// Keeps what files became, from any thread.
-    func add(_ files: [ReadFile]) { readFiles.withLock { $0 += files } }
-
-    /// Puts what files became into the table, and takes those out of it that could not be read.
-    func takeReadFiles() {
-        let files = readFiles.withLock { files in
-            defer { files = [] }
-            return files
-        }
-        var unreadable: Set<Int> = []
-        for file in files {
-            guard let record = file.record else {
-                unreadable.insert(file.index)
-                continue
+    /// Puts what files became into the table, from any thread.
+    func set(_ files: [ReadFile]) {
+        unreadable.withLock { unreadable in
+            for file in files {
+                guard let record = file.record else {
+                    unreadable.insert(file.index)
+                    continue
+                }
+                if record.links > 1 { hasLinkedFiles = true }
+                table?.replace(file.index, by: record, extra: file.extra.encoded)
             }
-            if record.links > 1 { hasLinkedFiles = true }
-            table?.replace(file.index, by: record, extra: file.extra.encoded)
         }
-        guard !unreadable.isEmpty else { return }
+    }
+
+    /// Takes those files out of the table that could not be read.
+    func removeUnreadable() {
+        let indices = unreadable.withLock { $0 }
+        guard !indices.isEmpty else { return }
         isListed = false
-        table?.remove(unreadable)
+        table?.remove(indices)
     }
 
     /// Changes what is known of one entry.

@@ -54,7 +54,7 @@ struct CapturedTree {
         /// A directory that is to be looked at, with all below.
         case directory(DirectoryNode)
         /// Some of the files of a directory that are to be read.
-        case files([UnreadFile], OpenDirectory, DirectoryNode)
+        case files(ArraySlice<UnreadFile>, OpenDirectory, DirectoryNode)
     }
 
     /// What one thread, or all of them, found.
@@ -181,7 +181,7 @@ struct CapturedTree {
         let parts = node.children.count + pieces.count
         if parts == 0 { return try complete(node, walker) }
         node.openParts.store(parts, ordering: .releasing)
-        // The first child is worked on first, so the last is pushed first; and before them what holds a directory open.
+        // The first child is worked on first, so the last is pushed first; and before them what holds the directory open.
         walker.own.append(contentsOf: node.children.reversed().lazy.compactMap(\.node).map { .directory($0) })
         walker.own += pieces
     }
@@ -344,7 +344,7 @@ struct CapturedTree {
         guard let opened, !unread.isEmpty else { return [] }
         let pieces = UnreadFile.pieces(of: unread)
         if pieces.count > 1 { return pieces.map { .files($0, opened, node) } }
-        try read(unread, in: opened, of: node, walker)
+        try read(unread[...], in: opened, of: node, walker)
         return []
     }
 
@@ -361,9 +361,9 @@ struct CapturedTree {
         }
     }
 
-    /// Reads files of a directory; what they become waits in its node until all are read.
+    /// Reads files of a directory, and puts what they became into its table.
     private func read(
-        _ files: [UnreadFile], in directory: OpenDirectory, of node: DirectoryNode, _ walker: Walker
+        _ files: ArraySlice<UnreadFile>, in directory: OpenDirectory, of node: DirectoryNode, _ walker: Walker
     ) throws {
         var read: [ReadFile] = []
         for file in files {
@@ -375,7 +375,7 @@ struct CapturedTree {
             }
             if let failure = walker.reader.sinkFailure { throw failure }
         }
-        node.add(read)
+        node.set(read)
     }
 
     private func read(
@@ -489,7 +489,7 @@ struct CapturedTree {
         var node = node
         while true {
             if node.table != nil {
-                node.takeReadFiles()
+                node.removeUnreadable()
                 if node.isListed { node.record.flags.insert(.isListed) }
                 compare(node)
             }

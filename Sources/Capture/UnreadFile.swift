@@ -17,14 +17,14 @@ struct UnreadFile: Sendable {
     private static let pieceSize: Int64 = 1 << 24
 
     /// Shares files out, so that no thread has all those of a directory.
-    static func pieces(of files: [UnreadFile]) -> [[UnreadFile]] {
-        var pieces: [[UnreadFile]] = []
+    static func pieces(of files: [UnreadFile]) -> [ArraySlice<UnreadFile>] {
+        var pieces: [ArraySlice<UnreadFile>] = []
         var start = 0
         var work: Int64 = 0
         for (index, file) in files.enumerated() {
             work += file.work
             guard work >= pieceSize || index == files.count - 1 else { continue }
-            pieces.append(Array(files[start...index]))
+            pieces.append(files[start...index])
             start = index + 1
             work = 0
         }
