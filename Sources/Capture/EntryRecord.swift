@@ -218,17 +218,18 @@ struct EntryTable: Sendable {
         records = records.enumerated().filter { !indices.contains($0.offset) }.map(\.element)
     }
 
-    /// Takes all out, and keeps the room.
-    mutating func removeAll() {
-        records.removeAll(keepingCapacity: true)
-        bytes.removeAll(keepingCapacity: true)
-    }
-
-    /// The same table in no more memory than it needs.
-    var trimmed: EntryTable {
+    /// Takes all out, in no more memory than it needs, and keeps the room for the next directory; that of a large table goes with
+    /// it, since a copy beside it may be too much.
+    mutating func take() -> EntryTable {
+        guard records.count < 1 << 14 else {
+            defer { self = EntryTable() }
+            return self
+        }
         var table = EntryTable()
         unsafe records.withUnsafeBufferPointer { unsafe table.records = Array($0) }
         unsafe bytes.withUnsafeBufferPointer { unsafe table.bytes = Array($0) }
+        records.removeAll(keepingCapacity: true)
+        bytes.removeAll(keepingCapacity: true)
         return table
     }
 }

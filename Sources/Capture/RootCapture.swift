@@ -260,7 +260,6 @@ struct CapturedTree {
     /// Lists a directory, and reads the files in it that the store does not hold; where they are much work, it is returned in
     /// pieces.
     private func list(_ node: DirectoryNode, _ walker: Walker) throws -> [Work] {
-        walker.table.removeAll()
         var children: [WalkedDirectory] = []
         var unread: [UnreadFile] = []
         var opened: OpenDirectory?
@@ -339,7 +338,7 @@ struct CapturedTree {
                     .init(path: EntryPath(node.path).description, reason: "\(error)"))
             }
         }
-        node.set(walker.table.trimmed)
+        node.set(walker.table.take())
         node.children = children
         guard let opened, !unread.isEmpty else { return [] }
         let pieces = UnreadFile.pieces(of: unread)
