@@ -100,8 +100,9 @@ import Testing
                 tried += instants.count
             }
             round += 1
+            // Again and again: whoever stops `make crash` knows what was shown.
+            print("\(arguments.joined(separator: " ")): \(killed) of \(tried) kills hit")
         }
-        print("\(arguments.joined(separator: " ")): \(killed) of \(tried) kills hit")
         #expect(killed > 0, "of \(tried) kills none hit")
     }
 
