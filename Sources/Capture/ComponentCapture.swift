@@ -132,7 +132,7 @@ package struct ComponentCapture: Sendable {
             case .directory, .rebuilt:
                 let walked = try walk(root, repositories, frozen, texts, scratch, &captured, &caches)
                 trees[root.name] = walked.root.record.tree
-                kept.merge(walked.kept) { first, _ in first }
+                kept.merge(walked.found.kept) { first, _ in first }
                 manifest = walked.manifest
                 let record = walked.root.record
                 if record.tree != .none { tree.insert("files/\(root.name)", .tree, record.tree) }
@@ -298,11 +298,11 @@ package struct ComponentCapture: Sendable {
                 written: written["\(component.name)/\(root.name)"], sealer: sealer,
                 allowedInClear: allowed
             ).run(rootClass: classification.defaultClass)
-            kept.merge(walked.kept) { first, _ in first }
+            kept.merge(walked.found.kept) { first, _ in first }
             // The next pass finds them in the cache, sealed already.
-            leaks += walked.leaks.filter { !leaks.contains($0) }
-            if walked.moving.isEmpty || pass == Self.passes {
-                if walked.hasNews, sink.isWritten {
+            leaks += walked.found.leaks.filter { !leaks.contains($0) }
+            if walked.found.moving.isEmpty || pass == Self.passes {
+                if walked.found.hasNews, sink.isWritten {
                     let (root, last) = (walked.root, cache)
                     caches.append(
                         Background {
@@ -312,10 +312,10 @@ package struct ComponentCapture: Sendable {
                 record(walked, root, pass, &captured)
                 note(leaks, below: root.name + "/", &captured)
                 // References were packed while they were read: one of them may have been in neither place.
-                captured.torn += Set(walked.moving).intersection(directories).sorted().map {
+                captured.torn += Set(walked.found.moving).intersection(directories).sorted().map {
                     "\(root.name)/\($0.appending("packed-refs"))"
                 }
-                walked.kept = kept
+                walked.found.kept = kept
                 return walked
             }
             // What this pass read is known to the next, also where nothing is written.
@@ -371,14 +371,14 @@ package struct ComponentCapture: Sendable {
         _ walked: CapturedTree, _ root: Root, _ pass: Int, _ captured: inout CapturedComponent
     ) {
         captured.passes = max(captured.passes, pass)
-        captured.torn += walked.torn.map { "\(root.name)/\($0)" }
-        captured.unreadable += walked.unreadable.map {
+        captured.torn += walked.found.torn.map { "\(root.name)/\($0)" }
+        captured.unreadable += walked.found.unreadable.map {
             .init(path: "\(root.name)/\($0.path)", reason: $0.reason)
         }
-        captured.notCaptured += walked.notCaptured.map {
+        captured.notCaptured += walked.found.notCaptured.map {
             .init(path: "\(root.name)/\($0.path)", reason: $0.reason)
         }
-        let moving = Set(walked.moving).sorted()
+        let moving = Set(walked.found.moving).sorted()
         if !moving.isEmpty {
             let names = moving.prefix(3).map(\.description).joined(separator: ", ")
             captured.notes.append(

@@ -103,6 +103,34 @@ final class DirectoryNode: @unchecked Sendable {
     /// What the cache says of it.
     var knownRecord: DirectoryRecord? { known.map { cache.directory($0) } }
 
+    /// Its extended attributes as the cache knows them, nil when they cannot be read or it knows none of it.
+    var knownExtra: EntryExtra? {
+        guard let known else { return nil }
+        let own = cache.directory(known).own
+        guard own.extraCount > 0 else { return EntryExtra() }
+        return cache.withEntries(of: known) { _, bytes in EntryExtra(encoded: bytes.extra(of: own)) }
+    }
+
+    /// Compares what was listed with what the cache knows.
+    func compareWithKnown() {
+        guard let known = knownRecord else { return }
+        isLineSame = known.own.isSame(as: record.own) && knownExtra == extra
+        isSame = withEntries { records, bytes in
+            withKnownEntries { knownRecords, knownBytes in
+                guard records.count == knownRecords.count else { return false }
+                for index in records.indices {
+                    let (new, old) = (records[index], knownRecords[index])
+                    guard new.kindNumber == old.kindNumber, new.classNumber == old.classNumber,
+                        new.kind == .directory || new.isSame(as: old),
+                        bytes.name(of: new) == knownBytes.name(of: old),
+                        bytes.extra(of: new) == knownBytes.extra(of: old)
+                    else { return false }
+                }
+                return true
+            }
+        }
+    }
+
     /// Takes entries that were listed in place of the cache's.
     func set(_ table: EntryTable) { self.table = table }
 

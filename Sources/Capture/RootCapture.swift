@@ -6,28 +6,6 @@ internal import Synchronization
 internal import SystemPackage
 internal import Workers
 
-/// What one walk over a root found.
-struct CapturedTree {
-    /// The directory itself.
-    var root: DirectoryNode
-    /// The manifest of all below.
-    var manifest: ManifestWriter.Written
-    /// What could not be read, and why.
-    var unreadable: [CapturedComponent.Problem] = []
-    /// Sockets, fifos, devices.
-    var notCaptured: [CapturedComponent.Problem] = []
-    /// Files that changed during each of the tries to read them.
-    var torn: [EntryPath] = []
-    /// Directories that changed while what is below them was read.
-    var moving: [EntryPath] = []
-    /// Files that were read now and sealed although their class is none that is, and why.
-    var leaks: [CapturedComponent.Problem] = []
-    /// Contents of the classes that were to be kept.
-    var kept: [ObjectID: [UInt8]] = [:]
-    /// Whether anything had to be listed or read, so that the cache must be written anew.
-    var hasNews = false
-}
-
 /// Walks one root with several threads: each file is read, hashed and given to the sink by the thread that met it, and
 /// each directory's tree and manifest part are made by the thread that finished the last of what is in it.
 ///
@@ -48,34 +26,13 @@ struct CapturedTree {
     private let manifest: ManifestWriter
     /// What changed after this may change again without its times showing it.
     private let settledBefore: (seconds: Int64, nanoseconds: Int64)
-    private let found = Mutex(Found())
+    private let found = Mutex(CapturedTree.Found())
 
     private enum Work: Sendable {
         /// A directory that is to be looked at, with all below.
         case directory(DirectoryNode)
         /// Some of the files of a directory that are to be read.
         case files(ArraySlice<UnreadFile>, OpenDirectory, DirectoryNode)
-    }
-
-    /// What one thread, or all of them, found.
-    private struct Found {
-        var unreadable: [CapturedComponent.Problem] = []
-        var notCaptured: [CapturedComponent.Problem] = []
-        var torn: [EntryPath] = []
-        var moving: [EntryPath] = []
-        var leaks: [CapturedComponent.Problem] = []
-        var kept: [ObjectID: [UInt8]] = [:]
-        var hasNews = false
-
-        mutating func add(_ other: Found) {
-            unreadable += other.unreadable
-            notCaptured += other.notCaptured
-            torn += other.torn
-            moving += other.moving
-            leaks += other.leaks
-            kept.merge(other.kept) { first, _ in first }
-            hasNews = hasNews || other.hasNews
-        }
     }
 
     /// One thread's own.
@@ -86,7 +43,7 @@ struct CapturedTree {
         var path = ZeroTerminatedPath()
         /// What is being listed; it keeps its room.
         var table = EntryTable()
-        var found = Found()
+        var found = CapturedTree.Found()
         /// What this thread goes on with itself while no other is idle.
         var own: [Work] = []
 
@@ -159,12 +116,7 @@ struct CapturedTree {
         let lane = sink.makeLane()
         let written = try manifest.finish(node, lane)
         try lane.flush()
-        return found.withLock { found in
-            CapturedTree(
-                root: node, manifest: written, unreadable: found.unreadable,
-                notCaptured: found.notCaptured, torn: found.torn, moving: found.moving,
-                leaks: found.leaks, kept: found.kept, hasNews: found.hasNews)
-        }
+        return CapturedTree(root: node, manifest: written, found: found.withLock { $0 })
     }
 
     private func visit(_ node: DirectoryNode, _ walker: Walker) throws {
@@ -229,7 +181,7 @@ struct CapturedTree {
         node.hasLinkedFiles = hasLinkedFiles
         node.record.own = known.own
         node.record.flags = known.flags
-        node.extra = knownExtra(node) ?? EntryExtra()
+        node.extra = node.knownExtra ?? EntryExtra()
         node.isLineSame = true
         return true
     }
@@ -246,13 +198,6 @@ struct CapturedTree {
         guard let parent = node.parent else { return matcher.start }
         let name = node.path[(parent.path.isEmpty ? 0 : parent.path.count + 1)...]
         return matcher.step(state(of: parent), name: name, isDirectory: true).1
-    }
-
-    private func knownExtra(_ node: DirectoryNode) -> EntryExtra? {
-        guard let known = node.known else { return nil }
-        let own = cache.directory(known).own
-        guard own.extraCount > 0 else { return EntryExtra() }
-        return cache.withEntries(of: known) { _, bytes in EntryExtra(encoded: bytes.extra(of: own)) }
     }
 
     // MARK: - Directories that may have changed
@@ -409,26 +354,6 @@ struct CapturedTree {
         record.isUntouched(EntryRecord(status)) && (node.isHeld || sink.holds(record.id))
     }
 
-    /// Compares what was listed with what the cache knows.
-    private func compare(_ node: DirectoryNode) {
-        guard let known = node.knownRecord else { return }
-        node.isLineSame = known.own.isSame(as: node.record.own) && knownExtra(node) == node.extra
-        node.isSame = node.withEntries { records, bytes in
-            node.withKnownEntries { knownRecords, knownBytes in
-                guard records.count == knownRecords.count else { return false }
-                for index in records.indices {
-                    let (new, old) = (records[index], knownRecords[index])
-                    guard new.kindNumber == old.kindNumber, new.classNumber == old.classNumber,
-                        new.kind == .directory || new.isSame(as: old),
-                        bytes.name(of: new) == knownBytes.name(of: old),
-                        bytes.extra(of: new) == knownBytes.extra(of: old)
-                    else { return false }
-                }
-                return true
-            }
-        }
-    }
-
     /// What stands for a file that is read from a frozen copy.
     private func frozen(
         _ copy: FilePath, _ name: [UInt8], _ status: FileStatus, _ directory: OpenDirectory, _ walker: Walker
@@ -490,7 +415,7 @@ struct CapturedTree {
             if node.table != nil {
                 node.removeUnreadable()
                 if node.isListed { node.record.flags.insert(.isListed) }
-                compare(node)
+                node.compareWithKnown()
             }
             try writeTrees(node, walker.reader.lane)
             try manifest.add(node, walker.manifest)

@@ -150,7 +150,7 @@ package final class SnapshotStore: Sendable {
 
     /// Takes the one place of a writer, and clears what a killed writer left.
     ///
-    /// Throws a ``StoreFailure`` with code `locked` that says who has the place.
+    /// Throws a ``StoreFailure`` with code `locked` that says who has the place, or with `failed` on a read-only file system.
     package func lock(purpose: String) throws -> WriterLock {
         let lock: WriterLock
         do {

@@ -17,7 +17,7 @@ internal import Workers
         /// A directory with what is in it, which is made already.
         case directory(StoredRoot.Directory, OpenDirectory, parent: Pending?)
         /// Some of the large files of a directory, the largest first.
-        case files([FileWork], Pending)
+        case files(ArraySlice<FileWork>, Pending)
     }
 
     /// A file that is to be written, and where its contents are.
@@ -146,20 +146,8 @@ internal import Workers
 
     /// Shares large files out, so that no thread has all those of a directory: the largest first, because two of a size are
     /// hashed together to their ends.
-    private static func pieces(of files: [FileWork]) -> [[FileWork]] {
-        var pieces: [[FileWork]] = []
-        var piece: [FileWork] = []
-        var size: Int64 = 0
-        for file in files.sorted(by: { $0.entry.size > $1.entry.size }) {
-            piece.append(file)
-            // A size comes from a store, and may be made up.
-            size += min(file.entry.size, pieceSize)
-            guard size >= pieceSize, piece.count > 1 else { continue }
-            pieces.append(piece)
-            piece = []
-            size = 0
-        }
-        return piece.isEmpty ? pieces : pieces + [piece]
+    private static func pieces(of files: [FileWork]) -> [ArraySlice<FileWork>] {
+        files.sorted { $0.entry.size > $1.entry.size }.pieces(of: pieceSize, atLeast: 2) { $0.entry.size }
     }
 
     /// Bytes of large files that are one piece of work, or thereabouts.
@@ -217,7 +205,7 @@ internal import Workers
     }
 
     /// Writes large files, two at a time where the store holds them as they are: two hashes at once take little longer than one.
-    private func write(_ files: [FileWork], in place: OpenDirectory, _ lane: Lane) throws {
+    private func write(_ files: ArraySlice<FileWork>, in place: OpenDirectory, _ lane: Lane) throws {
         var begun: Streamed?
         func endOrKeep(_ file: Streamed) throws {
             guard unsafe file.blocks.isAtEnd else { return unsafe begun = file }

@@ -1,0 +1,41 @@
+internal import Git
+internal import SnapshotModel
+
+/// What one walk over a root made of it.
+struct CapturedTree {
+    /// The directory itself.
+    var root: DirectoryNode
+    /// The manifest of all below.
+    var manifest: ManifestWriter.Written
+    /// What there is to say of it besides.
+    var found: Found
+
+    /// What one thread of a walk, or all of them, found.
+    struct Found: Sendable {
+        /// What could not be read, and why.
+        var unreadable: [CapturedComponent.Problem] = []
+        /// Sockets, fifos, devices.
+        var notCaptured: [CapturedComponent.Problem] = []
+        /// Files that changed during each of the tries to read them.
+        var torn: [EntryPath] = []
+        /// Directories that changed while what is below them was read.
+        var moving: [EntryPath] = []
+        /// Files that were read now and sealed although their class is none that is, and why.
+        var leaks: [CapturedComponent.Problem] = []
+        /// Contents of the classes that were to be kept.
+        var kept: [ObjectID: [UInt8]] = [:]
+        /// Whether anything had to be listed or read, so that the cache must be written anew.
+        var hasNews = false
+
+        /// Adds what another thread found.
+        mutating func add(_ other: Found) {
+            unreadable += other.unreadable
+            notCaptured += other.notCaptured
+            torn += other.torn
+            moving += other.moving
+            leaks += other.leaks
+            kept.merge(other.kept) { first, _ in first }
+            hasNews = hasNews || other.hasNews
+        }
+    }
+}
