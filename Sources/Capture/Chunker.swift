@@ -94,11 +94,20 @@ package enum Chunker {
         guard end > minimum else { return end }
         return unsafe gear.withUnsafeBufferPointer { gear in
             var hash: UInt64 = 0
-            var index = minimum - 64
+            for index in (minimum - 64)..<minimum { hash = unsafe (hash << 1) &+ gear[Int(bytes[index])] }
+            var index = minimum
+            // Eight bytes at a time: to ask after each whether it was the last took a third of the time.
+            while index + 8 <= end {
+                for ahead in 0..<8 {
+                    hash = unsafe (hash << 1) &+ gear[Int(bytes[index + ahead])]
+                    if hash & mask == 0 { return index + ahead + 1 }
+                }
+                index += 8
+            }
             while index < end {
                 hash = unsafe (hash << 1) &+ gear[Int(bytes[index])]
                 index += 1
-                if index > minimum, hash & mask == 0 { return index }
+                if hash & mask == 0 { return index }
             }
             return end
         }

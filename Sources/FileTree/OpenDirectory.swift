@@ -22,15 +22,16 @@ package final class OpenDirectory: Sendable {
 
     /// Opens a directory by its path; links on the way to it are followed, a link at its end is not.
     package convenience init(_ path: FilePath) throws(FileFailure) {
-        let descriptor = try Files.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        let descriptor = try openForReading(O_DIRECTORY | O_NOFOLLOW) { (flags) throws(FileFailure) in
+            try Files.open(path, flags)
+        }
         self.init(descriptor: descriptor, path: path.byteArray)
     }
 
     /// Opens a directory in this one.
     package func directory(_ name: [UInt8]) throws(FileFailure) -> OpenDirectory {
-        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-        let child = try systemCall("open", self.path(name)) {
-            unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags, 0) }
+        let child = try openForReading(O_DIRECTORY | O_NOFOLLOW) { (flags) throws(FileFailure) in
+            try open(name, flags)
         }
         return OpenDirectory(descriptor: child, path: self.path(name))
     }
@@ -40,10 +41,11 @@ package final class OpenDirectory: Sendable {
     /// In one step where the kernel has `openat2` and the path is not too long for it, else name by name.
     package func descend(_ names: [UInt8]) throws(FileFailure) -> OpenDirectory {
         guard !names.isEmpty else { return self }
-        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
         do throws(FileFailure) {
-            let child = try systemCall("open", path(names)) {
-                unsafe withName(names) { unsafe cfiles_open_below(descriptor, $0, flags) }
+            let child = try openForReading(O_DIRECTORY | O_NOFOLLOW) { (flags) throws(FileFailure) in
+                try systemCall("open", path(names)) {
+                    unsafe withName(names) { unsafe cfiles_open_below(descriptor, $0, flags) }
+                }
             }
             return OpenDirectory(descriptor: child, path: path(names))
         } catch {
@@ -115,22 +117,12 @@ package final class OpenDirectory: Sendable {
 
     /// Opens a regular file for reading.
     ///
-    /// Does not wait for a fifo that took the file's place, and tries not to touch the time of its last access.
+    /// Does not wait for a fifo that took the file's place.
     package func file(_ name: [UInt8]) throws(FileFailure) -> OpenFile {
-        let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
-        let path = { self.path(name) }
-        let opened: CInt
-        do {
-            opened = try systemCall("open", path()) {
-                unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags | noAccessTime, 0) }
-            }
-        } catch  where error.reason == .notPermitted {
-            // Only the owner may leave the access time alone.
-            opened = try systemCall("open", path()) {
-                unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags, 0) }
-            }
+        let opened = try openForReading(O_NOFOLLOW | O_NONBLOCK) { (flags) throws(FileFailure) in
+            try open(name, flags)
         }
-        return OpenFile(descriptor: opened, path: path())
+        return OpenFile(descriptor: opened, path: path(name))
     }
 
     /// Makes a new file; the process's umask applies to `mode`, of which only the permission bits count.
@@ -195,6 +187,12 @@ package final class OpenDirectory: Sendable {
         _ = try setMetadata(descriptor, path, metadata)
     }
 
+    private func open(_ name: [UInt8], _ flags: CInt) throws(FileFailure) -> CInt {
+        try systemCall("open", path(name)) {
+            unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags, 0) }
+        }
+    }
+
     /// The path of a name in here, for messages.
     private func path(_ name: some Collection<UInt8>) -> [UInt8] {
         path + [UInt8(ascii: "/")] + name
@@ -230,6 +228,21 @@ package struct ZeroTerminatedPath: ~Copyable {
 
     /// Whether the system takes a path of this length (`PATH_MAX`).
     package var isShort: Bool { bytes.count <= 4096 }
+}
+
+/// Opens by a call that takes flags, for reading, and leaves the time of the last access alone where we may: to look at
+/// something is no reason for the kernel to write its inode.
+private func openForReading(
+    _ flags: CInt, _ open: (CInt) throws(FileFailure) -> CInt
+) throws(FileFailure) -> CInt {
+    let flags = flags | O_RDONLY | O_CLOEXEC
+    do {
+        return try open(flags | noAccessTime)
+    } catch {
+        // Only the owner may.
+        guard error.reason == .notPermitted else { throw error }
+        return try open(flags)
+    }
 }
 
 /// `O_NOATIME` of `<fcntl.h>`, which needs `_GNU_SOURCE`.

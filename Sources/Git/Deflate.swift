@@ -74,17 +74,20 @@ internal import Clibisal
         }
         append(UInt16(0x7801).bigEndian)
         var start = 0
+        var checksum: UInt32 = 1
         repeat {
             let count = min(Self.storedBlock, input.count - start)
+            let block = unsafe UnsafeRawBufferPointer(rebasing: input[start..<(start + count)])
             append(UInt8(start + count == input.count ? 1 : 0))
             append(UInt16(count).littleEndian)
             append(~UInt16(count).littleEndian)
-            unsafe UnsafeMutableRawBufferPointer(rebasing: output[used...])
-                .copyMemory(from: UnsafeRawBufferPointer(rebasing: input[start..<(start + count)]))
+            unsafe UnsafeMutableRawBufferPointer(rebasing: output[used...]).copyMemory(from: block)
+            // Now, while the block is in the processor's cache.
+            unsafe checksum = libdeflate_adler32(checksum, block.baseAddress, count)
             used += count
             start += count
         } while start < input.count
-        append(unsafe libdeflate_adler32(1, input.baseAddress, input.count).bigEndian)
+        append(checksum.bigEndian)
         return used
     }
 

@@ -62,6 +62,16 @@ import Testing
         #expect(new.filter { !old.contains($0) }.count <= 2)
     }
 
+    /// Other cuts would store every large file anew; these are what Python makes of the definition.
+    @Test func theCutsAreThoseOfOtherNights() {
+        #expect(
+            chunks(of: bytes(12 << 20, seed: 3), window: 16 << 20).map(\.count) == [
+                1_003_215, 1_111_757, 383_050, 649_956, 864_482, 669_279, 676_382, 2_272_163, 605_029,
+                724_632,
+                903_650, 339_913, 779_377, 1_600_027,
+            ])
+    }
+
     @Test func aPageOfADatabaseThatChangesIsOneShortChunk() {
         var contents = database(1 << 20, seed: 4)
         let old = Set(chunks(of: contents, window: 8 << 20))

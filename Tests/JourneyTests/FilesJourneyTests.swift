@@ -52,6 +52,20 @@ import Testing
         }
     }
 
+    @Test func aSnapshotLeavesTheTimesOfTheLastAccessAlone() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            // Before the last change: with `relatime` whoever reads it now leaves a trace.
+            try await shell("find tree ! -type l -exec touch -a -d 2001-01-01Z {} +", in: directory)
+            try await runner.succeed("snapshot")
+            try await shell("echo more >> tree/sub/hard", in: directory)
+            try await runner.succeed("snapshot")
+            try await shell(
+                "find tree ! -type l -printf '%A+ %p\\n' | grep -v ^2001-01-01 && exit 1 || true",
+                in: directory)
+        }
+    }
+
     @Test func aStoreStaysReadableThroughStockGitsCareAndClone() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
