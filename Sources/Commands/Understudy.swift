@@ -53,7 +53,7 @@ package struct Understudy: AsyncParsableCommand {
     /// Runs the command line and exits: the one place where failures become exit statuses.
     package static func launch() async -> Never {
         signal(SIGPIPE, SIG_IGN)
-        raiseDescriptorLimit()
+        makeRoomForDescriptors()
         let arguments = Array(CommandLine.arguments.dropFirst())
         do {
             var command = try parseAsRoot(arguments)
@@ -86,10 +86,15 @@ package struct Understudy: AsyncParsableCommand {
     }
 
     /// A walk holds a descriptor for each directory on its way; the default limit is low, and free to raise.
-    private static func raiseDescriptorLimit() {
+    ///
+    /// Linux makes the table of descriptors larger when it is full, and has a process with several threads wait until no
+    /// processor can look at the old one: 18 ms each time, for all of them. So it is made large by its only thread.
+    private static func makeRoomForDescriptors() {
         var limit = rlimit()
         guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
         _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let last = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, CInt(min(limit.rlim_cur, 1 << 14)) - 1)
+        if last >= 0 { close(last) }
     }
 }
