@@ -102,7 +102,7 @@ import Testing
             round += 1
             // Again and again: whoever stops `make crash` knows what was shown.
             print("\(arguments.joined(separator: " ")): \(killed) of \(tried) kills hit")
-            unsafe fflush(nil)
+            fflush(nil)
         }
         #expect(killed > 0, "of \(tried) kills none hit")
     }
