@@ -61,7 +61,7 @@ import Testing
             try await shell("echo more >> tree/sub/hard", in: directory)
             try await runner.succeed("snapshot")
             try await shell(
-                "find tree ! -type l -printf '%A+ %p\\n' | grep -v ^2001-01-01 && exit 1 || true",
+                "find tree ! -type l -printf '%A+ %p\\0' | grep -zv ^2001-01-01 && exit 1 || true",
                 in: directory)
         }
     }
