@@ -22,7 +22,7 @@ package final class OpenDirectory: Sendable {
 
     /// Opens a directory by its path; links on the way to it are followed, a link at its end is not.
     package convenience init(_ path: FilePath) throws(FileFailure) {
-        let descriptor = try openForReading(O_DIRECTORY | O_NOFOLLOW) { (flags) throws(FileFailure) in
+        let descriptor = try openWithoutTrace(O_DIRECTORY | O_NOFOLLOW) { (flags) throws(FileFailure) in
             try Files.open(path, flags)
         }
         self.init(descriptor: descriptor, path: path.byteArray)
@@ -30,7 +30,7 @@ package final class OpenDirectory: Sendable {
 
     /// Opens a directory in this one.
     package func directory(_ name: [UInt8]) throws(FileFailure) -> OpenDirectory {
-        let child = try openForReading(O_DIRECTORY | O_NOFOLLOW) { (flags) throws(FileFailure) in
+        let child = try openWithoutTrace(O_DIRECTORY | O_NOFOLLOW) { (flags) throws(FileFailure) in
             try open(name, flags)
         }
         return OpenDirectory(descriptor: child, path: self.path(name))
@@ -42,7 +42,7 @@ package final class OpenDirectory: Sendable {
     package func descend(_ names: [UInt8]) throws(FileFailure) -> OpenDirectory {
         guard !names.isEmpty else { return self }
         do throws(FileFailure) {
-            let child = try openForReading(O_DIRECTORY | O_NOFOLLOW) { (flags) throws(FileFailure) in
+            let child = try openWithoutTrace(O_DIRECTORY | O_NOFOLLOW) { (flags) throws(FileFailure) in
                 try systemCall("open", path(names)) {
                     unsafe withName(names) { unsafe cfiles_open_below(descriptor, $0, flags) }
                 }
@@ -119,7 +119,7 @@ package final class OpenDirectory: Sendable {
     ///
     /// Does not wait for a fifo that took the file's place.
     package func file(_ name: [UInt8]) throws(FileFailure) -> OpenFile {
-        let opened = try openForReading(O_NOFOLLOW | O_NONBLOCK) { (flags) throws(FileFailure) in
+        let opened = try openWithoutTrace(O_NOFOLLOW | O_NONBLOCK) { (flags) throws(FileFailure) in
             try open(name, flags)
         }
         return OpenFile(descriptor: opened, path: path(name))
@@ -232,7 +232,7 @@ package struct ZeroTerminatedPath: ~Copyable {
 
 /// Opens by a call that takes flags, for reading, and leaves the time of the last access alone where we may: to look at
 /// something is no reason for the kernel to write its inode.
-private func openForReading(
+private func openWithoutTrace(
     _ flags: CInt, _ open: (CInt) throws(FileFailure) -> CInt
 ) throws(FileFailure) -> CInt {
     let flags = flags | O_RDONLY | O_CLOEXEC
