@@ -10,11 +10,14 @@ DESTDIR ?=
 # The Python environment with Buildbot that the tests and the demo run; scripts/buildbot-environment makes it.
 export UNDERSTUDY_TEST_BUILDBOT ?= $(CURDIR)/.venv/buildbot
 
-# One file: Swift's own libraries are inside, and those of the system that get security updates are not.
-RELEASE := -c release --static-swift-stdlib -Xlinker -s
+# One file: Swift's own libraries and C++'s, which they need, are inside, and those of the system that get security updates are
+# not. It exports nothing: each symbol that it did had to be passed over by the dynamic linker, at each start.
+STATIC := $(CURDIR)/.build/static
+RELEASE := -c release --static-swift-stdlib -Xlinker -s -Xlinker --no-export-dynamic -Xlinker -L$(STATIC)
 BINARY := .build/release/understudy
-# What the binary may ask the system for. Foundation is not among it: it is linked in, or not used at all.
-LIBRARIES := libarchive|libc|libcrypto|libdeflate|libexpat|libgcc_s|libgit2|libisal|libm|libsqlite3|libstdc\+\+|libyaml-0|ld-linux-[a-z0-9-]+
+# What the binary is linked to; libarchive and libgit2 are loaded when they are needed. Foundation is not among it: it is linked
+# in, or not used at all.
+LIBRARIES := libc|libcrypto|libdeflate|libexpat|libgcc_s|libisal|libm|libsqlite3|libyaml-0|ld-linux-[a-z0-9-]+
 
 .PHONY: help setup build debug demo test canaries machine crash large sanitize check bench dist install clean
 
@@ -24,8 +27,12 @@ help: ## List the targets.
 setup: ## Install what the build and the tests need; safe to repeat.
 	@scripts/setup
 
-build: ## Build the release binary, .build/release/understudy.
+build: $(STATIC)/libstdc++.a ## Build the release binary, .build/release/understudy.
 	$(SWIFT) build $(RELEASE) --product understudy
+
+$(STATIC)/libstdc++.a:
+	@mkdir -p $(STATIC)
+	@ln -sf "$$($(CC) -print-file-name=libstdc++.a)" $@
 
 debug: ## Build everything for debugging, tests too.
 	$(SWIFT) build --build-tests

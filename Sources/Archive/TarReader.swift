@@ -43,23 +43,24 @@ package import SystemPackage
         } catch {
             throw ArchiveError(.inaccessible, path, "cannot open it: \(error)")
         }
-        guard let handle = unsafe archive_read_new() else {
+        guard let handle = unsafe libarchive.archive_read_new() else {
             // Only read from: there is nothing that closing could lose.
             try? file.close()
             throw ArchiveError(.inaccessible, path, "out of memory")
         }
         let reader = unsafe TarReader(handle: handle, file: file, path: path, limits: limits)
         let isSetUp =
-            unsafe archive_read_support_filter_zstd(handle) == ARCHIVE_OK
-            && archive_read_support_format_tar(handle) == ARCHIVE_OK
+            unsafe libarchive.archive_read_support_filter_zstd(handle) == ARCHIVE_OK
+            && libarchive.archive_read_support_format_tar(handle) == ARCHIVE_OK
             // To the end of the file: what is cut off after the last member is noticed too.
-            && archive_read_set_format_option(handle, "tar", "read_concatenated_archives", "1") == ARCHIVE_OK
+            && libarchive.archive_read_set_format_option(handle, "tar", "read_concatenated_archives", "1")
+                == ARCHIVE_OK
         guard isSetUp else { throw reader.failure(.inaccessible, "set up for") }
         // What can be opened and not be read as an archive is damaged, or none.
-        let status = unsafe archive_read_open_fd(handle, file.rawValue, 1 << 16)
+        let status = unsafe libarchive.archive_read_open_fd(handle, file.rawValue, 1 << 16)
         guard status == ARCHIVE_OK else {
             throw reader.failure(
-                unsafe archive_errno(handle) == wrongFormat ? .notAnArchive : .damaged, "open")
+                unsafe libarchive.archive_errno(handle) == wrongFormat ? .notAnArchive : .damaged, "open")
         }
         return reader
     }
@@ -72,7 +73,7 @@ package import SystemPackage
     }
 
     deinit {
-        unsafe archive_read_free(handle)
+        _ = unsafe libarchive.archive_read_free(handle)
         // As above.
         try? file.close()
     }
@@ -83,23 +84,26 @@ package import SystemPackage
     /// ours has.
     package mutating func next() throws(ArchiveError) -> Member? {
         var found: OpaquePointer?
-        let status = unsafe archive_read_next_header(handle, &found)
+        let status = unsafe libarchive.archive_read_next_header(handle, &found)
         if status == ARCHIVE_EOF { return nil }
         guard status == ARCHIVE_OK, let entry = unsafe found else { throw failure(.damaged, "read") }
-        guard let text = unsafe archive_entry_pathname(entry),
+        guard let text = unsafe libarchive.archive_entry_pathname(entry),
             var name = unsafe String(validatingCString: text)
         else {
             throw refused("a member has no name, or one that is not UTF-8")
         }
-        let kind = unsafe archive_entry_filetype(entry)
+        let kind = unsafe libarchive.archive_entry_filetype(entry)
         let isDirectory = kind == directoryKind
         if isDirectory, name.hasSuffix("/") { name.removeLast() }
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }), name.utf8.count < 4096 else {
             throw refused("the name '\(name)' leads elsewhere")
         }
-        let isLink = unsafe archive_entry_hardlink(entry) != nil || archive_entry_symlink(entry) != nil
-        guard kind == regularFileKind || isDirectory, !isLink, unsafe archive_entry_sparse_count(entry) == 0
+        let isLink =
+            unsafe libarchive.archive_entry_hardlink(entry) != nil
+            || libarchive.archive_entry_symlink(entry) != nil
+        guard kind == regularFileKind || isDirectory, !isLink,
+            unsafe libarchive.archive_entry_sparse_count(entry) == 0
         else {
             throw refused("'\(name)' is a link, a device or a file with holes")
         }
@@ -107,8 +111,9 @@ package import SystemPackage
         guard names.count <= limits.members else {
             throw refused("it has more than \(limits.members) members")
         }
-        let size = unsafe archive_entry_size(entry)
-        guard unsafe archive_entry_size_is_set(entry) != 0, size >= 0, !isDirectory || size == 0 else {
+        let size = unsafe libarchive.archive_entry_size(entry)
+        guard unsafe libarchive.archive_entry_size_is_set(entry) != 0, size >= 0, !isDirectory || size == 0
+        else {
             throw refused("'\(name)' has no size")
         }
         return Member(name: name, isDirectory: isDirectory, size: size)
@@ -120,12 +125,14 @@ package import SystemPackage
         var size: Int64 = 0
         while true {
             let count = unsafe buffer.withUnsafeMutableBytes {
-                unsafe archive_read_data(handle, $0.baseAddress, $0.count)
+                unsafe libarchive.archive_read_data(handle, $0.baseAddress, $0.count)
             }
             guard count >= 0 else { throw failure(.damaged, "read '\(member.name)' of") }
             if count == 0 { break }
             size += Int64(count)
-            let (raw, compressed) = unsafe (archive_filter_bytes(handle, 0), archive_filter_bytes(handle, -1))
+            let (raw, compressed) = unsafe (
+                libarchive.archive_filter_bytes(handle, 0), libarchive.archive_filter_bytes(handle, -1)
+            )
             guard raw < 1 << 28 || raw / limits.ratio < compressed else {
                 throw ArchiveError(
                     .tooLarge, path,
@@ -158,7 +165,7 @@ package import SystemPackage
     }
 
     private func failure(_ kind: ArchiveError.Kind, _ operation: String) -> ArchiveError {
-        let text = unsafe archive_error_string(handle)
+        let text = unsafe libarchive.archive_error_string(handle)
         let reason = unsafe text.map { unsafe String(cString: $0) } ?? "no reason given"
         return ArchiveError(kind, path, "cannot \(operation) the archive: \(reason)")
     }

@@ -11,18 +11,18 @@ package import SystemPackage
     package static func begin(
         _ file: FileDescriptor, path: FilePath, time: Int64
     ) throws(ArchiveError) -> TarWriter {
-        guard let handle = unsafe archive_write_new() else {
+        guard let handle = unsafe libarchive.archive_write_new() else {
             throw ArchiveError(.inaccessible, path, "out of memory")
         }
         let writer = unsafe TarWriter(handle: handle, path: path, time: time)
-        try writer.check(unsafe archive_write_set_format_pax_restricted(handle), "begin")
-        try writer.check(unsafe archive_write_add_filter_zstd(handle), "begin")
+        try writer.check(unsafe libarchive.archive_write_set_format_pax_restricted(handle), "begin")
+        try writer.check(unsafe libarchive.archive_write_add_filter_zstd(handle), "begin")
         // What is put in is compressed already; and a libarchive that knows no threads uses one.
-        _ = unsafe archive_write_set_filter_option(handle, "zstd", "compression-level", "3")
-        _ = unsafe archive_write_set_filter_option(handle, "zstd", "threads", "4")
+        _ = unsafe libarchive.archive_write_set_filter_option(handle, "zstd", "compression-level", "3")
+        _ = unsafe libarchive.archive_write_set_filter_option(handle, "zstd", "threads", "4")
         // The last block as long as it is: nobody reads this from a tape.
-        try writer.check(unsafe archive_write_set_bytes_in_last_block(handle, 1), "begin")
-        try writer.check(unsafe archive_write_open_fd(handle, file.rawValue), "open")
+        try writer.check(unsafe libarchive.archive_write_set_bytes_in_last_block(handle, 1), "begin")
+        try writer.check(unsafe libarchive.archive_write_open_fd(handle, file.rawValue), "open")
         return writer
     }
 
@@ -33,7 +33,7 @@ package import SystemPackage
     }
 
     deinit {
-        unsafe archive_write_free(handle)
+        _ = unsafe libarchive.archive_write_free(handle)
     }
 
     /// Adds a directory.
@@ -46,7 +46,7 @@ package import SystemPackage
         try header(name, kind: regularFileKind, mode: 0o644, size: contents.count)
         guard !contents.isEmpty else { return }
         let written = unsafe contents.withUnsafeBytes {
-            unsafe archive_write_data(handle, $0.baseAddress, $0.count)
+            unsafe libarchive.archive_write_data(handle, $0.baseAddress, $0.count)
         }
         guard written == contents.count else { throw failure("write") }
     }
@@ -79,27 +79,27 @@ package import SystemPackage
 
     /// Writes the end; the file is not closed and not synced.
     package consuming func finish() throws(ArchiveError) {
-        try check(unsafe archive_write_close(handle), "finish")
+        try check(unsafe libarchive.archive_write_close(handle), "finish")
     }
 
     private func header(_ name: String, kind: UInt32, mode: UInt16, size: Int) throws(ArchiveError) {
-        guard let entry = unsafe archive_entry_new() else {
+        guard let entry = unsafe libarchive.archive_entry_new() else {
             throw ArchiveError(.inaccessible, path, "out of memory")
         }
-        defer { unsafe archive_entry_free(entry) }
-        unsafe archive_entry_set_pathname(entry, name)
-        unsafe archive_entry_set_filetype(entry, kind)
-        unsafe archive_entry_set_perm(entry, mode_t(mode))
-        unsafe archive_entry_set_size(entry, Int64(size))
-        unsafe archive_entry_set_mtime(entry, time_t(time), 0)
-        unsafe archive_entry_set_uid(entry, 0)
-        unsafe archive_entry_set_gid(entry, 0)
-        try check(unsafe archive_write_header(handle, entry), "write")
+        defer { unsafe libarchive.archive_entry_free(entry) }
+        unsafe libarchive.archive_entry_set_pathname(entry, name)
+        unsafe libarchive.archive_entry_set_filetype(entry, kind)
+        unsafe libarchive.archive_entry_set_perm(entry, mode_t(mode))
+        unsafe libarchive.archive_entry_set_size(entry, Int64(size))
+        unsafe libarchive.archive_entry_set_mtime(entry, time_t(time), 0)
+        unsafe libarchive.archive_entry_set_uid(entry, 0)
+        unsafe libarchive.archive_entry_set_gid(entry, 0)
+        try check(unsafe libarchive.archive_write_header(handle, entry), "write")
     }
 
     @unsafe private func write(_ bytes: UnsafeRawBufferPointer) throws(ArchiveError) {
         guard bytes.count > 0 else { return }
-        let written = unsafe archive_write_data(handle, bytes.baseAddress, bytes.count)
+        let written = unsafe libarchive.archive_write_data(handle, bytes.baseAddress, bytes.count)
         guard written == bytes.count else { throw failure("write") }
     }
 
@@ -108,7 +108,7 @@ package import SystemPackage
     }
 
     private func failure(_ operation: String) -> ArchiveError {
-        let text = unsafe archive_error_string(handle)
+        let text = unsafe libarchive.archive_error_string(handle)
         let reason = unsafe text.map { unsafe String(cString: $0) } ?? "no reason given"
         return ArchiveError(.inaccessible, path, "cannot \(operation) the archive: \(reason)")
     }

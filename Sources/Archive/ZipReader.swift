@@ -20,7 +20,7 @@ package import SystemPackage
     package static func open(_ path: FilePath) throws(ArchiveError) -> ZipReader {
         let reader = try unsafe ZipReader(made(path), path, nil)
         let status = unsafe path.withPlatformString {
-            unsafe archive_read_open_filename(reader.handle, $0, 1 << 14)
+            unsafe libarchive.archive_read_open_filename(reader.handle, $0, 1 << 14)
         }
         guard status == ARCHIVE_OK else { throw reader.unopened() }
         return reader
@@ -32,7 +32,7 @@ package import SystemPackage
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
         unsafe memory.copyBytes(from: bytes)
         let reader = unsafe ZipReader(handle, name, memory)
-        let status = unsafe archive_read_open_memory(handle, memory.baseAddress, memory.count)
+        let status = unsafe libarchive.archive_read_open_memory(handle, memory.baseAddress, memory.count)
         guard status == ARCHIVE_OK else { throw reader.unopened() }
         return reader
     }
@@ -46,19 +46,19 @@ package import SystemPackage
 
     /// A reader of zip archives alone, before it is opened.
     @unsafe private static func made(_ path: FilePath) throws(ArchiveError) -> OpaquePointer {
-        guard let handle = unsafe archive_read_new() else {
+        guard let handle = unsafe libarchive.archive_read_new() else {
             throw ArchiveError(.inaccessible, path, "out of memory")
         }
         // Only the reader that starts from the central directory: the streaming one takes a cut file for a whole one.
-        guard unsafe archive_read_support_format_zip_seekable(handle) == ARCHIVE_OK else {
-            unsafe archive_read_free(handle)
+        guard unsafe libarchive.archive_read_support_format_zip_seekable(handle) == ARCHIVE_OK else {
+            _ = unsafe libarchive.archive_read_free(handle)
             throw ArchiveError(.inaccessible, path, "cannot read zip archives")
         }
         return unsafe handle
     }
 
     deinit {
-        unsafe archive_read_free(handle)
+        _ = unsafe libarchive.archive_read_free(handle)
         unsafe memory?.deallocate()
     }
 
@@ -71,12 +71,13 @@ package import SystemPackage
             guard count <= Self.entryLimit else {
                 throw ArchiveError(.tooLarge, path, "it has more than \(Self.entryLimit) entries")
             }
-            guard let entry = unsafe entry, unsafe archive_entry_filetype(entry) == regularFile else {
+            guard let entry = unsafe entry, unsafe libarchive.archive_entry_filetype(entry) == regularFile
+            else {
                 continue
             }
-            if let text = unsafe archive_entry_pathname_utf8(entry) {
+            if let text = unsafe libarchive.archive_entry_pathname_utf8(entry) {
                 name = unsafe String(cString: text)
-            } else if let bytes = unsafe archive_entry_pathname(entry) {
+            } else if let bytes = unsafe libarchive.archive_entry_pathname(entry) {
                 name = unsafe String(cString: bytes)
             } else {
                 continue
@@ -88,7 +89,7 @@ package import SystemPackage
 
     private mutating func nextEntry() throws(ArchiveError) -> Bool {
         for _ in 0..<retryLimit {
-            let status = unsafe archive_read_next_header(handle, &entry)
+            let status = unsafe libarchive.archive_read_next_header(handle, &entry)
             switch status {
             case ARCHIVE_OK: return true
             // The entry is usable; what libarchive warns of is a name that our locale cannot show.
@@ -127,7 +128,7 @@ package import SystemPackage
         var chunk = [UInt8](repeating: 0, count: limit)
         for _ in 0..<retryLimit {
             let count = unsafe chunk.withUnsafeMutableBytes {
-                unsafe archive_read_data(handle, $0.baseAddress, $0.count)
+                unsafe libarchive.archive_read_data(handle, $0.baseAddress, $0.count)
             }
             if count == 0 { return nil }
             if count > 0 { return Array(chunk.prefix(count)) }
@@ -139,12 +140,12 @@ package import SystemPackage
 
     private func unopened() -> ArchiveError {
         // A file that opens and has no central directory fails here too.
-        let isFormat = unsafe archive_errno(handle) == wrongFormat
+        let isFormat = unsafe libarchive.archive_errno(handle) == wrongFormat
         return failure(isFormat ? .notAnArchive : .inaccessible, "open")
     }
 
     private func failure(_ kind: ArchiveError.Kind, _ operation: String) -> ArchiveError {
-        let text = unsafe archive_error_string(handle)
+        let text = unsafe libarchive.archive_error_string(handle)
         let reason = unsafe text.map { unsafe String(cString: $0) } ?? "no reason given"
         return ArchiveError(kind, path, "cannot \(operation) the archive: \(reason)")
     }

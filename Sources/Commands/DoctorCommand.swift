@@ -1,3 +1,4 @@
+internal import Archive
 internal import SnapshotModel
 internal import Capture
 internal import ArgumentParser
@@ -5,6 +6,7 @@ internal import Configuration
 internal import Sealing
 internal import Drivers
 internal import FileTree
+internal import Git
 internal import GitStore
 internal import Judge
 internal import Programs
@@ -60,6 +62,14 @@ struct DoctorCommand: AsyncParsableCommand {
                 findings.append(Finding(subject: component.name, ok: false, words: words(error)))
             }
         }
+        findings.append(
+            look(
+                at: "libgit2", Libgit2.failure,
+                "what git packed, and references that go (\(Libgit2.installation))"))
+        findings.append(
+            look(
+                at: "libarchive", Libarchive.failure, "plugins, wars and exports (\(Libarchive.installation))"
+            ))
         for (program, use) in Self.programs { findings.append(await look(for: program, use)) }
         if session.system.components.contains(where: { $0.driver.shadow != nil }) {
             findings.append(await sandbox())
@@ -119,6 +129,10 @@ struct DoctorCommand: AsyncParsableCommand {
         } catch {
             return Finding(subject: "signing key", ok: false, words: words(error))
         }
+    }
+
+    private func look(at library: String, _ failure: String?, _ use: String) -> Finding {
+        Finding(subject: library, ok: failure == nil, words: failure.map { "\($0): \(use)" } ?? "is there")
     }
 
     private func look(for program: String, _ use: String) async -> Finding {

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Capture
 internal import Configuration
 internal import FileTree
+internal import Git
 internal import GitStore
 internal import Sealing
 internal import SnapshotModel
@@ -91,6 +92,11 @@ struct InitCommand: AsyncParsableCommand {
             throw CommandFailure(
                 .failed, "\(file) is there already", hint: "edit it, or name another with --output",
                 path: file.string)
+        }
+        // Only it makes repositories; and by then a recovery key would be written already.
+        if let failure = Libgit2.failure {
+            throw CommandFailure(
+                .failed, "libgit2 cannot be loaded: \(failure)", hint: Libgit2.installation)
         }
         let discovery = try Discovery(paths: paths.map { here.pushing(FilePath($0)).lexicallyNormalized() })
         let name = self.name ?? discovery.components.first?.name ?? "system"

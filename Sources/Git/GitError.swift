@@ -53,9 +53,9 @@ func check(_ status: Int32, _ operation: @autoclosure () -> String) throws(GitEr
 
 @inline(never)
 private func lastError(_ status: Int32, _ operation: String) -> GitError {
-    defer { git_error_clear() }
+    defer { unsafe libgit2.git_error_clear() }
     // libgit2 may fail without leaving words.
-    let words = unsafe git_error_last().map { unsafe String(cString: $0.pointee.message) }
+    let words = unsafe libgit2.git_error_last().map { unsafe String(cString: $0.pointee.message) }
     return GitError(
         .init(rawValue: status), operation, words ?? "libgit2 gave status \(status) and no reason")
 }

@@ -1,25 +1,6 @@
 internal import Clibgit2
 package import SystemPackage
 
-/// Starts libgit2 once, for the life of the process.
-enum Library {
-    static let isReady: Bool = {
-        precondition(git_libgit2_init() > 0, "libgit2 failed to start")
-        // The owner of a store is checked by GitStore, which can say what to do; libgit2 would say "not found".
-        precondition(clibgit2_set_owner_validation(0) == 0, "libgit2 has no owner validation to switch off")
-        precondition(clibgit2_set_fsync_gitdir(1) == 0, "libgit2 cannot be told to sync references")
-        // A store is what its own configuration says, whoever opens it and with whatever home.
-        for level in [
-            GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG,
-            GIT_CONFIG_LEVEL_GLOBAL,
-        ] {
-            precondition(
-                unsafe clibgit2_set_search_path(level.rawValue, "") == 0, "libgit2 has no search paths")
-        }
-        return true
-    }()
-}
-
 /// An open git repository through libgit2: configuration, and what is rarer than reading and setting ``References``.
 ///
 /// A libgit2 object may move between threads but must never be used by two at once; a noncopyable type says that.
@@ -30,20 +11,19 @@ package struct Repository: ~Copyable {
     /// Opens the bare repository at `path`.
     package init(opening path: FilePath) throws(GitError) {
         try unsafe self.init("open the repository \(path)") { pointer in
-            unsafe path.withPlatformString { unsafe git_repository_open_bare(&pointer, $0) }
+            unsafe path.withPlatformString { unsafe libgit2.git_repository_open_bare(&pointer, $0) }
         }
     }
 
     /// Creates a bare repository at `path`.
     package init(creatingBareAt path: FilePath) throws(GitError) {
         try unsafe self.init("create the repository \(path)") { pointer in
-            unsafe path.withPlatformString { unsafe git_repository_init(&pointer, $0, 1) }
+            unsafe path.withPlatformString { unsafe libgit2.git_repository_init(&pointer, $0, 1) }
         }
     }
 
     /// Takes ownership of the pointer that `open` hands out; it is stored last, when nothing can fail any more.
     private init(_ operation: String, open: (inout OpaquePointer?) -> Int32) throws(GitError) {
-        precondition(Library.isReady)
         var pointer: OpaquePointer?
         try check(unsafe open(&pointer), operation)
         guard let pointer = unsafe pointer else {
@@ -53,7 +33,7 @@ package struct Repository: ~Copyable {
     }
 
     deinit {
-        unsafe git_repository_free(pointer)
+        unsafe libgit2.git_repository_free(pointer)
     }
 
     /// Removes a reference, if it still points at `expected`; durable when its directory and the repository's are synced.
@@ -61,13 +41,13 @@ package struct Repository: ~Copyable {
     /// Throws `notFound` or `modified` when somebody else was faster.
     package borrowing func removeReference(_ name: String, expecting expected: ObjectID) throws(GitError) {
         var reference: OpaquePointer?
-        try check(unsafe git_reference_lookup(&reference, pointer, name), "look up \(name)")
-        defer { unsafe git_reference_free(reference) }
-        guard let target = unsafe git_reference_target(reference),
+        try check(unsafe libgit2.git_reference_lookup(&reference, pointer, name), "look up \(name)")
+        defer { unsafe libgit2.git_reference_free(reference) }
+        guard let target = unsafe libgit2.git_reference_target(reference),
             ObjectID(unsafe target.pointee) == expected
         else { throw GitError(.modified, "remove \(name)", "somebody else moved it") }
         // libgit2 compares with what was looked up again, under git's own lock.
-        try check(unsafe git_reference_delete(reference), "remove \(name)")
+        try check(unsafe libgit2.git_reference_delete(reference), "remove \(name)")
     }
 
     /// The references of every kind, as they come.
@@ -75,18 +55,21 @@ package struct Repository: ~Copyable {
     /// Symbolic references are passed over: what they point to is a reference itself.
     package borrowing func tips() throws(GitError) -> [Reference] {
         var iterator: OpaquePointer?
-        try check(unsafe git_reference_iterator_new(&iterator, pointer), "list references")
-        defer { unsafe git_reference_iterator_free(iterator) }
+        try check(unsafe libgit2.git_reference_iterator_new(&iterator, pointer), "list references")
+        defer { unsafe libgit2.git_reference_iterator_free(iterator) }
         var tips: [Reference] = []
         while true {
             var reference: OpaquePointer?
-            let status = unsafe git_reference_next(&reference, iterator)
+            let status = unsafe libgit2.git_reference_next(&reference, iterator)
             if status == GIT_ITEROVER.rawValue { break }
             try check(status, "list references")
-            defer { unsafe git_reference_free(reference) }
-            if let target = unsafe git_reference_target(reference) {
-                let name = unsafe String(cString: git_reference_name(reference))
-                tips.append(Reference(name: name, target: ObjectID(unsafe target.pointee)))
+            defer { unsafe libgit2.git_reference_free(reference) }
+            if let target = unsafe libgit2.git_reference_target(reference) {
+                guard let name = unsafe libgit2.git_reference_name(reference) else {
+                    preconditionFailure("a reference without a name")
+                }
+                tips.append(
+                    Reference(name: unsafe String(cString: name), target: ObjectID(unsafe target.pointee)))
             }
         }
         return tips
@@ -94,26 +77,27 @@ package struct Repository: ~Copyable {
 
     /// Says which branch stock git shows when none is named; it need not exist yet.
     package borrowing func setHead(_ branch: String) throws(GitError) {
-        try check(unsafe git_repository_set_head(pointer, branch), "point HEAD to \(branch)")
+        try check(unsafe libgit2.git_repository_set_head(pointer, branch), "point HEAD to \(branch)")
     }
 
     /// Sets a value in the repository's own configuration.
     package borrowing func configure(_ key: String, _ value: String) throws(GitError) {
         var configuration: OpaquePointer?
-        try check(unsafe git_repository_config(&configuration, pointer), "open the configuration")
-        defer { unsafe git_config_free(configuration) }
-        try check(unsafe git_config_set_string(configuration, key, value), "set \(key)")
+        try check(unsafe libgit2.git_repository_config(&configuration, pointer), "open the configuration")
+        defer { unsafe libgit2.git_config_free(configuration) }
+        try check(unsafe libgit2.git_config_set_string(configuration, key, value), "set \(key)")
     }
 
     /// A value of the repository's configuration, nil when it is not set.
     package borrowing func configuration(_ key: String) throws(GitError) -> String? {
         var configuration: OpaquePointer?
-        try check(unsafe git_repository_config_snapshot(&configuration, pointer), "open the configuration")
-        defer { unsafe git_config_free(configuration) }
+        try check(
+            unsafe libgit2.git_repository_config_snapshot(&configuration, pointer), "open the configuration")
+        defer { unsafe libgit2.git_config_free(configuration) }
         var value: UnsafePointer<CChar>?
-        let status = unsafe git_config_get_string(&value, configuration, key)
+        let status = unsafe libgit2.git_config_get_string(&value, configuration, key)
         if status == GIT_ENOTFOUND.rawValue {
-            git_error_clear()
+            unsafe libgit2.git_error_clear()
             return nil
         }
         try check(status, "read \(key)")
@@ -127,11 +111,10 @@ struct ObjectDatabase: ~Copyable {
     private let pointer: OpaquePointer
 
     init(_ repository: FilePath) throws(GitError) {
-        precondition(Library.isReady)
         var pointer: OpaquePointer?
         let path = repository.appending("objects")
         try check(
-            unsafe path.withPlatformString { unsafe git_odb_open(&pointer, $0) },
+            unsafe path.withPlatformString { unsafe libgit2.git_odb_open(&pointer, $0) },
             "open the objects of \(repository)")
         guard let pointer = unsafe pointer else {
             preconditionFailure("git_odb_open succeeded and returned nothing")
@@ -140,20 +123,20 @@ struct ObjectDatabase: ~Copyable {
     }
 
     deinit {
-        unsafe git_odb_free(pointer)
+        unsafe libgit2.git_odb_free(pointer)
     }
 
     borrowing func object(_ id: ObjectID) throws(GitError) -> (kind: ObjectKind, contents: [UInt8]) {
         var object: OpaquePointer?
         var raw = id.raw
-        try check(unsafe git_odb_read(&object, pointer, &raw), "read object \(id)")
-        defer { unsafe git_odb_object_free(object) }
-        let type = unsafe git_odb_object_type(object).rawValue
+        try check(unsafe libgit2.git_odb_read(&object, pointer, &raw), "read object \(id)")
+        defer { unsafe libgit2.git_odb_object_free(object) }
+        let type = unsafe libgit2.git_odb_object_type(object).rawValue
         guard let kind = UInt8(exactly: type).flatMap(ObjectKind.init(rawValue:)) else {
             throw GitError(.damaged, "read object \(id)", "it has the unknown type \(type)")
         }
         let buffer = unsafe UnsafeRawBufferPointer(
-            start: git_odb_object_data(object), count: git_odb_object_size(object))
+            start: libgit2.git_odb_object_data(object), count: libgit2.git_odb_object_size(object))
         return unsafe (kind, Array(buffer))
     }
 }

@@ -1,0 +1,106 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A host that lacks a library which is loaded when something is first needed of it.
+@Suite struct MissingLibraryTests {
+    private static let libgit2 = "libgit2.so.1.5"
+    private static let libarchive = "libarchive.so.13"
+
+    /// Runs a command; what stands where the libraries are looked for first is none.
+    private func run(
+        _ runner: CommandLineRunner, without libraries: [String], _ arguments: [String]
+    ) async throws -> Program.Outcome {
+        let directory = runner.directory.appending("no libraries")
+        if try Files.exists(directory) { try Files.removeTree(directory) }
+        try Files.makeDirectory(directory)
+        for library in libraries {
+            try Files.replace(directory.appending(library), with: Array("none\n".utf8))
+        }
+        return try await runner.run(under: ["env", "LD_LIBRARY_PATH=\(directory)"], arguments)
+    }
+
+    private func start(_ directory: FilePath) async throws -> CommandLineRunner {
+        try Files.makeDirectories(directory.appending("tree/sub"))
+        try Files.replace(directory.appending("tree/sub/file"), with: Array("one\n".utf8))
+        let runner = try CommandLineRunner(directory)
+        try await runner.initialize("tree")
+        try await runner.succeed("snapshot")
+        return runner
+    }
+
+    @Test func snapshotsAndRestoresNeedNeither() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let none = [Self.libgit2, Self.libarchive]
+            try Files.replace(directory.appending("tree/sub/file"), with: Array("two\n".utf8))
+            for arguments in [["snapshot"], ["verify"], ["snapshots"], ["restore", "latest~1"], ["undo"]] {
+                let outcome = try await run(runner, without: none, arguments)
+                #expect(outcome.status == 0, "\(arguments): \(outcome.errorOutput)")
+            }
+            #expect(try Files.read(directory.appending("tree/sub/file")) == Array("two\n".utf8))
+        }
+    }
+
+    @Test func whatNeedsOneSaysSoAndChangesNothing() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let before = try TreeListing(directory.appending("tree.git/refs"))
+            let export = try await run(runner, without: [Self.libarchive], ["export", "store.tar.zst"])
+            #expect(export.status == 1)
+            #expect(
+                export.errorOutput.contains("error: libarchive cannot be loaded: "), "\(export.errorOutput)")
+            #expect(export.errorOutput.contains("hint: apt install libarchive13"))
+            #expect(try !Files.exists(directory.appending("store.tar.zst")))
+            let other = [
+                "init", "tree/sub", "--store", "other.git", "--output", "other.yaml", "--recovery-key", "k",
+            ]
+            let initialized = try await run(runner, without: [Self.libgit2], other)
+            #expect(initialized.status == 1, "\(initialized.output)\(initialized.errorOutput)")
+            #expect(initialized.errorOutput.contains("error: libgit2 cannot be loaded: "))
+            let next = try await runner.run(under: ["env"], other)
+            #expect(next.status == 0, "\(next.errorOutput)")
+            #expect(try TreeListing(directory.appending("tree.git/refs")) == before)
+            try await runner.succeed("export", "store.tar.zst")
+            try await runner.checkStore(directory.appending("tree.git"))
+        }
+    }
+
+    /// Plugins whose versions cannot be read are damaged; those that nothing was there to read are not.
+    @Test func aSnapshotOfPluginsIsNotTakenWithoutALibraryForThem() async throws {
+        try await withTemporaryDirectory { directory in
+            var builder = JenkinsHomeBuilder(directory.appending("jenkins"))
+            builder.plugins = 2
+            builder.jobs = 1
+            builder.builds = 1
+            try builder.make()
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("jenkins")
+            let outcome = try await run(runner, without: [Self.libarchive], ["snapshot"])
+            #expect(outcome.status == 1, "\(outcome.output)")
+            #expect(
+                outcome.errorOutput.contains("error: libarchive cannot be loaded: "), "\(outcome.errorOutput)"
+            )
+            #expect(try await !runner.succeed("snapshots").contains("complete"))
+            #expect(try await runner.succeed("snapshot").contains("complete"))
+        }
+    }
+
+    @Test func theDoctorFindsOut() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let outcome = try await run(runner, without: [Self.libgit2, Self.libarchive], ["doctor"])
+            #expect(outcome.status == 1)
+            for name in ["libgit2", "libarchive"] {
+                let line = outcome.output.split(separator: "\n").first { $0.contains(name) }
+                #expect(
+                    line?.contains("MISSING") == true && line?.contains("apt install") == true,
+                    "\(outcome.output)")
+            }
+            let whole = try await runner.run("doctor")
+            #expect(whole.output.split(separator: "\n").filter { $0.contains("is there") }.count == 2)
+        }
+    }
+}
