@@ -4,6 +4,7 @@ internal import Git
 internal import SnapshotModel
 internal import Synchronization
 internal import SystemPackage
+internal import Workers
 
 /// Last night's directories and files of one root, mapped: what still has its inode, size and times is not read again.
 ///
@@ -58,13 +59,15 @@ internal import SystemPackage
         }
         let firstEntry = Self.headerSize + counts.directories * MemoryLayout<DirectoryRecord>.stride
         let firstByte = firstEntry + counts.entries * MemoryLayout<EntryRecord>.stride
-        let found = unsafe Tables(
+        nonisolated(unsafe) let found = unsafe Tables(
             directories: UnsafeRawBufferPointer(rebasing: all[Self.headerSize..<firstEntry])
                 .bindMemory(to: DirectoryRecord.self),
             entries: UnsafeRawBufferPointer(rebasing: all[firstEntry..<firstByte])
                 .bindMemory(to: EntryRecord.self),
             bytes: UnsafeRawBufferPointer(rebasing: all[firstByte...]).bindMemory(to: UInt8.self))
-        let owners = unsafe Self.owners(found, in: file)
+        // Either goes through all of it.
+        let (isWhole, allOwners) = together({ Self.isWhole(file) }, { unsafe Self.owners(found, in: file) })
+        let owners = isWhole ? allOwners : nil
         self.file = owners == nil ? nil : file
         unsafe tables = owners == nil ? Tables() : found
         hasSameOwners = unsafe owners?.digest.elementsEqual(all[64..<96]) ?? true
@@ -128,7 +131,6 @@ internal import SystemPackage
     ) -> (directories: Int, entries: Int)? {
         let all = unsafe file.bytes
         guard all.count >= headerSize, unsafe all.load(as: UInt64.self) == magic,
-            unsafe all.load(fromByteOffset: 8, as: UInt64.self) == checksum(file),
             unsafe all[32..<64].elementsEqual(fingerprint)
         else { return nil }
         let directories = unsafe all.load(fromByteOffset: 16, as: UInt64.self)
@@ -141,7 +143,8 @@ internal import SystemPackage
         return (Int(directories), Int(entries))
     }
 
-    private static func checksum(_ file: MappedFile) -> UInt64 {
+    /// Whether its checksum is what it says.
+    private static func isWhole(_ file: MappedFile) -> Bool {
         let all = unsafe file.bytes
         var crc: UInt32 = 0
         for start in stride(from: 16, to: all.count, by: mostLent) {
@@ -149,7 +152,7 @@ internal import SystemPackage
             unsafe crc = crc32(UnsafeRawBufferPointer(rebasing: all[start..<end]), after: crc)
             file.forget()
         }
-        return UInt64(crc)
+        return unsafe all.load(fromByteOffset: 8, as: UInt64.self) == UInt64(crc)
     }
 
     /// The owners of all records; nil when a record points outside of the tables, so that none of them is believed.

@@ -128,11 +128,14 @@ package struct SystemCapture: Sendable {
         let previous = try lastSnapshot(reader)
         let known = try store.localSealingKey()
         let sealer = try sealer { isSealedToOthers(previous) ? SealingKey() : known ?? SealingKey() }
+        // The first key now, while there is nothing else that its sync could wait for. One that takes the place of another not
+        // before something is sealed under it.
+        if known == nil, let key = sealer?.key { try store.keep(key, holding: lock) }
         let pack = try PackWriter(reader, keepsTrees: previous != nil || hasRepositories)
         do {
             let drafted = try await draft(request, into: pack, sealer, reader, previous, progress)
             var result = drafted.taken
-            if let key = sealer?.key, key.id != known?.id { try store.keep(key, holding: lock) }
+            if let known, let key = sealer?.key, key.id != known.id { try store.keep(key, holding: lock) }
             result.commit = try await store.commit(
                 drafted.draft, to: pack, reader: reader, holding: lock
             ).commit
@@ -207,7 +210,7 @@ package struct SystemCapture: Sendable {
 
     /// The newest snapshot, nil when there is none.
     package func lastSnapshot(_ reader: ObjectReader) throws -> StoredSnapshot? {
-        guard let last = try store.snapshots(of: system.name).last else { return nil }
+        guard let last = try store.newestSnapshot(of: system.name) else { return nil }
         return try store.read(last, with: reader)
     }
 

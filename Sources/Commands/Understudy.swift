@@ -1,4 +1,5 @@
 package import ArgumentParser
+internal import Cryptography
 internal import Glibc
 
 /// The command line.
@@ -54,6 +55,8 @@ package struct Understudy: AsyncParsableCommand {
     package static func launch() async -> Never {
         signal(SIGPIPE, SIG_IGN)
         makeRoomForDescriptors()
+        // Beside the parser, which takes as long.
+        Task.detached { warmUpCryptography() }
         let arguments = Array(CommandLine.arguments.dropFirst())
         do {
             var command = try parseAsRoot(arguments)

@@ -177,7 +177,7 @@ package enum Files {
         defer { close(descriptor) }
         try write(bytes, to: descriptor, path: path)
         try systemCall("set the mode of", path.byteArray) { fchmod(descriptor, mode_t(mode)) }
-        if isDurable { try systemCall("sync", path.byteArray) { fsync(descriptor) } }
+        if isDurable { try sync(descriptor, path) }
     }
 
     /// The names in a directory, sorted by bytes, without `.` and `..`.
@@ -351,7 +351,7 @@ package enum Files {
     package static func syncDirectory(_ path: FilePath) throws(FileFailure) {
         let descriptor = try open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         defer { close(descriptor) }
-        try systemCall("sync", path.byteArray) { fsync(descriptor) }
+        try sync(descriptor, path)
     }
 
     /// Makes everything on the file system that holds `path` survive a power loss.
@@ -424,9 +424,26 @@ extension Files {
 
     /// Writes a new file and syncs it; its name is durable only when its directory is synced too.
     package static func createDurably(_ path: FilePath, _ bytes: [UInt8], mode: UInt16) throws(FileFailure) {
-        let descriptor = try createExclusively(path, mode: mode)
+        let descriptor = try create(path, bytes, mode: mode)
         defer { close(descriptor) }
-        try write(bytes, to: descriptor, path: path)
+        try sync(descriptor, path)
+    }
+
+    /// Writes a new file, and has the system begin to write it to the disk; the caller closes the descriptor.
+    package static func create(_ path: FilePath, _ bytes: [UInt8], mode: UInt16) throws(FileFailure) -> CInt {
+        let descriptor = try createExclusively(path, mode: mode)
+        do throws(FileFailure) {
+            try write(bytes, to: descriptor, path: path)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        startWriteback(descriptor, offset: 0, count: bytes.count)
+        return descriptor
+    }
+
+    /// Makes what was written to an open file survive a power loss.
+    package static func sync(_ descriptor: CInt, _ path: FilePath) throws(FileFailure) {
         try systemCall("sync", path.byteArray) { fsync(descriptor) }
     }
 

@@ -76,9 +76,13 @@ final class PackFile: Sendable {
         try unsafe checksum.withUnsafeBytes {
             try unsafe writeAll($0, to: descriptor, at: size, path: temporary)
         }
-        try systemCall("sync", temporary.byteArray) { fsync(descriptor) }
-        try Files.createDurably(
+        Files.startWriteback(descriptor, offset: size, count: checksum.count)
+        // Once it is on its way too, the sync of the pack takes it along: what is left of its own is short.
+        let index = try Files.create(
             temporaryIndex, PackIndexWriter.contents(sorted, packChecksum: checksum), mode: 0o444)
+        defer { close(index) }
+        try Files.sync(descriptor, temporary)
+        try Files.sync(index, temporaryIndex)
         let name = "pack-\(hex(checksum))"
         try Files.rename(temporary, to: directory.appending("\(name).pack"))
         try Files.rename(temporaryIndex, to: directory.appending("\(name).idx"))

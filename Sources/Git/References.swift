@@ -56,6 +56,21 @@ package struct References: Sendable {
         return targets.map { Reference(name: $0.key, target: $0.value) }.sorted { $0.name < $1.name }
     }
 
+    /// The names right in a directory of references, some twice, those of directories in it among them.
+    ///
+    /// No reference is read, so that it takes little where there are many.
+    package func names(in directory: String) throws -> [String] {
+        let prefix = directory + "/"
+        let packed = try packed().keys.filter { $0.hasPrefix(prefix) }.map {
+            String($0.dropFirst(prefix.count))
+        }
+        let path = repository.appending(directory)
+        guard try Files.isDirectory(path) else { return packed }
+        return packed
+            + (try Files.names(path).filter { !$0.suffix(5).elementsEqual(".lock".utf8) }
+                .map { String(decoding: $0, as: UTF8.self) })
+    }
+
     private func collect(
         _ directory: String, _ prefix: String, into targets: inout [String: ObjectID]
     ) throws {

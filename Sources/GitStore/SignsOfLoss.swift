@@ -50,7 +50,7 @@ extension SnapshotStore {
     /// Whether a prune forgot a snapshot that is newer than all that are here, so that history may go on after them.
     func hasForgottenNewest(of system: String) throws -> Bool {
         let reader = try reader()
-        let newest = try snapshots(of: system).map(\.id).max()
+        let newest = try newestSnapshot(of: system)?.id
         return try forgotten(evidence(of: system, with: reader), reader).contains { id in
             newest.map { id > $0 } ?? true
         }

@@ -180,6 +180,11 @@ package final class SnapshotStore: Sendable {
         try references.list(prefix)
     }
 
+    /// The names right in a directory of references, some twice.
+    func referenceNames(in directory: String) throws -> [String] {
+        try references.names(in: directory)
+    }
+
     /// What everything that must live on hangs on: the targets of all references, and of a HEAD that names no branch.
     func tips() throws -> [Reference] {
         let tips = try withRepository { (repository) throws(GitError) in try repository.tips() }

@@ -63,7 +63,7 @@ extension SnapshotStore {
         let sources = try keepAlive(draft.keepAlives, lane)
         var value = Commit(
             tree: tree, parents: [parent] + sources, author: draft.author, time: draft.time,
-            message: message(draft, json: json, previous: try snapshots(of: system).last?.id))
+            message: message(draft, json: json, previous: try newestSnapshot(of: system)?.id))
         if let signer { value = try await signer.sign(value) }
         let commit = try lane.add(.commit, value.contents)
         try lane.flush()

@@ -24,6 +24,20 @@ extension SnapshotStore {
         .sorted { $0.id < $1.id }
     }
 
+    /// The newest snapshot of a system, nil when it has none; the others' references are not read.
+    package func newestSnapshot(of system: String) throws -> SnapshotReference? {
+        let directory = "refs/snapshots/\(system)"
+        let names = try referenceNames(in: directory)
+        let ids = names.compactMap { SnapshotID($0) }
+        guard let newest = ids.max(), ids.count == names.count,
+            let commit = try reference("\(directory)/\(newest)")
+        else {
+            // There is none, or one that somebody else made, which is told, or one that has just gone.
+            return try snapshots(of: system).last
+        }
+        return SnapshotReference(id: newest, commit: commit)
+    }
+
     /// Whether a snapshot only saves what a restore was about to replace.
     package func isSafety(_ reference: SnapshotReference, with reader: ObjectReader) throws -> Bool {
         try commit(reference.commit, with: reader).trailer(Self.purposeTrailer) == Self.safety

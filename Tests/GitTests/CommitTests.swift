@@ -34,4 +34,27 @@ import Testing
         #expect(parts?.payload == Self.head + "encoding z\n\nm\n")
         #expect(parts?.signature == "x\ny\n")
     }
+
+    @Test(arguments: [
+        ("m\n\nTag: a\nTag: b\n", ["a", "b"]),
+        ("m\n\nTag: old\n\nTag: a\n\n\n", ["a"]),
+        ("m\n\n\n\nTag: a", ["a"]),
+        ("m\n\nTag: old\n\nwords of others", []),
+        ("Tag: a\n", []),
+        ("m\n\nTag:a\nTags: b\n Tag: c\nTag: d\u{e9}", ["d\u{e9}"]),
+        ("m\n\nTag: a\r\nTag: b\n", ["a\r", "b"]),
+        ("\n\n", []), ("", []), ("\n\nTag: a", ["a"]), ("x", []),
+    ])
+    func trailersAreLinesOfTheLastParagraph(_ message: String, _ expected: [String]) throws {
+        let tree = try #require(ObjectID(hex: "4b825dc642cb6eb9a060e54bf8d69288fbee4904".utf8))
+        let commit = Commit(tree: tree, parents: [], author: "A <a@b>", time: 1, message: message)
+        #expect(commit.trailers("Tag") == expected)
+        #expect(commit.trailer("Tag") == expected.last)
+    }
+
+    @Test(arguments: ["", "tree x\n\nm", "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n", "\n\n", "\n"])
+    func whatIsNoCommitIsRefused(_ text: String) throws {
+        let id = ObjectID.of(.commit, Array(text.utf8))
+        #expect(throws: GitError.self) { try Commit(contents: Array(text.utf8), of: id) }
+    }
 }

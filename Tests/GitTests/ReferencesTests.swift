@@ -154,4 +154,17 @@ import Testing
         let outcome = try await Program("git", ["check-ref-format", name]).run()
         #expect(References.isValid(name) == (outcome.status == 0))
     }
+
+    @Test func namesInADirectoryAreThoseOfFilesAndOfPackedReferences() async throws {
+        try await withRepository { path, references, commits in
+            #expect(try references.names(in: "refs/snapshots/s") == [])
+            try references.set("refs/snapshots/s/1", to: commits[0], expecting: nil)
+            try references.set("refs/snapshots/sx/3", to: commits[0], expecting: nil)
+            _ = try await git(path, "pack-refs", "--all")
+            try references.set("refs/snapshots/s/2", to: commits[1], expecting: nil)
+            try Files.replace(path.appending("refs/snapshots/s/4.lock"), with: [])
+            #expect(try Set(references.names(in: "refs/snapshots/s")) == ["1", "2"])
+            #expect(try Set(references.names(in: "refs/snapshots")) == ["s", "s/1", "sx/3"])
+        }
+    }
 }

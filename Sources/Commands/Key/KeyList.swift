@@ -33,7 +33,7 @@ struct KeyList: AsyncParsableCommand {
         let session = try Session(options)
         let store = try session.store()
         let reader = try store.reader()
-        let latest = try store.snapshots(of: session.system.name).last.map {
+        let latest = try store.newestSnapshot(of: session.system.name).map {
             try store.read($0, with: reader)
         }
         let sealings = latest?.snapshot.components.compactMap(\.sealing) ?? []
