@@ -8,6 +8,7 @@ internal import Restore
 internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
+internal import Workers
 
 struct RestoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -209,18 +210,29 @@ struct RestoreCommand: AsyncParsableCommand {
                 .refused, plan.refusals.map(\.reason).joined(separator: "\n       "),
                 hint: plan.refusals.map(\.hint).joined(separator: "\n      "))
         }
-        if let identities = origin.identities, !plan.openings.isEmpty {
-            // They opened the snapshot. Said before anything is written: to sync it would make the file system write down all
-            // that was restored.
-            try origin.store.keepKeyCheck(
-                KeyCheckRecord(
-                    snapshot: stored.reference.id, recipients: identities.map(\.recipient.description),
-                    time: Clock.now.seconds))
+        // They opened the snapshot. Said now, since a sync after the restore would make the file system write down all that was
+        // restored; and beside it, since one before waits for what others have just written.
+        let saying = origin.identities.flatMap { identities in
+            plan.openings.isEmpty
+                ? nil
+                : Background {
+                    try origin.store.keepKeyCheck(
+                        KeyCheckRecord(
+                            snapshot: stored.reference.id,
+                            recipients: identities.map(\.recipient.description),
+                            time: Clock.now.seconds))
+                }
         }
         let engine = RestoreEngine(
             session.system, store: origin.store, reader: origin.reader, snapshot: stored, plan: plan,
             request: request, progress: { session.output.progress($0) })
-        return try await engine.run(holding: lock)
+        var report = try await engine.run(holding: lock)
+        do {
+            try saying?.wait()
+        } catch {
+            report.notes.append("it could not be noted that the key opens the snapshot: \(error)")
+        }
+        return report
     }
 
     /// Opens the snapshot before anything is touched, an interrupted restore included.

@@ -67,6 +67,38 @@ package struct OpenFile: ~Copyable {
         }
     }
 
+    /// Takes the first `count` bytes from some pieces, of which none is empty, and writes them at the current place.
+    @unsafe package borrowing func write(
+        _ pieces: inout [UnsafeRawBufferPointer], count: Int
+    ) throws(FileFailure) {
+        var left = count
+        while left > 0 {
+            var vectors = unsafe [iovec]()
+            var size = 0
+            for index in unsafe pieces.indices.prefix(mostPieces) where size < min(left, largestWrite) {
+                let part = unsafe min(pieces[index].count, min(left, largestWrite) - size)
+                unsafe vectors.append(
+                    iovec(
+                        iov_base: UnsafeMutableRawPointer(mutating: pieces[index].baseAddress), iov_len: part)
+                )
+                size += part
+            }
+            var written = try systemCall("write", path) {
+                unsafe writev(descriptor, vectors, CInt(vectors.count))
+            }
+            left -= written
+            while written > 0, let first = unsafe pieces.first {
+                let part = min(written, first.count)
+                written -= part
+                if part == first.count {
+                    unsafe pieces.removeFirst()
+                } else {
+                    unsafe pieces[0] = UnsafeRawBufferPointer(rebasing: first[part...])
+                }
+            }
+        }
+    }
+
     /// Moves on without writing: what is left out reads as zeros and takes no space.
     package borrowing func skip(_ count: Int) throws(FileFailure) {
         try systemCall("seek in", path) { lseek(descriptor, off_t(count), SEEK_CUR) }
@@ -87,6 +119,9 @@ package struct OpenFile: ~Copyable {
         try setMetadata(descriptor, path, metadata)
     }
 }
+
+/// Pieces that one call may write (`IOV_MAX`).
+private let mostPieces = 1024
 
 /// What `futimens` sets: the time of the last change, and not that of the last access.
 ///

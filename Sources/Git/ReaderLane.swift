@@ -99,12 +99,9 @@ package import Cryptography
     @unsafe private func eachPiece(
         of id: ObjectID, _ kind: ObjectKind, _ body: (Int, UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        guard let place = try unsafe reader.place(of: id) else {
-            let (found, contents) = try reader.other(id)
-            try checkKind(found, kind, id)
-            return try unsafe contents.withUnsafeBytes { try unsafe body($0.count, $0) }
+        guard let place = try unsafe place(of: id, kind) else {
+            return try unsafe other(id, kind).withUnsafeBytes { try unsafe body($0.count, $0) }
         }
-        try unsafe checkKind(place.kind, kind, id)
         if var blocks = unsafe StoredBlocks(place) {
             while let block = unsafe blocks.next() { try unsafe body(place.size, block) }
         } else {
@@ -113,9 +110,7 @@ package import Cryptography
                 unsafe buffer = .allocate(byteCount: place.size, alignment: 4096)
             }
             let output = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<place.size])
-            guard unsafe decompressor.decompress(place.stream, into: output) else {
-                throw unsafe GitError.damaged(id, place)
-            }
+            try unsafe decompress(id, place, into: output)
             try unsafe body(place.size, UnsafeRawBufferPointer(output))
         }
         unsafe forget(place.size)
@@ -126,6 +121,29 @@ package import Cryptography
         var contents: [UInt8] = []
         try unsafe read(id, kind, checks: checks) { unsafe contents.append(contentsOf: $0) }
         return contents
+    }
+
+    /// Where an object of a kind lies that a pack holds whole; nil for a delta, for a loose object, and for one that is not there.
+    @unsafe func place(of id: ObjectID, _ kind: ObjectKind) throws(GitError) -> ObjectReader.Place? {
+        guard let place = try unsafe reader.place(of: id) else { return nil }
+        try unsafe checkKind(place.kind, kind, id)
+        return unsafe place
+    }
+
+    /// The contents of an object that no pack holds whole.
+    func other(_ id: ObjectID, _ kind: ObjectKind) throws(GitError) -> [UInt8] {
+        let (found, contents) = try reader.other(id)
+        try checkKind(found, kind, id)
+        return contents
+    }
+
+    /// Decompresses an object to `output`, which is as long as it.
+    @unsafe func decompress(
+        _ id: ObjectID, _ place: ObjectReader.Place, into output: UnsafeMutableRawBufferPointer
+    ) throws(GitError) {
+        guard unsafe decompressor.decompress(place.stream, into: output) else {
+            throw unsafe GitError.damaged(id, place)
+        }
     }
 
     private func checkKind(_ found: ObjectKind, _ wanted: ObjectKind, _ id: ObjectID) throws(GitError) {
@@ -142,15 +160,5 @@ package import Cryptography
         guard bytesRead >= 1 << 24 else { return }
         bytesRead = 0
         reader.forgetPages()
-    }
-
-    /// The contents of an object block by block, when its pack holds them as they are; nil for all others.
-    ///
-    /// The caller has a digest of his own to compare them with, and says what he has read (``forget(_:)``). Throws a
-    /// ``GitError`` as ``read(_:_:checks:_:)`` does.
-    package func storedBlocks(of id: ObjectID, _ kind: ObjectKind) throws(GitError) -> StoredBlocks? {
-        guard let place = try unsafe reader.place(of: id) else { return nil }
-        try unsafe checkKind(place.kind, kind, id)
-        return unsafe StoredBlocks(place)
     }
 }

@@ -200,7 +200,7 @@ extension ReaderLane {
     }
 
     /// The blobs that the contents of a file are in, in order.
-    func blobs(of contents: StoredRoot.Contents) throws -> [ObjectID] {
+    package func blobs(of contents: StoredRoot.Contents) throws -> [ObjectID] {
         guard contents.isChunked else { return [contents.id] }
         return try list(contents.id)
     }

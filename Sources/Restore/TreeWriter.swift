@@ -61,6 +61,8 @@ internal import Workers
     private final class Lane {
         let lane: ReaderLane
         var written = WrittenFiles()
+        /// Those that no file is read through.
+        var streams: [BlobStream] = []
 
         init(_ reader: ObjectReader) { lane = ReaderLane(reader) }
     }
@@ -197,60 +199,76 @@ internal import Workers
         return FileWork(entry: entry, name: name, contents: contents)
     }
 
-    /// A large file that is written from where the pack holds it.
+    /// A large file on its way, and what was read of it and is not written yet.
     @unsafe private struct Streamed {
         var work: FileWork
         var file: NewFile
-        var blocks: StoredBlocks
+        var stream: BlobStream
+        var rest: BlobStream.Piece?
     }
 
-    /// Writes large files, two at a time where the store holds them as they are: two hashes at once take little longer than one.
+    /// Writes large files, two at a time: two hashes at once take little longer than one.
     private func write(_ files: ArraySlice<FileWork>, in place: OpenDirectory, _ lane: Lane) throws {
         var begun: Streamed?
-        func endOrKeep(_ file: Streamed) throws {
-            guard unsafe file.blocks.isAtEnd else { return unsafe begun = file }
-            try unsafe finish(file.file, file.work, lane)
+        func endOrKeep(_ file: inout Streamed) throws {
+            guard try unsafe rest(&file) != nil else { return try unsafe end(file, lane) }
+            unsafe begun = file
         }
         for work in files {
-            guard var next = try unsafe streamed(work, in: place, lane) else {
+            guard !work.entry.isSparse, !work.contents.isSealed else {
                 try write(work, in: place, lane)
                 continue
             }
+            var next = try unsafe begin(work, in: place, lane)
             guard var current = unsafe begun else {
                 unsafe begun = next
                 continue
             }
-            while unsafe !current.blocks.isAtEnd && !next.blocks.isAtEnd {
-                guard let block = unsafe current.blocks.next(), let other = unsafe next.blocks.next() else {
-                    break
-                }
-                try unsafe NewFile.write(block, to: current.file, other, to: next.file)
-                lane.lane.forget(block.count + other.count)
+            while var piece = try unsafe rest(&current), var other = try unsafe rest(&next) {
+                let count = unsafe min(piece.bytes.count, other.bytes.count)
+                try unsafe NewFile.write(
+                    piece.take(count), to: current.file, other.take(count), to: next.file)
+                unsafe (current.rest, next.rest) = (piece, other)
+                lane.lane.forget(2 * count)
             }
             unsafe begun = nil
-            try unsafe endOrKeep(current)
-            try unsafe endOrKeep(next)
+            try unsafe endOrKeep(&current)
+            try unsafe endOrKeep(&next)
         }
         guard var last = unsafe begun else { return }
-        while let block = unsafe last.blocks.next() {
-            try unsafe last.file.write(block)
-            lane.lane.forget(block.count)
+        while let piece = try unsafe rest(&last) {
+            try unsafe last.file.write(piece)
+            unsafe last.rest = nil
+            unsafe lane.lane.forget(piece.bytes.count)
         }
-        try unsafe finish(last.file, last.work, lane)
+        try unsafe end(last, lane)
     }
 
-    /// Begins a file that the store holds as it is; nil for any other, which is written by itself.
-    private func streamed(_ work: FileWork, in place: OpenDirectory, _ lane: Lane) throws -> Streamed? {
-        guard !work.entry.isSparse, !work.contents.isChunked, !work.contents.isSealed else { return nil }
+    private func begin(_ work: FileWork, in place: OpenDirectory, _ lane: Lane) throws -> Streamed {
+        let stream = lane.streams.popLast() ?? BlobStream(lane.lane)
         do {
-            guard let blocks = try unsafe lane.lane.storedBlocks(of: work.contents.id, .blob) else {
-                return nil
-            }
-            let file = try NewFile(work.entry, work.name, in: place)
-            return unsafe Streamed(work: work, file: file, blocks: blocks)
+            stream.begin(try lane.lane.blobs(of: work.contents))
         } catch let error as GitError {
             throw damaged(work.entry, "\(error)")
         }
+        return unsafe Streamed(
+            work: work, file: try NewFile(work.entry, work.name, in: place), stream: stream)
+    }
+
+    /// What is to be written of a file next, nil at its end.
+    private func rest(_ file: inout Streamed) throws -> BlobStream.Piece? {
+        if let rest = unsafe file.rest, unsafe !rest.bytes.isEmpty { return unsafe rest }
+        do throws(GitError) {
+            unsafe file.rest = try unsafe file.stream.next()
+            return unsafe file.rest
+        } catch {
+            throw unsafe damaged(file.work.entry, "\(error)")
+        }
+    }
+
+    private func end(_ file: Streamed, _ lane: Lane) throws {
+        try unsafe finish(file.file, file.work, lane)
+        unsafe lane.streams.append(file.stream)
     }
 
     private func write(_ work: FileWork, in place: OpenDirectory, _ lane: Lane) throws {

@@ -19,7 +19,8 @@ import Testing
 
     /// Which calls fail, and how.
     private static let faults = [
-        ("pwrite64", "ENOSPC"), ("write", "EDQUOT"), ("fsync", "EIO"), ("rename", "ENOSPC"),
+        ("pwrite64", "ENOSPC"), ("write", "EDQUOT"), ("writev", "ENOSPC"), ("fsync", "EIO"),
+        ("rename", "ENOSPC"),
         ("openat", "EMFILE"),
         ("openat", "EIO"), ("read", "EIO"), ("getdents64", "EIO"), ("mmap", "ENOMEM"),
         ("newfstatat", "EIO"), ("mkdir", "ENOSPC"), ("unlink", "EIO"), ("renameat2", "EIO"),
@@ -32,6 +33,11 @@ import Testing
         try Files.makeDirectories(tree.appending("sub/deep"))
         try Files.replace(tree.appending("sub/file"), with: Array("one\n".utf8))
         try Files.replace(tree.appending("sub/deep/large"), with: [UInt8](repeating: 3, count: 200_000))
+        // What does not compress is written in another way.
+        var random = SplitMix(state: 4)
+        try Files.replace(
+            tree.appending("sub/deep/noise"),
+            with: (0..<200_000).map { _ in UInt8.random(in: 0...255, using: &random) })
         try Files.makeLink(tree.appending("link"), to: Array("sub/file".utf8))
         let runner = try CommandLineRunner(directory)
         try await runner.initialize("tree")
