@@ -20,8 +20,8 @@ package import SystemPackage
         case mapped(CInt?)
     }
 
-    /// A shorter file is read: to map it, to take in its pages and to have all processors forget the mapping costs four times
-    /// as much, and a store has two small files for each night.
+    /// A shorter file is read: to map it, to take in its pages and to have all processors forget the mapping costs more than
+    /// its bytes, and a store has two such files for each night.
     private static let mappedSize = 1 << 15
 
     /// Takes a file into memory; throws when it is not there, and when it is empty.

@@ -14,13 +14,10 @@ let largestWrite = 1 << 20
 ) throws(FileFailure) {
     var done = 0
     while done < bytes.count {
-        let place = Int(offset) + done
-        // To where a whole folio of the file's cache ends, so that the next begins with one.
-        let most = largestWrite - place % largestWrite
         done += try systemCall("write", path.byteArray) {
             unsafe pwrite(
-                descriptor, bytes.baseAddress?.advanced(by: done), min(bytes.count - done, most), off_t(place)
-            )
+                descriptor, bytes.baseAddress?.advanced(by: done), min(bytes.count - done, largestWrite),
+                off_t(offset) + done)
         }
     }
 }

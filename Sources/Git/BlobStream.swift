@@ -11,7 +11,8 @@
     private var rest: ArraySlice<ObjectID> = []
     /// What is left of the blob that is handed out where it lies.
     private var blocks: StoredBlocks?
-    private var buffer = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var buffer = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: 4 * longestGathered, alignment: 4096)
 
     /// A stream of nothing yet, of which each lane has some that it uses again and again.
     package init(_ lane: ReaderLane) { self.lane = lane }
@@ -80,7 +81,7 @@
         if unsafe used + count <= buffer.count { return true }
         guard used == 0 else { return false }
         unsafe buffer.deallocate()
-        unsafe buffer = .allocate(byteCount: max(count, 4 * Self.longestGathered), alignment: 4096)
+        unsafe buffer = .allocate(byteCount: count, alignment: 4096)
         return true
     }
 }

@@ -82,8 +82,8 @@ package final class PackWriter: Sendable {
 
     /// Completes what was written and makes it part of the repository, durably; returns the number of objects.
     ///
-    /// Every lane must have been flushed. The order is that of docs/design.md: pack, sync, index, sync, names, sync of the
-    /// directory.
+    /// Every lane must have been flushed. The order is that of docs/design.md: pack, index, sync of both, names, sync of
+    /// the directory.
     package func finish() throws -> Int {
         let count = Atomic<Int>(0)
         // Neighbours by size go together, so that the longer one is not left alone for long.

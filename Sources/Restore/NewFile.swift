@@ -15,9 +15,9 @@ internal import SnapshotModel
     /// What is to be written next, from where it lies.
     private var waiting = unsafe [UnsafeRawBufferPointer]()
     private var waitingCount = 0
-    /// Blocks that are stored are fifteen pages each; written so, they cost the kernel a third more than in pieces of a power of
-    /// two, for which it takes whole folios.
-    private static let gatheredSize = 1 << 17
+    /// Blocks that are stored are fifteen pages each; written so, they cost the kernel a third more than in pieces of sixteen, for
+    /// which it takes whole folios. For larger ones it needs memory that a hypervisor may have taken back.
+    private static let gatheredSize = 1 << 16
 
     /// Makes the file, empty.
     init(_ entry: Entry, _ name: [UInt8], in place: OpenDirectory) throws(FileFailure) {

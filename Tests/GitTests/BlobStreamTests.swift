@@ -52,6 +52,8 @@ import Testing
                 // 8192 bytes 80 times are a few pieces of 262,144; stored blocks are of 61,440.
                 #expect((50...80).contains(pieces), "\(pieces)")
             }
+            stream.begin([ids[1]])
+            #expect(try unsafe stream.next() == nil)
             stream.begin([])
             #expect(try unsafe stream.next() == nil)
         }
