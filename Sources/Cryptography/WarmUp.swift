@@ -1,7 +1,8 @@
 internal import Clibcrypto
 
-/// Has libcrypto do now, on any thread, what it does at the first use of an algorithm: read its configuration, and look for the
-/// algorithm in all that it has. It takes 2 ms.
+/// Has libcrypto do now, on any thread, what it does at the first use of an algorithm.
+///
+/// It reads its configuration, and looks for the algorithm in all that it has: 2 ms.
 package func warmUpCryptography() {
     // A process that ends meanwhile must not take away what is being made.
     OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil)

@@ -15,6 +15,8 @@ internal import SnapshotModel
     /// What is to be written next, from where it lies.
     private var waiting = unsafe [UnsafeRawBufferPointer]()
     private var waitingCount = 0
+    /// Bytes that are written together.
+    ///
     /// Blocks that are stored are fifteen pages each; written so, they cost the kernel a third more than in pieces of sixteen, for
     /// which it takes whole folios. For larger ones it needs memory that a hypervisor may have taken back.
     private static let gatheredSize = 1 << 16
