@@ -2,7 +2,7 @@
 /// on from where it lies.
 ///
 /// They are not copied: who uses them must have their ``ObjectReader``.
-@unsafe package struct StoredBlocks {
+@unsafe struct StoredBlocks {
     private let stream: UnsafeRawBufferPointer
     /// Where the next block begins, nil after the last.
     private var offset: Int? = 2
@@ -28,11 +28,8 @@
         unsafe offset = 2
     }
 
-    /// Whether there is no other block.
-    package var isAtEnd: Bool { unsafe offset == nil }
-
     /// The next block, nil after the last.
-    package mutating func next() -> UnsafeRawBufferPointer? {
+    mutating func next() -> UnsafeRawBufferPointer? {
         guard let start = unsafe offset else { return nil }
         let end = unsafe start + 5 + count(at: start)
         unsafe offset = isLast(at: start) ? nil : end

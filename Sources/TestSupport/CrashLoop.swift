@@ -26,9 +26,7 @@ package struct CrashLoop {
     /// The calls that change something on the disk, or make a change last.
     package static let calls = [
         "openat", "write", "writev", "pwrite64", "fsync", "fdatasync", "syncfs", "rename", "renameat2",
-        "link",
-        "linkat",
-        "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "ftruncate", "fchmod", "flock",
+        "link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "ftruncate", "fchmod", "flock",
     ]
 
     private let runner: CommandLineRunner
