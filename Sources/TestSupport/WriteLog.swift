@@ -23,12 +23,16 @@ package struct WriteLog: Sendable {
     package static func options(_ file: FilePath) -> [String] {
         [
             "-f", "-y", "-xx", "-s", "10000000", "-o", file.string, "-e",
-            "trace=openat,write,pwrite64,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,"
-                + "ftruncate,fsync,fdatasync,execve",
+            "trace=openat,write,pwrite64,writev,pwritev,pwritev2,copy_file_range,sendfile,fallocate,rename,renameat,"
+                + "renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,mkdir,mkdirat,rmdir,truncate,ftruncate,fsync,"
+                + "fdatasync,execve",
         ]
     }
 
     let calls: [Call]
+
+    /// Whether nothing was done.
+    package var isEmpty: Bool { calls.isEmpty }
 
     /// Reads a log of what was done below `directory`.
     ///
@@ -123,7 +127,8 @@ package struct WriteLog: Sendable {
             let (number, place) = arguments.descriptor()
             return path(place).map { .sync(descriptor: descriptor(number), path: $0) }
         default:
-            guard words.contains(Substring(prefix)) else { return nil }
+            let escaped = prefix.utf8.map { "\\x" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            guard words.contains(Substring(escaped)) else { return nil }
             throw FixtureFailure("what does this do to the disk? \(line.prefix(200))")
         }
     }

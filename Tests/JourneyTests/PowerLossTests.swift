@@ -51,6 +51,24 @@ import Testing
         #expect(disk.hasSpoken, "the command says what it did")
     }
 
+    @Test func aCallOfWhichNobodyKnowsWhatItDoesIsNotPassedOver() async throws {
+        try await withTemporaryDirectory { directory in
+            let log = directory.appending("calls")
+            for (call, isKnown) in [("truncate", true), ("fallocate", false)] {
+                let file = directory.appending(call)
+                try await Program(
+                    "strace", WriteLog.options(log) + [call, isKnown ? "-s1" : "-l1", file.string]
+                )
+                .runSuccessfully()
+                if isKnown {
+                    #expect(try !WriteLog(log, below: directory).isEmpty)
+                } else {
+                    #expect(throws: FixtureFailure.self) { try WriteLog(log, below: directory) }
+                }
+            }
+        }
+    }
+
     @Test func aSnapshotIsThereWholeOrNotAtAll() async throws {
         try await withTemporaryDirectory { directory in
             try Files.makeDirectory(directory.appending("tree"))
