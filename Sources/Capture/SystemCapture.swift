@@ -304,8 +304,8 @@ package struct SystemCapture: Sendable {
         let words =
             changes.isEmpty ? (previous == nil ? "first snapshot" : "no change") : summary(of: changes)
         let draft = SnapshotDraft(
-            snapshot: snapshot, entries: entries + description, history: history + description,
-            keepAlives: keepAlives,
+            snapshot: snapshot, previous: previous?.reference.id, entries: entries + description,
+            history: history + description, keepAlives: keepAlives,
             subject: request.message ?? words, body: body(request, words, changes), author: request.author,
             time: started.seconds, isSafety: request.isSafety, tags: request.tags)
         let taken = TakenSnapshot(snapshot: snapshot, changes: changes, isFirst: previous == nil)

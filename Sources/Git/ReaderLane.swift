@@ -30,36 +30,6 @@ package import Cryptography
         }
     }
 
-    /// Hands the contents of objects to `body`, one after the other, in pieces and in order; pieces of short objects are
-    /// gathered, so that a database's pages need not be written one by one.
-    ///
-    /// Checks and throws as ``read(_:_:checks:_:)`` does.
-    @unsafe package func read(
-        _ ids: [ObjectID], _ kind: ObjectKind, checks: Bool, _ body: (UnsafeRawBufferPointer) throws -> Void
-    ) throws {
-        guard let first = ids.first else { return }
-        guard ids.count > 1 else { return try unsafe read(first, kind, checks: checks, body) }
-        let gathered = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
-        defer { unsafe gathered.deallocate() }
-        var used = 0
-        func handOn() throws {
-            guard used > 0 else { return }
-            try unsafe body(UnsafeRawBufferPointer(rebasing: gathered[..<used]))
-            used = 0
-        }
-        for id in ids {
-            try unsafe read(id, kind, checks: checks) { piece in
-                let isShort = piece.count <= gathered.count / 4
-                if !isShort || piece.count > gathered.count - used { try handOn() }
-                guard isShort else { return try unsafe body(piece) }
-                unsafe UnsafeMutableRawBufferPointer(rebasing: gathered[used..<(used + piece.count)])
-                    .copyMemory(from: piece)
-                used += piece.count
-            }
-        }
-        try handOn()
-    }
-
     /// The objects that a ``NumberedTree`` lists, checked against its id.
     package func list(_ id: ObjectID) throws -> [ObjectID] {
         let contents = try reader.contents(id, .tree)

@@ -6,6 +6,8 @@ package import SnapshotModel
 package struct SnapshotDraft: Sendable {
     /// What it says of itself.
     package var snapshot: Snapshot
+    /// The newest one when it was begun, nil for a system's first.
+    package var previous: SnapshotID?
     /// The entries of its tree, without `snapshot.json`.
     package var entries: [TreeEntry]
     /// The entries of the history commit's tree.
@@ -27,10 +29,12 @@ package struct SnapshotDraft: Sendable {
 
     /// A draft.
     package init(
-        snapshot: Snapshot, entries: [TreeEntry], history: [TreeEntry], keepAlives: [ObjectID],
-        subject: String, body: String, author: String, time: Int64, isSafety: Bool, tags: [String] = []
+        snapshot: Snapshot, previous: SnapshotID?, entries: [TreeEntry], history: [TreeEntry],
+        keepAlives: [ObjectID], subject: String, body: String, author: String, time: Int64,
+        isSafety: Bool, tags: [String]
     ) {
         self.snapshot = snapshot
+        self.previous = previous
         self.entries = entries
         self.history = history
         self.keepAlives = keepAlives
@@ -63,7 +67,7 @@ extension SnapshotStore {
         let sources = try keepAlive(draft.keepAlives, lane)
         var value = Commit(
             tree: tree, parents: [parent] + sources, author: draft.author, time: draft.time,
-            message: message(draft, json: json, previous: try newestSnapshot(of: system)?.id))
+            message: message(draft, json: json))
         if let signer { value = try await signer.sign(value) }
         let commit = try lane.add(.commit, value.contents)
         try lane.flush()
@@ -104,12 +108,12 @@ extension SnapshotStore {
 
     /// One line for people, then trailers that bind every byte by SHA-256: the description names the digest of each
     /// manifest and lock, and the manifests name the digest of each file.
-    private func message(_ draft: SnapshotDraft, json: [UInt8], previous: SnapshotID?) -> String {
+    private func message(_ draft: SnapshotDraft, json: [UInt8]) -> String {
         var text = draft.subject + "\n\n"
         if !draft.body.isEmpty { text += draft.body + "\n\n" }
         text += "Snapshot: \(draft.snapshot.id)\nStatus: \(draft.snapshot.status.rawValue)\n"
         if draft.isSafety { text += "\(Self.purposeTrailer): \(Self.safety)\n" }
-        if let previous { text += "\(Self.previousTrailer): \(previous)\n" }
+        if let previous = draft.previous { text += "\(Self.previousTrailer): \(previous)\n" }
         for tag in draft.tags { text += "\(Self.tagTrailer): \(tag)\n" }
         text += "Snapshot-SHA256: \(hex(SHA256.digest(json)))\n"
         for component in draft.snapshot.components {

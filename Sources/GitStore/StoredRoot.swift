@@ -196,7 +196,7 @@ extension ReaderLane {
     @unsafe package func read(
         _ contents: StoredRoot.Contents, checks: Bool, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        try unsafe read(try blobs(of: contents), .blob, checks: checks, body)
+        for blob in try blobs(of: contents) { try unsafe read(blob, .blob, checks: checks, body) }
     }
 
     /// The blobs that the contents of a file are in, in order.
