@@ -100,10 +100,7 @@ package struct RestorePlanner: Sendable {
         if let place = destination?.appending(captured.name) {
             plan.applications.append((captured.name, ["its dumps and exports are written to \(place)"]))
             guard try Files.exists(place) else { return }
-            plan.refusals.append(
-                Refusal(
-                    "\(place) is there already",
-                    hint: "name a directory with --to in which nothing of that name is"))
+            plan.refusals.append(isInTheWay(place))
         } else {
             let wanted = try await application.plan(source, captured: captured)
             plan.applications.append((captured.name, wanted.words))
@@ -261,15 +258,18 @@ package struct RestorePlanner: Sendable {
         try checkPlace(path, place, isThere: root.isThere, isBeside: isBeside, &plan)
     }
 
+    private func isInTheWay(_ path: FilePath) -> Refusal {
+        Refusal(
+            "\(path) is there already",
+            hint: "name another directory with --to, or remove it if it is what an interrupted restore left")
+    }
+
     private func checkPlace(
         _ path: FilePath, _ place: Root, isThere: Bool, isBeside: Bool, _ plan: inout RestorePlan
     ) throws {
         guard isThere, let status = try Files.status(path) else { return }
         guard !isBeside else {
-            plan.refusals.append(
-                Refusal(
-                    "\(path) is there already",
-                    hint: "name a directory with --to in which nothing of that name is"))
+            plan.refusals.append(isInTheWay(path))
             return
         }
         let parent = path.removingLastComponent()
