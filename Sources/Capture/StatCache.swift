@@ -67,7 +67,8 @@ internal import Workers
             bytes: UnsafeRawBufferPointer(rebasing: all[firstByte...]).bindMemory(to: UInt8.self))
         // Either goes through all of it.
         let (isWhole, allOwners) = together({ Self.isWhole(file) }, { unsafe Self.owners(found, in: file) })
-        let owners = isWhole ? allOwners : nil
+        let staysWhole = file.mustNotLose(hint: "remove it: the next snapshot reads every file again")
+        let owners = isWhole && staysWhole ? allOwners : nil
         self.file = owners == nil ? nil : file
         unsafe tables = owners == nil ? Tables() : found
         hasSameOwners = unsafe owners?.digest.elementsEqual(all[64..<96]) ?? true

@@ -1,7 +1,11 @@
+internal import Cfiles
 internal import Glibc
 package import SystemPackage
 
 /// A file in memory, read-only, as long as this lives.
+///
+/// A part of it that cannot be read, because the disk does not give it or somebody cut the file, is zeros, and standard error
+/// says so: for who compares what he reads with a digest. Linux would end the process without a word.
 @safe package final class MappedFile: Sendable {
     /// The file's bytes, at least one.
     ///
@@ -10,14 +14,15 @@ package import SystemPackage
     package nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
     /// Where it was.
     package let path: FilePath
-    private let memory: Memory
+    // Written before anything else sees it, and never again.
+    private nonisolated(unsafe) let memory: Memory
 
     /// Where the bytes are.
-    private enum Memory {
+    @unsafe private enum Memory {
         /// In memory of our own.
         case copied
         /// Where the kernel mapped the file, which may be kept open.
-        case mapped(CInt?)
+        case mapped(OpaquePointer, CInt?)
     }
 
     /// A shorter file is read: to map it, to take in its pages and to have all processors forget the mapping costs more than
@@ -36,43 +41,50 @@ package import SystemPackage
         let count = Int(status.st_size)
         guard count > 0 else { throw FileFailure("map", path, .invalidArgument) }
         self.path = path
-        guard count >= Self.mappedSize else {
-            unsafe bytes = UnsafeRawBufferPointer(try Self.copy(descriptor, count, path))
-            memory = .copied
+        if count < Self.mappedSize, let copy = unsafe Self.copy(descriptor, count, path) {
+            unsafe bytes = UnsafeRawBufferPointer(copy)
+            unsafe memory = .copied
             return
         }
-        let start = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
-        guard let start = unsafe start, unsafe start != MAP_FAILED else {
-            throw FileFailure("map", path, Errno(rawValue: errno))
-        }
-        unsafe bytes = UnsafeRawBufferPointer(start: start, count: count)
+        let words = "understudy: \(Self.loss(of: path)): what is lost of it counts as damaged\n"
+        let mapping = unsafe cfiles_map(descriptor, UInt(count), words)
+        guard let mapping = unsafe mapping else { throw FileFailure("map", path, Errno(rawValue: errno)) }
+        unsafe bytes = UnsafeRawBufferPointer(start: cfiles_start(mapping), count: count)
         isKept = staysOpen
-        memory = .mapped(staysOpen ? descriptor : nil)
+        unsafe memory = .mapped(mapping, staysOpen ? descriptor : nil)
     }
 
     deinit {
-        switch memory {
+        switch unsafe memory {
         case .copied: unsafe bytes.deallocate()
-        case .mapped(let descriptor):
-            unsafe munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+        case .mapped(let mapping, let descriptor):
+            unsafe cfiles_unmap(mapping)
             if let descriptor { close(descriptor) }
         }
     }
 
+    /// The bytes of a file, nil when not all can be read.
     @unsafe private static func copy(
         _ descriptor: CInt, _ count: Int, _ path: FilePath
-    ) throws(FileFailure) -> UnsafeMutableRawBufferPointer {
+    ) -> UnsafeMutableRawBufferPointer? {
         // Tables of eight bytes are read from it.
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 8)
-        do throws(FileFailure) {
-            guard try unsafe readAll(into: copy, from: descriptor, at: 0, path: path) == count else {
-                throw FileFailure("read", path, .ioError)
-            }
-        } catch {
-            unsafe copy.deallocate()
-            throw error
+        if unsafe (try? readAll(into: copy, from: descriptor, at: 0, path: path)) == count {
+            return unsafe copy
         }
-        return unsafe copy
+        unsafe copy.deallocate()
+        return nil
+    }
+
+    private static func loss(of path: FilePath) -> FileFailure { FileFailure("read", path, .ioError) }
+
+    /// Has the process end when a part of the file is lost from now on, and say what to do; false when one is lost already.
+    ///
+    /// For who has checked it, and believes it.
+    package func mustNotLose(hint: String) -> Bool {
+        guard case .mapped(let mapping, _) = unsafe memory else { return true }
+        let words = "error: \(Self.loss(of: path))\nhint: \(hint)\n"
+        return unsafe cfiles_end_when_lost(mapping, words, EXIT_FAILURE) != 0
     }
 
     /// Fills `buffer` with the bytes from `offset` on, of which there must be enough.
@@ -82,7 +94,7 @@ package import SystemPackage
     @unsafe package func copy(
         from offset: Int, into buffer: UnsafeMutableRawBufferPointer
     ) throws(FileFailure) {
-        guard case .mapped(let descriptor?) = memory else {
+        guard case .mapped(_, let descriptor?) = unsafe memory else {
             unsafe buffer.copyMemory(
                 from: UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + buffer.count)]))
             return forget()
@@ -94,7 +106,7 @@ package import SystemPackage
 
     /// Takes what was read of it out of this process's memory; it is still in the file, and in the system's cache.
     package func forget() {
-        guard case .mapped = memory else { return }
+        guard case .mapped = unsafe memory else { return }
         // Only advice.
         unsafe madvise(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count, MADV_DONTNEED)
     }

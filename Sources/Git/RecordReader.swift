@@ -25,17 +25,14 @@ internal import FileTree
     ) throws -> (kind: ObjectKind, contents: [UInt8])? {
         let start = try pack.offset(of: id, at: position)
         let readCount = min(Self.firstCount, pack.end - start)
-        try unsafe pack.file.copy(
-            from: start, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<readCount]))
+        try read(id, pack, from: start, to: 0..<readCount)
         let first = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<readCount])
         guard let header = try unsafe pack.header(of: id, at: start, first) else { return nil }
         let count = min(pack.end - start, header.stream - start + Self.bound(header.size))
         if count <= Self.longest {
             if count > readCount {
                 makeRoom(count, keeping: readCount)
-                try unsafe pack.file.copy(
-                    from: start + readCount,
-                    into: UnsafeMutableRawBufferPointer(rebasing: buffer[readCount..<count]))
+                try read(id, pack, from: start + readCount, to: readCount..<count)
             }
             let end = max(count, readCount)
             let stream = unsafe UnsafeRawBufferPointer(rebasing: buffer[(header.stream - start)..<end])
@@ -48,6 +45,18 @@ internal import FileTree
             throw unsafe GitError.damaged(id, place)
         }
         return unsafe (place.kind, contents)
+    }
+
+    /// Reads a part of a pack into a part of the buffer; what the disk cannot give is damaged.
+    private func read(
+        _ id: ObjectID, _ pack: ObjectReader.Pack, from offset: Int, to range: Range<Int>
+    ) throws(GitError) {
+        do {
+            try unsafe pack.file.copy(
+                from: offset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[range]))
+        } catch {
+            throw pack.damaged(id, "\(error.reason)")
+        }
     }
 
     /// No compressor makes more than this of so many bytes.

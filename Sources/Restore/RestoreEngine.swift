@@ -33,6 +33,8 @@ package final class RestoreEngine {
     private var unlooked: Set<String> = []
     private var journal: Journal
     private var staging: Staging
+    /// What was begun beside production, where there was nothing: gone again when the restore fails.
+    private var begun: [FilePath] = []
     /// Places of single items that go away.
     private var removals: [Journal.Place] = []
 
@@ -138,7 +140,10 @@ package final class RestoreEngine {
                             component: captured.name, root: root.root.name, live: root.target.string,
                             other: staged.appending(root.only).string, inode: Journal.Place.nothing))
                 }
-                guard isProduction else { continue }
+                guard isProduction else {
+                    begun.append(staged)
+                    continue
+                }
                 journal.stagingDirectories.append(beside.string)
                 try journal.write(store.localDirectory)
                 try Files.removeTree(beside)
@@ -150,6 +155,7 @@ package final class RestoreEngine {
             let application = system.driver(of: captured.name)?.application
             // Beside production, what a driver would put in place is for people to look at.
             let kept = application == nil ? nil : request.destination?.appending(captured.name)
+            if let kept { begun.append(kept) }
             try await staging.write(captured, to: roots, artifacts: kept)
             try await staging.rebuild(keepsArtifacts: application != nil)
             if isProduction, request.items.isEmpty, let application, let component = staging.components.last {
@@ -398,7 +404,7 @@ package final class RestoreEngine {
     private func removeStaged() async throws {
         for line in try await journal.removeStaging(in: system) { progress(line) }
         if request.destination != nil {
-            for root in staging.components.flatMap(\.roots) { try Files.removeTree(root.staged) }
+            for path in begun { try Files.removeTree(path) }
             return
         }
         journal.phase = .undone

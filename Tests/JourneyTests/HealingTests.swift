@@ -72,6 +72,25 @@ import Testing
         }
     }
 
+    @Test(arguments: [false, true])
+    func aRestoreBesideFetchesWhatIsDamagedOrLeavesNothing(_ withRemote: Bool) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: withRemote)
+            let expected = try TreeListing(directory.appending("tree"))
+            // In a directory after the first, so that something is written before it is met.
+            try await damage(":tree/files$PWD/tree/sub/a", directory)
+            let outcome = try await runner.run("restore", "--to", "beside")
+            #expect(outcome.status == (withRemote ? 0 : 6), "\(outcome.errorOutput)")
+            let restored = directory.appending("beside/tree").pushing(
+                FilePath(root: nil, directory.appending("tree").components))
+            if withRemote {
+                #expect(try TreeListing(restored).differences(from: expected) == [])
+            } else {
+                #expect(try !Files.exists(restored))
+            }
+        }
+    }
+
     @Test func aLostPackIsFetchedWhole() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

@@ -1,7 +1,7 @@
 #ifndef CFILES_H
 #define CFILES_H
 /* What Linux offers for files and programs and Swift's importer hides: variadic functions, raw system calls, GNU extensions. Nothing
-   here decides anything; the corresponding C functions are named in files.c. */
+   in files.c decides anything, and the corresponding C functions are named there; mapping.c is what a signal handler needs. */
 #include <sys/xattr.h>
 
 int cfiles_openat(int directory, const char *name, int flags, unsigned int mode);
@@ -27,4 +27,13 @@ int cfiles_use_processors(const void *set, unsigned long size);
 long cfiles_list(int descriptor, void *buffer, unsigned long size);
 int cfiles_entry_length(const void *entry);
 const char *cfiles_entry_name(const void *entry);
+/* mmap of a whole file for reading, NULL and errno when that fails. Where the disk cannot give a page of it, or somebody cut the file,
+   Linux sends SIGBUS, of which a process ends without a word: here the page is zeros then, and the first time `words` are written to
+   standard error. */
+struct cfiles_mapping;
+struct cfiles_mapping *cfiles_map(int descriptor, unsigned long size, const char *words);
+const void *cfiles_start(const struct cfiles_mapping *mapping);
+/* From now on the process exits with `status` when a page is lost, after it has written `last_words`. 0 when one is lost already. */
+int cfiles_end_when_lost(struct cfiles_mapping *mapping, const char *last_words, int status);
+void cfiles_unmap(struct cfiles_mapping *mapping);
 #endif
