@@ -91,8 +91,8 @@ struct VerifyCommand: AsyncParsableCommand {
         if all { session.output.progress("verifying packs and history") }
         var problems = all ? try verification.verifyStore() : []
         if all {
-            problems += try await signatures?.problemsOfEvidence() ?? []
-            problems += try store.signsOfLoss(of: system)
+            problems += try await findings { try await signatures?.problemsOfEvidence() ?? [] }
+            problems += try await findings { try store.signsOfLoss(of: system) }
         }
         session.output.endProgress()
         let result = Result(
@@ -118,6 +118,15 @@ struct VerifyCommand: AsyncParsableCommand {
         // With --all the old snapshots of other keys are no failure.
         if !all, verdicts.contains(where: { !$0.unopened.isEmpty }) {
             throw ExitCode(ExitStatus.noKeyFits.rawValue)
+        }
+    }
+
+    /// What a look finds; when it meets what cannot be read, that, so that what others found is told as well.
+    private func findings(_ look: () async throws -> [String]) async throws -> [String] {
+        do {
+            return try await look()
+        } catch let error as GitError where error.code == .damaged || error.code == .notFound {
+            return ["what was dropped or replaced cannot be told: \(error)"]
         }
     }
 
