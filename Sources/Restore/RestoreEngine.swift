@@ -141,6 +141,12 @@ package final class RestoreEngine {
                             other: staged.appending(root.only).string, inode: Journal.Place.nothing))
                 }
                 guard isProduction else {
+                    // It was not there when this was planned: what came since is not ours to remove after a failure.
+                    guard try !Files.exists(staged) else {
+                        throw RestoreFailure(
+                            .failed, "\(staged) came while the restore was planned",
+                            hint: "see who else writes there, and run the restore again")
+                    }
                     begun.append(staged)
                     continue
                 }
