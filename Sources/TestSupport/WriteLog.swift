@@ -1,3 +1,4 @@
+internal import Cryptography
 internal import FileTree
 package import SystemPackage
 
@@ -127,7 +128,7 @@ package struct WriteLog: Sendable {
             let (number, place) = arguments.descriptor()
             return path(place).map { .sync(descriptor: descriptor(number), path: $0) }
         default:
-            let escaped = prefix.utf8.map { "\\x" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            let escaped = prefix.utf8.map { "\\x" + hex([$0]) }.joined()
             guard words.contains(Substring(escaped)) else { return nil }
             throw FixtureFailure("what does this do to the disk? \(line.prefix(200))")
         }
