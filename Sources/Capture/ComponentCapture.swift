@@ -1,6 +1,6 @@
 internal import Cryptography
 package import Drivers
-internal import FileTree
+package import FileTree
 package import Git
 package import GitStore
 package import Sealing
@@ -42,8 +42,8 @@ package struct CaptureResult: Sendable {
     package var history: ObjectID?
     /// Manifest parts and locks that are not in the repository yet.
     package var newTexts: NewTexts
-    /// The stat caches on their way to the disk: to be waited for before the snapshot is acknowledged.
-    package var caches: [Background] = []
+    /// The new stat caches, on their way: to be given their names when the snapshot is there.
+    package var caches: [Background<ReplacementFile>] = []
     /// Files that are sealed although their class is none that is: by root and path.
     package var leaks: [String]
     /// Its repositories.
@@ -121,7 +121,7 @@ package struct ComponentCapture: Sendable {
         var history = NestedTree()
         var archives: [String: [Entry]] = [:]
         let texts = NewTexts(of: sink, in: scratch)
-        var caches: [Background] = []
+        var caches: [Background<ReplacementFile>] = []
         var leaks: [String] = []
         var found: [CapturedComponent.Problem] = []
         var trees: [String: ObjectID] = [:]
@@ -275,7 +275,7 @@ package struct ComponentCapture: Sendable {
     /// Walks a directory until nothing moves any more, three times at most.
     private func walk(
         _ root: Root, _ repositories: [SourceRepository], _ frozen: Frozen, _ texts: NewTexts,
-        _ scratch: FilePath, _ captured: inout CapturedComponent, _ caches: inout [Background]
+        _ scratch: FilePath, _ captured: inout CapturedComponent, _ caches: inout [Background<ReplacementFile>]
     ) throws -> CapturedTree {
         let cacheFile = local.appending("cache").appending(
             "\(component.name)-\(hex(SHA256.digest(Array(root.name.utf8)).prefix(6))).stat")
@@ -320,7 +320,7 @@ package struct ComponentCapture: Sendable {
             }
             // What this pass read is known to the next, also where nothing is written.
             let known = scratch.appending("known")
-            try StatCache.write(walked.root, over: cache, to: known, fingerprint: fingerprint)
+            try StatCache.write(walked.root, over: cache, to: known, fingerprint: fingerprint).commit()
             cache = try StatCache(known, fingerprint: fingerprint)
             pass += 1
         }

@@ -3,14 +3,14 @@ internal import Git
 internal import SystemPackage
 
 extension StatCache {
-    /// Writes the cache of a walk that began with `last` to a file, in one step; the file is empty when the walked tree is
-    /// too large for one.
+    /// Writes the cache of a walk that began with `last` to a file that is yet to be given its name; it is empty when the
+    /// walked tree is too large for one.
     ///
     /// The tree is gone through once for each table, so that none of them is in memory; what did not change is copied
     /// from `last`.
     static func write(
         _ root: DirectoryNode, over last: StatCache, to path: FilePath, fingerprint: [UInt8]
-    ) throws(FileFailure) {
+    ) throws(FileFailure) -> ReplacementFile {
         let file = try ReplacementFile(path)
         let tree = WalkedTree(root, last)
         if tree.byteCount < UInt32.max, tree.entryCount < UInt32.max {
@@ -21,7 +21,7 @@ extension StatCache {
             try writer.writeBytes(of: tree)
             try writer.finish()
         }
-        try file.commit()
+        return file
     }
 }
 

@@ -139,7 +139,8 @@ package struct SystemCapture: Sendable {
             result.commit = try await store.commit(
                 drafted.draft, to: pack, reader: reader, holding: lock
             ).commit
-            for cache in drafted.caches { try cache.wait() }
+            // Not before: syncs would wait for what nobody needs on the disk.
+            for cache in drafted.caches { try cache.wait().commit() }
             return result
         } catch {
             // The first failure is the one to tell; what is left of the pack is removed by the next writer.
@@ -224,14 +225,14 @@ package struct SystemCapture: Sendable {
     private func draft(
         _ request: Request, into sink: any ObjectSink, _ sealer: Sealer?, _ reader: ObjectReader,
         _ previous: StoredSnapshot?, _ progress: @escaping @Sendable (String) -> Void
-    ) async throws -> (draft: SnapshotDraft, taken: TakenSnapshot, caches: [Background]) {
+    ) async throws -> (draft: SnapshotDraft, taken: TakenSnapshot, caches: [Background<ReplacementFile>]) {
         let started = Clock.now
         let lane = sink.makeLane()
         var captured: [CapturedComponent] = []
         var entries: [TreeEntry] = []
         var history: [TreeEntry] = []
         var changes: [Change] = []
-        var caches: [Background] = []
+        var caches: [Background<ReplacementFile>] = []
         var keepAlives: [ObjectID] = []
         let transfer = sink.isWritten ? SourceTransfer(store, reader: reader) : nil
         let wanted = system.components.filter {

@@ -1,15 +1,16 @@
 internal import Glibc
+internal import Synchronization
 package import SystemPackage
 
-/// A file on its way to a path, where it replaces in one step what may stand there: for what is too large to be in memory
-/// whole, and can be made again, so that nobody waits for the disk.
+/// A file on its way to a path, where it replaces what may stand there: for what is too large to be in memory whole, and can
+/// be made again, so that nobody waits for the disk.
 ///
 /// It is seen by nobody before ``commit()``; one that is dropped before leaves nothing.
-@safe package final class ReplacementFile {
+@safe package final class ReplacementFile: Sendable {
     private let path: FilePath
     private let temporary: FilePath
     private let descriptor: CInt
-    private var isCommitted = false
+    private let isCommitted = Atomic(false)
 
     /// Begins a file that is to stand at `path`, beside which it is made.
     package init(_ path: FilePath) throws(FileFailure) {
@@ -21,7 +22,7 @@ package import SystemPackage
     deinit {
         close(descriptor)
         // A kill leaves it too, and the next cleaning finds both.
-        if !isCommitted { unsafe temporary.withPlatformString { _ = unsafe unlink($0) } }
+        if !isCommitted.load(ordering: .relaxed) { unsafe temporary.withPlatformString { _ = unsafe unlink($0) } }
     }
 
     /// Writes bytes from `offset` on, over what may be there.
@@ -30,8 +31,12 @@ package import SystemPackage
     }
 
     /// Gives the file its name.
+    ///
+    /// What stands there is removed first, so that for a moment there is none: ext4 begins to write out a file that is
+    /// renamed over another (`auto_da_alloc`), and every sync that comes after waits for it.
     package func commit() throws(FileFailure) {
+        try Files.remove(path)
         try Files.rename(temporary, to: path)
-        isCommitted = true
+        isCommitted.store(true, ordering: .relaxed)
     }
 }

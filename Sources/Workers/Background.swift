@@ -2,21 +2,22 @@ internal import Dispatch
 internal import Synchronization
 
 /// Work on another thread, which nobody needs the result of until ``wait()``.
-package final class Background: Sendable {
+package final class Background<Value: Sendable>: Sendable {
     private let group = DispatchGroup()
-    private let failure: Box
+    private let result: Box
 
     private final class Box: Sendable {
-        let value = Mutex<(any Error)?>(nil)
+        let value = Mutex<Result<Value, any Error>?>(nil)
     }
 
     /// Begins to work.
-    package init(_ body: @escaping @Sendable () throws -> Void) {
-        let failure = Box()
-        self.failure = failure
+    package init(_ body: @escaping @Sendable () throws -> Value) {
+        let result = Box()
+        self.result = result
         // A queue of its own gets a thread at once; the global one waits a second for those that wait for something.
         DispatchQueue(label: "background").async(group: group) {
-            do { try body() } catch { failure.value.withLock { $0 = error } }
+            let done = Result(catching: body)
+            result.value.withLock { $0 = done }
         }
     }
 
@@ -25,9 +26,13 @@ package final class Background: Sendable {
         group.wait()
     }
 
-    /// Waits until the work is done; throws what it threw.
-    package func wait() throws {
+    /// Waits until the work is done, and returns what it did, or throws what it threw.
+    @discardableResult
+    package func wait() throws -> Value {
         group.wait()
-        if let failure = failure.value.withLock({ $0 }) { throw failure }
+        guard let result = result.value.withLock({ $0 }) else {
+            preconditionFailure("it is done")
+        }
+        return try result.get()
     }
 }

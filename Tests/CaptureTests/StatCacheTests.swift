@@ -50,7 +50,7 @@ import Testing
         let pack = try PackWriter(ObjectReader(repository), keepsTrees: true)
         let walked = try walk(tree, last, pack, in: file.removingLastComponent())
         _ = try pack.finish()
-        try StatCache.write(walked.root, over: last, to: file, fingerprint: Self.fingerprint)
+        try StatCache.write(walked.root, over: last, to: file, fingerprint: Self.fingerprint).commit()
         return walked
     }
 
@@ -98,7 +98,7 @@ import Testing
             let second = try night(tree, over: last, repository, file)
             let other = directory.appending("other")
             let whole = try walk(tree, StatCache(), Rehearsal(nil), in: directory)
-            try StatCache.write(whole.root, over: StatCache(), to: other, fingerprint: Self.fingerprint)
+            try StatCache.write(whole.root, over: StatCache(), to: other, fingerprint: Self.fingerprint).commit()
             #expect(second.root.record.tree == whole.root.record.tree)
             #expect(second.manifest.tree == whole.manifest.tree)
             #expect(second.manifest.digest == whole.manifest.digest)

@@ -153,7 +153,7 @@ import Testing
                 return try StatCache(file, fingerprint: fingerprint)
             }
             let expected = try walk(StatCache())
-            try StatCache.write(expected.root, over: StatCache(), to: file, fingerprint: fingerprint)
+            try StatCache.write(expected.root, over: StatCache(), to: file, fingerprint: fingerprint).commit()
             let whole = try Files.read(file)
             #expect(try cache(whole, fingerprint).root == 0)
             #expect(try cache(whole, [UInt8](repeating: 8, count: 32)).root == nil)
