@@ -3,6 +3,7 @@ internal import FileTree
 internal import Glibc
 internal import Synchronization
 internal import SystemPackage
+internal import Workers
 
 /// A pack on its way: lanes append to it at an offset taken from one counter, so that they never wait for each other.
 final class PackFile: Sendable {
@@ -16,12 +17,20 @@ final class PackFile: Sendable {
     /// and takes stale files of these prefixes away by itself, as our next writer does.
     static let temporaryPrefixes = ["tmp_pack_understudy_", "tmp_idx_understudy_"]
 
+    /// So many bytes after the last one a pack is synced, beside the writing.
+    ///
+    /// A disk takes what it is given into a cache of its own, and a sync waits until all of that is written: done only once, at
+    /// the end, that was a fifth of a first snapshot.
+    private static let syncedSize: Int64 = 1 << 24
+
     private let directory: FilePath
     private let temporary: FilePath
     private let temporaryIndex: FilePath
     private let descriptor: CInt
     private let nextOffset = Atomic<Int64>(12)
     private let records = Mutex<[Record]>([])
+    /// The last sync beside the writing, and what had been written when it began.
+    private let earlySync = Mutex<(work: Background<Void>?, size: Int64)>((nil, 0))
 
     init(in directory: FilePath) throws(FileFailure) {
         self.directory = directory
@@ -32,6 +41,8 @@ final class PackFile: Sendable {
     }
 
     deinit {
+        // A sync that is under way needs the descriptor.
+        earlySync.withLock { $0.work = nil }
         close(descriptor)
     }
 
@@ -39,7 +50,7 @@ final class PackFile: Sendable {
     var size: Int64 { nextOffset.load(ordering: .relaxed) }
 
     /// Adds objects; the offsets of `local` are those in `bytes`.
-    @unsafe func append(_ bytes: UnsafeRawBufferPointer, records local: [Record]) throws(FileFailure) {
+    @unsafe func append(_ bytes: UnsafeRawBufferPointer, records local: [Record]) throws {
         let offset = nextOffset.add(Int64(bytes.count), ordering: .relaxed).oldValue
         try unsafe writeAll(bytes, to: descriptor, at: offset, path: temporary)
         // Start writing to the disk now, so that the sync at the end has little left to do.
@@ -48,6 +59,17 @@ final class PackFile: Sendable {
             for record in local {
                 all.append(Record(id: record.id, crc: record.crc, offset: record.offset + offset))
             }
+        }
+        try syncEarly(offset + Int64(bytes.count))
+    }
+
+    /// Begins a sync of a pack of `size` bytes when there is much new in it and none is under way.
+    private func syncEarly(_ size: Int64) throws {
+        try earlySync.withLock { last in
+            guard size - last.size >= Self.syncedSize, last.work?.isDone ?? true else { return }
+            // What failed once may well succeed the next time, with the bytes lost.
+            try last.work?.wait()
+            last = (Background { [descriptor, temporary] in try Files.sync(descriptor, temporary) }, size)
         }
     }
 
@@ -81,6 +103,7 @@ final class PackFile: Sendable {
         let index = try Files.create(
             temporaryIndex, PackIndexWriter.contents(sorted, packChecksum: checksum), mode: 0o444)
         defer { close(index) }
+        try earlySync.withLock { try $0.work?.wait() }
         try Files.sync(descriptor, temporary)
         try Files.sync(index, temporaryIndex)
         let name = "pack-\(hex(checksum))"

@@ -26,6 +26,9 @@ package final class Background<Value: Sendable>: Sendable {
         group.wait()
     }
 
+    /// Whether ``wait()`` would return at once.
+    package var isDone: Bool { result.value.withLock { $0 != nil } }
+
     /// Waits until the work is done, and returns what it did, or throws what it threw.
     @discardableResult
     package func wait() throws -> Value {
