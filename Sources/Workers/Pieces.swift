@@ -3,6 +3,7 @@ extension Array {
     /// for the last one.
     ///
     /// What an item says of its work may be made up: no item counts for more than a piece.
+    @inlinable
     package func pieces(
         of size: Int64, atLeast count: Int = 1, work: (Element) -> Int64
     ) -> [ArraySlice<Element>] {
