@@ -275,7 +275,8 @@ package struct ComponentCapture: Sendable {
     /// Walks a directory until nothing moves any more, three times at most.
     private func walk(
         _ root: Root, _ repositories: [SourceRepository], _ frozen: Frozen, _ texts: NewTexts,
-        _ scratch: FilePath, _ captured: inout CapturedComponent, _ caches: inout [Background<ReplacementFile>]
+        _ scratch: FilePath, _ captured: inout CapturedComponent,
+        _ caches: inout [Background<ReplacementFile>]
     ) throws -> CapturedTree {
         let cacheFile = local.appending("cache").appending(
             "\(component.name)-\(hex(SHA256.digest(Array(root.name.utf8)).prefix(6))).stat")

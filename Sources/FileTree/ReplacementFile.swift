@@ -22,7 +22,9 @@ package import SystemPackage
     deinit {
         close(descriptor)
         // A kill leaves it too, and the next cleaning finds both.
-        if !isCommitted.load(ordering: .relaxed) { unsafe temporary.withPlatformString { _ = unsafe unlink($0) } }
+        if !isCommitted.load(ordering: .relaxed) {
+            unsafe temporary.withPlatformString { _ = unsafe unlink($0) }
+        }
     }
 
     /// Writes bytes from `offset` on, over what may be there.
