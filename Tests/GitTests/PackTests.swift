@@ -129,7 +129,8 @@ import Testing
             let repository = try makeRepository(directory)
             var random = SplitMix(state: 3)
             let noise = (0..<2_000_000).map { _ in UInt8.random(in: 0...255, using: &random) }
-            // Of unequal lengths, and with an odd number of packs on any machine of two threads and more.
+            // Of unequal lengths, with an odd number of packs on any machine of two threads and more, and long enough to be synced
+            // beside the writing.
             let objects = (0..<55).map { Array(noise[($0 * 20_011)...]) + Array("\($0)".utf8) }
             let (ids, _) = try write(objects, to: repository)
             let names = try Files.names(repository.appending("objects/pack")).map {
