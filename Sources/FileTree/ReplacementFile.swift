@@ -1,5 +1,4 @@
 internal import Glibc
-internal import Synchronization
 package import SystemPackage
 
 /// A file on its way to a path, where it replaces what may stand there: for what is too large to be in memory whole, and can
@@ -10,7 +9,6 @@ package import SystemPackage
     private let path: FilePath
     private let temporary: FilePath
     private let descriptor: CInt
-    private let isCommitted = Atomic(false)
 
     /// Begins a file that is to stand at `path`, beside which it is made.
     package init(_ path: FilePath) throws(FileFailure) {
@@ -21,10 +19,8 @@ package import SystemPackage
 
     deinit {
         close(descriptor)
-        // A kill leaves it too, and the next cleaning finds both.
-        if !isCommitted.load(ordering: .relaxed) {
-            unsafe temporary.withPlatformString { _ = unsafe unlink($0) }
-        }
+        // Gone when it was committed. A kill leaves it too, and the next cleaning finds both.
+        unsafe temporary.withPlatformString { _ = unsafe unlink($0) }
     }
 
     /// Writes bytes from `offset` on, over what may be there.
@@ -39,6 +35,5 @@ package import SystemPackage
     package func commit() throws(FileFailure) {
         try Files.remove(path)
         try Files.rename(temporary, to: path)
-        isCommitted.store(true, ordering: .relaxed)
     }
 }
