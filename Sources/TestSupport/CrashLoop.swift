@@ -9,15 +9,16 @@ package import SystemPackage
 package struct CrashLoop {
     /// When a command is killed, or which of its calls fails.
     package enum Instant: Hashable, Sendable, CustomStringConvertible {
-        /// On entry to the n-th call of a kind in any thread.
-        case call(String, number: Int)
+        /// On entry to the n-th call of a kind in any thread, of those with a path when one is named.
+        case call(String, number: Int, on: String? = nil)
         /// So many milliseconds after the start.
         case delay(Int)
 
         /// For messages.
         package var description: String {
             switch self {
-            case .call(let name, let number): "at \(name) \(number)"
+            case .call(let name, let number, let path):
+                "at \(name) \(number)" + (path.map { " on \($0)" } ?? "")
             case .delay(let milliseconds): "after \(milliseconds) ms"
             }
         }
@@ -64,9 +65,9 @@ package struct CrashLoop {
         guard outcome.status == 0 else {
             throw FixtureFailure("\(arguments) ended with status \(outcome.status): \(outcome.errorOutput)")
         }
-        var seen: [Substring: Int] = [:]
+        var seen: [String: Int] = [:]
         var all: [Instant] = []
-        // Where the same number of another thread is a call of the loader's, the program would not even start.
+        // Without a path the same number of another thread may be a call of the loader's: the program would not even start.
         var elsewhere: Set<Instant> = []
         for line in String(decoding: try Files.read(log), as: UTF8.self).split(separator: "\n") {
             // `PROCESS NAME(ARGUMENTS…`; strace counts the calls of each thread.
@@ -75,15 +76,21 @@ package struct CrashLoop {
             let words = line.dropFirst(process.count).drop { $0 == " " }
             guard let end = words.firstIndex(of: "("), names.contains(String(words[..<end])) else { continue }
             let call = words[..<end]
-            let number = seen[process + call, default: 0] + 1
-            seen[process + call] = number
             let places = words.replacing("AT_FDCWD<\(runner.directory)>", with: "")
-            let instant = Instant.call(String(call), number: number)
-            if !places.contains(runner.directory.string) {
-                elsewhere.insert(instant)
-            } else if !all.contains(instant) {
-                all.append(instant)
+            let paths = Self.paths(of: places)
+            for path in Set([""] + paths) { seen["\(process) \(call) \(path)", default: 0] += 1 }
+            func instant(on path: String?) -> Instant {
+                let number = seen["\(process) \(call) \(path ?? "")", default: 0]
+                return .call(String(call), number: number, on: path)
             }
+            if !places.contains(runner.directory.string) {
+                elsewhere.insert(instant(on: nil))
+                continue
+            }
+            // What is there no more has a name that no other run gives it.
+            let path = paths.reduce(FilePath("/")) { $0.pushing(FilePath($1)) }
+            let found = instant(on: try Files.exists(path) ? paths.last : nil)
+            if !all.contains(found) { all.append(found) }
         }
         try Files.remove(log)
         return all.filter { !elsewhere.contains($0) }
@@ -93,15 +100,12 @@ package struct CrashLoop {
     package func run(
         _ arguments: [String], failing instant: Instant, with error: String
     ) async throws -> (outcome: Program.Outcome, hasFailed: Bool) {
-        guard case .call(let name, let number) = instant else {
+        guard case .call(let name, let number, let path) = instant else {
             throw FixtureFailure("only a call can fail, not a delay")
         }
         let log = runner.directory.appending("calls")
         let outcome = try await runner.run(
-            under: [
-                "strace", "-f", "--seccomp-bpf", "-qq", "-o", log.string, "-e", "trace=\(name)", "-e",
-                "inject=\(name):error=\(error):when=\(number)",
-            ], arguments)
+            under: Self.injecting("error=\(error)", name, number, path, log), arguments)
         let text = String(decoding: try Files.read(log), as: UTF8.self)
         try Files.remove(log)
         return (outcome, text.contains("(INJECTED)"))
@@ -112,14 +116,33 @@ package struct CrashLoop {
         switch instant {
         case .delay(let milliseconds):
             return try await runner.kill(after: milliseconds, arguments).status == 128 + 9
-        case .call(let name, let number):
+        case .call(let name, let number, let path):
             let outcome = try await runner.run(
-                under: [
-                    "strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=\(name)", "-e",
-                    "inject=\(name):signal=KILL:when=\(number)",
-                ], arguments)
+                under: Self.injecting("signal=KILL", name, number, path, "/dev/null"), arguments)
             return outcome.status == 128 + 9
         }
+    }
+
+    /// What runs a program so that something happens to one of its calls, which are written to `log`.
+    private static func injecting(
+        _ what: String, _ name: String, _ number: Int, _ path: String?, _ log: FilePath
+    ) -> [String] {
+        [
+            "strace", "-f", "--seccomp-bpf", "-qq", "-o", log.string, "-e", "trace=\(name)", "-e",
+            "inject=\(name):\(what):when=\(number)",
+        ] + (path.map { ["-P", $0] } ?? [])
+    }
+
+    /// The paths by which strace finds a call: the directory or file of its first descriptor, and the name it is given.
+    ///
+    /// `NAME(12</directory>, "name", …`, `NAME(12</file>, …` or `NAME("/file", …`.
+    private static func paths(of words: Substring) -> [String] {
+        let arguments = words[..<(words.firstRange(of: ") = ")?.lowerBound ?? words.endIndex)]
+        let descriptor = arguments.firstMatch(of: /\d<([^>]+)>/)?.1
+        // What follows the descriptor in `write(12</file>, "text", …` is no name.
+        let hasName = descriptor == nil || arguments.prefix { $0 != "(" }.contains("at")
+        let name = hasName ? arguments.firstMatch(of: /"([^"]+)"/)?.1 : nil
+        return [descriptor, name].compactMap { $0.map { String($0) } }
     }
 
     /// What a killed command left in a store that the next one should have taken away.
