@@ -50,10 +50,15 @@ package struct PostgreSQLFixture: Sendable {
         user = Accounts.ownNumbers.user == 0 ? "postgres" : nil
         directory = FilePath("/tmp/understudy-pg-\(String(UInt32.random(in: 0...UInt32.max), radix: 36))")
         try Files.makeDirectory(directory, mode: 0o755)
-        if let user, let owner = Accounts.userNumber(user), let group = Accounts.groupNumber(user) {
-            try Files.setOwner(directory, owner: owner, group: group)
+        do {
+            if let user, let owner = Accounts.userNumber(user), let group = Accounts.groupNumber(user) {
+                try Files.setOwner(directory, owner: owner, group: group)
+            }
+            try await makeCluster()
+        } catch {
+            try await remove()
+            throw error
         }
-        try await makeCluster()
     }
 
     private func makeCluster() async throws {

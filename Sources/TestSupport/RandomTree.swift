@@ -1,4 +1,5 @@
 internal import Cfiles
+internal import Drivers
 internal import FileTree
 internal import Glibc
 package import SystemPackage
@@ -199,7 +200,10 @@ package struct RandomTree {
     }
 
     private mutating func setMode(_ path: FilePath) throws {
-        try Files.setMode(path, UInt16(Self.modes.randomElement(using: &random) ?? 0o644))
+        let mode = UInt16(Self.modes.randomElement(using: &random) ?? 0o644)
+        // Only root reads and changes what its mode keeps everybody from.
+        let needed: UInt16 = Accounts.ownNumbers.user == 0 ? 0 : 0o700
+        try Files.setMode(path, mode | needed)
     }
 
     /// An attribute, or an ACL.
@@ -210,7 +214,7 @@ package struct RandomTree {
         let value: [UInt8] =
             isList
             ? [2, 0, 0, 0]
-                + [(1, 6, .max), (2, 7, 1234), (4, 4, .max), (0x10, 7, .max), (0x20, 4, UInt32.max)].flatMap {
+                + [(1, 7, .max), (2, 7, 1234), (4, 4, .max), (0x10, 7, .max), (0x20, 4, UInt32.max)].flatMap {
                     [UInt8($0.0), 0, UInt8($0.1), 0] + Self.littleEndian($0.2)
                 } : bytes(Int.random(in: 0...200, using: &random))
         let result = unsafe path.withPlatformString { path in

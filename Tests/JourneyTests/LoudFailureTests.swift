@@ -100,9 +100,7 @@ import Testing
             ).runSuccessfully()
             let result: Result<Void, any Error>
             do {
-                while try !Files.exists(directory.appending("port")) {
-                    try await Task.sleep(for: .milliseconds(20))
-                }
+                try await wait("the server") { try Files.exists(directory.appending("port")) }
                 let script =
                     "#!/bin/sh\ncat > \(directory)/mail-$(($(ls \(directory) | grep -c ^mail-) + 1))\n"
                 try Files.replace(directory.appending("sendmail"), with: Array(script.utf8), mode: 0o755)

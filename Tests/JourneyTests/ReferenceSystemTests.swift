@@ -26,7 +26,7 @@ struct ReferenceSystemTests {
             let (fixture, front, runner) = (system.buildbot, system.front, system.runner)
             #expect(try await front.build("deploy") == 0)
             _ = try await front.force("deploy", seconds: 30)
-            try await Task.sleep(for: .seconds(1))
+            try await wait("the second deployment") { try fixture.deploymentCount() == 2 }
             let deployments = try fixture.deploymentCount()
             let taken = try await runner.succeed("snapshot")
             #expect(taken.contains("complete"), "\(taken)")

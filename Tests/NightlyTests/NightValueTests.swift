@@ -263,7 +263,7 @@ import Testing
         async let served = Program(
             "python3", ["-c", Self.server, "\(directory)/body", "\(status)", port.string]
         ).runSuccessfully()
-        while try !Files.exists(port) { try await Task.sleep(for: .milliseconds(20)) }
+        try await wait("the server") { try Files.exists(port) }
         try await body(
             "http://127.0.0.1:\(String(decoding: try Files.read(port), as: UTF8.self))/hook/geheim-9")
         _ = try await served

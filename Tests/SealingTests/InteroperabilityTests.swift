@@ -25,24 +25,9 @@ import Testing
     private func ageOnTerminal(_ arguments: String..., passphrase: String, in directory: FilePath)
         async throws
     {
-        let script = """
-            import os, pty, sys
-            pid, terminal = pty.fork()
-            if pid == 0: os.execvp("age", ["age"] + sys.argv[2:])
-            seen = b""
-            while True:
-                try: piece = os.read(terminal, 1024)
-                except OSError: break
-                if not piece: break
-                seen += piece
-                if b": " in seen:
-                    os.write(terminal, sys.argv[1].encode() + b"\\n")
-                    seen = b""
-            sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-            """
-        try await Program(
-            "python3", ["-c", script, passphrase] + arguments, directory: directory, limit: .seconds(60)
-        ).runSuccessfully()
+        let outcome = try await PassphraseTerminal(passphrase: passphrase).run(
+            ["age"] + arguments, in: directory)
+        #expect(outcome.status == 0, "\(outcome.output)")
     }
 
     @Test(arguments: sizes, [false, true]) func aFileForRecipientsGoesBothWays(_ size: Int, isArmored: Bool)
@@ -154,8 +139,8 @@ import Testing
             #expect(sums.count == 2 && sums[0] == sums[1])
             // The process substitution may end a moment after its shell.
             let size = (1 << 30) + (1 << 14) * 16
-            while try Files.status(directory.appending("theirs")).map({ $0.size < Int64(size) }) ?? true {
-                try await Task.sleep(for: .milliseconds(20))
+            try await wait("the sealed file") {
+                try Files.status(directory.appending("theirs")).map { $0.size >= Int64(size) } ?? false
             }
             let theirs = try FileDescriptor.open(directory.appending("theirs"), .readOnly)
             let reader = AgeReader(identities: [identity])

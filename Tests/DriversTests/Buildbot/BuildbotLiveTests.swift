@@ -103,8 +103,8 @@ struct BuildbotLiveTests {
             try Files.makeDirectory(server)
             let command =
                 "cd \(server) && \(fixture.environment)/bin/python -m http.server -b 127.0.0.1 \(fixture.port)"
-                + " >/dev/null 2>&1 & sleep 1"
-            try await Program("/bin/sh", ["-c", command]).runSuccessfully()
+                + " >/dev/null 2>&1 & until (: </dev/tcp/127.0.0.1/\(fixture.port)) 2>/dev/null; do sleep 0.05; done"
+            try await Program("/bin/bash", ["-c", command]).runSuccessfully()
             let live = try #require(try driver(fixture).lifecycle)
             let reasons = try await live.obstacles(to: captured).map(\.reason)
             #expect(reasons.first?.contains("port \(fixture.port)") == true)
@@ -236,8 +236,7 @@ private func driver(
 private func freeze(
     _ driver: BuildbotDriver, _ fixture: BuildbotFixture, scratch: FilePath
 ) async throws -> Frozen {
-    // One cache for all tests: the environment is the same, and packing it is not the subject here.
-    let cache = fixture.environment.removingLastComponent().appending("test-cache")
+    let cache = fixture.directory.appending("cache")
     try Files.makeDirectories(cache)
     return try await driver.freeze(scratch: scratch, cache: cache)
 }
@@ -320,12 +319,4 @@ private func rows(_ database: FilePath, _ question: String) throws -> [String] {
 private func hostName() throws -> String {
     let bytes = try Files.read("/proc/sys/kernel/hostname")
     return String(decoding: bytes.filter { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-}
-
-private func wait(_ what: String, until isDone: () throws -> Bool) async throws {
-    for _ in 0..<400 {
-        if try isDone() { return }
-        try await Task.sleep(for: .milliseconds(50))
-    }
-    Issue.record("waited in vain for \(what)")
 }
