@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    @Test func aRecoveryKeyIsShownOnceAndAKeyUnderAPassphraseOpens() async throws {
+    @Test func aRecoveryKeyIsShownOnceAndOpensFromStandardInput() async throws {
         try await withTemporaryDirectory { directory in
             _ = try await shell("mkdir tree; printf 1234 >tree/pin.key", in: directory)
             let runner = try CommandLineRunner(directory)
@@ -141,6 +141,28 @@ import Testing
                 directory: directory
             ).run()
             #expect(outcome.status == 0, "\(outcome.errorOutput)")
+        }
+    }
+
+    @Test func aKeyUnderAPassphraseOpensForWhoeverKnowsIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            let terminal = PassphraseTerminal(passphrase: "correct horse")
+            let sealed = try await terminal.run(
+                ["age", "-p", "-o", "sealed.key", CommandLineRunner.recoveryKey], in: directory)
+            #expect(sealed.status == 0, "\(sealed.output)")
+            let restore = [
+                try await runner.copyOfBinary().string, "restore", "--identity", "sealed.key",
+            ]
+            let right = try await terminal.run(restore, in: directory)
+            #expect(right.status == 0 && !right.output.contains("correct horse"), "\(right.output)")
+            let wrong = try await PassphraseTerminal(passphrase: "horse").run(restore, in: directory)
+            #expect(wrong.status == 12, "\(wrong.output)")
+            // Without a terminal there is nobody to ask.
+            let none = try await Program("setsid", ["--wait"] + restore, directory: directory).run()
+            #expect(none.status == 12, "\(none.errorOutput)")
+            #expect(none.errorOutput.contains("there is no terminal"), "\(none.errorOutput)")
         }
     }
 }

@@ -56,9 +56,12 @@ import Testing
     }
 
     @Test func commentsAndOrderAndSpaceAreNoChange() async throws {
+        // The factories among themselves, and the builders.
+        var lines = Self.builders().split(separator: "\n")
+        lines.swapAt(3, 4)
+        lines.swapAt(6, 7)
         let found = try await compare(
-            Self.builders(),
-            "# a note\n" + Self.builders().replacing("make", with: "make").replacing("    ", with: "\t"))
+            Self.builders(), "# a note\n" + lines.joined(separator: "\n").replacing("    ", with: "\t"))
         #expect(found.files.isEmpty && found.others.isEmpty && found.isDefined)
     }
 
