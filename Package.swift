@@ -130,8 +130,8 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests",
             dependencies: [
-                "Configuration", "Drivers", "FileTree", "Judge", "Sealing", "SnapshotModel", "YAML",
-                systemPackage,
+                "Configuration", "Drivers", "FileTree", "Judge", "Sealing", "SnapshotModel", "TestSupport",
+                "YAML", systemPackage,
             ]),
 
         // MARK: The engines

@@ -1,5 +1,6 @@
 import Judge
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Configuration

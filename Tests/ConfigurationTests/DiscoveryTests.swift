@@ -2,6 +2,7 @@ import Configuration
 import FileTree
 import SnapshotModel
 import SystemPackage
+import TestSupport
 import Testing
 
 @Suite struct DiscoveryTests {

@@ -1,6 +1,7 @@
 import FileTree
 import SnapshotModel
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Configuration

@@ -63,3 +63,9 @@ func problems(_ text: String) -> [String] {
         return error.description.split(separator: "\n").map(String.init)
     }
 }
+
+/// Makes a file, and the directories above it.
+func makeFile(_ path: FilePath, _ text: String = "") throws {
+    try Files.makeDirectories(path.removingLastComponent())
+    try Files.replace(path, with: Array(text.utf8))
+}

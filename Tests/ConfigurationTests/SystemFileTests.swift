@@ -3,6 +3,7 @@ import Drivers
 import FileTree
 import SnapshotModel
 import SystemPackage
+import TestSupport
 import Testing
 import YAML
 

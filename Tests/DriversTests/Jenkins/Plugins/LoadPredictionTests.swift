@@ -1,6 +1,7 @@
 import FileTree
 import FoundationEssentials
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Drivers
@@ -191,17 +192,6 @@ func plugin(
                 "p\(number)", "\(Int.random(in: 1...3, using: &generator))",
                 needs: needs.isEmpty ? nil : needs.joined(separator: ","),
                 isDisabled: Int.random(in: 0..<8, using: &generator) == 0)
-        }
-    }
-
-    struct SplitMix: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            return z ^ (z >> 31)
         }
     }
 

@@ -202,7 +202,7 @@ import Testing
 
     @Test func plansOfRandomCatalogsServeWhatTheyBring() {
         for seed in 0..<200 {
-            var generator = LoadPredictionTests.SplitMix(state: UInt64(seed))
+            var generator = SplitMix(state: UInt64(seed))
             func files(_ count: Int) -> [PluginFile] {
                 (0..<count).map { _ in
                     let needs = (0..<Int.random(in: 0...2, using: &generator)).map { _ in
