@@ -12,7 +12,7 @@ export UNDERSTUDY_TEST_BUILDBOT ?= $(CURDIR)/.venv/buildbot
 
 # One file: Swift's own libraries and C++'s, which they need, are inside, and those of the system that get security updates are
 # not. It exports nothing: each symbol that it did had to be passed over by the dynamic linker, at each start.
-STATIC := $(CURDIR)/.build/static
+STATIC := .build/static
 RELEASE := -c release --static-swift-stdlib -Xlinker -s -Xlinker --no-export-dynamic -Xlinker -L$(STATIC)
 BINARY := .build/release/understudy
 # What the binary is linked to; libarchive and libgit2 are loaded when they are needed. Foundation is not among it: it is linked
@@ -77,7 +77,7 @@ large: setup ## Seal and open a gigabyte, by ourselves and by Debian's age.
 # Mutex, and reports every use of one.
 sanitize: setup ## Run the readers and writers of the store under the address sanitizer.
 	UNDERSTUDY_TEST_FUZZ=4000 UNDERSTUDY_TEST_FLIPS_APART=19 \
-	    LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/leaks.txt $(SWIFT) test \
+	    LSAN_OPTIONS="suppressions=$(CURDIR)/scripts/leaks.txt" $(SWIFT) test \
 	    --sanitize=address --scratch-path .build-address --filter 'HostileStoreTests|GitTests'
 
 check: ## Check format, imports, and what the release binary is linked to.
@@ -100,7 +100,7 @@ DIST = understudy-$(shell $(BINARY) --version)-linux-$(shell uname -m)
 
 dist: build ## Pack the release binary, its pages and completions into .build/dist, with a SHA-256.
 	rm -rf .build/dist
-	$(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/.build/dist/tree PREFIX=/
+	$(MAKE) --no-print-directory install DESTDIR="$(CURDIR)/.build/dist/tree" PREFIX=/
 	install -D -m 644 -t .build/dist/tree/share/doc/understudy docs/*.md README.md CHANGELOG.md LICENSE SECURITY.md
 	tar --create --file - --directory .build/dist --transform 's,^tree,$(DIST),' --sort=name --owner=0 --group=0 \
 	    --numeric-owner --mtime=@$$(git log -1 --format=%ct) tree | zstd -q -19 -o .build/dist/$(DIST).tar.zst
@@ -108,13 +108,14 @@ dist: build ## Pack the release binary, its pages and completions into .build/di
 	cd .build/dist && sha256sum $(DIST).tar.zst | tee SHA256SUMS
 
 install: build ## Install the binary and shell completions below PREFIX.
-	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/understudy
-	install -d $(DESTDIR)$(PREFIX)/share/{bash-completion/completions,zsh/site-functions,fish/vendor_completions.d}
+	install -D -m 755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/understudy"
+	install -d "$(DESTDIR)$(PREFIX)"/share/{bash-completion/completions,zsh/site-functions,fish/vendor_completions.d}
 	$(BINARY) --generate-completion-script bash \
-	    >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/understudy
-	$(BINARY) --generate-completion-script zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_understudy
+	    >"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/understudy"
+	$(BINARY) --generate-completion-script zsh \
+	    >"$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_understudy"
 	$(BINARY) --generate-completion-script fish \
-	    >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/understudy.fish
+	    >"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/understudy.fish"
 
 clean: ## Remove what was built; the Python environment stays.
 	rm -rf .build .build-address .demo .corpus
