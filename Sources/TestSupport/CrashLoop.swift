@@ -67,7 +67,8 @@ package struct CrashLoop {
         }
         var seen: [String: Int] = [:]
         var all: [Instant] = []
-        // Without a path the same number of another thread may be a call of the loader's: the program would not even start.
+        // Where the same number of another thread is a call of the loader's, the program would not even start; with a path it
+        // is none.
         var elsewhere: Set<Instant> = []
         for line in String(decoding: try Files.read(log), as: UTF8.self).split(separator: "\n") {
             // `PROCESS NAME(ARGUMENTS…`; strace counts the calls of each thread.
@@ -78,7 +79,9 @@ package struct CrashLoop {
             let call = words[..<end]
             let places = words.replacing("AT_FDCWD<\(runner.directory)>", with: "")
             let paths = Self.paths(of: places)
-            for path in Set([""] + paths) { seen["\(process) \(call) \(path)", default: 0] += 1 }
+            for path in Set([""] + paths.map(\.spelling)) {
+                seen["\(process) \(call) \(path)", default: 0] += 1
+            }
             func instant(on path: String?) -> Instant {
                 let number = seen["\(process) \(call) \(path ?? "")", default: 0]
                 return .call(String(call), number: number, on: path)
@@ -87,9 +90,8 @@ package struct CrashLoop {
                 elsewhere.insert(instant(on: nil))
                 continue
             }
-            // What is there no more has a name that no other run gives it.
-            let path = paths.reduce(FilePath("/")) { $0.pushing(FilePath($1)) }
-            let found = instant(on: try Files.exists(path) ? paths.last : nil)
+            let path = try paths.last { try Files.exists(FilePath($0.whole)) || isSteady($0.whole) }
+            let found = instant(on: path?.spelling)
             if !all.contains(found) { all.append(found) }
         }
         try Files.remove(log)
@@ -133,16 +135,31 @@ package struct CrashLoop {
         ] + (path.map { ["-P", $0] } ?? [])
     }
 
-    /// The paths by which strace finds a call: the directory or file of its first descriptor, and the name it is given.
+    /// The paths by which strace finds a call, as it spells them and from the root: of descriptors, and of names in them.
     ///
-    /// `NAME(12</directory>, "name", …`, `NAME(12</file>, …` or `NAME("/file", …`.
-    private static func paths(of words: Substring) -> [String] {
+    /// `NAME(12</directory>, "name", …`, `NAME(12</file>, …` or `NAME("/file", "/other", …`.
+    private static func paths(of words: Substring) -> [(spelling: String, whole: String)] {
         let arguments = words[..<(words.firstRange(of: ") = ")?.lowerBound ?? words.endIndex)]
-        let descriptor = arguments.firstMatch(of: /\d<([^>]+)>/)?.1
-        // What follows the descriptor in `write(12</file>, "text", …` is no name.
-        let hasName = descriptor == nil || arguments.prefix { $0 != "(" }.contains("at")
-        let name = hasName ? arguments.firstMatch(of: /"([^"]+)"/)?.1 : nil
-        return [descriptor, name].compactMap { $0.map { String($0) } }
+        var directory = ""
+        var paths: [(spelling: String, whole: String)] = []
+        for match in arguments.matches(of: /\d<([^>]+)>|"([^"]+)"/) {
+            if let path = match.1.map({ String($0) }) {
+                directory = path
+                paths.append((path, path))
+            } else if let name = match.2.map({ String($0) }) {
+                // What follows the descriptor in `write(12</file>, "text", …` is no name.
+                guard directory.isEmpty || arguments.prefix(while: { $0 != "(" }).contains("at") else {
+                    break
+                }
+                paths.append((name, name.hasPrefix("/") ? name : "\(directory)/\(name)"))
+            }
+        }
+        return paths
+    }
+
+    /// Whether another run will give something the same path: there is no random number, digest or snapshot's name in it.
+    private func isSteady(_ path: String) -> Bool {
+        path.dropFirst(runner.directory.length).firstMatch(of: /[0-9a-f]{16}|[0-9]{8}T/) == nil
     }
 
     /// What a killed command left in a store that the next one should have taken away.

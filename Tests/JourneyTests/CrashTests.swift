@@ -84,7 +84,7 @@ import Testing
         var round: UInt64 = 0
         // Not every kill hits: which thread makes the n-th call depends on how busy the machine is. A world of its own for a
         // few kills each: what is checked after each must not grow with their number.
-        while killed < Self.count, tried < 4 * Self.count {
+        while killed < Self.count, tried < 8 * Self.count {
             try await withTemporaryDirectory { directory in
                 var world = try await World(directory)
                 var loop = CrashLoop(world.runner, seed: seed &+ round)

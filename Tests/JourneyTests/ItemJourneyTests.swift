@@ -189,7 +189,8 @@ import Testing
             let steps = try await loop.calls(["rename", "renameat2"], of: arguments)
             try await runner.succeed("undo")
             var hits = 0
-            for instant in steps.shuffled().prefix(8) {
+            // The first is the first of any thread.
+            for instant in steps.prefix(1) + steps.dropFirst().shuffled().prefix(7) {
                 if try await loop.kill(arguments, at: instant) { hits += 1 }
                 let found = try await shell("cat tree/sub/deep/a.conf", in: directory)
                 #expect(found == "old\n" || found == "bad\n", "\(instant)")
