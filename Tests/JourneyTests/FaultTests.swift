@@ -147,4 +147,59 @@ import Testing
             #expect(hits > 0, "no \(call) has failed")
         }
     }
+
+    /// Fails the first sync of a pack that has no index yet, which is the one beside the writing, and leaves a file to say so.
+    private static let earlySync = """
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <errno.h>
+        #include <fcntl.h>
+        #include <stdatomic.h>
+        #include <stdio.h>
+        #include <string.h>
+        #include <unistd.h>
+        static atomic_flag failed = ATOMIC_FLAG_INIT;
+        int fsync(int file) {
+            char link[64], path[4096] = "", index[4096] = "";
+            snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+            readlink(link, path, sizeof path - 1);
+            char *name = strstr(path, "/tmp_pack_");
+            if (name) {
+                snprintf(index, sizeof index, "%.*s/tmp_idx_%s", (int)(name - path), path, name + 10);
+                if (access(index, F_OK) && !atomic_flag_test_and_set(&failed)) {
+                    close(creat("failed", 0600));
+                    errno = EIO;
+                    return -1;
+                }
+            }
+            return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(file);
+        }
+        """
+
+    @Test func aSyncThatFailsBesideTheWritingIsTheEndOfTheSnapshot() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let store = directory.appending("tree.git")
+            let before = try SnapshotStore.open(at: store).snapshots(of: "tree").count
+            try Files.replace(directory.appending("fail.c"), with: Array(Self.earlySync.utf8))
+            let script = """
+                cc -shared -fPIC -o fail.so fail.c -ldl 2>cc.log
+                for i in 1 2 3 4; do head -c 12000000 /dev/urandom >tree/noise-$i; done
+                """
+            try await Program("/bin/sh", ["-euc", script], directory: directory).runSuccessfully()
+            let live = try TreeListing(directory.appending("tree"))
+            let outcome = try await runner.run(
+                under: ["env", "LD_PRELOAD=\(directory)/fail.so"], ["snapshot"])
+            #expect(try Files.exists(directory.appending("failed")), "no sync was early")
+            check(outcome, "an early sync failing")
+            #expect(outcome.status != 0 && outcome.status != 3, "\(outcome.output)")
+            #expect(outcome.errorOutput.contains("tmp_pack_"), "\(outcome.errorOutput)")
+            #expect(try SnapshotStore.open(at: store).snapshots(of: "tree").count == before)
+            try await runner.checkStore(store)
+            let next = try await runner.run("snapshot")
+            #expect(next.status == 0, "\(next.errorOutput)")
+            try await checkSnapshot(runner, next, live, "after an early sync that failed")
+            #expect(try CrashLoop.leftovers(in: store) == [])
+        }
+    }
 }
