@@ -442,6 +442,16 @@ extension Files {
         return descriptor
     }
 
+    /// Says when an open file was changed last, in seconds since 1970.
+    package static func setModified(
+        _ descriptor: CInt, _ path: FilePath, seconds: Int64
+    ) throws(FileFailure) {
+        let times = changeTime((seconds, 0))
+        try systemCall("set the time of", path.byteArray) {
+            unsafe times.span.withUnsafeBufferPointer { unsafe futimens(descriptor, $0.baseAddress) }
+        }
+    }
+
     /// Makes what was written to an open file survive a power loss.
     package static func sync(_ descriptor: CInt, _ path: FilePath) throws(FileFailure) {
         try systemCall("sync", path.byteArray) { fsync(descriptor) }

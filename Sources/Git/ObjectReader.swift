@@ -6,8 +6,8 @@ package import SystemPackage
 
 /// Reads objects of a repository from many threads at once.
 ///
-/// Packs are mapped, and a ``ReaderLane``, which reads much, reads whole objects straight from them. Single objects are read
-/// from the open file. What is stored as a delta (after `git gc`) or loose is read through libgit2, one thread at a time.
+/// Packs are mapped, and a ``ReaderLane``, which reads much, reads straight from them. Single objects are read from the open
+/// file. What is loose is read through libgit2, one thread at a time; we write nothing loose.
 package final class ObjectReader: Sendable {
     /// The repository's path.
     package let repository: FilePath
@@ -17,8 +17,24 @@ package final class ObjectReader: Sendable {
         let file: MappedFile
     }
 
+    struct LostPack {
+        let path: FilePath
+        let reason: String
+    }
+
+    /// The packs of a repository, the newest first: most of what is looked up was written last.
+    private struct OpenedPacks {
+        var packs: [Pack] = []
+        var lost: [LostPack] = []
+        var newest: Int64?
+    }
+
     let packs: [Pack]
-    /// Opened for the first object that no pack holds whole.
+    /// Packs that cannot be read, they or their indexes: what is in them counts as missing.
+    let lostPacks: [LostPack]
+    /// When the newest pack was changed last, in seconds since 1970; nil when there is none.
+    let newestPack: Int64?
+    /// Opened for the first object that no pack holds.
     private let fallback = Mutex<ObjectDatabase?>(nil)
     /// What serves single objects, one at a time each; as many as threads have read at once.
     private let recordReaders = Mutex<[RecordReader]>([])
@@ -28,8 +44,10 @@ package final class ObjectReader: Sendable {
     /// Opens the packs that are there now; packs that come later are only found by the fallback.
     package init(_ repository: FilePath) throws {
         self.repository = repository
-        let packs = try Self.openPacks(repository.appending("objects").appending("pack"))
-        self.packs = packs
+        let opened = try Self.openPacks(repository.appending("objects").appending("pack"))
+        packs = opened.packs
+        lostPacks = opened.lost
+        newestPack = opened.newest
         looseBytes = Set(
             try Files.names(repository.appending("objects")).compactMap { name in
                 name.count == 2 ? bytes(hex: name)?.first : nil
@@ -38,7 +56,7 @@ package final class ObjectReader: Sendable {
 
     /// Opens every pack; again from the start when packs came or went meanwhile, as they do in `prune` and `git gc`: what
     /// was in a pack that went is in one that came before.
-    private static func openPacks(_ directory: FilePath) throws -> [Pack] {
+    private static func openPacks(_ directory: FilePath) throws -> OpenedPacks {
         var names = try Files.names(directory)
         for _ in 0..<20 {
             let result = Result { try open(names, directory) }
@@ -49,8 +67,7 @@ package final class ObjectReader: Sendable {
         return try open(names, directory)
     }
 
-    /// The newest first: most of what is looked up was written last.
-    private static func open(_ names: [[UInt8]], _ directory: FilePath) throws -> [Pack] {
+    private static func open(_ names: [[UInt8]], _ directory: FilePath) throws -> OpenedPacks {
         var found: [(pack: FilePath, index: FilePath, status: FileStatus)] = []
         for name in names where name.suffix(4).elementsEqual(".idx".utf8) {
             guard name.starts(with: "pack-".utf8) else { continue }
@@ -63,11 +80,20 @@ package final class ObjectReader: Sendable {
         found.sort { $0.status.modified > $1.status.modified }
         let open = Set(
             found.indices.sorted { found[$0].status.size > found[$1].status.size }.prefix(mostOpen))
-        return try found.indices.map { place in
-            Pack(
-                index: try PackIndex(found[place].index),
-                file: try MappedFile(found[place].pack, staysOpen: open.contains(place)))
+        var opened = OpenedPacks(newest: found.first?.status.modified.seconds)
+        for place in found.indices {
+            do {
+                opened.packs.append(
+                    Pack(
+                        index: try PackIndex(found[place].index),
+                        file: try MappedFile(found[place].pack, staysOpen: open.contains(place))))
+            } catch let error as GitError where error.code == .damaged {
+                opened.lost.append(LostPack(path: found[place].pack, reason: "\(error)"))
+            } catch let error as FileFailure where error.reason == .invalidArgument {
+                opened.lost.append(LostPack(path: found[place].pack, reason: "it or its index is empty"))
+            }
         }
+        return opened
     }
 
     /// Packs that stay open, the largest: of small ones a mapping takes in little, and a store may have hundreds.
@@ -88,10 +114,10 @@ package final class ObjectReader: Sendable {
     /// Throws a ``GitError``: `notFound` when the repository does not hold it, `damaged` when it cannot be read. The
     /// contents are not hashed again; who must be sure compares ``ObjectID/of(_:_:)``.
     package func object(_ id: ObjectID) throws -> (kind: ObjectKind, contents: [UInt8]) {
-        guard let (pack, position) = find(id) else { return try other(id) }
+        guard let (pack, position) = find(id) else { return try loose(id) }
         let reader = recordReaders.withLock { $0.popLast() } ?? RecordReader()
         defer { recordReaders.withLock { $0.append(reader) } }
-        return try reader.object(id, at: position, in: pack) ?? other(id)
+        return try reader.object(id, at: position, in: pack)
     }
 
     /// The contents of an object that must be of one kind.
@@ -118,7 +144,7 @@ package final class ObjectReader: Sendable {
     }
 
     /// The first pack that holds an object, and the object's place in its index.
-    private func find(_ id: ObjectID) -> (Pack, position: Int)? {
+    func find(_ id: ObjectID) -> (Pack, position: Int)? {
         for pack in packs {
             if let position = pack.index.position(of: id) { return (pack, position) }
         }
@@ -128,7 +154,9 @@ package final class ObjectReader: Sendable {
     /// Finds an object that a pack holds whole; nil for a delta, for a loose object, and for one that is not there.
     func place(of id: ObjectID) throws(GitError) -> Place? {
         guard let (pack, position) = find(id) else { return nil }
-        return try unsafe pack.place(of: id, at: position)
+        let header = try pack.header(of: id, at: pack.offset(of: id, at: position))
+        guard case .whole(let kind) = header.form else { return nil }
+        return unsafe Place(kind: kind, size: header.size, stream: pack.stream(header), pack: pack.file.path)
     }
 
     /// Takes what was read of the packs out of this process's memory.
@@ -136,8 +164,8 @@ package final class ObjectReader: Sendable {
         for pack in packs { pack.file.forget() }
     }
 
-    /// An object that no pack holds whole.
-    func other(_ id: ObjectID) throws(GitError) -> (kind: ObjectKind, contents: [UInt8]) {
+    /// An object that no pack holds.
+    func loose(_ id: ObjectID) throws(GitError) -> (kind: ObjectKind, contents: [UInt8]) {
         try fallback.withLock { (fallback) throws(GitError) in
             switch fallback {
             case .some(let database): return try database.object(id)
@@ -151,67 +179,9 @@ package final class ObjectReader: Sendable {
     }
 }
 
-extension ObjectReader.Pack {
-    /// Where its records end.
-    var end: Int { unsafe file.bytes.count - 20 }
-
-    func damaged(_ id: ObjectID, _ reason: String) -> GitError {
-        GitError(.damaged, "read object \(id) of \(file.path)", reason)
-    }
-
-    /// Where the record of an object begins.
-    func offset(of id: ObjectID, at position: Int) throws(GitError) -> Int {
-        guard let offset = index.offset(at: position), offset >= 12, offset < end else {
-            throw damaged(id, "its index points outside of the pack")
-        }
-        return offset
-    }
-
-    /// What the record of an object says, of which these are the first bytes; nil for a delta.
-    @unsafe func header(
-        of id: ObjectID, at offset: Int, _ bytes: UnsafeRawBufferPointer
-    ) throws(GitError) -> (kind: ObjectKind, size: Int, stream: Int)? {
-        var byte = unsafe bytes[0]
-        var count = 1
-        let type = byte >> 4 & 7
-        var size = Int(byte & 15)
-        var shift = 4
-        while byte & 0x80 != 0 {
-            guard count < bytes.count, shift < 56 else { throw damaged(id, "its header does not end") }
-            byte = unsafe bytes[count]
-            count += 1
-            size |= Int(byte & 0x7f) << shift
-            shift += 7
-        }
-        guard type != 6, type != 7 else { return nil }
-        guard let kind = ObjectKind(rawValue: type) else {
-            throw damaged(id, "it has the unknown type \(type)")
-        }
-        // A stream cannot hold more than 1032 times its own length (RFC 1951), so a lying size costs no memory.
-        guard size <= (end - offset - count) * 1032 else {
-            throw damaged(id, "it says to be larger than it can be")
-        }
-        return (kind, size, offset + count)
-    }
-
-    /// Where an object lies that is stored whole; nil for a delta.
-    func place(of id: ObjectID, at position: Int) throws(GitError) -> ObjectReader.Place? {
-        let offset = try offset(of: id, at: position)
-        let bytes = unsafe file.bytes
-        guard
-            let header = try unsafe header(
-                of: id, at: offset, UnsafeRawBufferPointer(rebasing: bytes[offset..<end]))
-        else { return nil }
-        return unsafe ObjectReader.Place(
-            kind: header.kind, size: header.size,
-            stream: UnsafeRawBufferPointer(rebasing: bytes[header.stream..<end]), pack: file.path)
-    }
-}
-
 extension GitError {
     /// What a pack holds of an object cannot be decompressed.
-    @unsafe static func damaged(_ id: ObjectID, _ place: ObjectReader.Place) -> GitError {
-        unsafe GitError(
-            .damaged, "read object \(id) of \(place.pack)", "its compressed bytes are damaged")
+    static func damagedStream(of id: ObjectID, in pack: FilePath) -> GitError {
+        GitError(.damaged, "read object \(id) of \(pack)", "its compressed bytes are damaged")
     }
 }

@@ -16,14 +16,20 @@ extension ObjectReader {
             start: { _ in () },
             body: { index, _ in problems.add(damage(of: packs[index])) },
             end: { _ in })
-        return problems.all.sorted()
+        return (problems.all + lostPacks.map { "\($0.path): \($0.reason)" }).sorted()
     }
 
-    /// The damaged packs, each with the ids that its index names.
+    /// The damaged packs, each with the ids that its index names, none when one of the two cannot be read at all.
     package func objectsOfDamagedPacks() throws -> [(path: FilePath, ids: [ObjectID])] {
         packs.filter { !damage(of: $0).isEmpty }.map { pack in
             (pack.file.path, (0..<pack.index.count).map { pack.index.id(at: $0) })
-        }
+        } + lostPacks.map { ($0.path, []) }
+    }
+
+    /// The name of a pack without its ending: git makes it of the pack's own checksum.
+    package static func packName(_ path: FilePath) throws -> String {
+        let pack = try MappedFile(path)
+        return "pack-\(hex(unsafe Array(pack.bytes.suffix(20))))"
     }
 
     /// The pack indexes of a repository that are not what their checksums say, or are no indexes at all.

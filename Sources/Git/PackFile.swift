@@ -27,13 +27,16 @@ final class PackFile: Sendable {
     private let temporary: FilePath
     private let temporaryIndex: FilePath
     private let descriptor: CInt
+    /// When it is said to have been changed last, in seconds since 1970; nil for when it was.
+    private let time: Int64?
     private let nextOffset = Atomic<Int64>(12)
     private let records = Mutex<[Record]>([])
     /// The last sync beside the writing, and what had been written when it began.
     private let earlySync = Mutex<(work: Background<Void>?, size: Int64)>((nil, 0))
 
-    init(in directory: FilePath) throws(FileFailure) {
+    init(in directory: FilePath, time: Int64? = nil) throws(FileFailure) {
         self.directory = directory
+        self.time = time
         let number = UInt64.random(in: 0...UInt64.max)
         temporary = directory.appending("\(Self.temporaryPrefixes[0])\(number)")
         temporaryIndex = directory.appending("\(Self.temporaryPrefixes[1])\(number)")
@@ -75,8 +78,9 @@ final class PackFile: Sendable {
 
     /// Completes a pack or two and their indexes, all synced, and gives them their names; durable when the directory is synced.
     ///
-    /// Packs without objects are dropped. Two checksums take little longer than one. Returns the number of objects.
-    static func finish(_ files: [PackFile]) throws -> Int {
+    /// Packs without objects are dropped. Two checksums take little longer than one. Returns where they are and how many
+    /// objects they hold; a pack of the same bytes, which has the same name, is replaced.
+    static func finish(_ files: [PackFile]) throws -> [(pack: FilePath, objects: Int)] {
         let files = try files.filter { file in
             let isEmpty = file.records.withLock { $0.isEmpty }
             if isEmpty { try file.abandon() }
@@ -84,7 +88,7 @@ final class PackFile: Sendable {
         }
         for file in files { try file.writeHeader() }
         let checksums = try checksums(of: files)
-        return try zip(files, checksums).reduce(0) { try $0 + $1.0.finish($1.1) }
+        return try zip(files, checksums).map { try $0.finish($1) }
     }
 
     private func writeHeader() throws {
@@ -93,7 +97,7 @@ final class PackFile: Sendable {
         try unsafe header.withUnsafeBytes { try unsafe writeAll($0, to: descriptor, at: 0, path: temporary) }
     }
 
-    private func finish(_ checksum: [UInt8]) throws -> Int {
+    private func finish(_ checksum: [UInt8]) throws -> (pack: FilePath, objects: Int) {
         let sorted = PackIndexWriter.sorted(records.withLock { $0 })
         try unsafe checksum.withUnsafeBytes {
             try unsafe writeAll($0, to: descriptor, at: size, path: temporary)
@@ -103,13 +107,15 @@ final class PackFile: Sendable {
         let index = try Files.create(
             temporaryIndex, PackIndexWriter.contents(sorted, packChecksum: checksum), mode: 0o444)
         defer { close(index) }
+        if let time { try Files.setModified(descriptor, temporary, seconds: time) }
         try earlySync.withLock { try $0.work?.wait() }
         try Files.sync(descriptor, temporary)
         try Files.sync(index, temporaryIndex)
         let name = "pack-\(hex(checksum))"
-        try Files.rename(temporary, to: directory.appending("\(name).pack"))
+        let pack = directory.appending("\(name).pack")
+        try Files.rename(temporary, to: pack)
         try Files.rename(temporaryIndex, to: directory.appending("\(name).idx"))
-        return sorted.count
+        return (pack, sorted.count)
     }
 
     /// Drops the pack.

@@ -91,7 +91,7 @@ struct PackIndex: Sendable {
         var high = min(fan(first), count)
         guard low < high else { return nil }
         var step = 4
-        var guess = low + (high - low) * id.secondAndThirdByte >> 16
+        var guess = Self.likelyPlace(of: id, in: low..<high)
         while low < high {
             let other = self.id(at: guess)
             if other == id { return guess }
@@ -101,6 +101,11 @@ struct PackIndex: Sendable {
             step *= 2
         }
         return nil
+    }
+
+    /// Where in a part of a table an id would be if the ids there were spread evenly.
+    static func likelyPlace(of id: ObjectID, in range: Range<Int>) -> Int {
+        range.lowerBound + (range.count * id.secondAndThirdByte) >> 16
     }
 
     /// The object's offset in the pack, nil when the index is damaged there.

@@ -18,6 +18,8 @@ package final class PackWriter: Sendable {
     let repository: ObjectReader
     let keepsTrees: Bool
     private let rewrites: Bool
+    /// What makes its packs the newest ones, which we and git look into first.
+    private let time: Int64?
     private let trees = Mutex<[ObjectID: [UInt8]]>([:])
 
     /// Begins to write to the repository that `existing` reads; objects that are there already are not written again.
@@ -31,7 +33,8 @@ package final class PackWriter: Sendable {
         self.keepsTrees = keepsTrees
         self.rewrites = rewrites
         packDirectory = existing.repository.appending("objects").appending("pack")
-        files = Mutex([try PackFile(in: packDirectory)])
+        time = rewrites ? existing.newestPack.map { $0 + 1 } : nil
+        files = Mutex([try PackFile(in: packDirectory, time: time)])
         written = (0..<64).map { _ in Mutex<Set<ObjectID>>.Box([]) }
     }
 
@@ -74,7 +77,7 @@ package final class PackWriter: Sendable {
             if let shortest, shortest.size < Self.sharedSize || files.count == 2 * usualThreads {
                 return shortest
             }
-            let file = try PackFile(in: packDirectory)
+            let file = try PackFile(in: packDirectory, time: time)
             files.append(file)
             return file
         }
@@ -96,7 +99,9 @@ package final class PackWriter: Sendable {
             })
         try work.run(
             start: { _ in () },
-            body: { files, _ in count.add(try PackFile.finish(files), ordering: .relaxed) },
+            body: { files, _ in
+                for (_, objects) in try PackFile.finish(files) { count.add(objects, ordering: .relaxed) }
+            },
             end: { _ in })
         let total = count.load(ordering: .relaxed)
         if total > 0 { try Files.syncDirectory(packDirectory) }

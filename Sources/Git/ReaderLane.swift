@@ -3,6 +3,7 @@ package import Cryptography
 @safe package final class ReaderLane {
     private let reader: ObjectReader
     private let decompressor = Decompressor()
+    private lazy var deltas = DeltaReader()
     private var bytesRead = 0
     private var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 4096)
 
@@ -102,9 +103,15 @@ package import Cryptography
 
     /// The contents of an object that no pack holds whole.
     func other(_ id: ObjectID, _ kind: ObjectKind) throws(GitError) -> [UInt8] {
-        let (found, contents) = try reader.other(id)
-        try checkKind(found, kind, id)
-        return contents
+        let object: (kind: ObjectKind, contents: [UInt8])
+        if let (pack, position) = reader.find(id) {
+            object = try deltas.object(id, at: pack.offset(of: id, at: position), in: pack)
+        } else {
+            object = try reader.loose(id)
+        }
+        try checkKind(object.kind, kind, id)
+        forget(object.contents.count)
+        return object.contents
     }
 
     /// Decompresses an object to `output`, which is as long as it.
@@ -112,7 +119,7 @@ package import Cryptography
         _ id: ObjectID, _ place: ObjectReader.Place, into output: UnsafeMutableRawBufferPointer
     ) throws(GitError) {
         guard unsafe decompressor.decompress(place.stream, into: output) else {
-            throw unsafe GitError.damaged(id, place)
+            throw unsafe GitError.damagedStream(of: id, in: place.pack)
         }
     }
 

@@ -13,21 +13,26 @@ internal import FileTree
     private static let longest = 1 << 20
 
     private let decompressor = Decompressor()
+    private lazy var deltas = DeltaReader()
     private var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: firstCount, alignment: 4096)
 
     deinit {
         unsafe buffer.deallocate()
     }
 
-    /// The kind and the contents of an object; nil for a delta.
+    /// The kind and the contents of an object.
     func object(
         _ id: ObjectID, at position: Int, in pack: ObjectReader.Pack
-    ) throws -> (kind: ObjectKind, contents: [UInt8])? {
+    ) throws -> (kind: ObjectKind, contents: [UInt8]) {
         let start = try pack.offset(of: id, at: position)
         let readCount = min(Self.firstCount, pack.end - start)
         try read(id, pack, from: start, to: 0..<readCount)
         let first = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<readCount])
-        guard let header = try unsafe pack.header(of: id, at: start, first) else { return nil }
+        let header = try unsafe pack.header(of: id, at: start, first)
+        guard case .whole(let kind) = header.form else {
+            defer { pack.file.forget() }
+            return try deltas.object(id, at: start, in: pack)
+        }
         let count = min(pack.end - start, header.stream - start + Self.bound(header.size))
         if count <= Self.longest {
             if count > readCount {
@@ -36,15 +41,14 @@ internal import FileTree
             }
             let end = max(count, readCount)
             let stream = unsafe UnsafeRawBufferPointer(rebasing: buffer[(header.stream - start)..<end])
-            if let contents = unsafe contents(header.size, stream) { return (header.kind, contents) }
+            if let contents = unsafe contents(header.size, stream) { return (kind, contents) }
         }
         // Long, or damaged, or a stream that is longer than any compressor makes it.
-        guard let place = try unsafe pack.place(of: id, at: position) else { return nil }
         defer { pack.file.forget() }
-        guard let contents = unsafe contents(place.size, place.stream) else {
-            throw unsafe GitError.damaged(id, place)
+        guard let contents = unsafe contents(header.size, pack.stream(header)) else {
+            throw GitError.damagedStream(of: id, in: pack.file.path)
         }
-        return unsafe (place.kind, contents)
+        return (kind, contents)
     }
 
     /// Reads a part of a pack into a part of the buffer; what the disk cannot give is damaged.

@@ -92,10 +92,11 @@ package struct Repack: Sendable {
         return path
     }
 
-    /// Writes what lives on into a new pack, durably.
-    package func copy() throws {
-        guard copiedObjects > 0 else { return }
+    /// Writes what lives on into a new pack, durably, and returns where it is.
+    package func copy() throws -> FilePath? {
+        guard copiedObjects > 0 else { return nil }
         let file = try PackFile(in: reader.repository.appending("objects").appending("pack"))
+        let copy: FilePath?
         do {
             let compressor = Compressor()
             for source in sources {
@@ -113,13 +114,14 @@ package struct Repack: Sendable {
                     }
                 }
             }
-            _ = try PackFile.finish([file])
+            copy = try PackFile.finish([file]).first?.pack
         } catch {
             // The first failure is the one to tell; the next writer removes what is left.
             try? file.abandon()
             throw error
         }
         try Files.syncDirectory(reader.repository.appending("objects").appending("pack"))
+        return copy
     }
 
     /// The record as it lies there; nil for a delta whose base does not come along.
@@ -128,12 +130,15 @@ package struct Repack: Sendable {
     ) throws -> [UInt8]? {
         let range = try pack.record(at: position, ends)
         let bytes = unsafe pack.file.bytes
-        let header = try pack.header(in: range)
-        guard header.type == 6 || header.type == 7 else { return unsafe Array(bytes[range]) }
+        let header = try pack.header(of: pack.index.id(at: position), at: range.lowerBound)
+        let base: ObjectID?
+        switch header.form {
+        case .whole: return unsafe Array(bytes[range])
+        case .deltaOf(let id): base = id
+        case .deltaOfRecord(let offset): base = ends.position(offset).map { pack.index.id(at: $0) }
+        }
         // A chain of deltas within one pack has an end there; across packs it might have none.
-        guard let base = header.base ?? ends.position(header.baseOffset).map({ pack.index.id(at: $0) }),
-            homes[base] == number
-        else { return nil }
+        guard let base, homes[base] == number, header.stream < range.upperBound else { return nil }
         return RecordHeader.bytes(type: 7, count: header.size) + base.bytes
             + (unsafe Array(bytes[header.stream..<range.upperBound]))
     }
@@ -155,8 +160,8 @@ package struct Repack: Sendable {
     /// Removes the old packs, and before them what stock git derived from them.
     ///
     /// A pack goes before its index: an index alone holds nothing for any reader and can be told from a pack that is just
-    /// coming, whose index is always last.
-    package func removeSources() throws {
+    /// coming, whose index is always last. A copy of all that was in one of them has its name, and stays.
+    package func removeSources(keeping copy: FilePath?) throws {
         guard !sources.isEmpty else { return }
         let objects = reader.repository.appending("objects")
         let directory = objects.appending("pack")
@@ -169,7 +174,7 @@ package struct Repack: Sendable {
         }
         if try Files.exists(objects.appending("info")) { try Files.syncDirectory(objects.appending("info")) }
         try Files.syncDirectory(directory)
-        let paths = sources.map { reader.packs[$0.pack].file.path }
+        let paths = sources.map { reader.packs[$0.pack].file.path }.filter { $0 != copy }
         for path in paths { try Files.remove(path) }
         try Files.syncDirectory(directory)
         for path in paths {
@@ -181,7 +186,7 @@ package struct Repack: Sendable {
         try Files.syncDirectory(directory)
     }
 
-    /// Removes indexes and their companions whose packs are gone: what a killed ``removeSources()`` left.
+    /// Removes indexes and their companions whose packs are gone: what a killed ``removeSources(keeping:)`` left.
     package static func removeOrphans(in repository: FilePath) throws {
         let directory = repository.appending("objects").appending("pack")
         for name in try Files.names(directory) where name.starts(with: "pack-".utf8) {
@@ -224,31 +229,6 @@ struct PackEnds {
     }
 }
 
-/// What stands before the compressed bytes of a record.
-struct RecordHeader {
-    var type: UInt8
-    var size: Int
-    /// The base of a delta, when the record names it.
-    var base: ObjectID?
-    /// Where the base of a delta lies in the pack, when the record says that instead.
-    var baseOffset = 0
-    /// Where the compressed bytes begin.
-    var stream: Int
-
-    /// The kind and length: three bits, four bits, then seven bits a byte.
-    static func bytes(type: UInt8, count: Int) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var byte = type << 4 | UInt8(count & 15)
-        var rest = count >> 4
-        while rest > 0 {
-            bytes.append(byte | 0x80)
-            byte = UInt8(rest & 0x7f)
-            rest >>= 7
-        }
-        return bytes + [byte]
-    }
-}
-
 extension ObjectReader.Pack {
     private func damaged(_ reason: String) -> GitError {
         GitError(.damaged, "read the pack \(file.path)", reason)
@@ -273,41 +253,5 @@ extension ObjectReader.Pack {
             throw damaged("two records begin at one place")
         }
         return start..<end
-    }
-
-    /// What stands before the compressed bytes of a record; the base of a delta as git's pack-format says.
-    func header(in range: Range<Int>) throws(GitError) -> RecordHeader {
-        let bytes = unsafe file.bytes
-        var offset = range.lowerBound
-        func next() throws(GitError) -> UInt8 {
-            guard offset < range.upperBound else { throw damaged("a record's header does not end") }
-            defer { offset += 1 }
-            return unsafe bytes[offset]
-        }
-        var byte = try next()
-        var header = RecordHeader(type: byte >> 4 & 7, size: Int(byte & 15), stream: 0)
-        var shift = 4
-        while byte & 0x80 != 0 {
-            guard shift < 56 else { throw damaged("a record's header does not end") }
-            byte = try next()
-            header.size |= Int(byte & 0x7f) << shift
-            shift += 7
-        }
-        if header.type == 7 {
-            var digits: [UInt8] = []
-            for _ in 0..<20 { digits.append(try next()) }
-            header.base = ObjectID(bytes: digits)
-        } else if header.type == 6 {
-            byte = try next()
-            var back = Int(byte & 0x7f)
-            while byte & 0x80 != 0 {
-                guard back < 1 << 48 else { throw damaged("a delta's base is nowhere") }
-                byte = try next()
-                back = (back + 1) << 7 | Int(byte & 0x7f)
-            }
-            header.baseOffset = range.lowerBound - back
-        }
-        header.stream = offset
-        return header
     }
 }

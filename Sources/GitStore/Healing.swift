@@ -189,12 +189,8 @@ package struct Healing {
             defer { withExtendedLifetime(scratch) {} }
             let new = scratch.path.appending("new.idx")
             let outcome = try await git(["index-pack", "-o", new.string, pack.string])
-            guard outcome.status == 0 else {
-                report.problems.append(
-                    "\(index) is damaged and cannot be made again from its pack: \(outcome.errorOutput.split(separator: "\n").last ?? "")"
-                )
-                continue
-            }
+            // Else the pack is damaged too: what is in it counts as missing, and it is put aside when all that was healed.
+            guard outcome.status == 0 else { continue }
             try Files.replace(index, with: Files.read(new, limit: .max), mode: 0o444)
             report.files.append("\(index) was damaged and is made again from its pack")
         }
@@ -206,13 +202,13 @@ package struct Healing {
         let reader = try store.reader()
         let damaged = try reader.objectsOfDamagedPacks()
         guard !damaged.isEmpty else { return }
-        let source = ReaderLane(reader)
         let pack = try PackWriter(reader, rewrites: true)
         let lane = pack.lane()
         for id in Set(damaged.flatMap(\.ids)).sorted() {
             do {
                 let object = try reader.object(id)
-                _ = try lane.add(object.kind, try source.contents(id, object.kind))
+                guard ObjectID.of(object.kind, object.contents) == id else { continue }
+                _ = try lane.add(object.kind, object.contents)
             } catch let error as GitError where error.code != .system {
                 // Nothing that a reference reaches: those were healed before. It stays in the file that is put aside.
                 continue
@@ -222,7 +218,13 @@ package struct Healing {
         _ = try pack.finish()
         let place = store.localDirectory.appending("damaged")
         try Files.makeDirectories(place, mode: 0o700)
+        // Not one that the new pack replaced because it has its name: it holds the same objects.
+        let left = try Set(store.reader().objectsOfDamagedPacks().map(\.path))
         for file in damaged.map(\.path) {
+            guard left.contains(file) else {
+                report.files.append("the damaged pack \(file) was replaced")
+                continue
+            }
             guard let name = file.lastComponent?.stem else { continue }
             // The index first: git passes over a pack without one, and finds fault with an index without its pack.
             for suffix in [".idx", ".pack"] {

@@ -81,7 +81,7 @@ extension SnapshotStore {
         }
         try syncReferences(of: plan.system)
         guard plan.repack.packs > 0 else { return }
-        try plan.repack.copy()
+        let copy = try plan.repack.copy()
         for tip in try tips() where !plan.live.contains(tip.target) && tip.target != record {
             throw StoreFailure(
                 .raced, "somebody else moved \(tip.name) meanwhile, so no object was removed",
@@ -90,7 +90,7 @@ extension SnapshotStore {
         // A directory whose tree is in the store counts as saved; after this, a tree that is left over may lack its files.
         try Files.removeTree(localDirectory.appending("cache"))
         try Files.syncDirectory(localDirectory)
-        try plan.repack.removeSources()
+        try plan.repack.removeSources(keeping: copy)
     }
 
     private func name(of reference: SnapshotReference, _ system: String) -> String {

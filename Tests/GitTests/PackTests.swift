@@ -1,9 +1,10 @@
 import FileTree
-import Git
 import Programs
 import SystemPackage
 import TestSupport
 import Testing
+
+@testable import Git
 
 /// Packs as stock git sees them.
 @Suite struct PackTests {
@@ -180,6 +181,45 @@ import Testing
                 #expect(reader.contains(id) == (id.bytes[19] % 2 == 0))
                 if reader.contains(id) { #expect(try reader.contents(id, .blob) == id.bytes) }
             }
+        }
+    }
+
+    @Test func theSearchBeginsWhereTheIdSays() throws {
+        for (first, place) in [(0, 100), (0x4000, 350), (0x8000, 600), (0xffff, 1099)] {
+            let bytes: [UInt8] =
+                [9, UInt8(first >> 8), UInt8(first & 0xff)] + [UInt8](repeating: 0, count: 17)
+            #expect(PackIndex.likelyPlace(of: try #require(ObjectID(bytes: bytes)), in: 100..<1100) == place)
+        }
+    }
+
+    /// A copy of all that a pack held has that pack's name, and is not removed with what it was copied from.
+    @Test func aCopyThatIsNamedLikeItsSourceStays() async throws {
+        try await withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            let packs = repository.appending("objects/pack")
+            let live = ObjectSet()
+            // From the oldest to the newest: one that goes, one of which the other half is in the newest.
+            for (age, objects) in [["b"], ["a", "b"], ["a"]].enumerated() {
+                let before = Set(try Files.names(packs))
+                let pack = try PackWriter(ObjectReader(repository), rewrites: true)
+                let lane = pack.lane()
+                for object in objects { _ = live.insert(try lane.add(.blob, Array(object.utf8))) }
+                try lane.flush()
+                _ = try pack.finish()
+                for name in Set(try Files.names(packs)).subtracting(before) {
+                    let path = packs.appending(String(decoding: name, as: UTF8.self)).string
+                    try await Program("touch", ["-d", "@\(1_700_000_000 + age)", path]).runSuccessfully()
+                }
+            }
+            let repack = try Repack(ObjectReader(repository), live: live)
+            #expect(repack.copiedObjects == 1)
+            try repack.removeSources(keeping: repack.copy())
+            let reader = try ObjectReader(repository)
+            for object in ["a", "b"] {
+                let id = ObjectID.of(.blob, Array(object.utf8))
+                #expect(try reader.contents(id, .blob) == Array(object.utf8))
+            }
+            #expect(try Files.names(packs).count == 4)
         }
     }
 

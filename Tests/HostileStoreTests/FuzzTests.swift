@@ -1,6 +1,7 @@
 import FileTree
 import Git
 import GitStore
+import Programs
 import SnapshotModel
 import SystemPackage
 import TestSupport
@@ -88,7 +89,7 @@ import Testing
         #expect(refused > 0)
     }
 
-    @Test func packsAndIndexesAreReadOrRefused() async throws {
+    @Test(arguments: [false, true]) func packsAndIndexesAreReadOrRefused(_ hasDeltas: Bool) async throws {
         try await withTemporaryDirectory { directory in
             let repository = directory.appending("r.git")
             _ = try Repository(creatingBareAt: repository)
@@ -98,12 +99,29 @@ import Testing
             for sample in [
                 [], [1], Array(repeating: 7, count: 5000),
                 (0..<900).map { UInt8(truncatingIfNeeded: $0 * 37) },
+                (0..<950).map { UInt8(truncatingIfNeeded: $0 * 37) },
+                (0..<990).map { UInt8(truncatingIfNeeded: $0 * 37) },
             ] {
                 ids.append(try lane.add(.blob, sample))
             }
             try lane.flush()
             _ = try pack.finish()
             let packs = repository.appending("objects/pack")
+            if hasDeltas {
+                let list = Array(ids.map { "\($0)\n" }.joined().utf8)
+                let name = try await Program(
+                    "git", ["-C", repository.string, "pack-objects", "-q", packs.appending("new").string],
+                    input: list
+                ).runSuccessfully().output.dropLast()
+                for old in try Files.names(packs) where old.starts(with: "pack-".utf8) {
+                    try Files.remove(packs.appending(String(decoding: old, as: UTF8.self)))
+                }
+                for ending in ["pack", "idx"] {
+                    try Files.rename(
+                        packs.appending("new-\(name).\(ending)"),
+                        to: packs.appending("pack-\(name).\(ending)"))
+                }
+            }
             let names = try Files.names(packs).map { packs.appending(String(decoding: $0, as: UTF8.self)) }
             var random = SplitMix(state: 3)
             var refused = 0

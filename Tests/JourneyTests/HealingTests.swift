@@ -120,6 +120,50 @@ import Testing
         }
     }
 
+    /// The new pack has the name of the damaged one when that was written the same way.
+    @Test func aPackThatHealedOnceHealsAgain() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            for round in 1...3 {
+                _ = try await shell(
+                    "for i in tree.git/objects/pack/*.pack; do chmod u+w $i; printf x | dd of=$i bs=1 seek=$(($(stat -c %s $i) - 1)) conv=notrunc status=none; done",
+                    in: directory)
+                #expect(try await runner.run("verify", "--all").status == 6)
+                let healed = try await runner.succeed("verify", "--all", "--heal")
+                #expect(healed.contains("was replaced"), "\(round): \(healed)")
+                try await runner.checkStore(directory.appending("tree.git"))
+                try await runner.succeed("verify", "--all")
+            }
+        }
+    }
+
+    /// What cannot be opened at all counts as missing, in every command, and heals.
+    @Test(arguments: [
+        ": >$first", ": >${first%pack}idx", "printf x >$first",
+        "printf x | dd of=${first%pack}idx bs=1 seek=1 conv=notrunc status=none; printf '\\377\\377\\377' | dd of=$first bs=1 seek=20 conv=notrunc status=none",
+        // Damaged, and by its time the newest of all.
+        "printf '\\377\\377\\377' | dd of=$first bs=1 seek=20 conv=notrunc status=none; touch -d tomorrow $first",
+    ])
+    func aPackThatCannotBeReadHeals(_ damage: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let expected = try TreeListing(directory.appending("tree"))
+            _ = try await shell(
+                "first=$(ls -t tree.git/objects/pack/*.pack | tail -n 1); chmod u+w tree.git/objects/pack/*; \(damage)",
+                in: directory)
+            let found = try await runner.run("verify", "--all")
+            #expect(
+                found.status == 6 && found.output.contains("DAMAGED"), "\(found.output)\(found.errorOutput)")
+            let pruned = try await runner.run("prune")
+            #expect(pruned.status == 6, "\(pruned.errorOutput)")
+            try await runner.succeed("verify", "--all", "--heal")
+            try await runner.checkStore(directory.appending("tree.git"))
+            try await runner.succeed("verify", "--all")
+            try await runner.succeed("restore")
+            #expect(try TreeListing(directory.appending("tree")).differences(from: expected) == [])
+        }
+    }
+
     @Test(arguments: [false, true])
     func whatNobodyHasIsNamedAndProductionIsUntouched(_ withRemote: Bool) async throws {
         try await withTemporaryDirectory { directory in
