@@ -10,8 +10,7 @@
     F(git_config_free) F(git_config_get_string) F(git_config_set_string) F(git_error_clear)            \
     F(git_error_last) F(git_libgit2_init) F(git_libgit2_opts) F(git_odb_free) F(git_odb_object_data)   \
     F(git_odb_object_free) F(git_odb_object_size) F(git_odb_object_type) F(git_odb_open)               \
-    F(git_odb_read) F(git_reference_delete) F(git_reference_free) F(git_reference_iterator_free)       \
-    F(git_reference_iterator_new) F(git_reference_lookup) F(git_reference_name) F(git_reference_next)  \
+    F(git_odb_read) F(git_reference_delete) F(git_reference_free) F(git_reference_lookup)              \
     F(git_reference_target) F(git_repository_config) F(git_repository_config_snapshot)                 \
     F(git_repository_free) F(git_repository_init) F(git_repository_open_bare)                          \
     F(git_repository_set_head)

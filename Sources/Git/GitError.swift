@@ -16,8 +16,6 @@ package struct GitError: Error, Hashable, Sendable, CustomStringConvertible {
         package static let locked = Code(rawValue: GIT_ELOCKED.rawValue)
         /// Git takes no such name.
         package static let invalid = Code(rawValue: GIT_EINVALIDSPEC.rawValue)
-        /// The repository belongs to another user.
-        package static let owner = Code(rawValue: GIT_EOWNER.rawValue)
         /// An object, pack or index is not what its name or checksum says.
         package static let damaged = Code(rawValue: -1000)
         /// The system refused a read or a write.

@@ -8,7 +8,7 @@ package enum Libgit2 {
     package static let failure: String? = {
         if let failure = unsafe clibgit2_load(&functions) { return unsafe String(cString: failure) }
         precondition(unsafe functions.git_libgit2_init() > 0, "libgit2 failed to start")
-        // The owner of a store is checked by GitStore, which can say what to do; libgit2 would say "not found".
+        // It runs nothing that a configuration names, and whoever may read a store may restore from it.
         precondition(
             unsafe clibgit2_set_owner_validation(&functions, 0) == 0,
             "libgit2 has no owner validation to switch off")

@@ -49,11 +49,25 @@ package struct References: Sendable {
     package func list(_ prefix: String) throws -> [Reference] {
         var targets: [String: ObjectID] = [:]
         let directory = prefix.lastIndex(of: "/").map { String(prefix[..<$0]) } ?? prefix
-        try collect(directory, prefix, into: &targets)
+        try collect(directory, prefix, into: &targets) { name in
+            throw GitError(.damaged, "read the reference \(name)", "it points to another reference")
+        }
         for (name, target) in try packed() where name.hasPrefix(prefix) && targets[name] == nil {
             targets[name] = target
         }
         return targets.map { Reference(name: $0.key, target: $0.value) }.sorted { $0.name < $1.name }
+    }
+
+    /// Every reference of any kind, and HEAD where it names no branch: what all that must live on hangs on.
+    ///
+    /// Symbolic references are passed over: what they point to is a reference itself. Throws for one that cannot be read.
+    package func tips() throws -> [Reference] {
+        var targets = try packed()
+        var loose: [String: ObjectID] = [:]
+        try collect("refs", "refs/", into: &loose) { _ in }
+        targets.merge(loose) { _, loose in loose }
+        targets["HEAD"] = try target(of: "HEAD")
+        return targets.map { Reference(name: $0.key, target: $0.value) }
     }
 
     /// The names right in a directory of references, some twice, those of directories in it among them.
@@ -72,7 +86,8 @@ package struct References: Sendable {
     }
 
     private func collect(
-        _ directory: String, _ prefix: String, into targets: inout [String: ObjectID]
+        _ directory: String, _ prefix: String, into targets: inout [String: ObjectID],
+        symbolic: (String) throws -> Void
     ) throws {
         let path = repository.appending(directory)
         guard try Files.isDirectory(path) else { return }
@@ -82,12 +97,12 @@ package struct References: Sendable {
             }
             let name = "\(directory)/\(text)"
             if try Files.status(repository.appending(name))?.kind == .directory {
-                try collect(name, prefix, into: &targets)
+                try collect(name, prefix, into: &targets, symbolic: symbolic)
             } else if name.hasPrefix(prefix), let contents = try contents(of: name) {
-                guard case .target(let id) = contents else {
-                    throw GitError(.damaged, "read the reference \(name)", "it points to another reference")
+                switch contents {
+                case .target(let id): targets[name] = id
+                case .symbolic: try symbolic(name)
                 }
-                targets[name] = id
             }
         }
     }

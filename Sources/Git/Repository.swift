@@ -50,31 +50,6 @@ package struct Repository: ~Copyable {
         try check(unsafe libgit2.git_reference_delete(reference), "remove \(name)")
     }
 
-    /// The references of every kind, as they come.
-    ///
-    /// Symbolic references are passed over: what they point to is a reference itself.
-    package borrowing func tips() throws(GitError) -> [Reference] {
-        var iterator: OpaquePointer?
-        try check(unsafe libgit2.git_reference_iterator_new(&iterator, pointer), "list references")
-        defer { unsafe libgit2.git_reference_iterator_free(iterator) }
-        var tips: [Reference] = []
-        while true {
-            var reference: OpaquePointer?
-            let status = unsafe libgit2.git_reference_next(&reference, iterator)
-            if status == GIT_ITEROVER.rawValue { break }
-            try check(status, "list references")
-            defer { unsafe libgit2.git_reference_free(reference) }
-            if let target = unsafe libgit2.git_reference_target(reference) {
-                guard let name = unsafe libgit2.git_reference_name(reference) else {
-                    preconditionFailure("a reference without a name")
-                }
-                tips.append(
-                    Reference(name: unsafe String(cString: name), target: ObjectID(unsafe target.pointee)))
-            }
-        }
-        return tips
-    }
-
     /// Says which branch stock git shows when none is named; it need not exist yet.
     package borrowing func setHead(_ branch: String) throws(GitError) {
         try check(unsafe libgit2.git_repository_set_head(pointer, branch), "point HEAD to \(branch)")

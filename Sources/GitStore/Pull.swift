@@ -1,6 +1,8 @@
+internal import FileTree
 internal import Git
 internal import Programs
 package import SnapshotModel
+internal import SystemPackage
 
 /// What a pull would bring from a remote, before it does anything.
 package struct PullPlan: Sendable {
@@ -80,6 +82,8 @@ package struct Pull: Sendable {
         _ plan: PullPlan, holding lock: WriterLock, progress: @Sendable (String) -> Void
     ) async throws -> [String] {
         precondition(plan.conflicts.isEmpty, "what contradicts what is here is not brought")
+        // First: when the line is cut, what did not arrive is known to be there, and not lost.
+        try Remotes(store).keep(plan.view, of: plan.remote.name)
         var problems: [String] = []
         var history = try line("refs/heads/\(system)")
         if plan.bringsHistory, signatures == nil {
@@ -118,7 +122,6 @@ package struct Pull: Sendable {
                 "the history \(history.name) of \(plan.remote.name) goes on after what signed snapshots stand on: a newer "
                     + "snapshot was there, or somebody else wrote it")
         }
-        try Remotes(store).keep(plan.view, of: plan.remote.name)
         return problems
     }
 
@@ -198,6 +201,8 @@ package struct Pull: Sendable {
             ], input: Array(lines.joined().utf8)
         ).run()
         guard outcome.status == 0 else { throw RemoteGit.failure("pull from the remote", remote, outcome) }
+        // git syncs what it writes, but not the names; no reference of ours moves before they are safe.
+        try Files.syncDirectory(store.path.appending("objects").appending("pack"))
         var arrived: [String: ObjectID] = [:]
         for reference in try store.references(Self.incoming) {
             arrived["refs/\(reference.name.dropFirst(Self.incoming.count))"] = reference.target

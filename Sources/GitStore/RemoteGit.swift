@@ -1,3 +1,4 @@
+internal import FileTree
 internal import Programs
 internal import SnapshotModel
 internal import SystemPackage
@@ -7,7 +8,8 @@ internal import SystemPackage
 enum RemoteGit {
     /// What git, ssh and credential helpers find their user's settings by.
     private static let inherited = [
-        "HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS",
+        "HOME", "USER", "LOGNAME", "SUDO_UID", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
+        "DBUS_SESSION_BUS_ADDRESS",
         "SSH_AUTH_SOCK",
         "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM",
         "GIT_SSL_CAINFO", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "HTTPS_PROXY",
@@ -34,6 +36,24 @@ enum RemoteGit {
             "git", place + settings.flatMap { ["-c", $0] } + arguments, environment: environment,
             input: input,
             limit: limit, outputLimit: 1 << 26)
+    }
+
+    /// Refuses a repository of somebody else, whose configuration may name programs, unless git is told that it is safe.
+    ///
+    /// git itself only looks at one that it finds, and not at one that it is given.
+    static func refuseForeign(_ repository: FilePath) async throws {
+        let owner = try Files.status(repository)?.owner
+        guard owner != Accounts.ownNumbers.user else { return }
+        let outcome = try await program(
+            nil, ["-C", repository.string, "-c", "safe.bareRepository=all", "rev-parse", "--git-dir"]
+        ).run()
+        guard outcome.status != 0 else { return }
+        throw StoreFailure(
+            .refused,
+            "\(repository) belongs to another user, and git runs the programs that its configuration names",
+            hint:
+                "run the command as its owner, or 'chown -R' it; 'git config --global --add safe.directory \(repository)' if you trust it"
+        )
     }
 
     /// What a run that failed comes to, in git's own last words.

@@ -132,12 +132,16 @@ package struct Remotes: Sendable {
 
     /// What a remote held when it was last looked at, nil when it never was.
     package func view(_ name: String) throws -> RemoteView? {
-        guard let bytes = try Files.readIfPresent(viewFile(name), limit: 1 << 26) else { return nil }
+        try readView(viewFile(name))
+    }
+
+    private func readView(_ file: FilePath) throws -> RemoteView? {
+        guard let bytes = try Files.readIfPresent(file, limit: 1 << 26) else { return nil }
         do {
             return try JSONDecoder().decode(RemoteView.self, from: Data(bytes))
         } catch {
             throw StoreFailure(
-                .damaged, "\(viewFile(name)) cannot be read: \(error)",
+                .damaged, "\(file) cannot be read: \(error)",
                 hint: "remove it: the next push or pull writes it anew")
         }
     }
@@ -168,8 +172,9 @@ package struct Remotes: Sendable {
         guard try Files.isDirectory(directory) else { return [] }
         var found: Set<SnapshotID> = []
         for name in try Files.names(directory) where name.suffix(5).elementsEqual(".json".utf8) {
-            // The file is named like the remote, or like what can stand for its name.
-            guard let view = try view(String(decoding: name.dropLast(5), as: UTF8.self)) else { continue }
+            guard let view = try readView(directory.appending(String(decoding: name, as: UTF8.self))) else {
+                continue
+            }
             found.formUnion(view.snapshots.keys.compactMap { SnapshotID($0) })
         }
         return found
@@ -188,6 +193,7 @@ package struct Remotes: Sendable {
         let prefixes = [
             "refs/heads/\(system)", "refs/snapshots/\(system)/*", "refs/evidence/\(system)/*",
         ]
+        try await RemoteGit.refuseForeign(store.path)
         let outcome = try await RemoteGit.program(
             store.path, ["ls-remote", "--quiet", remote.name] + prefixes
         ).run()

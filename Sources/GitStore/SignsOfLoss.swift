@@ -32,7 +32,9 @@ extension SnapshotStore {
             let tip = try reference("refs/heads/\(system)"),
             try commit(last.commit, with: reader).parents.first != tip
         {
-            signs.append("history goes on after the snapshot \(newest), so a newer one was there")
+            signs.append(
+                "history goes on after the snapshot \(newest): a newer one was there, or a command was killed before it had one"
+            )
         }
         return signs
     }

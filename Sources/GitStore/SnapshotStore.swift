@@ -74,6 +74,7 @@ package final class SnapshotStore: Sendable {
         try Files.makeDirectory(path.appending("info"))
         try Files.replace(path.appending("info").appending("attributes"), with: Array(attributes.utf8))
         try Files.makeDirectory(path.appending("understudy"), mode: 0o700)
+        try Files.syncFileSystem(path)
         return SnapshotStore(path, repository)
     }
 
@@ -185,11 +186,9 @@ package final class SnapshotStore: Sendable {
         try references.names(in: directory)
     }
 
-    /// What everything that must live on hangs on: the targets of all references, and of a HEAD that names no branch.
+    /// What everything that must live on hangs on.
     func tips() throws -> [Reference] {
-        let tips = try withRepository { (repository) throws(GitError) in try repository.tips() }
-        let head = try references.target(of: "HEAD").map { Reference(name: "HEAD", target: $0) }
-        return tips + (head.map { [$0] } ?? [])
+        try references.tips()
     }
 
     /// Removes a reference if nobody moved it since it was `expected`.

@@ -137,6 +137,7 @@ package struct SourceTransfer: Sendable {
 
     /// Checks packs byte by byte and moves them to where git looks for them; the index last, because it makes them seen.
     ///
+    /// Each gets the name that its own checksum gives it, whatever it is called: it never takes the place of another pack.
     /// git is run in the repository of ours that is named last.
     static func install(
         from directory: FilePath, in packs: FilePath, using repository: FilePath
@@ -147,8 +148,9 @@ package struct SourceTransfer: Sendable {
                 ["verify-pack", directory.appending(name).string], [], in: repository, alternates: []
             ).runSuccessfully()
             let base = name.dropLast(4)
+            let own = try ObjectReader.packName(directory.appending(base + ".pack"))
             for kind in [".pack", ".rev", ".idx"] where names.contains(base + kind) {
-                try Files.rename(directory.appending(base + kind), to: packs.appending(base + kind))
+                try Files.rename(directory.appending(base + kind), to: packs.appending(own + kind))
             }
         }
         try Files.syncDirectory(packs)

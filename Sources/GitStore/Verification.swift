@@ -238,7 +238,7 @@ package final class Verification: Sendable {
         }
         for entry in try reader.tree(tree)
         where !["files", "manifest"].contains(String(decoding: entry.name, as: UTF8.self)) {
-            try verifyObjects(entry, "\(component.name)/\(printable(entry.name))", opens: opens, findings)
+            verifyObjects(entry, "\(component.name)/\(printable(entry.name))", opens: opens, findings)
         }
     }
 
@@ -267,30 +267,39 @@ package final class Verification: Sendable {
         }
     }
 
-    private func verifyObjects(
-        _ entry: TreeEntry, _ place: String, opens: Bool, _ findings: Findings
-    ) throws {
-        do {
-            let parts = StoredName.withoutSuffixes(
-                entry.name, isTree: entry.mode == .tree, hasSealed: opens)
-            if parts.isSealed, let identities {
-                let contents = StoredRoot.Contents(
-                    id: entry.id, isChunked: parts.isChunked, isSealed: true)
-                try unsafe ReaderLane(reader).open(contents, with: identities, sealed: { _ in }) { _ in }
+    private func verifyObjects(_ entry: TreeEntry, _ place: String, opens: Bool, _ findings: Findings) {
+        // Not by recursion: whoever made the store says how deep it is.
+        var open = [(entry: entry, place: place)]
+        while let (entry, place) = open.popLast() {
+            do {
+                open += try verifyObject(entry, place, opens: opens, findings).map {
+                    ($0, "\(place)/\(printable($0.name))")
+                }
+            } catch {
+                findings.add("\(place): \(error)")
             }
-            guard entry.mode == .tree else {
-                try unsafe ReaderLane(reader).read(entry.id, .blob, checks: true) { _ in }
-                findings.objects.withLock { $0 += 1 }
-                return
-            }
-            let contents = try reader.contents(entry.id, .tree)
-            verifyTree(entry.id, contents, place, findings)
-            for child in try Tree.entries(contents, of: entry.id) {
-                try verifyObjects(child, "\(place)/\(printable(child.name))", opens: opens, findings)
-            }
-        } catch {
-            findings.add("\(place): \(error)")
         }
+    }
+
+    /// Checks one object, and returns what is in it.
+    private func verifyObject(
+        _ entry: TreeEntry, _ place: String, opens: Bool, _ findings: Findings
+    ) throws -> [TreeEntry] {
+        let parts = StoredName.withoutSuffixes(
+            entry.name, isTree: entry.mode == .tree, hasSealed: opens)
+        if parts.isSealed, let identities {
+            let contents = StoredRoot.Contents(
+                id: entry.id, isChunked: parts.isChunked, isSealed: true)
+            try unsafe ReaderLane(reader).open(contents, with: identities, sealed: { _ in }) { _ in }
+        }
+        guard entry.mode == .tree else {
+            try unsafe ReaderLane(reader).read(entry.id, .blob, checks: true) { _ in }
+            findings.objects.withLock { $0 += 1 }
+            return []
+        }
+        let contents = try reader.contents(entry.id, .tree)
+        verifyTree(entry.id, contents, place, findings)
+        return try Tree.entries(contents, of: entry.id)
     }
 
     private func verifyTree(_ id: ObjectID, _ contents: [UInt8], _ place: String, _ findings: Findings) {

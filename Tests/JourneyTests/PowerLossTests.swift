@@ -82,6 +82,33 @@ import Testing
         }
     }
 
+    /// git syncs what it writes; that its names are safe before a reference of ours moves is our part.
+    @Test func aPullSyncsTheNamesOfPacksBeforeItsReferences() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            try await Program("cp", ["-a", "tree.git", "offsite.git"], directory: directory).runSuccessfully()
+            try await runner.succeed("remote", "add", "offsite", directory.appending("offsite.git").string)
+            try await Program("cp", ["-a", "tree.git", "old.git"], directory: directory).runSuccessfully()
+            try Files.replace(directory.appending("tree/a"), with: Array("one\n".utf8))
+            try await runner.succeed("snapshot")
+            try await runner.succeed("push")
+            try Files.removeTree(directory.appending("tree.git"))
+            try Files.rename(directory.appending("old.git"), to: directory.appending("tree.git"))
+            let outcome = try await runner.run(
+                under: ["strace", "-f", "-y", "-o", "calls", "-e", "trace=fsync,rename,renameat,renameat2"],
+                ["pull"])
+            #expect(outcome.status == 0, "\(outcome.errorOutput)")
+            let calls = String(decoding: try Files.read(directory.appending("calls")), as: UTF8.self)
+                .split(separator: "\n")
+            let synced = calls.firstIndex { $0.contains("fsync(") && $0.contains("/objects/pack>") }
+            let moved = calls.firstIndex { $0.contains("rename") && $0.contains("refs/snapshots/tree/") }
+            #expect(try #require(synced) < #require(moved))
+        }
+    }
+
     @Test func aPruneLosesNothingThatIsKept() async throws {
         try await withTemporaryDirectory { directory in
             try Files.makeDirectory(directory.appending("tree"))

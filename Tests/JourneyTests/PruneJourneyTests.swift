@@ -128,6 +128,23 @@ import Testing
         }
     }
 
+    /// What a reference that cannot be read keeps alive nobody knows.
+    @Test(arguments: [": >$ref", "echo nonsense >$ref"])
+    func withAReferenceThatCannotBeReadNothingIsPruned(_ damage: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await makeStore(directory)
+            try await shell(
+                "first=$(git -C tree.git for-each-ref --format='%(refname)' refs/snapshots | head -1); git -C tree.git update-ref refs/heads/other $first; git -C tree.git symbolic-ref refs/remotes/x/HEAD refs/heads/other; ref=tree.git/refs/heads/other; \(damage); ls tree.git/objects/pack >names",
+                in: directory)
+            let outcome = try await runner.run("prune")
+            #expect(outcome.status == 6, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(outcome.errorOutput.contains("refs/heads/other"), "\(outcome.errorOutput)")
+            try await shell(
+                "ls tree.git/objects/pack | cmp - names; rm tree.git/refs/heads/other", in: directory)
+            #expect(try await runner.succeed("prune").contains("forgot 3 of 4 snapshots"))
+        }
+    }
+
     @Test func aReflogIsARefusal() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await makeStore(directory, count: 1)

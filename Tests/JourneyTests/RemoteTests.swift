@@ -77,6 +77,46 @@ import Testing
         }
     }
 
+    /// A store's settings may name programs, so git runs nothing in one that belongs to somebody else.
+    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can give a store away"))
+    func nothingIsRunThatSomebodyElsesStoreNames() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("remote", "add", "vault", "backup@vault.invalid:offsite.git")
+            _ = try await shell(
+                "git -C tree.git config core.sshCommand 'touch ran;'; chown -R 12345 tree.git", in: directory)
+            for command in ["push", "pull"] {
+                let outcome = try await runner.run(command, "vault")
+                let words = outcome.output + outcome.errorOutput
+                #expect(outcome.status == 7 || outcome.status == 1, "\(command): \(words)")
+                #expect(words.contains("belongs to another user"), "\(words)")
+            }
+            #expect(try await shell("find . -name ran", in: directory) == "")
+            try await runner.succeed("verify", "--all")
+        }
+    }
+
+    /// What had not arrived when the line was cut is on the remote, and not lost.
+    @Test func aPullThatWasCutIsNoLoss() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("push")
+            // Here the first snapshot alone is left, and there an object of the last one is gone.
+            _ = try await shell(
+                """
+                set -- $(git -C tree.git for-each-ref --format='%(refname)' refs/snapshots)
+                git -C tree.git update-ref -d $2; git -C tree.git update-ref -d $3
+                git -C tree.git update-ref refs/heads/tree $1^1; rm -r tree.git/understudy/remotes
+                lost=$(git -C offsite.git rev-parse $3:snapshot.json)
+                rm -f offsite.git/objects/${lost:0:2}/${lost:2}; git -C tree.git gc -q --prune=now
+                """, in: directory)
+            let cut = try await runner.run("pull")
+            #expect(cut.status == 1, "\(cut.output)\(cut.errorOutput)")
+            let verified = try await runner.run("verify", "--all")
+            #expect(verified.status == 0, "\(verified.output)\(verified.errorOutput)")
+        }
+    }
+
     @Test func oneRemoteThatFailsDoesNotStopTheOthers() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

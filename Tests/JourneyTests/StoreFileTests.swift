@@ -73,6 +73,34 @@ import Testing
         }
     }
 
+    /// The names of packs in a file are its writer's: none takes the place of a pack that is here.
+    @Test func aPackUnderAnothersNameReplacesNothing() async throws {
+        try await withTemporaryDirectory { directory in
+            let (runner, _) = try await start(directory)
+            try await runner.succeed("import", "acme.tar.zst", "new/acme.git")
+            _ = try await shell(
+                """
+                mkdir out; tar --zstd -C out -xf acme.tar.zst; tar --zstd -tf acme.tar.zst >members; cd out/acme.git
+                own=$(cd ../../new/acme.git/objects/pack; ls *.pack | head -n 1); own=${own%.pack}
+                rm objects/pack/*; git init --quiet --bare ../other.git
+                echo else | git --git-dir ../other.git hash-object -w --stdin >../id
+                name=$(git --git-dir ../other.git pack-objects -q objects/pack/pack <../id)
+                rm -f objects/pack/*.rev
+                for ending in pack idx; do mv objects/pack/pack-$name.$ending objects/pack/$own.$ending; done
+                find * -type f ! -name SHA256SUMS -exec sha256sum {} + >../sums; mv ../sums SHA256SUMS; cd ..
+                { grep -v 'pack-\\|SHA256SUMS' ../members; echo acme.git/objects/pack/$own.pack
+                echo acme.git/objects/pack/$own.idx; echo acme.git/SHA256SUMS; } >order
+                tar --zstd --no-recursion -cf ../hostile.tar.zst -T order
+                """, in: directory)
+            let outcome = try await runner.run("import", "hostile.tar.zst", "new/acme.git")
+            #expect(
+                !outcome.errorOutput.contains("it is no store") && !outcome.errorOutput.contains("not what"),
+                "\(outcome.errorOutput)")
+            try await runner.checkStore(directory.appending("new/acme.git"))
+            #expect(try await runner.succeed("import", "acme.tar.zst", "new/acme.git").contains("already"))
+        }
+    }
+
     @Test func anEmptyMachineNeedsTheFileAndTheKeyAlone() async throws {
         try await withTemporaryDirectory { directory in
             let (runner, ids) = try await start(directory)
