@@ -76,7 +76,8 @@ package struct JenkinsHomeBuilder: Sendable {
         )
         try write(
             "org.jenkinsci.plugins.workflow.flow.FlowExecutionList.xml",
-            "<list>\n  <run><job>deploy</job><id>7</id></run>\n</list>\n")
+            "<list>\n  <flow-owner plugin=\"workflow-job@1400\">\n    <job>team/deploy</job>\n    <id>7</id>\n  </flow-owner>\n</list>\n"
+        )
         try write("nodes/agent1/config.xml", Self.header11 + "<slave>\n  <name>agent1</name>\n</slave>\n")
         try write("userContent/readme.txt", "hello\n")
         try write("log/audit.xml", Self.header11 + "<log/>\n")

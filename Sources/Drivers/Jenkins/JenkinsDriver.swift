@@ -106,9 +106,11 @@ package struct JenkinsDriver: Driver {
         do {
             guard try !Files.exists(home.appending("secrets/master.key")) else {
                 // What would keep a restore from being done is said while the key may still be found.
-                frozen.notes += try KeyChain.refusals(TopOfHome(home: home)).map {
+                let findings = try KeyChain.findings(HomeOnDisk(home: home, onlyTop: true))
+                frozen.notes += findings.refusals.map {
                     "a restore of this snapshot would be refused: \($0.reason)"
                 }
+                frozen.notes += findings.foreign.map { "\($0) \(KeyChain.Findings.foreignWords)" }
                 return frozen
             }
             frozen.notes.append(
@@ -154,12 +156,15 @@ package struct JenkinsDriver: Driver {
     }
 
     package func preflight(_ source: any FileSource, captured: CapturedComponent) async throws -> [Refusal] {
-        try KeyChain.refusals(source)
+        try KeyChain.findings(source).refusals
     }
 
     package func afterRestore(_ staged: StagedComponent) async throws -> [Fix] {
         guard let root = staged.root("home") else { return [] }
+        // As it was before: it is told here, since nothing of it can be mended.
+        let foreign = try KeyChain.findings(HomeOnDisk(home: root.staged, onlyTop: false)).foreign
         return try JenkinsFixes(staged: root.staged, live: root.live, resumesWork: staged.resumesWork).run()
+            + foreign.map { Fix($0, "left as it is, though it \(KeyChain.Findings.foreignWords)") }
     }
 
     package var lifecycle: (any Lifecycle)? {

@@ -1,6 +1,8 @@
+internal import Cryptography
 internal import FileTree
 internal import SnapshotModel
 internal import SystemPackage
+internal import XML
 
 /// What a restored home needs before Jenkins starts on it.
 struct JenkinsFixes {
@@ -14,12 +16,17 @@ struct JenkinsFixes {
         self.resumesWork = resumesWork
     }
 
-    /// Work that Jenkins takes up by itself at its start.
-    private static let work = ["queue.xml", "org.jenkinsci.plugins.workflow.flow.FlowExecutionList.xml"]
+    /// Files of work that Jenkins takes up by itself at its start: how each piece of it begins, and what people call it.
+    private static let work = [
+        ("queue.xml", "<hudson.model.Queue_-", "queued request"),
+        ("org.jenkinsci.plugins.workflow.flow.FlowExecutionList.xml", "<flow-owner", "unfinished pipeline"),
+    ]
+    /// What holds the requests, and is none.
+    private static let queueRoot = "<hudson.model.Queue_-State"
 
     func run() throws -> [Fix] {
         var fixes = try dropTwins()
-        try raiseBuildNumbers(EntryPath.root, &fixes)
+        try fixItems(of: .root, &fixes)
         if !resumesWork { fixes += try holdWork() }
         return fixes
     }
@@ -46,20 +53,22 @@ struct JenkinsFixes {
         return fixes
     }
 
-    /// Lets no build number come twice: not below what the snapshot, the builds on disk or the live home have.
-    private func raiseBuildNumbers(_ parent: EntryPath, _ fixes: inout [Fix]) throws {
+    /// Looks after every item of a directory, nested as items nest; a link leads out of what is restored.
+    private func fixItems(of parent: EntryPath, _ fixes: inout [Fix]) throws {
         for container in ["jobs", "branches"] {
             let directory = parent.appending(container)
-            guard try Files.isDirectory(path(staged, directory)) else { continue }
+            guard try isDirectory(directory) else { continue }
             for name in try Files.names(path(staged, directory)) {
                 let item = directory.appending(name)
-                guard try Files.status(path(staged, item))?.kind == .directory else { continue }
+                guard try isDirectory(item) else { continue }
                 if let fix = try raiseBuildNumber(item) { fixes.append(fix) }
-                try raiseBuildNumbers(item, &fixes)
+                if !resumesWork { fixes += try endPipelines(of: item) }
+                try fixItems(of: item, &fixes)
             }
         }
     }
 
+    /// Lets no build number come twice: not below what the snapshot, the builds on disk or the live home have.
     private func raiseBuildNumber(_ item: EntryPath) throws -> Fix? {
         let file = item.appending("nextBuildNumber")
         let captured = try number(path(staged, file))
@@ -96,21 +105,77 @@ struct JenkinsFixes {
     /// Takes away what would run again by itself; it stays in the snapshot, for whoever wants it back.
     private func holdWork() throws -> [Fix] {
         var fixes: [Fix] = []
-        for name in Self.work {
+        for (name, item, what) in Self.work {
             let path = staged.appending(name)
             guard let bytes = try Files.readIfPresent(path) else { continue }
             try Files.remove(path)
             let text = String(decoding: bytes, as: UTF8.self)
-            let what =
-                name == "queue.xml"
-                ? "\(text.ranges(of: "<hudson.model.Queue_-").count) queued requests"
-                : "\(text.ranges(of: "<hudson.model.Run").count + text.ranges(of: "<run").count) unfinished pipelines"
+            let count = text.ranges(of: item).count - text.ranges(of: Self.queueRoot).count
             fixes.append(
                 Fix(
                     name,
-                    "removed, with \(what): they would run again by themselves (--resume-work keeps them)"))
+                    count == 0
+                        ? "removed: it names no \(what)"
+                        : "removed, with \(count) \(what)\(count == 1 ? "" : "s"): they would run again by themselves"
+                            + " (--resume-work keeps them)"))
         }
         return fixes
+    }
+
+    /// Ends the pipelines that were running: whatever loads such a build, be it a page that shows it, has it go on.
+    ///
+    /// What such a pipeline was about to do is in `program.dat`, which is gone when it has ended (`WorkflowRun.onLoad`,
+    /// `CpsThreadGroup`). One without it, of a durability that keeps nothing, Jenkins ends by itself.
+    private func endPipelines(of item: EntryPath) throws -> [Fix] {
+        let builds = item.appending("builds")
+        guard try isDirectory(builds) else { return [] }
+        var fixes: [Fix] = []
+        for name in try Files.names(path(staged, builds)) {
+            let build = builds.appending(name)
+            let program = path(staged, build.appending("program.dat"))
+            guard Int(String(decoding: name, as: UTF8.self)) != nil, try Files.exists(program),
+                try isDirectory(build), let outcome = try end(build)
+            else { continue }
+            try Files.removeTree(program)
+            fixes.append(Fix(build.description, outcome))
+        }
+        return fixes
+    }
+
+    /// Writes into a pipeline's build that it was aborted, and says what became of it; nil when it had ended.
+    private func end(_ build: EntryPath) throws -> String? {
+        let file = build.appending("build.xml")
+        let place = path(staged, file)
+        let held = "would go on by itself (--resume-work lets it)"
+        guard try Files.status(place)?.kind == .file else {
+            return "its state is removed: it was running, and \(held); its build.xml is missing"
+        }
+        let bytes = try Files.read(place)
+        var document: DocumentEdit
+        do {
+            document = try DocumentEdit(file, bytes)
+        } catch let error as XMLError {
+            return "its state is removed: it was running, and \(held); its build.xml cannot be read, so that "
+                + "Jenkins ends it as failed: \(error)"
+        }
+        guard document.children("completed").first?.text != "true" else { return nil }
+        let note = NeutralisationPlan.Note(hazard: .pipelines, what: "aborted")
+        document.setChild("completed", written: "<completed>true</completed>", note)
+        document.setChild("result", written: "<result>ABORTED</result>", note)
+        for execution in document.children("execution") {
+            for done in document.outline.children(of: execution, named: "done") {
+                document.set(done, to: "true", note)
+            }
+        }
+        try NeutralisationPlan(
+            edits: [document.edit(digest: hex(SHA256.digest(bytes)))].compactMap { $0 }, notCovered: []
+        ).apply(to: staged)
+        return "aborted: it was running, and \(held)"
+    }
+
+    /// Whether a directory, and no link to one, stands at a path of what is restored.
+    private func isDirectory(_ path: EntryPath) throws -> Bool {
+        try Files.status(self.path(staged, path))?.kind == .directory
     }
 
     private func path(_ base: FilePath, _ name: [UInt8]) -> FilePath {

@@ -93,9 +93,15 @@ struct JenkinsInventory {
                 .init(
                     kind: kind, name: title.isEmpty ? printable(name) : printable(title.utf8),
                     digest: reading.digest,
-                    detail: reading.root == nil ? "unreadable XML" : "", files: [path]),
+                    detail: Self.detail(of: kind, root: reading.root), files: [path]),
                 reading.element.map { kind == "user" ? JenkinsFacets(user: $0) : JenkinsFacets(node: $0) })
         }
+    }
+
+    /// What is out of the ordinary about a user or a node; only agents that people made are called `slave`.
+    private static func detail(of kind: String, root: String?) -> String {
+        guard let root else { return "unreadable XML" }
+        return kind == "node" && root != "slave" ? "made by a cloud" : ""
     }
 
     /// Adds the views that the root configuration lists.

@@ -13,44 +13,67 @@ enum KeyChain {
     /// How many values are tried.
     private static let sampleSize = 50
 
-    /// Reasons why the home in `source` cannot be read after a restore; empty when there are none.
-    static func refusals(_ source: any FileSource) throws -> [Refusal] {
+    /// What came of trying a chain.
+    struct Findings {
+        /// Why no Jenkins may be started on it: what the keys opened would be lost for good.
+        var refusals: [Refusal] = []
+        /// Files with values of another Jenkins, which nobody can read today either.
+        var foreign: [String] = []
+
+        /// What is said of such a file.
+        static let foreignWords =
+            "holds values that secrets/hudson.util.Secret does not decrypt: they were encrypted by another Jenkins; "
+            + "enter them anew"
+    }
+
+    /// Tries the chain of the home in `source`.
+    static func findings(_ source: any FileSource) throws -> Findings {
+        var findings = Findings()
         let samples = try encryptedValues(source)
+        let users = try hashedUsers(source)
+        let wrappedNames = try secret("hudson.model.User.DIRNAMES", source)
+        if wrappedNames == nil, let first = users.first {
+            findings.refusals.append(
+                Refusal(
+                    "secrets/hudson.model.User.DIRNAMES is not in the snapshot, and made the name of users/\(printable(first.name))",
+                    hint:
+                        "restore a snapshot that has it; started without it Jenkins would pass over \(users.count) users and their tokens"
+                ))
+        }
         guard let master = try secret("master.key", source) else {
-            guard let first = samples.first else { return [] }
-            return [
+            guard let first = samples.first else { return findings }
+            findings.refusals.append(
                 Refusal(
                     "secrets/master.key is not in the snapshot, and \(first.file) holds encrypted values",
                     hint:
                         "give Jenkins the key from outside (-Djenkins.security.DefaultConfidentialStore.file=), or restore "
                         + "a snapshot that has it; started without it Jenkins would make a new key and lose them for good"
-                )
-            ]
+                ))
+            return findings
         }
         let key = masterKey(master)
-        var refusals: [Refusal] = []
         if let wrapped = try secret("hudson.util.Secret", source) {
             if let payload = unwrapped(wrapped, key) {
-                refusals += try values(samples, Array(payload.prefix(16)))
+                try look(at: samples, Array(payload.prefix(16)), &findings)
             } else {
-                refusals.append(broken("hudson.util.Secret"))
+                findings.refusals.append(broken("hudson.util.Secret"))
             }
         } else if let first = samples.first {
-            refusals.append(
+            findings.refusals.append(
                 Refusal(
                     "secrets/hudson.util.Secret is not in the snapshot, and \(first.file) holds encrypted values",
                     hint:
                         "restore a snapshot that has it; started without it Jenkins would lose them for good")
             )
         }
-        if let wrapped = try secret("hudson.model.User.DIRNAMES", source) {
+        if let wrapped = wrappedNames {
             if let payload = unwrapped(wrapped, key) {
-                refusals += try users(source, payload)
+                findings.refusals += try strangers(among: users, source, payload)
             } else {
-                refusals.append(broken("hudson.model.User.DIRNAMES"))
+                findings.refusals.append(broken("hudson.model.User.DIRNAMES"))
             }
         }
-        return refusals
+        return findings
     }
 
     /// The AES key that the text of `master.key` stands for: the first half of its SHA-256.
@@ -112,36 +135,51 @@ enum KeyChain {
                 + "\(name) over the old one, and what it opened would be lost for good")
     }
 
-    private static func values(_ samples: [(file: String, value: [UInt8])], _ key: [UInt8]) throws
-        -> [Refusal]
-    {
+    /// One value that opens shows that the chain is whole: jobs that were brought from another Jenkins hold values of its.
+    private static func look(
+        at samples: [(file: String, value: [UInt8])], _ key: [UInt8], _ findings: inout Findings
+    ) throws {
         let closed = samples.filter { !opens($0.value, key) }
-        guard let first = closed.first else { return [] }
-        return [
+        guard let first = closed.first else { return }
+        guard closed.count == samples.count else {
+            for file in closed.map(\.file) where findings.foreign.last != file {
+                findings.foreign.append(file)
+            }
+            return
+        }
+        findings.refusals.append(
             Refusal(
-                "secrets/hudson.util.Secret does not decrypt \(closed.count) of \(samples.count) values tried, the first in "
+                "secrets/hudson.util.Secret does not decrypt any of \(samples.count) values tried, the first in "
                     + first.file,
                 hint:
                     "they were encrypted by another Jenkins, or the key was replaced: restore an older snapshot, or "
-                    + "enter those values anew")
-        ]
+                    + "enter those values anew"))
     }
 
     /// User directories since Jenkins 2.524 are named by an HMAC of the id; one that does not match is passed over.
-    private static func users(_ source: any FileSource, _ key: [UInt8]) throws -> [Refusal] {
-        var strangers: [String] = []
-        for entry in try source.names(root: "home", directory: EntryPath("users")) where entry.isDirectory {
-            guard let underscore = entry.name.lastIndex(of: UInt8(ascii: "_")) else { continue }
+    private static func hashedUsers(_ source: any FileSource) throws -> [(name: [UInt8], mac: String)] {
+        try source.names(root: "home", directory: EntryPath("users")).compactMap { entry in
+            guard entry.isDirectory, let underscore = entry.name.lastIndex(of: UInt8(ascii: "_")) else {
+                return nil
+            }
             let mac = entry.name[(underscore + 1)...]
-            guard mac.count == 64 else { continue }
-            let path = EntryPath("users").appending(entry.name).appending("config.xml")
+            let isHash =
+                mac.count == 64 && mac.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+            return isHash ? (entry.name, String(decoding: mac, as: UTF8.self)) : nil
+        }
+    }
+
+    private static func strangers(
+        among users: [(name: [UInt8], mac: String)], _ source: any FileSource, _ key: [UInt8]
+    ) throws -> [Refusal] {
+        var strangers: [String] = []
+        for user in users {
+            let path = EntryPath("users").appending(user.name).appending("config.xml")
             guard let bytes = try source.contents(root: "home", path: path),
                 let id = NormalXML.read(bytes).element?.child("id")?.text
             else { continue }
             let names = [id, id.lowercased()].map { hex(HMAC.sha256(key: key, message: Array($0.utf8))) }
-            if !names.contains(String(decoding: mac, as: UTF8.self)) {
-                strangers.append(printable(entry.name))
-            }
+            if !names.contains(user.mac) { strangers.append(printable(user.name)) }
         }
         guard let first = strangers.first else { return [] }
         return [

@@ -1,0 +1,32 @@
+internal import FileTree
+internal import SnapshotModel
+internal import SystemPackage
+
+/// The files of a home on disk, links left out.
+struct HomeOnDisk: FileSource {
+    /// The home.
+    let home: FilePath
+    /// Whether only the top is listed, which is what can be looked at every night.
+    let onlyTop: Bool
+
+    func names(root: String, directory: EntryPath) throws -> [(name: [UInt8], isDirectory: Bool)] {
+        guard directory.isRoot || !onlyTop,
+            try Files.status(place(directory))?.kind == .directory
+        else { return [] }
+        return try Files.names(place(directory)).compactMap { name in
+            let status = try Files.status(place(directory.appending(name)))
+            return status.map { (name, $0.kind == .directory) }
+        }
+    }
+
+    func contents(root: String, path: EntryPath) throws -> [UInt8]? {
+        guard try Files.status(place(path))?.kind == .file else { return nil }
+        return try Files.readIfPresent(place(path))
+    }
+
+    func lock(_ name: String) throws -> [UInt8]? { nil }
+
+    private func place(_ path: EntryPath) -> FilePath {
+        FilePath(bytes: home.byteArray + [UInt8(ascii: "/")] + path.bytes)
+    }
+}
