@@ -47,11 +47,13 @@ package struct HTTPProbe: Sendable {
 
     /// Whether a process listens there; one that is too busy to answer does too.
     ///
-    /// Any status is an answer, also the 503 of a server that is booting. Throws an ``HTTPFailure`` when it cannot be told.
-    package func isAnswered(_ path: String = "/") async throws -> Bool {
+    /// Any status is an answer, also the 503 of a server that is booting, unless `isOwn` says that somebody else gave it.
+    /// Throws an ``HTTPFailure`` when it cannot be told.
+    package func isAnswered(
+        _ path: String = "/", where isOwn: (Answer) -> Bool = { _ in true }
+    ) async throws -> Bool {
         do {
-            _ = try await get(path, attempts: 1)
-            return true
+            return isOwn(try await get(path, attempts: 1))
         } catch let failure as HTTPFailure where failure.isRefused {
             return false
         } catch let failure as HTTPFailure where failure.isPassing {

@@ -29,25 +29,44 @@ struct ServiceCommands {
     }
 
     /// Runs the command that starts it.
-    func start() async throws { try await run(startCommand) }
+    ///
+    /// systemd has limits of its own, of each unit, which a unit that says when it is ready may have extended.
+    func start() async throws {
+        try await run(startCommand, limit: unit == nil ? Self.limit : .seconds(20 * 60))
+    }
 
     /// Runs the command that stops it.
-    func stop() async throws { try await run(stopCommand) }
+    func stop() async throws { try await run(stopCommand, limit: Self.limit) }
 
-    /// Whether systemd says that it runs; nil where commands start and stop it, which cannot be asked.
+    private static let limit = Duration.seconds(180)
+
+    /// Whether systemd says that it serves; nil where commands start and stop it, which cannot be asked.
     func isActive() async throws -> Bool? {
+        try await state().map { ["active", "reloading", "refreshing"].contains($0) }
+    }
+
+    /// Whether systemd says that there is anything of it, be it on its way up or down; nil as above.
+    func isRunning() async throws -> Bool? {
+        try await state().map { !["inactive", "failed", "unknown"].contains($0) }
+    }
+
+    /// What systemd calls the state of its unit.
+    private func state() async throws -> String? {
         guard let unit else { return nil }
         // Where there is no systemd nothing of it runs; ``missing(below:)`` says that it is lacking.
-        guard try Files.isDirectory("/run/systemd/system") else { return false }
+        guard try Files.isDirectory("/run/systemd/system") else { return "inactive" }
+        let words: String
         do {
-            return try await Program(
-                "systemctl", ["is-active", "--quiet", unit], limit: .seconds(30)
-            ).run().status == 0
+            let outcome = try await Program("systemctl", ["is-active", unit], limit: .seconds(30)).run()
+            let state = trimmed(outcome.output[...])
+            guard state.isEmpty else { return state }
+            words = trimmed(outcome.errorOutput[...])
         } catch let failure as ProgramFailure {
-            throw DriverFailure(
-                "systemd cannot be asked for the unit \(unit): \(failure)",
-                hint: "run 'systemctl is-active \(unit)' by hand and see")
+            words = failure.description
         }
+        throw DriverFailure(
+            "systemd cannot be asked for the unit \(unit): \(words)",
+            hint: "run 'systemctl is-active \(unit)' by hand and see")
     }
 
     /// What this host lacks to run the commands, in the places where systemd looks for units: `systemd.unit(5)`.
@@ -83,9 +102,9 @@ struct ServiceCommands {
         "lib/systemd/system", "run/systemd/generator", "run/systemd/generator.late",
     ]
 
-    private func run(_ command: [String]) async throws {
+    private func run(_ command: [String], limit: Duration) async throws {
         do {
-            try await Program(command[0], Array(command.dropFirst()), limit: .seconds(180)).runSuccessfully()
+            try await Program(command[0], Array(command.dropFirst()), limit: limit).runSuccessfully()
         } catch let failure as ProgramFailure {
             throw DriverFailure(
                 "the service command '\(command.joined(separator: " "))' failed: \(failure)",

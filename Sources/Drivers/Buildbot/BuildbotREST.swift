@@ -152,6 +152,11 @@ struct BuildbotREST: Sendable {
     private func get<Answer: Decodable>(_ type: Answer.Type, _ path: String) async throws -> Answer {
         let answer = try await probe.get(path)
         guard answer.status != 401, answer.status != 403 else { throw Closed() }
+        // A master that is not up yet, or a proxy in front of none: curl's own status for such an answer.
+        guard answer.status < 500 else {
+            throw HTTPFailure(
+                address: probe.base + path, code: 22, message: "status \(answer.status) instead")
+        }
         guard answer.status == 200 else {
             throw DriverFailure(
                 "\(probe.base)\(path) answers with status \(answer.status)",

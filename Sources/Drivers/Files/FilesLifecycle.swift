@@ -22,7 +22,7 @@ struct FilesLifecycle: Lifecycle {
     }
 
     func isRunning() async throws -> Bool {
-        if let active = try await service.isActive() { return active }
+        if let running = try await service.isRunning() { return running }
         guard let url else { return false }
         return try await HTTPProbe(url).isAnswered()
     }
@@ -55,7 +55,7 @@ struct FilesLifecycle: Lifecycle {
     }
 
     private func isServing() async throws -> Bool {
-        guard let url else { return try await isRunning() }
+        guard let url else { return try await service.isActive() ?? false }
         return try await HTTPProbe(url).isAnswered()
     }
 

@@ -11,9 +11,25 @@ struct JenkinsLifecycle: Lifecycle {
     /// Whether a Java of this host runs it: the system file names its war.
     let hasWar: Bool
 
+    /// How long a Jenkins that answers and says that it is booting may take, as systemd lets its unit.
+    private static let bootLimit = Duration.seconds(15 * 60)
+
     func isRunning() async throws -> Bool {
+        if let running = try await service.isRunning() { return running }
+        return try await isAnswered()
+    }
+
+    private func isAnswered() async throws -> Bool {
         guard let url else { return false }
-        return try await HTTPProbe(url).isAnswered("/login")
+        return try await HTTPProbe(url).isAnswered("/login") { Self.isOwn($0) }
+    }
+
+    /// Whether Jenkins gave an answer, and not a proxy in front of it, by which nothing stands behind it.
+    ///
+    /// nginx says 502 then and Apache 503, which Jenkins says while it boots, with its name on the page.
+    static func isOwn(_ answer: HTTPProbe.Answer) -> Bool {
+        answer.status != 502 && answer.status != 504
+            && (answer.status != 503 || answer.body.contains("Jenkins"))
     }
 
     func start() async throws { try await service.start() }
@@ -32,13 +48,15 @@ struct JenkinsLifecycle: Lifecycle {
     func waitUntilReady(limit: Duration) async throws {
         guard let url else { return }
         let clock = ContinuousClock()
-        let deadline = clock.now + limit
+        let began = clock.now
+        var deadline = began + limit
         var last = "no answer"
         while clock.now < deadline {
             do {
                 let answer = try await HTTPProbe(url).get("/login", attempts: 1)
                 if answer.status == 200 { return }
                 last = "status \(answer.status)"
+                if answer.status == 503, Self.isOwn(answer) { deadline = began + max(limit, Self.bootLimit) }
                 // A boot that failed answers 500 to everything, for ever.
                 if answer.status == 500, try Files.exists(home.appending("failed-boot-attempts.txt")) {
                     break
@@ -61,7 +79,7 @@ struct JenkinsLifecycle: Lifecycle {
         var obstacles = try service.missing()
         // Without its war in the system file Jenkins may run in a container, with a Java of its own.
         if hasWar { obstacles += try await JavaRuntime.missing(for: captured.version) }
-        if let url, try await isRunning() {
+        if let url, try await isAnswered() {
             obstacles.append(
                 Refusal("something answers at \(url) already", hint: "stop it, or restore with --no-start"))
         }
