@@ -17,6 +17,9 @@ package struct BuildbotDriver: Driver {
 
     let component: Component
     var master: FilePath
+    /// The master's base directory by the settings, wherever its files lie now: what the configuration says is absolute
+    /// begins with it.
+    private let base: FilePath
     var workers: [(name: String, path: FilePath)]
     var environment: FilePath?
     let service: ServiceCommands?
@@ -30,7 +33,8 @@ package struct BuildbotDriver: Driver {
                 "component '\(component.name)' does not say where its master is",
                 hint: "add master: with the directory that holds buildbot.tac")
         }
-        self.master = FilePath(master).lexicallyNormalized()
+        base = FilePath(master).lexicallyNormalized()
+        self.master = base
         environment = component.text("environment").map { FilePath($0).lexicallyNormalized() }
         service = try ServiceCommands(component)
         workers = []
@@ -154,16 +158,27 @@ package struct BuildbotDriver: Driver {
     }
 
     /// The SQLite file below the master's base directory, nil when the state is kept elsewhere.
-    func databaseFile() throws -> String? {
-        switch try configuration()?.stateStore {
+    ///
+    /// `captured` is where the base directory stood at the snapshot, where that may be another place.
+    func databaseFile(capturedAt captured: String? = nil) throws -> String? {
+        try databaseFile(of: configuration(), capturedAt: captured)
+    }
+
+    /// The same for a configuration that is not the one that the tac file names.
+    func databaseFile(of configuration: MasterConfiguration?, capturedAt captured: String? = nil) throws
+        -> String?
+    {
+        switch configuration?.stateStore {
         case .sqlite(let file):
             let path = FilePath(file).lexicallyNormalized()
             if path.isRelative { return path.string }
-            guard path.starts(with: master) else { return nil }
-            return path.string.dropFirst(master.string.count + 1).description
-        case .unknown:
+            let bases = [base] + [captured].compactMap { $0 }.map { FilePath($0).lexicallyNormalized() }
+            return bases.first { path.starts(with: $0) }
+                .map { String(path.string.dropFirst($0.string.count + 1)) }
+        case .unknown where component.text("database") == nil:
             return try Files.exists(master.appending("state.sqlite")) ? "state.sqlite" : nil
-        case .server, nil:
+        case .unknown, .server, nil:
+            // Whoever names a component for the state knows that what lies here is none of it.
             return nil
         }
     }

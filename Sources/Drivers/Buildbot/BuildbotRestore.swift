@@ -56,9 +56,9 @@ extension BuildbotDriver {
         let captured = capturedPath("master", staged)
         if captured != master.root.path { fixes += try mentions(of: captured, in: master.staged) }
         let here = relocated(to: ["master": master.staged])
-        guard let file = try here.databaseFile(), try Files.exists(master.staged.appending(file)) else {
-            return fixes
-        }
+        guard let file = try here.databaseFile(capturedAt: captured),
+            try Files.exists(master.staged.appending(file))
+        else { return fixes }
         let database = master.staged.appending(file)
         let kept = try KeptMetadata(database)
         let names = try masterNames(FilePath(captured), host: staged.capturedHost)

@@ -87,6 +87,8 @@ enum ShadowConfiguration {
             if _used:
                 c['db'] = {'db_url': '%s://\(PostgreSQLCluster.user)@/%s?host=\(PostgreSQLCluster.socketPlace)' % (
                     _scheme, urllib.parse.quote(_name, safe=''))}
+        if 'db' not in c and 'db_url' in c:
+            c['db'] = {'db_url': c['db_url']}
         c.pop('db_url', None)
         c['buildbotURL'] = 'http://shadow.invalid/'
         c['buildbotNetUsageData'] = None

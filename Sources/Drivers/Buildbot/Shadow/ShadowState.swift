@@ -85,16 +85,16 @@ extension BuildbotShadow {
     ///
     /// A master that is already made harmless runs another configuration, which names the one of production.
     func database(_ staged: FilePath) throws -> FilePath? {
-        var file = try driver.relocated(to: ["master": staged]).databaseFile()
+        let here = driver.relocated(to: ["master": staged])
+        var file = try here.databaseFile()
         if let bytes = try Files.readIfPresent(staged.appending(ShadowConfiguration.name)),
             let name = PythonText.assignment(
                 ShadowConfiguration.productionName, in: String(decoding: bytes, as: UTF8.self)
             ).flatMap(PythonText.string)
         {
             let source = try Files.readIfPresent(staged.appending(name)) ?? []
-            let store = MasterConfiguration(source: String(decoding: source, as: UTF8.self)).stateStore
-            file =
-                if case .sqlite(let path) = store, FilePath(path).isRelative { path } else { "state.sqlite" }
+            let configuration = MasterConfiguration(source: String(decoding: source, as: UTF8.self))
+            file = try here.databaseFile(of: configuration) ?? "state.sqlite"
         }
         return try file.map { staged.appending($0) }.flatMap { try Files.exists($0) ? $0 : nil }
     }
