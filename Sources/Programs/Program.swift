@@ -17,6 +17,8 @@ package struct Program: Sendable {
     package var input: [UInt8]
     /// The user and group it runs as, nil for ours.
     package var user: (owner: UInt32, group: UInt32)?
+    /// Whether it has the other groups that this host gives that user, who must be known here; else it has none.
+    package var hasGroupsOfUser = false
     /// How long it may take.
     package var limit: Duration
     /// How many bytes of each output are kept; a program that writes more fails.
@@ -153,7 +155,8 @@ package struct Program: Sendable {
         guard let user else {
             return (name.contains("/") ? .path(FilePath(name)) : .name(name), Arguments(arguments))
         }
-        let options = ["--reuid=\(user.owner)", "--regid=\(user.group)", "--clear-groups", "--", name]
+        let groups = hasGroupsOfUser ? "--init-groups" : "--clear-groups"
+        let options = ["--reuid=\(user.owner)", "--regid=\(user.group)", groups, "--", name]
         return (.name("setpriv"), Arguments(options + arguments))
     }
 

@@ -54,15 +54,19 @@ struct BuildbotLifecycle: Lifecycle {
             arguments.insert(environment.appending("bin").appending(place.program).string, at: 0)
         }
         var variables: [String: String] = [:]
-        if let account = ThisHost.account(status.owner) {
+        let account = ThisHost.account(status.owner)
+        if let account {
             variables = ["HOME": account.home, "USER": account.name, "LOGNAME": account.name]
         }
+        var program = Program(
+            name, arguments, environment: variables, directory: place.directory, limit: .seconds(120))
         // A master that root runs would leave files that its own user cannot write.
-        let user = ThisHost.isRoot && status.owner != 0 ? (owner: status.owner, group: status.group) : nil
-        let outcome = try await Program(
-            name, arguments, environment: variables, directory: place.directory, user: user,
-            limit: .seconds(120)
-        ).run()
+        if ThisHost.isRoot, status.owner != 0 {
+            program.user = (owner: status.owner, group: account?.group ?? status.group)
+            // As a login would give them: of one the socket of Docker may be.
+            program.hasGroupsOfUser = account != nil
+        }
+        let outcome = try await program.run()
         guard outcome.status != 0 else { return }
         // Two things look alike: a server that gave up and is about to end, and one that is slow on a busy host.
         for _ in 0..<50 {

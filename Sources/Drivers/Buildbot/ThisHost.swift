@@ -12,8 +12,8 @@ enum ThisHost {
     /// Seconds since 1970.
     static var now: Int64 { Int64(time(nil)) }
 
-    /// The name and the home directory of a user, nil when the host has none of that number.
-    static func account(_ user: UInt32) -> (name: String, home: String)? {
+    /// The name, the home directory and the first group of a user, nil when the host has none of that number.
+    static func account(_ user: UInt32) -> (name: String, home: String, group: UInt32)? {
         var record = unsafe passwd()
         var found: UnsafeMutablePointer<passwd>?
         var buffer = [CChar](repeating: 0, count: 1 << 16)
@@ -22,7 +22,7 @@ enum ThisHost {
                 unsafe getpwuid_r(user, &record, base, buffer.count, &found) == 0, unsafe found != nil,
                 let name = unsafe record.pw_name, let home = unsafe record.pw_dir
             else { return nil }
-            return unsafe (String(cString: name), String(cString: home))
+            return unsafe (String(cString: name), String(cString: home), record.pw_gid)
         }
     }
 
