@@ -49,7 +49,7 @@ package protocol ShadowDriver: Sendable {
     /// Why nothing of a copy can be booted on this host, and what to do; nil when it can.
     func obstacle(_ copy: ShadowCopy) async throws -> String?
     /// The server.
-    func server(_ copy: ShadowCopy) -> Program
+    func server(_ copy: ShadowCopy) async throws -> Program
     /// Whether the server serves its users now.
     func isServing(in room: any ShadowRoom) async throws -> Bool
     /// Why a server that runs will never serve, nil as long as it may.

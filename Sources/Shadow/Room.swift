@@ -199,7 +199,7 @@ package final class Room: ShadowRoom {
         }
         try await startDatabase()
         let server = try await SandboxProcess.start(
-            driver.server(copy), in: sandbox(writesEverywhere: false), within: allowance,
+            try await driver.server(copy), in: sandbox(writesEverywhere: false), within: allowance,
             log: newLog("server"))
         state.withLock { state in
             state.server = server

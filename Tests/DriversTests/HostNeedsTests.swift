@@ -59,7 +59,12 @@ import Testing
             try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
             let port = String(decoding: try Files.read(directory.appending("port")), as: UTF8.self)
             let jenkins = JenkinsLifecycle(
-                service: try service("jenkins"), home: directory,
+                service: try #require(
+                    try ServiceCommands(
+                        Component(
+                            name: "ci", driver: "jenkins",
+                            settings: ["service": .map(["start": "true", "stop": "true"])]))),
+                home: directory,
                 url: "http://127.0.0.1:\(port.prefix { $0 != "\n" })\(end)", hasWar: false)
             let ending = Program("/bin/bash", ["-c", "kill $(cat pid)"], directory: directory)
             do {
@@ -76,9 +81,23 @@ import Testing
 
     @Test(arguments: [
         ("2.346.3", 8), ("2.357", 11), ("2.361.1", 11), ("2.462.3", 11), ("2.463", 17), ("2.479.1", 17),
-        ("2.528.3", 17),
+        ("2.528.3", 17), ("2.541.3", 17), ("2.545", 21), ("2.555.1", 21),
     ])
     func aVersionOfJenkinsNeedsTheJavaThatItsProjectSays(_ version: String, _ java: Int) {
         #expect(JavaRuntime.needed(by: version) == java)
+        // The first that listens on a Unix socket is 16.
+        #expect(JenkinsShadow.leastJava(for: version) == max(16, java))
+    }
+
+    @Test func theFirstJavaThatFitsIsTakenAndNoOther() async throws {
+        let (none, lack) = try await JavaRuntime.find(atLeast: 999)
+        #expect(none == nil && !lack.isEmpty)
+        // Where this host has several, the newest is found behind the others.
+        var newest = 0
+        while let found = try await JavaRuntime.find(atLeast: newest + 1).runtime {
+            let version = try await found.version()
+            #expect(version > newest)
+            newest = version
+        }
     }
 }

@@ -12,10 +12,24 @@ struct JavaRuntime {
     /// Where it is installed: the directory with `bin`.
     var home: FilePath { path.removingLastComponent().removingLastComponent() }
 
-    /// The Java that `JAVA_HOME` names, else the first of the usual programs; nil when there is none.
-    static func find() throws -> JavaRuntime? { try all().first }
+    /// The first Java of this host that is as new as `least`; where there is none, why.
+    static func find(atLeast least: Int) async throws -> (runtime: JavaRuntime?, lack: String) {
+        var found: [String] = []
+        for runtime in try all() {
+            do {
+                let version = try await runtime.version()
+                guard version < least else { return (runtime, "") }
+                found.append("\(runtime.path) is Java \(version)")
+            } catch let failure as DriverFailure {
+                // One that does not run is no reason not to look at the next.
+                found.append("\(printable(failure.description.utf8))")
+            }
+        }
+        return (nil, found.first ?? "this host has none")
+    }
 
-    /// Every Java of this host: those of ``find()``, and what distributions and people install beside.
+    /// Every Java of this host: that which `JAVA_HOME` names, the usual programs, and what distributions and people install
+    /// beside.
     private static func all() throws -> [JavaRuntime] {
         var places = Program.inherited(["JAVA_HOME"]).values.map { FilePath($0).appending("bin") }
         places += (Program.usualEnvironment["PATH"] ?? "").split(separator: ":").map { FilePath(String($0)) }
@@ -36,7 +50,7 @@ struct JavaRuntime {
     /// After https://www.jenkins.io/doc/book/platform-information/support-policy-java/; a version that is newer than this
     /// table may need more.
     static func needed(by version: String) -> Int {
-        let rows = [("2.463", 17), ("2.357", 11)]
+        let rows = [("2.545", 21), ("2.463", 17), ("2.357", 11)]
         return rows.first { !VersionNumber(version).isOlder(than: VersionNumber($0.0)) }?.1 ?? 8
     }
 
@@ -44,25 +58,19 @@ struct JavaRuntime {
     static func missing(for version: String?) async throws -> [Refusal] {
         let needed = version.map { Self.needed(by: $0) } ?? 8
         let name = "Jenkins\(version.map { " \($0)" } ?? "")"
-        // What Debian 12 has fits every version that needs 17 or less.
-        let hint =
-            "apt-get install openjdk-\(max(17, needed))-jre-headless, or set JAVA_HOME for this command, or restore with --no-start"
-        var found: [String] = []
-        for runtime in try all() {
-            do {
-                let version = try await runtime.version()
-                guard version < needed else { return [] }
-                found.append("\(runtime.path) is Java \(version)")
-            } catch let failure as DriverFailure {
-                // One that does not run is no reason not to look at the next.
-                found.append("\(printable(failure.description.utf8))")
-            }
-        }
-        guard let first = found.first else {
-            return [Refusal("\(name) needs Java \(needed) or newer, and this host has none", hint: hint)]
-        }
-        return [Refusal("\(name) needs Java \(needed) or newer, and \(first)", hint: hint)]
+        let (runtime, lack) = try await find(atLeast: needed)
+        guard runtime == nil else { return [] }
+        return [
+            Refusal(
+                "\(name) needs Java \(needed) or newer, and \(lack)",
+                hint:
+                    "apt-get install \(debianPackage(for: needed)), or set JAVA_HOME for this command, or restore with --no-start"
+            )
+        ]
     }
+
+    /// What to install for a Java as new as `least`: what Debian 12 has fits all that needs 17 or less.
+    static func debianPackage(for least: Int) -> String { "openjdk-\(max(17, least))-jre-headless" }
 
     /// Its version: 17.
     func version() async throws -> Int {

@@ -21,7 +21,7 @@ struct JenkinsShadow: ShadowDriver {
     var roots: Set<String> { ["home", "war"] }
 
     func hostPlaces(_ copy: ShadowCopy) async throws -> [FilePath] {
-        guard let java = try JavaRuntime.find() else { return [] }
+        guard let java = try await java(copy) else { return [] }
         return java.home.starts(with: "/usr") && !java.home.starts(with: "/usr/local") ? [] : [java.home]
     }
 
@@ -88,8 +88,23 @@ struct JenkinsShadow: ShadowDriver {
     }
 
     static func core(war: FilePath) throws -> JenkinsCore {
+        try reading(war) { try JenkinsCore(war: war) }
+    }
+
+    /// The version of a war, without what else is in it.
+    static func version(ofWar war: FilePath) throws -> String {
+        try reading(war) {
+            let manifest = try ZipArchive.contents(of: PluginManifest.path, in: war)
+            guard let version = manifest.flatMap({ PluginManifest($0).coreVersion }) else {
+                throw JenkinsCore.NotJenkins(path: war, reason: "its manifest names no Jenkins-Version")
+            }
+            return version
+        }
+    }
+
+    private static func reading<Value>(_ war: FilePath, _ read: () throws -> Value) throws -> Value {
         do {
-            return try JenkinsCore(war: war)
+            return try read()
         } catch let error as ArchiveError {
             throw DriverFailure("\(war) is no war: \(error)", hint: "name jenkins.war as it is installed")
         } catch let error as JenkinsCore.NotJenkins {
@@ -98,9 +113,11 @@ struct JenkinsShadow: ShadowDriver {
     }
 
     func check(in room: any ShadowRoom) async throws -> StaticCheck {
-        let java = try await JavaRuntime.find()?.version()
+        let core = try core(room.copy)
+        // Where none fits, the boot says so, and classes are not held against one that will not run them.
+        let java = try await JavaRuntime.find(atLeast: Self.leastJava(for: core.version)).runtime?.version()
         return try StaticPrediction(
-            try record(room.copy).reading, home: try home(room.copy), core: try core(room.copy), java: java
+            try record(room.copy).reading, home: try home(room.copy), core: core, java: java
         ).check
     }
 

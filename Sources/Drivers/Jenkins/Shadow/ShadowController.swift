@@ -14,23 +14,32 @@ extension JenkinsShadow {
     private static let leastJava = 16
 
     func obstacle(_ copy: ShadowCopy) async throws -> String? {
-        guard copy.staged.root("war") != nil else {
+        guard let war = copy.staged.root("war") else {
             return
                 "nothing was booted: the snapshot has no war; name it in the system file as 'war' and take a snapshot"
         }
-        guard let java = try JavaRuntime.find() else {
-            return "nothing was booted: this host has no Java; install one, such as openjdk-17-jre-headless"
-        }
-        let version = try await java.version()
-        guard version < Self.leastJava else { return nil }
+        let core = try Self.version(ofWar: war.staged)
+        let least = Self.leastJava(for: core)
+        let (runtime, lack) = try await JavaRuntime.find(atLeast: least)
+        guard runtime == nil else { return nil }
         return
-            "nothing was booted: Java \(version) cannot listen on a Unix socket; install \(Self.leastJava) or newer, "
-            + "such as openjdk-17-jre-headless"
+            "nothing was booted: Jenkins \(core) needs Java \(least) or newer in a shadow, and \(lack); install "
+            + "\(JavaRuntime.debianPackage(for: least)), or set JAVA_HOME for this command"
+    }
+
+    /// The oldest Java that boots a version of Jenkins here.
+    static func leastJava(for core: String) -> Int { max(leastJava, JavaRuntime.needed(by: core)) }
+
+    /// The Java that a copy is booted by, nil where nothing is booted.
+    func java(_ copy: ShadowCopy) async throws -> JavaRuntime? {
+        guard let war = copy.staged.root("war") else { return nil }
+        return try await JavaRuntime.find(atLeast: Self.leastJava(for: Self.version(ofWar: war.staged)))
+            .runtime
     }
 
     func preparations(_ copy: ShadowCopy) -> [Program] { [] }
 
-    func server(_ copy: ShadowCopy) -> Program {
+    func server(_ copy: ShadowCopy) async throws -> Program {
         let home = copy.staged.root("home")?.root.path ?? "/"
         let war = copy.staged.root("war")?.root.path ?? "jenkins.war"
         // None of this is what isolates: it saves what would fail anyway, and the noise of that.
@@ -44,7 +53,7 @@ extension JenkinsShadow {
             "hudson.util.RobustReflectionConverter.recordFailuresForAllAuthentications=true",
         ]
         // One that cannot be found is looked for by its name inside, and the boot says that there is none.
-        let java = (try? JavaRuntime.find())?.path.string ?? "java"
+        let java = try await java(copy)?.path.string ?? "java"
         return Program(
             java,
             ["-Xmx2g"] + properties.map { "-D\($0)" } + [
