@@ -1,4 +1,3 @@
-internal import FileTree
 package import SystemPackage
 
 /// When silence is a failure and whom a night's failures reach: `policies/notify.yaml`.
@@ -100,18 +99,8 @@ package struct NotifyPolicy: Hashable, Sendable {
     ///
     /// Throws a ``SystemFileFailure`` when the directory is missing, or when the file has anything wrong with it.
     package static func read(for system: SystemDescription) throws(SystemFileFailure) -> NotifyPolicy {
-        guard let directory = system.policies else { return NotifyPolicy() }
-        let path = directory.appending(fileName)
-        do throws(FileFailure) {
-            // A directory that the system file names must be there; a policy in it need not.
-            _ = try Files.names(directory)
-            guard try Files.exists(path) else { return NotifyPolicy() }
-        } catch {
-            let problem = SystemFileFailure.Problem(
-                "cannot \(error.operation) the directory of the policies: \(error.reason)", at: nil)
-            throw SystemFileFailure(path: directory, problems: [problem])
-        }
-        return try parse(try SystemFile.readText(path), path: path)
+        guard let (path, text) = try system.policy(named: fileName) else { return NotifyPolicy() }
+        return try parse(text, path: path)
     }
 
     /// The policy that `text` spells; `path` is the file's name in messages.

@@ -5,9 +5,6 @@ internal import XML
 struct DocumentRules {
     private typealias Note = NeutralisationPlan.Note
 
-    /// Whether production's jobs are switched off, so that only probes are built.
-    let disablesJobs: Bool
-
     /// Classes of the core that let the shadow's user in, and nobody else.
     static let ownLogin = [
         "hudson.security.FullControlOnceLoggedInAuthorizationStrategy",
@@ -68,9 +65,6 @@ struct DocumentRules {
 
     // MARK: - Items
 
-    /// Roots of what is built, where older files do not say whether it is switched off; folders are not built.
-    private static let buildable = ["project", "flow-definition", "maven2-moduleset", "matrix-project"]
-
     private func item(_ document: inout DocumentEdit) {
         for element in document.outline.elements where element.name == "triggers" {
             let kinds = element.children.map { document.outline.elements[$0].name }
@@ -78,11 +72,6 @@ struct DocumentRules {
                 element,
                 Note(hazard: .triggers, what: "\(kinds.count) taken out (\(kinds.joined(separator: ", ")))"))
         }
-        guard disablesJobs,
-            Self.buildable.contains(document.outline.root.name) || !document.children("disabled").isEmpty
-        else { return }
-        document.setChild(
-            "disabled", written: "<disabled>true</disabled>", Note(hazard: .jobs, what: "switched off"))
     }
 
     // MARK: - Agents

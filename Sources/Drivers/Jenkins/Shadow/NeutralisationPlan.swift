@@ -40,8 +40,6 @@ package struct NeutralisationPlan: Hashable, Sendable {
         case leftovers
         /// A document that this plan cannot look into, and Jenkins perhaps can.
         case unreadable
-        /// Production's jobs would be built by whatever is left.
-        case jobs
     }
 
     /// A part of a file that changes.

@@ -11,12 +11,10 @@ internal import XML
 /// caller, who refuses then. The isolation of the shadow does not depend on any of this.
 package struct Neutraliser: Sendable {
     private let keys: ShadowKeys
-    private let rules: DocumentRules
 
     /// A neutraliser for the shadows of one experiment.
-    package init(keys: ShadowKeys, disablesJobs: Bool = false) {
+    package init(keys: ShadowKeys) {
         self.keys = keys
-        rules = DocumentRules(disablesJobs: disablesJobs)
     }
 
     /// The plan for a directory; empty when it is neutralised already.
@@ -138,7 +136,7 @@ package struct Neutraliser: Sendable {
                 plan.notCovered.append("config.xml: production's \(name) (\(kind)) is not loaded")
             }
         }
-        rules.apply(to: &document)
+        DocumentRules().apply(to: &document)
         document.mask(keys)
         if let edit = document.edit(digest: hex(SHA256.digest(bytes))) { plan.edits.append(edit) }
     }

@@ -34,8 +34,8 @@ import XML
     private func exists(_ path: String) throws -> Bool { try Files.exists(home.pushing(FilePath(path))) }
 
     /// Makes the plan and applies it, then makes it again.
-    @discardableResult private func neutralise(disablesJobs: Bool = false) throws -> NeutralisationPlan {
-        let neutraliser = Neutraliser(keys: keys, disablesJobs: disablesJobs)
+    @discardableResult private func neutralise() throws -> NeutralisationPlan {
+        let neutraliser = Neutraliser(keys: keys)
         let plan = try neutraliser.plan(for: home)
         try plan.apply(to: home)
         let again = try neutraliser.plan(for: home)
@@ -256,14 +256,6 @@ import XML
         let foreign = try Neutraliser(keys: ShadowKeys(experiment: [2])).plan(for: home)
         #expect(foreign != one)
         #expect(foreign.description == one.description, "what is told does not depend on the keys")
-    }
-
-    @Test func jobsAreSwitchedOffWhenAsked() throws {
-        try makeHome()
-        try neutralise(disablesJobs: true)
-        #expect(try read("jobs/timed/config.xml").contains("<disabled>true</disabled>"))
-        #expect(try read("jobs/team/jobs/piped/config.xml").contains("<disabled>true</disabled>"))
-        #expect(try !read("jobs/service/config.xml").contains("disabled"))
     }
 
     @Test func whatIsNoXMLIsMadeUnreadableForCertain() throws {
