@@ -14,11 +14,9 @@ package struct Workspace {
     /// What holds the shadows in it to their limits.
     package let limitKeeper: LimitKeeper
     private let records: Records
-    /// Held as long as the workspace is: another canary would remove it.
-    private let lock: ShadowLock
 
     /// Files in the store's local directory that name what is to be gone afterwards.
-    private struct Records {
+    fileprivate struct Records {
         /// The file that names the directory.
         var directory: FilePath
         /// The file that names the control group.
@@ -49,10 +47,8 @@ package struct Workspace {
     }
 
     /// Makes the directory; removes what a canary that was killed has left.
-    private init(_ store: SnapshotStore, in parent: FilePath) throws {
-        let records = Records(store)
+    fileprivate init(_ records: Records, in parent: FilePath) throws {
         self.records = records
-        lock = try ShadowLock(store.localDirectory.appending("shadow.lock"))
         try records.removeLeft()
         let name = "understudy-\(String(UInt32.random(in: .min ... .max), radix: 16))"
         directory = parent.appending(name)
@@ -85,16 +81,7 @@ package struct Workspace {
     package static func with<Result>(
         _ store: SnapshotStore, in parent: FilePath, _ body: (Workspace) async throws -> Result
     ) async throws -> Result {
-        let workspace = try Workspace(store, in: parent)
-        let result: Result
-        do {
-            result = try await body(workspace)
-        } catch {
-            try workspace.records.removeLeft()
-            throw error
-        }
-        try workspace.records.removeLeft()
-        return result
+        try await ShadowPlace(store, in: parent).with(body)
     }
 
     /// Gives everything in it to somebody else.
@@ -120,7 +107,38 @@ package struct Workspace {
     }
 }
 
-/// The one place of shadows of a store, held until this goes away or the process dies.
+/// The one place of shadows of a store, for several workspaces one after the other: nobody else's come between.
+package final class ShadowPlace {
+    private let records: Workspace.Records
+    private let parent: FilePath
+    /// Held as long as the place is: another canary would remove what lies in it.
+    private let lock: ShadowLock
+
+    /// Takes the place; its workspaces lie in `parent`.
+    ///
+    /// Throws a ``StoreFailure`` with code `locked` when somebody has it.
+    package init(_ store: SnapshotStore, in parent: FilePath) throws {
+        records = Workspace.Records(store)
+        self.parent = parent
+        lock = try ShadowLock(store.localDirectory.appending("shadow.lock"))
+    }
+
+    /// Lets `body` work in a new directory, which is gone afterwards, whatever happens.
+    package func with<Result>(_ body: (Workspace) async throws -> Result) async throws -> Result {
+        let workspace = try Workspace(records, in: parent)
+        let result: Result
+        do {
+            result = try await body(workspace)
+        } catch {
+            try records.removeLeft()
+            throw error
+        }
+        try records.removeLeft()
+        return result
+    }
+}
+
+/// The lock on the one place of shadows of a store, held until this goes away or the process dies.
 private final class ShadowLock {
     private let descriptor: CInt
 

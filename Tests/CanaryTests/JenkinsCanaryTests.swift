@@ -378,6 +378,23 @@ import Testing
 
     // MARK: - Drills
 
+    @Test func eachComponentOfADrillHasAPlaceOfItsOwn() async throws {
+        try await withTemporaryDirectory { directory in
+            for name in ["one", "two"] {
+                var builder = JenkinsHomeBuilder(directory.appending(name))
+                try builder.makeSound()
+            }
+            try Files.makeDirectory(directory.appending("proxy"))
+            try Files.replace(directory.appending("proxy/site.conf"), with: Array("listen 80\n".utf8))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("one", "two", "proxy", "--name", "acme")
+            try await runner.succeed("snapshot")
+            let drill = try await runner.run("drill")
+            #expect(drill.status == 5, "\(drill.output)\(drill.errorOutput)")
+            #expect(drill.output.hasPrefix("checked, not started: "), "\(drill.output)")
+        }
+    }
+
     @Test func aDrillSaysWhatItCannotBootAndFindsWhatIsBroken() async throws {
         try await withTemporaryDirectory { directory in
             let production = try await Production(directory)
