@@ -7,9 +7,15 @@ internal import SnapshotModel
 extension CanaryRun {
     func probe(_ baseline: Room, _ candidate: Room) async throws -> StageRun {
         let jobs = try await driver.jobs(in: baseline)
-        let probes = ProbeSelection(rules.probes).choose(jobs)
+        let removals = evidence.change.removals
+        let probes = ProbeSelection(rules.probes).choose(jobs, without: removals)
         evidence.probes = probes
-        evidence.notCovered += jobs.filter { job in !probes.contains { $0.object == job } }.map {
+        evidence.notCovered += jobs.filter(removals.contains).map {
+            NotCovered($0, reason: "the change removes it on purpose")
+        }
+        evidence.notCovered += jobs.filter { job in
+            !removals.contains(job) && !probes.contains { $0.object == job }
+        }.map {
             NotCovered($0, reason: "not among the probes that the policy chooses")
         }
         evidence.notCovered.sort()

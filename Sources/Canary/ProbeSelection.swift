@@ -8,8 +8,9 @@ struct ProbeSelection {
         self.choice = choice
     }
 
-    /// The probes; `jobs` come the most used first.
-    func choose(_ jobs: [ObjectName]) -> [Probe] {
+    /// The probes; `jobs` come the most used first, and those that the change removes on purpose are none.
+    func choose(_ jobs: [ObjectName], without removals: [ObjectName] = []) -> [Probe] {
+        let jobs = jobs.filter { !removals.contains($0) }
         var probes: [Probe] = []
         func add(_ job: ObjectName, _ reason: String) {
             guard probes.count < choice.atMost, !probes.contains(where: { $0.object == job }) else { return }

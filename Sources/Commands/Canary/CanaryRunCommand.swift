@@ -22,7 +22,7 @@ struct CanaryRunCommand: AsyncParsableCommand {
             Without a change the two arms are alike, which shows what this host's noise alone can do.
 
             EXAMPLE
-              understudy canary run --plugin buildbot-grid-view@4.3.1
+              understudy canary run --plugin buildbot-grid-view@4.3.0
               understudy canary run --files new/ --removes builder:nightly
               understudy canary run --change grid-view
 

@@ -179,7 +179,7 @@ struct ChangeOptions: ParsableArguments {
         guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
             throw CommandFailure(
                 .usage, "'\(plugin)' is neither NAME@VERSION nor a file",
-                hint: "such as --plugin buildbot-grid-view@4.3.1; --remove-plugin removes one")
+                hint: "such as --plugin buildbot-grid-view@4.3.0; --remove-plugin removes one")
         }
         contents.set(package: parts[0], version: parts[1])
     }

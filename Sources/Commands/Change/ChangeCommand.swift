@@ -9,7 +9,7 @@ struct ChangeCommand: AsyncParsableCommand {
             docs/canary.md says. It is kept until it is dropped.
 
             EXAMPLE
-              understudy change new grid-view --plugin buildbot-grid-view@4.3.1
+              understudy change new grid-view --plugin buildbot-grid-view@4.3.0
               understudy change show grid-view
               understudy canary --change grid-view
 

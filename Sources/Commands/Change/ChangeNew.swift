@@ -19,7 +19,7 @@ struct ChangeNew: AsyncParsableCommand {
             host uses; --offline fetches nothing. Nothing is run. The same change under the same name is no second one.
 
             EXAMPLE
-              understudy change new grid-view --plugin buildbot-grid-view@4.3.1
+              understudy change new grid-view --plugin buildbot-grid-view@4.3.0
               understudy change new fix -m 'Build nightly with -O2' --patch fix.diff
 
             EXIT STATUS

@@ -298,7 +298,7 @@ struct BuildbotShadow: ShadowDriver {
                     "pip cannot make the environment: \(words ?? lines.last ?? "status \(outcome.status)")",
                 evidence: Array(lines.suffix(20)),
                 advice:
-                    "give the packages that are missing with --wheels, or let them be fetched with --index")
+                    "give the packages that are missing with --archives, or let them be fetched with --index")
         ]
     }
 
