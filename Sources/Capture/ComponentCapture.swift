@@ -107,6 +107,7 @@ package struct ComponentCapture: Sendable {
             roots: roots.map { .init(name: $0.name, path: $0.path, kind: $0.kind) })
         captured.unreadable = frozen.unreadable
         captured.notes = frozen.notes
+        if !frozen.obstacles.isEmpty { captured.obstacles = frozen.obstacles }
         return try await write(
             roots, repositories, frozen, &captured, previous, scratch.path)
     }

@@ -124,12 +124,9 @@ package struct Difference: Sendable {
     }
 
     /// How many files of each class differ that ``changes`` does not speak of.
-    package var quietFiles: [(entryClass: EntryClass, count: Int)] {
-        EntryClass.allCases.compactMap { entryClass in
-            guard entryClass != .config, entryClass != .secret else { return nil }
-            let count = files.filter { $0.entryClass == entryClass && !$0.isOnlyTime }.count
-            return count == 0 ? nil : (entryClass, count)
-        }
+    package var otherFiles: [String: Int] {
+        files.filter { $0.entryClass != .config && $0.entryClass != .secret && !$0.isOnlyTime }
+            .reduce(into: [:]) { $0[$1.entryClass.rawValue, default: 0] += 1 }
     }
 
     private static func fileChanges(from old: ComponentState, to new: ComponentState) throws -> [FileChange] {

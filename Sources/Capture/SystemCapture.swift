@@ -75,6 +75,8 @@ package struct TakenSnapshot: Sendable {
     package var snapshot: Snapshot
     /// What changed since the last one, in the users' words; empty for the first.
     package var changes: [Change]
+    /// How many files of each class differ that ``changes`` does not speak of.
+    package var otherFiles: [String: Int]
     /// Whether it is the system's first.
     package var isFirst: Bool
 }
@@ -232,6 +234,7 @@ package struct SystemCapture: Sendable {
         var entries: [TreeEntry] = []
         var history: [TreeEntry] = []
         var changes: [Change] = []
+        var otherFiles: [String: Int] = [:]
         var caches: [Background<ReplacementFile>] = []
         var keepAlives: [ObjectID] = []
         let transfer = sink.isWritten ? SourceTransfer(store, reader: reader) : nil
@@ -285,7 +288,9 @@ package struct SystemCapture: Sendable {
             if let id = result.history { history.append(TreeEntry(component.name, .tree, id)) }
             if previous != nil {
                 let new = ComponentState(result, sink: sink, reader: reader, identities: identities)
-                changes += try Difference(from: old, to: new, driver: driver).changes
+                let difference = try Difference(from: old, to: new, driver: driver)
+                changes += difference.changes
+                otherFiles.merge(difference.otherFiles, uniquingKeysWith: +)
             }
         }
         let description = try self.description(lane)
@@ -302,14 +307,22 @@ package struct SystemCapture: Sendable {
             tool: system.tool, host: system.host, systemFile: system.file,
             started: CivilTime(seconds: started.seconds).iso8601,
             finished: CivilTime(seconds: Clock.now.seconds).iso8601, components: captured)
+        let others = otherFiles.values.reduce(0, +)
         let words =
-            changes.isEmpty ? (previous == nil ? "first snapshot" : "no change") : summary(of: changes)
+            if !changes.isEmpty {
+                summary(of: changes)
+            } else if previous == nil {
+                "first snapshot"
+            } else {
+                others == 0 ? "no change" : "no change in configuration, other files: \(others)"
+            }
         let draft = SnapshotDraft(
             snapshot: snapshot, previous: previous?.reference.id, entries: entries + description,
             history: history + description, keepAlives: keepAlives,
             subject: request.message ?? words, body: body(request, words, changes), author: request.author,
             time: started.seconds, isSafety: request.isSafety, tags: request.tags)
-        let taken = TakenSnapshot(snapshot: snapshot, changes: changes, isFirst: previous == nil)
+        let taken = TakenSnapshot(
+            snapshot: snapshot, changes: changes, otherFiles: otherFiles, isFirst: previous == nil)
         return (draft, taken, caches)
     }
 

@@ -8,6 +8,13 @@ func changeLines(_ changes: [Change], limit: Int = Int.max) -> [String] {
     return (rows.isEmpty ? [] : [table(rows)]) + more
 }
 
+/// How many files of each class differ that no change speaks of, for people; nil when none does.
+func otherFileWords(_ counts: [String: Int]) -> String? {
+    guard !counts.isEmpty else { return nil }
+    return "other files: "
+        + counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+}
+
 /// Changes for people, each with what changed inside; texts are cut after so many lines.
 func changeDetails(_ changes: [Change], textLines: Int) -> [String] {
     // The columns are those of all, so that the eye finds the next change.

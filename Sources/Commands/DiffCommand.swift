@@ -62,6 +62,8 @@ struct DiffCommand: AsyncParsableCommand {
         var from: String
         var to: String
         var changes: [Change]
+        /// How many files of each class differ that `changes` does not speak of.
+        var otherFiles: [String: Int]
         var files: [File]?
     }
 
@@ -110,10 +112,12 @@ struct DiffCommand: AsyncParsableCommand {
         }
         let result = Result(
             from: old.reference.id.description, to: new?.reference.id.description ?? "live",
-            changes: differences.flatMap(\.difference.changes), files: raw ? files : nil)
+            changes: differences.flatMap(\.difference.changes),
+            otherFiles: differences.reduce(into: [:]) {
+                $0.merge($1.difference.otherFiles, uniquingKeysWith: +)
+            }, files: raw ? files : nil)
         try session.output.result(
-            result, text: { words(result, differences.map(\.difference)) },
-            document: { _ in markdown(result) })
+            result, text: { words(result) }, document: { _ in markdown(result) })
     }
 
     /// How many lines of a text are shown.
@@ -170,21 +174,23 @@ struct DiffCommand: AsyncParsableCommand {
             }
             return ([title, ""] + (rows.isEmpty ? ["no file differs"] : rows)).joined(separator: "\n")
         }
-        guard !result.changes.isEmpty else { return "\(title)\n\nno change" }
-        return "\(title)\n\n\(changeMarkdown(result.changes, textLines: textLines))"
+        let others = otherFileWords(result.otherFiles)
+        guard !result.changes.isEmpty else {
+            return "\(title)\n\nno change\(others.map { " in configuration; \($0)" } ?? "")"
+        }
+        let tail = others.map { "\n\n\($0)" } ?? ""
+        return "\(title)\n\n\(changeMarkdown(result.changes, textLines: textLines))\(tail)"
     }
 
-    private func words(_ result: Result, _ differences: [Difference]) -> String {
+    private func words(_ result: Result) -> String {
         if let files = result.files {
             guard !files.isEmpty else { return "no file differs" }
             return table(files.map { [$0.change, $0.class, "\($0.component)/\($0.path)", $0.detail] })
         }
-        let quiet = Dictionary(
-            differences.flatMap(\.quietFiles).map { ($0.entryClass.rawValue, $0.count) }, uniquingKeysWith: +)
-        let rest = quiet.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+        let others = otherFileWords(result.otherFiles)
         let lines = changeDetails(result.changes, textLines: textLines)
-        guard !lines.isEmpty || !rest.isEmpty else { return "no change from \(result.from) to \(result.to)" }
-        let tail = rest.isEmpty ? [] : ["  other files: \(rest.joined(separator: ", ")) (--raw lists them)"]
+        guard !lines.isEmpty || others != nil else { return "no change from \(result.from) to \(result.to)" }
+        let tail = others.map { ["  \($0) (--raw lists them)"] } ?? []
         return (["\(result.from) → \(result.to)"] + lines + tail).joined(separator: "\n")
     }
 }

@@ -48,6 +48,7 @@ struct NightlyCommand: AsyncParsableCommand {
             var bytes: Int64
             var torn: [String]
             var unreadable: [CapturedComponent.Problem]
+            var obstacles: [String]
         }
 
         var snapshot: Head
@@ -125,6 +126,14 @@ struct NightlyCommand: AsyncParsableCommand {
         report.snapshot = taken.snapshot.id
         for part in taken.components {
             report.components[part.name] = ComponentSize(entries: part.entries, bytes: part.bytes, items: [:])
+            report.problems += part.obstacles.map { obstacle in
+                .init(
+                    "obstacle",
+                    "a restore of \(taken.snapshot.id) would be refused: \(part.name): \(obstacle)",
+                    hint:
+                        "put right what it says and run 'understudy snapshot'; until then nothing is pruned",
+                    cause: "\(part.name): \(obstacle)")
+            }
         }
         guard taken.snapshot.status != SnapshotModel.Snapshot.Status.complete.rawValue else { return [] }
         let incomplete = taken.components.filter { !$0.unreadable.isEmpty || !$0.torn.isEmpty }.map(\.name)
@@ -295,7 +304,8 @@ struct NightlyCommand: AsyncParsableCommand {
             let program = String(decoding: try Files.linkTarget("/proc/self/exe"), as: UTF8.self)
             let outcome = try await Program(
                 program, arguments + ["--system", session.file.string, "--format", "json", "--quiet"],
-                environment: environment("HOME").map { ["HOME": $0] } ?? [:], limit: .seconds(12 * 3600),
+                // It is ourselves, and does what it does by hand: agents, proxies and git are set up there.
+                environment: try environment(), limit: .seconds(12 * 3600),
                 outputLimit: 1 << 28
             ).run()
             if statuses.contains(outcome.status), !outcome.output.isEmpty {

@@ -29,7 +29,7 @@ struct Readiness: Encodable {
             guard try !store.isSafety(reference, with: reader) else { continue }
             let stored = try store.read(reference, with: reader)
             guard stored.snapshot.status == .complete else { continue }
-            last = stored.commit.time
+            last = stored.stateTime
             break
         }
         self.init(

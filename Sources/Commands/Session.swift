@@ -169,6 +169,17 @@ func environment(_ name: String) -> String? {
     unsafe getenv(name).map { unsafe String(cString: $0) }
 }
 
+/// All variables of the environment.
+func environment() throws -> [String: String] {
+    var variables: [String: String] = [:]
+    for entry in try Files.read("/proc/self/environ", limit: 1 << 22).split(separator: 0) {
+        let parts = entry.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { continue }
+        variables[String(decoding: parts[0], as: UTF8.self)] = String(decoding: parts[1], as: UTF8.self)
+    }
+    return variables
+}
+
 /// The name of this host.
 func hostName() -> String {
     var buffer = [CChar](repeating: 0, count: 256)

@@ -90,6 +90,7 @@ struct ShowCommand: AsyncParsableCommand {
             lines += component.torn.map { "  torn: \($0)" }
             lines += component.unreadable.map { "  unreadable: \($0.path): \($0.reason)" }
             lines += component.notes.map { "  note: \($0)" }
+            lines += component.obstacleWords.map { "  \($0)" }
             let items = result.items.filter { $0.component == component.name }
             for kind in Set(items.map(\.kind)).sorted() {
                 let these = items.filter { $0.kind == kind }

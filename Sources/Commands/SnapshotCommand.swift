@@ -64,11 +64,15 @@ struct SnapshotCommand: AsyncParsableCommand {
             var unreadable: [CapturedComponent.Problem]
             var notCaptured: [CapturedComponent.Problem]
             var notes: [String]
+            /// Why a restore of it would be refused.
+            var obstacles: [String]
         }
 
         var snapshot: Head
         var components: [Part]
         var changes: [Change]
+        /// How many files of each class differ that `changes` does not speak of.
+        var otherFiles: [String: Int]
         var dryRun: Bool
     }
 
@@ -99,9 +103,10 @@ struct SnapshotCommand: AsyncParsableCommand {
                 .init(
                     name: $0.name, driver: $0.driver, version: $0.version, entries: $0.entries,
                     bytes: $0.bytes,
-                    torn: $0.torn, unreadable: $0.unreadable, notCaptured: $0.notCaptured, notes: $0.notes)
+                    torn: $0.torn, unreadable: $0.unreadable, notCaptured: $0.notCaptured, notes: $0.notes,
+                    obstacles: $0.obstacles ?? [])
             },
-            changes: taken.changes, dryRun: dryRun)
+            changes: taken.changes, otherFiles: taken.otherFiles, dryRun: dryRun)
         try session.output.result(result) { words(taken) }
         if snapshot.status == .partial { throw ExitCode(ExitStatus.partial.rawValue) }
     }
@@ -125,6 +130,7 @@ struct SnapshotCommand: AsyncParsableCommand {
                 "  not captured: \(component.name)/\($0.path): \($0.reason)"
             }
             lines += component.notes.map { "  note: \(component.name): \($0)" }
+            lines += component.obstacleWords.map { "  note: \(component.name): \($0)" }
         }
         if let spread = snapshot.spreadSeconds, spread > 60 {
             lines.append("  note: the components were captured within \(shown(seconds: Double(spread)))")
@@ -132,9 +138,20 @@ struct SnapshotCommand: AsyncParsableCommand {
         if taken.isFirst {
             lines.append("  first snapshot")
         } else {
-            lines += taken.changes.isEmpty ? ["  no change"] : changeLines(taken.changes, limit: 20)
+            let others = otherFileWords(taken.otherFiles)
+            lines +=
+                taken.changes.isEmpty
+                ? ["  no change\(others.map { " in configuration; \($0)" } ?? "")"]
+                : changeLines(taken.changes, limit: 20) + (others.map { ["  \($0)"] } ?? [])
         }
         return lines.joined(separator: "\n")
+    }
+}
+
+extension CapturedComponent {
+    /// For people: why a restore of it would be refused.
+    var obstacleWords: [String] {
+        (obstacles ?? []).map { "a restore of this snapshot would be refused: \($0)" }
     }
 }
 

@@ -8,7 +8,7 @@ internal import SnapshotModel
 
 /// What a monitor asks: is anything older than the policy allows, or in a state that somebody must look at.
 struct StatusCheck: Encodable {
-    /// When the last snapshot of each kind was taken.
+    /// Of when the state is that the last snapshot of each kind holds.
     var last = Freshness.Times()
     /// The last drill, nil when none was held.
     var lastDrill: DrillRun?
@@ -36,11 +36,11 @@ struct StatusCheck: Encodable {
             // A snapshot of the future would never be too old.
             guard stored.commit.time - now <= Freshness.clockTolerance else { continue }
             let isComplete = stored.snapshot.status == .complete
-            if last.complete == nil, isComplete { last.complete = stored.commit.time }
-            if last.proven == nil, proven.contains(reference.id) { last.proven = stored.commit.time }
+            if last.complete == nil, isComplete { last.complete = stored.stateTime }
+            if last.proven == nil, proven.contains(reference.id) { last.proven = stored.stateTime }
             let isEverywhere = views.allSatisfy { $0?.lacks(of: [reference]).isEmpty ?? false }
             if last.pushed == nil, isComplete, isEverywhere, !views.isEmpty {
-                last.pushed = stored.commit.time
+                last.pushed = stored.stateTime
             }
         }
         problems = Freshness.problems(

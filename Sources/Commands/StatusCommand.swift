@@ -57,6 +57,8 @@ struct StatusCommand: AsyncParsableCommand {
         var ageSeconds: Int64?
         var isLate: Bool
         var status: String?
+        /// Why a restore of the latest would be refused.
+        var obstacles: [String] = []
         var proven: Bool
         var lastProven: String?
         /// What a disaster would cost, as measured.
@@ -69,6 +71,8 @@ struct StatusCommand: AsyncParsableCommand {
         /// Whether that was too long ago, or with none of the keys of today.
         var isKeyCheckDue: Bool
         var drift: [Change]
+        /// How many files of each class differ that `drift` does not speak of.
+        var driftedFiles: [String: Int] = [:]
         var driftFailures: [String]
         var remotes: [Copy] = []
     }
@@ -103,17 +107,21 @@ struct StatusCommand: AsyncParsableCommand {
         if let last = all.last {
             let stored = try store.read(last, with: reader)
             result.latest = last.id.description
-            let age = Clock.now.seconds - stored.commit.time
+            let age = Clock.now.seconds - stored.stateTime
             result.ageSeconds = age
             result.isLate = age > session.policy.warnAfter.components.seconds
             result.status = stored.snapshot.status.rawValue
+            result.obstacles = stored.snapshot.components.flatMap { component in
+                (component.obstacles ?? []).map { "\(component.name): \($0)" }
+            }
             result.proven = proven.contains(last.id)
             for (component, _) in session.system.components {
                 session.output.progress("comparing \(component.name)")
                 do {
-                    result.drift += try await capture.drift(
-                        since: stored, component: component.name, reader: reader
-                    ).changes
+                    let difference = try await capture.drift(
+                        since: stored, component: component.name, reader: reader)
+                    result.drift += difference.changes
+                    result.driftedFiles.merge(difference.otherFiles, uniquingKeysWith: +)
                 } catch {
                     result.driftFailures.append("\(component.name): \(error)")
                 }
@@ -170,12 +178,13 @@ struct StatusCommand: AsyncParsableCommand {
         rows += [
             ["latest", "\(latest), \(shown(seconds: Double(max(0, age)))) old\(late)"],
             ["status", result.status ?? ""],
-            [
-                "proven",
-                result.proven
-                    ? "yes" : result.lastProven.map { "no; the last proven one is \($0)" } ?? "no, none is",
-            ],
         ]
+        rows += result.obstacles.map { ["restore", "WOULD BE REFUSED: \($0)"] }
+        rows.append([
+            "proven",
+            result.proven
+                ? "yes" : result.lastProven.map { "no; the last proven one is \($0)" } ?? "no, none is",
+        ])
         rows += result.readiness.rows
         if result.recipients.isEmpty {
             rows.append([
@@ -193,8 +202,12 @@ struct StatusCommand: AsyncParsableCommand {
             ])
         }
         rows += result.driftFailures.map { ["drift", "cannot be told: \($0)"] }
-        if result.drift.isEmpty, result.driftFailures.isEmpty { rows.append(["drift", "none"]) }
-        let lines = result.drift.isEmpty ? [] : ["since then:"] + changeLines(result.drift, limit: 20)
+        if result.drift.isEmpty, result.driftFailures.isEmpty {
+            let others = otherFileWords(result.driftedFiles).map { " in configuration; \($0)" } ?? ""
+            rows.append(["drift", "none\(others)"])
+        }
+        var lines = result.drift.isEmpty ? [] : ["since then:"] + changeLines(result.drift, limit: 20)
+        if !lines.isEmpty, let others = otherFileWords(result.driftedFiles) { lines.append("  \(others)") }
         return ([table(rows)] + lines).joined(separator: "\n")
     }
 }

@@ -208,6 +208,8 @@ package struct Frozen: Sendable {
     package var unreadable: [CapturedComponent.Problem] = []
     /// What people should know.
     package var notes: [String] = []
+    /// Why a restore of what is captured now would be refused.
+    package var obstacles: [String] = []
 
     /// Nothing frozen.
     package init() {}

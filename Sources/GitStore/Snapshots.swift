@@ -121,6 +121,9 @@ package struct StoredSnapshot: Sendable {
     /// The entries of its tree.
     package var entries: [TreeEntry]
 
+    /// The time of the state that it holds, in seconds since 1970: that of its oldest component.
+    package var stateTime: Int64 { min(commit.time, snapshot.oldestPart ?? commit.time) }
+
     /// The tree of a component, nil when it has none.
     package func tree(of component: String) -> ObjectID? {
         entries.first { $0.name == Array(component.utf8) && $0.mode == .tree }?.id

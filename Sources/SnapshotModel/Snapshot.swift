@@ -52,10 +52,14 @@ package struct Snapshot: Hashable, Codable, Sendable {
         self.components = components
         status = components.allSatisfy(\.isComplete) ? .complete : .partial
         // What was taken over from an older snapshot counts with its own times.
-        let began = components.compactMap { $0.started.flatMap(CivilTime.seconds) }.min()
         let ended = components.compactMap { $0.finished.flatMap(CivilTime.seconds) }.max()
-        if let began, let ended { spreadSeconds = ended - began }
+        if let began = oldestPart, let ended { spreadSeconds = ended - began }
     }
+
+    /// When the capture of its oldest component began, in seconds since 1970; nil in a snapshot of a version that did not say.
+    ///
+    /// What was taken over from an older snapshot counts with its own time.
+    package var oldestPart: Int64? { components.compactMap { $0.started.flatMap(CivilTime.seconds) }.min() }
 }
 
 /// What a snapshot holds of one component.
@@ -149,6 +153,8 @@ package struct CapturedComponent: Hashable, Codable, Sendable {
     package var notCaptured: [Problem]
     /// What the driver wants people to know.
     package var notes: [String]
+    /// Why a restore of it would be refused; nil when nothing is known against one.
+    package var obstacles: [String]?
     /// SHA-256 of each root's manifest, in hex: the hash of what `sha256sum *` prints in the manifest's directory.
     package var manifests: [String: String]
     /// SHA-256 of each lock, in hex.

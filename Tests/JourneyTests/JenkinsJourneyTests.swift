@@ -108,7 +108,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("printf wrong > jenkins/secrets/master.key", "master.key does not open", "master.key does not open"),
+        (
+            "printf wrong > jenkins/secrets/master.key",
+            "would be refused: secrets/master.key does not open", "master.key does not open"
+        ),
         (
             "rm jenkins/secrets/master.key", "master.key is not in the home",
             "master.key is not in the snapshot"
@@ -133,6 +136,40 @@ import Testing
             #expect(outcome.status == 7, "\(outcome.output)\(outcome.errorOutput)")
             #expect(outcome.errorOutput.contains(words), "\(outcome.errorOutput)")
             #expect(try Files.exists(directory.appending("jenkins/marker")))
+        }
+    }
+
+    @Test func aSnapshotThatCannotBeRestoredIsAProblemOfTheNightAndOfTheMonitor() async throws {
+        try await withTemporaryDirectory { directory in
+            let (_, runner) = try await start(directory)
+            try await runner.succeed("nightly")
+            try await shell("printf wrong > jenkins/secrets/master.key", in: directory)
+            let night = try await runner.run("nightly")
+            #expect(night.status == 1, "\(night.output)\(night.errorOutput)")
+            #expect(night.output.contains("would be refused: jenkins: secrets/master.key does not open"))
+            #expect(!night.output.contains("forgot"), "nothing is pruned")
+            let check = try await runner.run("status", "--check")
+            #expect(check.status == 7 && check.output.contains("would be refused"), "\(check.output)")
+            #expect(try await runner.succeed("status").contains("WOULD BE REFUSED: jenkins: "))
+            #expect(try await runner.succeed("show", "latest").contains("would be refused"))
+        }
+    }
+
+    @Test func buildsThatAreGoneAreNoChangeInConfigurationAndAreTold() async throws {
+        try await withTemporaryDirectory { directory in
+            let (_, runner) = try await start(directory)
+            try await runner.succeed("snapshot")
+            let same = try await runner.succeed("status")
+            #expect(same.split(separator: "\n").contains { $0.split(separator: " ") == ["drift", "none"] })
+            try await shell("rm -r jenkins/jobs/*/builds", in: directory)
+            let status = try await runner.succeed("status")
+            #expect(status.contains("none in configuration; other files: "), "\(status)")
+            let taken = try await runner.succeed("snapshot")
+            #expect(taken.contains("no change in configuration; other files: "), "\(taken)")
+            #expect(try await runner.succeed("snapshots").contains("no change in configuration, other files"))
+            let page = try await runner.succeed("diff", "latest~1", "latest", "--format", "markdown")
+            #expect(page.contains("no change in configuration; other files: "), "\(page)")
+            #expect(try await runner.succeed("snapshot").contains("no change\n"))
         }
     }
 

@@ -58,6 +58,26 @@ import Testing
         }
     }
 
+    @Test func oneComponentTakenAgainDoesNotMakeTheOthersFresh() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try world.policy("maxAge: {complete: 2s}")
+            try await world.runner.succeed("snapshot")
+            #expect(try await world.runner.run("status", "--check").status == 0)
+            try await Task.sleep(for: .seconds(4))
+            try await world.runner.succeed("snapshot", "--component", "tree")
+            let check = try await world.runner.run("status", "--check")
+            #expect(check.status == 7 && check.output.contains("complete"), "\(check.output)")
+            struct Status: Decodable {
+                struct Readiness: Decodable { var rpoSeconds: Int64 }
+                var readiness: Readiness
+            }
+            let status = try await world.runner.succeed("status", "--format", "json")
+            let decoded = try JSONDecoder().decode(Status.self, from: Data(status.utf8))
+            #expect(decoded.readiness.rpoSeconds >= 4)
+        }
+    }
+
     @Test func aToolThatIsDownReachesEveryoneAndIsForgottenWhenItIsMended() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)

@@ -104,15 +104,11 @@ package struct JenkinsDriver: Driver {
                 "builds are kept in '\(builds)', outside the items: capture that with the files driver")
         }
         do {
-            guard try !Files.exists(home.appending("secrets/master.key")) else {
-                // What would keep a restore from being done is said while the key may still be found.
-                let findings = try KeyChain.findings(HomeOnDisk(home: home, onlyTop: true))
-                frozen.notes += findings.refusals.map {
-                    "a restore of this snapshot would be refused: \($0.reason)"
-                }
-                frozen.notes += findings.foreign.map { "\($0) \(KeyChain.Findings.foreignWords)" }
-                return frozen
-            }
+            // What would keep a restore from being done is said while the key may still be found.
+            let findings = try KeyChain.findings(HomeOnDisk(home: home, onlyTop: true))
+            frozen.obstacles = findings.refusals.map(\.reason)
+            frozen.notes += findings.foreign.map { "\($0) \(KeyChain.Findings.foreignWords)" }
+            guard try !Files.exists(home.appending("secrets/master.key")) else { return frozen }
             frozen.notes.append(
                 "secrets/master.key is not in the home: unless it is given from outside, no credential can be read after "
                     + "a restore")
