@@ -171,6 +171,7 @@ package struct Discovery: Hashable, Sendable {
             do {
                 if let finding = try detect(path, kinds) {
                     findings.append(finding)
+                    try addWhatIsBeside(finding, in: path)
                 } else if depth > 1 {
                     let found = findings.count
                     var leftBelow: [FilePath] = []

@@ -36,6 +36,21 @@ import Testing
         }
     }
 
+    @Test func whatLiesBesideAComponentOfPartsIsFilesHoweverDeepItIsFound() throws {
+        try withTemporaryDirectory { directory in
+            try makeFile(directory.appending("srv/master/parts.marker"))
+            try makeFile(directory.appending("srv/git/app.git/HEAD"))
+            for start in [directory, directory.appending("srv")] {
+                let found = try Discovery(paths: [start], kinds: [PartsDriver.self] + stubKinds)
+                #expect(found.components.map(\.driver) == ["parts", "files"])
+                #expect(
+                    found.components.last?.settings["paths"]
+                        == .list([directory.appending("srv/git").string]))
+                #expect(found.notes.isEmpty)
+            }
+        }
+    }
+
     @Test func aDirectoryInWhichNothingIsFoundIsFiles() throws {
         try withTemporaryDirectory { directory in
             try makeFile(directory.appending("Proxy Files/nginx.conf"))

@@ -41,6 +41,19 @@ struct OtherDriver: MarkedDriver {
     static let settings = [SettingKey("home", .path, required: true, help: "")]
 }
 
+/// Knows the directory that one of its parts lies in.
+struct PartsDriver: MarkedDriver {
+    static let name = "parts"
+    static let marker = "master/parts.marker"
+    static let settings = [SettingKey("master", .path, required: true, help: "")]
+
+    static func detect(_ path: FilePath) throws -> Detection? {
+        guard try Files.exists(path.appending(marker)) else { return nil }
+        return Detection(
+            name: name, settings: ["master": .text(path.appending("master").string)], summary: "parts")
+    }
+}
+
 struct DirectoriesDriver: MarkedDriver {
     static let name = "files"
     static let marker = "never"
