@@ -39,6 +39,9 @@ package struct SnapshotQuery: Hashable, Sendable {
             return .found(index)
         }
         if let end = lastMoment() {
+            guard CivilTime.seconds(end) != nil else {
+                return .none("it is written like a date, and the calendar has no such day or time")
+            }
             guard let index = regular.last(where: { snapshots[$0].id.time <= end }) else {
                 return .none("the oldest is of \(snapshots[0].id.time)")
             }

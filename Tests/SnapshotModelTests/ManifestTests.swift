@@ -115,7 +115,10 @@ import Testing
         #expect(SnapshotQuery(text).find(in: snapshots) == .found(expected))
     }
 
-    @Test(arguments: ["", "latest~9", "latest~x", "2025-01-01", "zzz"]) func saysWhenNothingIsMeant(
+    @Test(arguments: [
+        "", "latest~9", "latest~x", "2025-01-01", "zzz", "2026-11-31", "2026-99-99", "2026-02-29",
+        "2026-11-28T03:60", "2026-11-28 24:00:00",
+    ]) func saysWhenNothingIsMeant(
         _ text: String
     ) {
         guard case .none = SnapshotQuery(text).find(in: snapshots) else {
