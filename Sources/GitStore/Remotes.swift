@@ -90,14 +90,19 @@ package struct Remotes: Sendable {
         return names.isEmpty ? all : all.filter { names.contains($0.name) }
     }
 
-    /// Adds a remote; it need not be there yet.
-    package func add(_ remote: Remote) async throws {
+    /// Adds a remote, which need not be there yet, and gives it as it is kept: a directory by its whole path.
+    @discardableResult package func add(_ remote: Remote) async throws -> Remote {
         guard Self.isName(remote.name) else {
             throw StoreFailure(
                 .refused, "'\(printable(remote.name.utf8))' cannot name a remote",
                 hint: "use letters, digits, '.', '_' and '-', and a letter or digit first")
         }
         try Self.checkAddress(remote.url)
+        var remote = remote
+        // Git's own rule: a colon before the first slash makes it no path. Nights run elsewhere than who typed it.
+        if !remote.url.prefix(while: { $0 != "/" }).contains(":") {
+            remote.url = try Files.resolved(".").pushing(FilePath(remote.url)).lexicallyNormalized().string
+        }
         guard try await !list().contains(where: { $0.name == remote.name }) else {
             throw StoreFailure(
                 .refused, "there is a remote '\(remote.name)' already",
@@ -105,6 +110,7 @@ package struct Remotes: Sendable {
         }
         // No fetch specification: what a copy holds never becomes references that keep objects of this store alive.
         try await config(["remote.\(remote.name).url", remote.url]).runSuccessfully()
+        return remote
     }
 
     /// Refuses what cannot be the address of a repository, or holds a password.

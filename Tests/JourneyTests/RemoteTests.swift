@@ -74,6 +74,20 @@ import Testing
                 try await references("offsite.git", in: directory) == references("tree.git", in: directory))
             let helped = try await runner.run(under: ssh, ["pull", "vault"])
             #expect(helped.status == 0, "\(helped.errorOutput)")
+            // The steps of a night find what was set up, as by hand.
+            try await runner.succeed("remote", "remove", "offsite")
+            let night = try await runner.run(under: ssh, ["nightly"])
+            #expect(night.status == 0, "\(night.output)\(night.errorOutput)")
+        }
+    }
+
+    @Test func aDirectoryIsKeptByItsWholePath() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("remote", "add", "disk", "../copies/./acme.git")
+            let list = try await runner.succeed("remote", "list")
+            let place = directory.removingLastComponent().appending("copies/acme.git")
+            #expect(list.contains("\(place)") && !list.contains(".."), "\(list)")
         }
     }
 

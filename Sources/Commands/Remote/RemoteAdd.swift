@@ -30,8 +30,7 @@ struct RemoteAdd: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        let remote = Remote(name: name, url: url)
-        try await Remotes(session.store()).add(remote)
+        let remote = try await Remotes(session.store()).add(Remote(name: name, url: url))
         try session.output.result(RemoteList.Row(remote)) {
             "added \(name); 'understudy push \(name)' brings it what there is"
         }
