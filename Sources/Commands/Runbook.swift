@@ -19,6 +19,10 @@ struct Runbook {
     var keyPlace: String?
     /// The components, as the system file has them.
     var components: [Component]
+    /// The names of those that a restore starts.
+    var started: Set<String>
+    /// The names of those that run, and that a restore does not start.
+    var leftStopped: [String]
     /// How the last time went, nil when nothing was measured.
     var measured: Measurement?
     /// When the page is made, in seconds since 1970.
@@ -191,12 +195,17 @@ struct Runbook {
             return [
                 component.name, component.driver, places.joined(separator: "; "),
                 component.after.joined(separator: ", "), needing.joined(separator: ", "),
-                service.isEmpty ? "by the driver" : service.joined(separator: "; "),
+                service.isEmpty ? starter(of: component.name) : service.joined(separator: "; "),
             ]
         }
         return [
             .table(head: ["component", "driver", "where", "needs", "is needed by", "started"], rows: rows)
         ]
+    }
+
+    private func starter(of component: String) -> String {
+        if started.contains(component) { return "by the driver" }
+        return leftStopped.contains(component) ? "BY HAND, after the restore" : "not by the restore"
     }
 
     private var afterwards: [Page.Block] {
@@ -207,6 +216,12 @@ struct Runbook {
                 .plain(", what was fixed and what was cancelled. Read them."),
             ]
         ]
+        if !leftStopped.isEmpty {
+            items.append([
+                .strong("Start by hand what the restore does not: \(leftStopped.joined(separator: ", "))"),
+                .plain(". Its component in the system file has no "), .code("service"), .plain("."),
+            ])
+        }
         if !addresses.isEmpty {
             let links = addresses.flatMap { [Page.Span.link($0), .plain(" ")] }
             items.append([.plain("Open ")] + links + [.plain("and log in.")])

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Capture
 internal import Configuration
 internal import Drill
+internal import Drivers
 internal import FileTree
 internal import Git
 internal import GitStore
@@ -43,12 +44,16 @@ struct RunbookCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(options, documents: [.markdown, .html])
         let store = try session.store()
+        let parts = session.system.components
         let runbook = Runbook(
             system: session.system.name, host: session.system.host, file: try absolute(session.file).string,
             store: session.description.store.string,
             copies: try await Remotes(store).list().map(\.shownURL),
             recipients: session.description.recipients.map(\.description), keyCheck: try store.keyCheck(),
             keyPlace: keyPlace, components: session.description.components,
+            started: Set(parts.filter { $0.driver.lifecycle != nil }.map(\.component.name)),
+            leftStopped: parts.filter { $0.driver.lifecycle == nil && $0.driver.shadow != nil }
+                .map(\.component.name),
             measured: try measurement(store, session.system.name), made: Clock.now.seconds)
         let page = runbook.page
         let text = options.format == .html ? page.html : page.markdown

@@ -5,6 +5,20 @@ import Testing
 
 /// The page for the wall, as the binary prints it.
 struct RunbookTests {
+    @Test func thePageSaysWhatNobodyStarts() async throws {
+        try await withTemporaryDirectory { directory in
+            try JenkinsHomeBuilder(directory.appending("jenkins")).make()
+            try Files.makeDirectory(directory.appending("etc"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("jenkins", "etc")
+            let page = try await runner.succeed("runbook")
+            let rows = page.split(separator: "\n")
+            #expect(rows.contains { $0.hasPrefix("| jenkins |") && $0.contains("BY HAND") }, "\(page)")
+            #expect(rows.contains { $0.hasPrefix("| etc |") && $0.contains("not by the restore") })
+            #expect(page.contains("Start by hand what the restore does not: jenkins"))
+        }
+    }
+
     @Test func thePageSaysWhatToDoAndWhatWasMeasured() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try CommandLineRunner(directory)
