@@ -20,19 +20,28 @@ struct InitCommand: AsyncParsableCommand {
             Makes a recovery key, to which secrets and databases are sealed, and shows its secret half this once; or \
             writes it to a file; or takes public keys that you have already.
 
+            Without a path it makes the store that the system file names, where none is: a new one, or in place of one \
+            that is lost and has no copy.
+
             EXAMPLE
               understudy init /var/lib/jenkins /etc/nginx --name acme
               understudy init /var/lib/jenkins --recovery-key /media/usb/recovery.key
               understudy init /var/lib/jenkins --signing-key /etc/understudy/signing-key
+              understudy init --system /etc/understudy/understudy.yaml
 
             EXIT STATUS
               0   the system file and the store were made
-              1   something is in the way
-              64  a path is not there, or is no directory
+              1   something is in the way of the system file or of a key
+              10  something is in the way of the store
+              64  a path is not there, or is no directory; or a mistake in the system file
             """)
 
-    @Argument(help: "Directories that belong to the delivery system.", completion: .directory)
-    var paths: [String]
+    private static let usualOutput = "understudy.yaml"
+
+    @Argument(
+        help: "Directories that belong to the delivery system; none: makes the store of its system file.",
+        completion: .directory)
+    var paths: [String] = []
 
     @Option(help: "The system's name; else that of the first component.")
     var name: String?
@@ -41,7 +50,7 @@ struct InitCommand: AsyncParsableCommand {
     var store: String?
 
     @Option(help: "Where to write the system file.", completion: .file())
-    var output = "understudy.yaml"
+    var output = Self.usualOutput
 
     @Option(help: "A public key, age1…, to seal to instead of a new one; may be given again.")
     var recipient: [String] = []
@@ -61,6 +70,14 @@ struct InitCommand: AsyncParsableCommand {
     @OptionGroup var options: Options
 
     func validate() throws {
+        let describes =
+            [name, store, recoveryKey, signingKey].contains { $0 != nil } || !recipient.isEmpty
+            || output != Self.usualOutput
+        guard !paths.isEmpty || !describes else {
+            throw ValidationError(
+                "Name the directories of the system; without one only the store of a system file that is there is made."
+            )
+        }
         guard recipient.isEmpty || recoveryKey == nil else {
             throw ValidationError("With --recipient no recovery key is made: leave --recovery-key out.")
         }
@@ -85,6 +102,7 @@ struct InitCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        guard !paths.isEmpty else { return try makeStore() }
         let output = try Output(options)
         let here = try Files.resolved(".")
         let file = here.pushing(FilePath(self.output))
@@ -117,6 +135,7 @@ struct InitCommand: AsyncParsableCommand {
             components: discovery.components,
             policies: policies)
         let text = try description.yaml()
+        try SnapshotStore.checkIsFree(storePath)
         if let identity, let recoveryKey {
             // First: a system file that seals to a key which nobody has would be worse than none.
             try writeRecoveryKey(
@@ -145,6 +164,19 @@ struct InitCommand: AsyncParsableCommand {
             notes: discovery.notes, recipients: recipients.map(\.description),
             recoveryKey: recoveryKey == nil ? identity?.secretText : nil)
         try output.result(result) { words(result) }
+    }
+
+    /// Makes the store that a system file names.
+    private func makeStore() throws {
+        let session = try Session(options)
+        let description = session.description
+        _ = try SnapshotStore.create(at: description.store, system: description.name)
+        let result = Result(
+            system: description.name, file: session.file.string, store: description.store.string,
+            components: [], notes: [], recipients: description.recipients.map(\.description))
+        try session.output.result(result) {
+            "made the store \(result.store)\n\nnext: understudy snapshot"
+        }
     }
 
     private func words(_ result: Result) -> String {

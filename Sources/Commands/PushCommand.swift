@@ -64,7 +64,8 @@ struct PushCommand: AsyncParsableCommand {
             .refused,
             "the system file names no recipients, so the store holds secrets in clear: it must not leave this host",
             hint:
-                "'understudy key add --generate FILE' makes a key; begin a new store with it: what is in this one stays in clear"
+                "'understudy key add --generate FILE' makes a key; what is in this store stays in clear, so begin a new one: "
+                + "change 'store' in the system file and run 'understudy init' without a path"
         )
     }
 

@@ -71,7 +71,8 @@ package struct SystemFileMissing: Error, Hashable, Sendable, CustomStringConvert
     /// What to do.
     package var hint: String {
         origin == nil
-            ? "`understudy init PATH...` looks at the paths and writes one; --system FILE names another place"
+            ? "`understudy init PATH...` looks at the paths and writes one; on an empty machine `understudy restore --from "
+                + "COPY` brings it back from a copy of the store; --system FILE names another place"
             : "check the path, or let `understudy init PATH... --output FILE` write the file"
     }
 }

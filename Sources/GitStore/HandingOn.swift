@@ -49,5 +49,5 @@ extension SnapshotStore {
 
     private static let clearHint =
         "name a recipient ('understudy key add --generate FILE') and begin a new store: change 'store' in the system "
-        + "file, and keep the old one on this host"
+        + "file, run 'understudy init' without a path, and keep the old one on this host"
 }

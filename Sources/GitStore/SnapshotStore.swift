@@ -49,11 +49,7 @@ package final class SnapshotStore: Sendable {
 
     /// Makes a store in a directory that is not there yet, or is empty; only its owner may enter it.
     package static func create(at path: FilePath, system: String) throws -> SnapshotStore {
-        if try Files.exists(path), try !Files.names(path).isEmpty {
-            throw StoreFailure(
-                .noStore, "cannot make a store at \(path): something is there already",
-                hint: "choose another path with --store, or use the store that is there")
-        }
+        try checkIsFree(path)
         let isNew = try !Files.exists(path)
         try Files.makeDirectories(path.removingLastComponent())
         do {
@@ -62,6 +58,15 @@ package final class SnapshotStore: Sendable {
             // The first failure is the one to tell; half a store would be in the way of the next try.
             if isNew { try? Files.removeTree(path) }
             throw error
+        }
+    }
+
+    /// Refuses a place for a new store at which something is.
+    package static func checkIsFree(_ path: FilePath) throws {
+        guard try !Files.exists(path) || Files.names(path).isEmpty else {
+            throw StoreFailure(
+                .noStore, "cannot make a store at \(path): something is there already",
+                hint: "choose another path, or use the store that is there")
         }
     }
 
@@ -100,7 +105,7 @@ package final class SnapshotStore: Sendable {
         guard try Files.isDirectory(path) else {
             throw StoreFailure(
                 .noStore, "there is no store at \(path)",
-                hint: "'understudy init PATH…' makes one; or name the right one in the system file")
+                hint: missingHint)
         }
         if let format = try StoreFormat.plain(path) {
             try check(format, path)
@@ -112,7 +117,7 @@ package final class SnapshotStore: Sendable {
         } catch {
             throw StoreFailure(
                 .noStore, "\(path) is not a store: \(error.reason)",
-                hint: "'understudy init PATH…' makes a store; or name the right one in the system file")
+                hint: missingHint)
         }
         for (key, usual) in StoreFormat.extensions {
             guard let value = try repository.configuration(key), value.lowercased() != usual else { continue }
@@ -134,6 +139,10 @@ package final class SnapshotStore: Sendable {
         try check(format, path)
         return SnapshotStore(path, repository, signer: signer)
     }
+
+    private static let missingHint =
+        "when it is lost, 'understudy restore --from COPY' brings it back from a copy, and 'understudy init' without a path "
+        + "makes an empty one there; else name the right one in the system file"
 
     private static func check(_ format: String, _ path: FilePath) throws(StoreFailure) {
         guard let number = Int(format), number <= Snapshot.currentFormat else {
@@ -160,7 +169,9 @@ package final class SnapshotStore: Sendable {
         } catch let failure as FileFailure where failure.reason == .readOnlyFileSystem {
             throw StoreFailure(
                 .failed, "the store cannot be written to: \(failure)",
-                hint: "mount it writable; 'understudy restore --from \(path)' restores from a copy of it")
+                hint:
+                    "mount it writable; or restore from it into a store and with a system file of their own: "
+                    + "'understudy restore --from \(path) --store NEW.git --system NEW.yaml'")
         }
         try clearLeftovers(wasCut: lock.followsCut)
         guard lacksSettings else { return lock }

@@ -286,6 +286,41 @@ import Testing
         }
     }
 
+    @Test func aStoreThatIsLostIsMadeAnewForTheSystemFileThatIsThere() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            let file = try Files.read(directory.appending("understudy.yaml"))
+            try Files.removeTree(directory.appending("tree.git"))
+            let lost = try await runner.run("snapshot")
+            #expect(lost.status == 10 && lost.errorOutput.contains("'understudy init' without a path"))
+            #expect(lost.errorOutput.contains("restore --from COPY"), "\(lost.errorOutput)")
+            try await runner.succeed("init")
+            #expect(try await runner.succeed("snapshot").contains("first snapshot"))
+            #expect(try Files.read(directory.appending("understudy.yaml")) == file)
+            let again = try await runner.run("init")
+            #expect(again.status == 10 && again.errorOutput.contains("something is there already"))
+            #expect(try await runner.run("init", "--name", "other").status == 64)
+            try Files.remove(directory.appending("understudy.yaml"))
+            let none = try await runner.run("--system", "understudy.yaml", "init")
+            #expect(none.status == 64 && none.errorOutput.contains("init PATH"), "\(none.errorOutput)")
+        }
+    }
+
+    @Test func aStoreThatIsInTheWayLeavesNoRecoveryKeyBehind() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectories(directory.appending("tree"))
+            try Files.makeDirectories(directory.appending("taken/by-others"))
+            let runner = try CommandLineRunner(directory)
+            let outcome = try await runner.run("init", "tree", "--store", "taken", "--recovery-key", "k")
+            #expect(outcome.status == 10 && outcome.errorOutput.contains("something is there already"))
+            #expect(try !Files.exists(directory.appending("k")))
+            #expect(try await runner.run("init", "tree", "--recovery-key", "k").status == 0)
+        }
+    }
+
     @Test func restoringBesideNeverTouchesWhatIsThere() async throws {
         try await withTemporaryDirectory { directory in
             try Files.makeDirectory(directory.appending("tree"))

@@ -76,6 +76,11 @@ import Testing
                 #expect(outcome.errorOutput.contains("restore --from"), "\(outcome.errorOutput)")
                 #expect(outcome.errorOutput.contains("hint: "), "\(outcome.errorOutput)")
             }
+            // The hint, word for word.
+            let other = try await runner.run(
+                under: readOnly,
+                ["restore", "--from", store, "--store", "NEW.git", "--system", "NEW.yaml"])
+            #expect(other.status == 0, "\(other.output)\(other.errorOutput)")
         }
     }
 
