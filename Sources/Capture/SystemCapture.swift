@@ -61,6 +61,21 @@ package struct DeliverySystem: Sendable {
         return components.map(\.component.name).filter { needing.contains($0) && !names.contains($0) }
     }
 
+    /// These components in the order in which they start: each after all that it needs, else as in the system file; what
+    /// the system does not have is left out.
+    package func startOrder(of names: Set<String>) -> [String] {
+        var left = components.map(\.component.name).filter { names.contains($0) }
+        var ordered: [String] = []
+        while !left.isEmpty {
+            let waiting = left
+            let index = left.firstIndex { name in
+                !waiting.contains { $0 != name && dependents(of: [$0]).contains(name) }
+            }
+            ordered.append(left.remove(at: index ?? left.startIndex))
+        }
+        return ordered
+    }
+
     /// The driver of a component, nil when the system has none of that name.
     package func driver(of name: String) -> (any Driver)? {
         components.first { $0.component.name == name }?.driver

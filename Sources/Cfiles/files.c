@@ -37,12 +37,18 @@ long cfiles_next_hole(int descriptor, long offset) { return lseek(descriptor, of
 
 long cfiles_next_data(int descriptor, long offset) { return lseek(descriptor, offset, SEEK_DATA); }
 
-int cfiles_open_below(int directory, const char *path, int flags) {
+static int open_resolving(int directory, const char *path, int flags, unsigned long long resolve) {
     struct open_how how;
     memset(&how, 0, sizeof how);
     how.flags = (unsigned long long)(unsigned int)flags;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | resolve;
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+int cfiles_open_below(int directory, const char *path, int flags) { return open_resolving(directory, path, flags, 0); }
+
+int cfiles_open_on_same_mount(int directory, const char *name, int flags) {
+    return open_resolving(directory, name, flags, RESOLVE_NO_XDEV);
 }
 
 long cfiles_list(int descriptor, void *buffer, unsigned long size) {

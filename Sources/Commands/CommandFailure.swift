@@ -89,6 +89,10 @@ struct CommandFailure: Error {
                 .failed, "the disk is full: \(error)",
                 hint: "make room and run the command again; nothing was changed",
                 path: String(decoding: error.path, as: UTF8.self))
+        case let error as FileFailure where error.reason == .resourceBusy:
+            self.init(
+                .failed, error.description, hint: "unmount what is mounted there, and run the command again",
+                path: String(decoding: error.path, as: UTF8.self))
         case let error as FileFailure:
             self.init(
                 .failed, error.description, hint: "look at the path and at who may read and write it",

@@ -189,9 +189,9 @@ struct RestoreCommand: AsyncParsableCommand {
             let stored = try store.read(reference, with: reader)
             let origin = OpenedStore(session.system, store: store, reader: reader, identities: identities)
             try checkIdentities(stored, origin)
-            try await session.recover(store)
+            let recovered = try await recover(stored, store, session)
             var plan = try await plan(stored, request, origin, session, arrival)
-            plan.warnings += notes + healed
+            plan.warnings += recovered + notes + healed
             var report = try await run(plan, stored, request, origin, session, holding: lock)
             if let arrival, request.destination == nil { report.notes += try arrival.settle() }
             return report
@@ -233,6 +233,19 @@ struct RestoreCommand: AsyncParsableCommand {
             report.notes.append("it could not be noted that the key opens the snapshot: \(error)")
         }
         return report
+    }
+
+    /// Puts the old trees of an interrupted restore back, and returns what there is to say; beside production nothing of it is
+    /// touched.
+    private func recover(
+        _ stored: StoredSnapshot, _ store: SnapshotStore, _ session: Session
+    ) async throws -> [String] {
+        guard destination == nil else { return [] }
+        let recovered = try await session.recover(store)
+        // What is restored as a whole need not be put back first; what is down may come up with it.
+        let wanted = component.isEmpty ? stored.snapshot.components.map(\.name) : component
+        if !recovered.unapplied.isSubset(of: only.isEmpty ? wanted : []) { try recovered.check() }
+        return recovered.lines
     }
 
     /// Opens the snapshot before anything is touched, an interrupted restore included.
@@ -346,11 +359,9 @@ struct RestoreCommand: AsyncParsableCommand {
         lines.append(
             report.proven
                 ? "  proven: read back, it equals the snapshot\(report.fixes.isEmpty ? "" : ", but for the fixes above")\(healthy)"
-                : !report.failed.isEmpty
-                    ? "  not proven: not everything started; mend it and start it\(healthy)"
-                    : only.isEmpty
-                        ? "  not proven: equal to the snapshot, and not started"
-                        : "  each file was compared with the snapshot while it was written\(healthy)")
+                : !only.isEmpty
+                    ? "  each file was compared with the snapshot while it was written\(healthy)"
+                    : "  not proven: \(report.doubts.joined(separator: "; "))\(healthy)")
         if destination == nil { lines.append("  'understudy undo' takes it back") }
         return lines.joined(separator: "\n")
     }

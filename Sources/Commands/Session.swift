@@ -151,11 +151,11 @@ struct Session: Sendable {
         }
     }
 
-    /// Says what an interrupted restore left, puts the old trees back, and removes the directory of a killed rehearsal.
-    func recover(_ store: SnapshotStore) async throws {
+    /// Removes the directory of a killed rehearsal, puts the old trees of an interrupted restore back, and says what was done.
+    func recover(_ store: SnapshotStore) async throws -> Recovery.Report {
         try Workspace.clean(store)
-        guard let words = try await Recovery.run(store.localDirectory, system: system) else { return }
-        output.progress(words)
+        return try await Recovery.run(
+            store.localDirectory, system: system, progress: { output.progress($0) })
     }
 }
 

@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import Capture
 internal import Configuration
 internal import GitStore
+internal import Restore
 internal import SnapshotModel
 
 struct SnapshotCommand: AsyncParsableCommand {
@@ -17,7 +18,8 @@ struct SnapshotCommand: AsyncParsableCommand {
               0   a complete snapshot was taken
               1   no snapshot was taken
               3   a partial snapshot was taken: something could not be read, or kept changing
-              7   the policy refuses it: a file holds what looks like a secret
+              7   refused: a file holds what looks like a secret, and the policy says so, or a restore was interrupted in \
+            the middle
               10  there is no store
               11  another process writes to the store
               64  wrong usage, or a mistake in the system file
@@ -89,6 +91,12 @@ struct SnapshotCommand: AsyncParsableCommand {
             taken = try await capture.rehearse(request, progress: progress)
         } else {
             let lock = try store.lock(purpose: "understudy snapshot")
+            if let words = try Recovery.lookHalfway(store.localDirectory) {
+                throw CommandFailure(
+                    .refused, "what is there now is no state to keep: \(words)",
+                    hint:
+                        "'understudy undo' puts the old trees back, 'understudy restore' does so and goes on")
+            }
             taken = try await capture.take(request, holding: lock, progress: progress)
         }
         session.output.endProgress()

@@ -12,8 +12,8 @@ struct UndoCommand: AsyncParsableCommand {
               understudy undo
 
             EXIT STATUS
-              0   the trees of before are there again
-              1   it failed
+              0   the trees of before are there again, also those of before a restore that was interrupted
+              1   it failed, or not all that ran before is up again
               7   there is nothing that can be taken back
               10  there is no store
               11  another process writes to the store
@@ -25,17 +25,30 @@ struct UndoCommand: AsyncParsableCommand {
 
     @OptionGroup var options: Options
 
+    /// What was done about a restore that was interrupted, instead of taking one back.
+    private struct Recovered: Encodable {
+        var recovered: [String]
+    }
+
     func run() async throws {
         let session = try Session(options)
         let store = try session.store()
         let undo = Undo(session.system, store: store)
-        let report: Undo.Report
+        var report: Undo.Report
         if dryRun {
             report = try undo.plan()
         } else {
             let lock = try store.lock(purpose: "understudy undo")
-            try await session.recover(store)
+            let recovered = try await session.recover(store)
+            try recovered.check()
+            guard recovered.words == nil else {
+                session.output.endProgress()
+                return try session.output.result(Recovered(recovered: recovered.lines)) {
+                    recovered.lines.joined(separator: "\n  note: ")
+                }
+            }
             report = try await undo.run(holding: lock, progress: { session.output.progress($0) })
+            report.notes = recovered.notes + report.notes
         }
         session.output.endProgress()
         try session.output.result(report) {

@@ -1,4 +1,5 @@
 internal import Judge
+internal import SnapshotModel
 
 /// Turns the document of a canary policy into the policy.
 struct CanaryPolicyReader {

@@ -82,6 +82,7 @@ package final class Drill {
                 )
             }
             guard let driver = system.driver(of: captured.name) else {
+                report.unproven = (report.unproven ?? []) + [captured.name]
                 note(
                     captured.name, "restore", .notCovered, "the system file does not describe this component")
                 continue
@@ -115,7 +116,9 @@ package final class Drill {
                 captured.name, of: stored, to: workspace.directory.appending("drill"), verifies: true,
                 progress: { _ in })
             staged = made.staged
-            return "\(captured.entries) entries; captured again they are the snapshot's own"
+            return captured.roots.isEmpty
+                ? "\(captured.entries) dumps and exports are written out whole"
+                : "\(captured.entries) entries; captured again they are the snapshot's own"
         }
         guard let staged else { return }
         try await checkContents(captured, driver, staged)

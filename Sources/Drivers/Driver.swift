@@ -60,7 +60,8 @@ package protocol Driver: Sendable {
     /// `kind` is `job`, `plugin` or `builder`; looks at what is there now as well, and touches nothing.
     func item(_ kind: String, _ name: String, in source: any FileSource) async throws -> SingleItem?
 
-    /// The same component at other places, by root name; used to read a staged restore as if it were live.
+    /// The same component with these roots and no others, by name and place: those of a snapshot, which may have been others
+    /// than the settings name today; used to read a staged restore as if it were live.
     func relocated(to roots: [String: FilePath]) -> Self
 
     /// The same component with its roots called by other names, in the order of ``places()``: those of a snapshot that was

@@ -285,6 +285,8 @@ package enum Files {
     }
 
     /// Removes whatever stands at a path, with all below it, following no link; nothing there is as good.
+    ///
+    /// What is mounted there or below stays as it is, and is a failure: `resourceBusy`, with its path.
     package static func removeTree(_ path: FilePath) throws(FileFailure) {
         guard let status = try status(path) else { return }
         guard status.kind == .directory else { return try remove(path) }
@@ -296,19 +298,35 @@ package enum Files {
         try removeDirectory(name, in: parent, path: path)
     }
 
+    /// Bytes that whatever stands at a path takes on its file system, with all below it and following no link; a file of
+    /// several names counts once.
+    package static func allocatedSize(_ path: FilePath) throws(FileFailure) -> Int64 {
+        var size: Int64 = 0
+        var seen: Set<UInt64> = []
+        var waiting = [path]
+        while let next = waiting.popLast() {
+            guard let status = try status(next) else { continue }
+            if status.kind != .directory, status.links > 1, !seen.insert(status.inode).inserted { continue }
+            size += status.blocks * 512
+            guard status.kind == .directory else { continue }
+            waiting += try names(next).map { next.pushing(FilePath(bytes: $0)) }
+        }
+        return size
+    }
+
     private static func removeDirectory(
         _ name: [UInt8], in parent: CInt, path: FilePath
     ) throws(FileFailure) {
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
         let descriptor: CInt
         do {
-            descriptor = try openat(parent, name, flags, path: path)
+            descriptor = try openOnSameMount(parent, name, flags, path: path)
         } catch  where error.reason == .permissionDenied {
             // A directory of our own without permission bits: give them and try once more.
             try systemCall("set the mode of", path.byteArray) {
                 unsafe withName(name) { unsafe fchmodat(parent, $0, 0o700, 0) }
             }
-            descriptor = try openat(parent, name, flags, path: path)
+            descriptor = try openOnSameMount(parent, name, flags, path: path)
         }
         defer { close(descriptor) }
         var status = stat()
@@ -386,11 +404,15 @@ package enum Files {
         }
     }
 
-    private static func openat(
+    private static func openOnSameMount(
         _ directory: CInt, _ name: [UInt8], _ flags: CInt, path: FilePath
     ) throws(FileFailure) -> CInt {
-        try systemCall("open", path.byteArray) {
-            unsafe withName(name) { unsafe cfiles_openat(directory, $0, flags, 0) }
+        do {
+            return try systemCall("open", path.byteArray) {
+                unsafe withName(name) { unsafe cfiles_open_on_same_mount(directory, $0, flags) }
+            }
+        } catch  where error.reason == .improperLink {
+            throw FileFailure("remove what is mounted at", path, .resourceBusy)
         }
     }
 

@@ -3,7 +3,7 @@ package import SystemPackage
 
 /// Processes that have files open.
 package enum OpenFiles {
-    /// A process with a file open below a path.
+    /// A process with a file open at a path or below it.
     package struct Holder: Hashable, Sendable {
         /// The process.
         package var process: Int32
@@ -11,10 +11,11 @@ package enum OpenFiles {
         package var name: String
     }
 
-    /// The other processes that have something below `path` open, as `/proc` tells; one that we may not look into is
+    /// The other processes that have what is at `path`, or something below it, open, as `/proc` tells; one that we may not look into is
     /// passed over, since it belongs to somebody else.
-    package static func holders(below path: FilePath) throws(FileFailure) -> [Holder] {
-        let prefix = path.byteArray + [UInt8(ascii: "/")]
+    package static func holders(of path: FilePath) throws(FileFailure) -> [Holder] {
+        let own = path.byteArray
+        let prefix = own + [UInt8(ascii: "/")]
         var holders: [Holder] = []
         for name in try Files.names("/proc") {
             guard let process = Int32(String(decoding: name, as: UTF8.self)), process != getpid() else {
@@ -26,7 +27,8 @@ package enum OpenFiles {
             let isHolder = descriptors.contains { descriptor in
                 let link = directory.appending("fd").appending(String(decoding: descriptor, as: UTF8.self))
                 // As above.
-                return (try? Files.linkTarget(link))?.starts(with: prefix) ?? false
+                guard let target = try? Files.linkTarget(link) else { return false }
+                return target == own || target.starts(with: prefix)
             }
             guard isHolder else { continue }
             // As above.

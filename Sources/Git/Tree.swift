@@ -86,17 +86,28 @@ package enum Tree {
 
     /// The entries of a tree object.
     ///
-    /// Throws a ``GitError`` with code `damaged` for what is no tree, or holds a mode that we never write.
+    /// Throws a ``GitError`` with code `damaged` for what is no tree, or holds a mode that we never write or a name that would
+    /// lead elsewhere.
     package static func entries(_ contents: [UInt8], of id: ObjectID) throws(GitError) -> [TreeEntry] {
         var entries: [TreeEntry] = []
         try forEach(contents, of: id) { number, name, child in
-            guard let mode = TreeEntry.Mode(rawValue: number), !name.isEmpty else { return false }
+            guard let mode = TreeEntry.Mode(rawValue: number), isPlain(name) else { return false }
             entries.append(
                 TreeEntry(
                     name: unsafe name.withUnsafeBufferPointer { unsafe Array($0) }, mode: mode, id: child))
             return true
         }
         return entries
+    }
+
+    /// Whether a name stands for something in its directory: not for the directory itself, the one above, or one further away.
+    private static func isPlain(_ name: Span<UInt8>) -> Bool {
+        var dots = 0
+        for index in name.indices {
+            if name[index] == UInt8(ascii: "/") { return false }
+            if name[index] == UInt8(ascii: ".") { dots += 1 }
+        }
+        return name.count > 2 || dots < name.count
     }
 
     /// Hands mode, name and object of each entry to `body`, which says whether it may be there.

@@ -46,7 +46,7 @@ extension SnapshotStore {
             guard let status = try Files.status(file), status.kind == .file else { return false }
             return status.modified.seconds < hourAgo && (own == 0 || status.owner == own)
         }
-        guard !cut.isEmpty, try OpenFiles.holders(below: directory).isEmpty else { return }
+        guard !cut.isEmpty, try OpenFiles.holders(of: directory).isEmpty else { return }
         for file in cut { try Files.remove(file) }
     }
 

@@ -1,11 +1,17 @@
 internal import FoundationEssentials
 package import SnapshotModel
+internal import SystemPackage
 
 /// `snapshot.json` as bytes and back.
 package enum SnapshotJSON {
     /// The snapshot has a format that this version does not know.
     struct NewerFormat: Error {
         var format: Int
+    }
+
+    /// A name or path in it that none of ours can be, and that would lead elsewhere.
+    struct StrangeName: Error, CustomStringConvertible {
+        var description: String
     }
 
     private struct Head: Decodable {
@@ -20,7 +26,30 @@ package enum SnapshotJSON {
         let decoder = JSONDecoder()
         let head = try decoder.decode(Head.self, from: Data(bytes))
         guard head.format <= Snapshot.currentFormat else { throw NewerFormat(format: head.format) }
-        return try decoder.decode(Snapshot.self, from: Data(bytes))
+        let snapshot = try decoder.decode(Snapshot.self, from: Data(bytes))
+        for component in snapshot.components { try check(component) }
+        return snapshot
+    }
+
+    /// Names become directories of what is restored, and paths are exchanged: whoever wrote the store may have made them up.
+    private static func check(_ component: CapturedComponent) throws(StrangeName) {
+        guard isName(component.name) else {
+            throw StrangeName(description: "it holds a component called '\(printable(component.name.utf8))'")
+        }
+        for root in component.roots {
+            let parts = root.name.split(separator: "/", omittingEmptySubsequences: false)
+            guard !root.name.utf8.contains(0), !parts.contains(where: { ["", ".", ".."].contains($0) }) else {
+                throw StrangeName(
+                    description: "\(component.name) has a root called '\(printable(root.name.utf8))'")
+            }
+            let path = root.path.utf8.contains(0) ? FilePath() : FilePath(root.path)
+            guard path.isAbsolute, path.lastComponent != nil, path.lexicallyNormalized().string == root.path
+            else {
+                throw StrangeName(
+                    description: "\(component.name)/\(printable(root.name.utf8)) stood at "
+                        + "'\(printable(root.path.utf8))', which is no whole path")
+            }
+        }
     }
 }
 

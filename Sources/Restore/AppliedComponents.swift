@@ -24,15 +24,6 @@ extension Journal {
         Set(places.map(\.component) + (applied ?? []).map(\.component))
     }
 
-    /// Takes what drivers put in place back, and returns what could not be.
-    func unapply(in system: DeliverySystem) async throws -> [String] {
-        var notes: [String] = []
-        for applied in (applied ?? []).reversed() {
-            notes += try await applied.application(in: system).unapply(applied.record)
-        }
-        return notes
-    }
-
     /// Removes everything that lies beside production.
     ///
     /// A server that is down must not keep the rest of the system from coming back: what a driver cannot remove is returned

@@ -61,18 +61,25 @@ package struct ItemPlanner {
         }
         let names = Set(places.map(\.component.name))
         plan.components = stored.snapshot.components.filter { names.contains($0.name) }
+        for place in places {
+            guard let driver = origin.system.driver(of: place.component.name) else { continue }
+            var captured = place.component
+            captured.roots.removeAll { $0.name != place.root.name }
+            plan.refusals += RestorePlanner.refusals(ofForgottenRootsOf: captured, driver)
+        }
         plan.openings = try RestorePlanner(origin)
             .openings(of: plan.components, in: stored)
         for place in places { try look(at: place, stored, request, &plan) }
+        try checkMounts(&plan)
         for captured in plan.components {
             try await lookHowItTakesEffect(
                 captured, places.filter { $0.component.name == captured.name }, request, &plan)
         }
         for place in places where !plan.restarts.contains(place.component.name) {
-            plan.refusals += try RestorePlanner.refusals(ofHoldersBelow: place.live)
+            plan.refusals += try RestorePlanner.refusals(ofHoldersOf: place.live)
         }
         for path in plan.derived where !plan.restarts.contains(path.component) {
-            plan.refusals += try RestorePlanner.refusals(ofHoldersBelow: path.path)
+            plan.refusals += try RestorePlanner.refusals(ofHoldersOf: path.path)
         }
         return plan
     }
@@ -121,7 +128,8 @@ package struct ItemPlanner {
                 return places(of: single, in: root, captured, &plan)
             }
             if let found, !found.path.isRoot {
-                return [Place(component: captured, root: found.root, path: found.path)]
+                let place = Place(component: captured, root: found.root, path: found.path)
+                return try [place] + Self.besides(place, driver)
             }
         }
         let hint =
@@ -133,6 +141,17 @@ package struct ItemPlanner {
             }
         throw RestoreFailure(
             .refused, "the snapshot \(stored.reference.id) has no \(item)", hint: hint)
+    }
+
+    /// What SQLite keeps beside a database belongs to the one that stands there, and would be played into the other.
+    private static func besides(_ place: Place, _ driver: any Driver) throws -> [Place] {
+        let classes = driver.classification(of: place.root.name)
+        guard classes.entryClass(of: place.path, isDirectory: false) == .database else { return [] }
+        return try ["-wal", "-shm", "-journal"].compactMap { suffix in
+            let path = EntryPath(place.path.bytes + Array(suffix.utf8))
+            let beside = Place(component: place.component, root: place.root, path: path, change: .remove)
+            return try Files.exists(beside.live) ? beside : nil
+        }
     }
 
     private func places(
@@ -214,7 +233,9 @@ package struct ItemPlanner {
                 Refusal(
                     "\(place.live) is on another file system than \(beside), and cannot be exchanged in one step",
                     hint: "restore the component beside production with --to DIR, and copy the item"))
-        } else if try Files.freeSpace(parent) < size.bytes + 1 << 24 {
+        } else if try RestorePlanner.room(at: parent, origin.store.localDirectory, isBeside: false)
+            < size.bytes + 1 << 24
+        {
             plan.refusals.append(
                 Refusal("\(parent) has too little room", hint: "make room for \(size.bytes) bytes"))
         }
@@ -228,6 +249,24 @@ package struct ItemPlanner {
                 Refusal(
                     "the snapshot lacks \(first): it would be missing afterwards",
                     hint: "restore from a complete snapshot, or accept the loss with --partial"))
+        }
+    }
+
+    /// An exchange is between what lies beside a root and what lies in it: nothing may be mounted on the way, nor below.
+    private func checkMounts(_ plan: inout RestorePlan) throws {
+        let mounts = try MountPoints.all()
+        let exchanged = plan.roots.map(\.target) + plan.derived.map(\.path)
+        plan.refusals += try RestorePlanner.refusals(ofMountsAt: exchanged, in: mounts)
+        for root in plan.roots where root.only != nil {
+            let top = try RestorePlanner.withoutLinks(FilePath(root.root.path))
+            let real = try RestorePlanner.withoutLinks(root.target)
+            for mount in mounts where mount.starts(with: top) && real.starts(with: mount) && real != mount {
+                plan.refusals.append(
+                    Refusal(
+                        "\(root.target) is below the mount point \(mount), and cannot be exchanged in one step with what "
+                            + "lies beside \(root.root.path)",
+                        hint: "restore the component beside production with --to DIR, and copy the item"))
+            }
         }
     }
 

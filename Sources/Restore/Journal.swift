@@ -13,6 +13,8 @@ package struct Journal: Codable, Sendable {
         case exchanging
         /// All are exchanged, and the restore was completed: `undo` can take it back.
         case done
+        /// The old trees are back everywhere, and not all that ran before is up again.
+        case starting
         /// It was taken back.
         case undone
     }
@@ -29,6 +31,9 @@ package struct Journal: Codable, Sendable {
         package var other: String
         /// The inode of the restored tree: it is where this inode is; ``nothing`` where the place goes away.
         package var inode: UInt64
+        /// The inode of what stood there before, ``nothing`` where nothing did: it is where the restored tree is not; nil in a
+        /// journal of a version that did not say.
+        package var before: UInt64?
 
         /// The inode of what is not there.
         static let nothing: UInt64 = 0
@@ -95,7 +100,17 @@ package struct Journal: Codable, Sendable {
         try Files.status(FilePath(place.live))?.inode ?? Place.nothing == place.inode
     }
 
+    /// Whether what stood at a place before is kept beside it, so that it can come back.
+    ///
+    /// A journal that does not say what stood there tells too little to give up what stands there now.
+    static func hasBefore(_ place: Place) throws -> Bool {
+        let kept = try Files.status(FilePath(place.other))?.inode ?? Place.nothing
+        return place.before.map { $0 == kept } ?? (kept != Place.nothing || place.inode == Place.nothing)
+    }
+
     /// Puts the restored tree of a place into production, or the old one back; does nothing when it is there already.
+    ///
+    /// Throws a ``RestoreFailure``, and leaves what is in production, when what should come is nowhere.
     static func exchange(_ place: Place, restored: Bool) throws {
         guard try isExchanged(place) != restored else { return }
         let live = FilePath(place.live)
@@ -103,14 +118,21 @@ package struct Journal: Codable, Sendable {
         switch (try Files.exists(live), try Files.exists(other)) {
         case (true, true): try Files.exchange(live, other)
         case (false, true): try Files.renameWithoutReplacing(other, to: live)
-        case (true, false): try Files.renameWithoutReplacing(live, to: other)
-        case (false, false):
+        case (true, false) where isLeftEmpty(place, restored: restored):
+            try Files.renameWithoutReplacing(live, to: other)
+        case (_, false):
             throw RestoreFailure(
-                .failed, "neither \(live) nor \(other) is there",
-                hint: "somebody removed both: restore the snapshot again")
+                .failed, "what belongs at \(live) is neither there nor at \(other)",
+                hint: "somebody removed it. What stands there now can stay: remove the journal "
+                    + "(understudy/restore.json in the store), and restore a snapshot again")
         }
         try Files.syncDirectory(live.removingLastComponent())
         try Files.syncDirectory(other.removingLastComponent())
+    }
+
+    /// Whether nothing stands in production after an exchange: else there must be something that comes for what goes.
+    private static func isLeftEmpty(_ place: Place, restored: Bool) -> Bool {
+        restored ? place.inode == Place.nothing : (place.before ?? Place.nothing) == Place.nothing
     }
 
     /// Puts the old places back, all of them, and takes away what was made from the new ones and the directories that

@@ -74,7 +74,8 @@ package final class Replacement {
                 journal.places.append(
                     .init(
                         component: component, root: place.root, live: place.live.string,
-                        other: place.staged.string, inode: inode))
+                        other: place.staged.string, inode: inode,
+                        before: try Files.status(place.live)?.inode ?? Journal.Place.nothing))
             }
             journal.newDirectories = try newDirectories()
             for directory in journal.stagingDirectories { try Files.syncFileSystem(FilePath(directory)) }

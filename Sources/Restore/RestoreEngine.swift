@@ -69,6 +69,7 @@ package final class RestoreEngine {
         precondition(plan.refusals.isEmpty, "a refused plan is not run")
         let clock = ContinuousClock()
         let began = clock.now
+        if request.destination == nil { try await giveUpLast() }
         do {
             try await step("stage") { try await stage() }
             try await step("verify") { notes += try await verify() }
@@ -79,18 +80,40 @@ package final class RestoreEngine {
         if request.destination == nil {
             try await replaceProduction(holding: lock)
         }
-        let isProven =
-            request.destination == nil && (request.starts || !runsAnything) && unproven.isEmpty
-            && failed.isEmpty
-            && request.items.isEmpty
         var report = RestoreReport(
             snapshot: stored.reference.id, safety: safety,
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
-            steps: steps, fixes: fixes, started: started, failed: failed, held: held, proven: isProven,
-            notes: notes,
-            seconds: seconds(clock.now - began))
-        report.notes += try await record(report, holding: lock)
+            steps: steps, fixes: fixes, started: started, failed: failed, held: held,
+            proven: doubts.isEmpty, doubts: doubts, notes: notes, seconds: seconds(clock.now - began))
+        do {
+            report.notes += try await record(report, holding: lock)
+        } catch {
+            // What was restored stands, and nobody can look it up.
+            report.proven = false
+            report.doubts.append("the record of this restore could not be kept: \(error)")
+        }
         return report
+    }
+
+    /// Why the restore proves nothing of the snapshot as a whole.
+    private var doubts: [String] {
+        var doubts: [String] = []
+        if !request.items.isEmpty {
+            doubts.append("single items were restored")
+        } else if plan.components.count < stored.snapshot.components.count {
+            let names = plan.components.map(\.name).joined(separator: ", ")
+            doubts.append("of the snapshot's components only \(names) came back")
+        }
+        if !unproven.isEmpty {
+            doubts.append(
+                "\(unproven.sorted().joined(separator: ", ")) could not be shown to equal the snapshot")
+        }
+        if !failed.isEmpty {
+            doubts.append("not everything started; mend it and start it")
+        } else if request.destination != nil || !request.starts && runsAnything {
+            doubts.append("it was not started")
+        }
+        return doubts
     }
 
     private var runsAnything: Bool {
@@ -109,15 +132,19 @@ package final class RestoreEngine {
         return try await staging.verify()
     }
 
+    /// Only the last restore can be undone: what the one before it kept makes room.
+    ///
+    /// That is written down first: after a kill, nobody may exchange production with half a tree. Where something cannot be
+    /// removed, its journal still names it.
+    private func giveUpLast() async throws {
+        guard var last = try Journal.read(store.localDirectory) else { return }
+        last.phase = .undone
+        try last.write(store.localDirectory)
+        notes += try await last.removeStaging(in: system)
+    }
+
     private func stage() async throws {
         let isProduction = request.destination == nil
-        if isProduction, var last = try Journal.read(store.localDirectory) {
-            // Only the last restore can be undone: what the one before it kept makes room. That is written down first:
-            // after a kill, nobody may exchange production with half a tree.
-            last.phase = .undone
-            try last.write(store.localDirectory)
-            notes += try await last.removeStaging(in: system)
-        }
         for captured in plan.components {
             var roots: [StagedComponent.StagedRoot] = []
             for root in plan.roots where root.component == captured.name {
@@ -126,7 +153,11 @@ package final class RestoreEngine {
                 try Files.makeDirectories(directory)
                 let beside = directory.appending(
                     ".understudy-\(stored.reference.id)-\(journal.stagingDirectories.count)")
-                let name = live.lastComponent?.string ?? "root"
+                // A root that is one file is verified under the name that it was captured under.
+                let own =
+                    root.root.kind == .file
+                    ? captured.roots.first { $0.name == root.root.name }.map { FilePath($0.path) } : nil
+                let name = (own ?? live).lastComponent?.string ?? "root"
                 let staged = isProduction ? beside.appending(name) : live
                 switch root.single {
                 case .replace:
@@ -200,6 +231,7 @@ package final class RestoreEngine {
         do {
             try keepSealingKey(holding: lock)
             try await step("safety snapshot") { await saveWhatIsThere(holding: lock) }
+            journal.reloads = plan.reloads
             try await step("stop") { try await stop() }
             try await step("fix") { try await fix() }
             for component in staging.components {
@@ -214,11 +246,14 @@ package final class RestoreEngine {
                     journal.places.append(
                         .init(
                             component: component.captured.name, root: root.root.name, live: target.string,
-                            other: staged.string, inode: inode))
+                            other: staged.string, inode: inode, before: try Self.inode(at: target)))
                 }
             }
-            journal.places += removals
-            journal.reloads = plan.reloads
+            for var place in removals {
+                place.before = try Self.inode(at: FilePath(place.live))
+                // It went away by itself when the component stopped.
+                if place.before != Journal.Place.nothing { journal.places.append(place) }
+            }
             journal.derived = plan.derived.map(\.path.string)
             try syncStaged()
             journal.phase = .exchanging
@@ -235,11 +270,17 @@ package final class RestoreEngine {
                 if !unlooked.isEmpty { try await step("prove") { try await lookAgain() } }
             }
             unproven.formUnion(unlooked)
-            journal.phase = .done
-            try journal.write(store.localDirectory)
+            var done = journal
+            done.phase = .done
+            // While this fails, the journal in memory says as the one on the disk what is to be put back.
+            try done.write(store.localDirectory)
         } catch {
             throw await putBack(error)
         }
+    }
+
+    private static func inode(at path: FilePath) throws -> UInt64 {
+        try Files.status(path)?.inode ?? Journal.Place.nothing
     }
 
     /// Saves what is there now.
@@ -272,15 +313,17 @@ package final class RestoreEngine {
         try store.keep(sealer.key, holding: lock)
     }
 
+    /// Stops what runs; all of it is in the journal before the first is stopped.
     private func stop() async throws {
-        for name in (plan.components.map(\.name) + plan.dependents).reversed() {
-            guard !plan.reloads.contains(where: { $0.component == name }) else { continue }
-            guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
-            guard try await lifecycle.isRunning() else { continue }
-            progress("stopping \(name)")
+        for name in (plan.components.map(\.name) + plan.dependents).reversed()
+        where !journal.keepsRunning(name) {
+            guard try await system.driver(of: name)?.lifecycle?.isRunning() == true else { continue }
             journal.running.append(name)
-            try journal.write(store.localDirectory)
-            try await lifecycle.stop()
+        }
+        try journal.write(store.localDirectory)
+        for name in journal.running {
+            progress("stopping \(name)")
+            try await system.driver(of: name)?.lifecycle?.stop()
         }
     }
 
@@ -291,15 +334,20 @@ package final class RestoreEngine {
                 fixes += try await driver.afterRestore(component)
                 continue
             }
-            // Of single items only a job has what a driver must look after: its build numbers.
-            guard request.items.contains(where: { $0.kind == .job }) else { continue }
             // Several items of one root lie apart.
-            for root in component.roots {
+            for root in component.roots where needsFix(root, driver) {
                 var part = component
                 part.roots = [root]
                 fixes += try await driver.afterRestore(part)
             }
         }
+    }
+
+    /// Of single items only a job has what a driver must look after, its build numbers, and a database, the work in it.
+    private func needsFix(_ root: StagedComponent.StagedRoot, _ driver: any Driver) -> Bool {
+        if request.items.contains(where: { $0.kind == .job }) { return true }
+        guard let path = root.only else { return false }
+        return driver.classification(of: root.root.name).entryClass(of: path, isDirectory: false) == .database
     }
 
     private func syncStaged() throws {
@@ -363,35 +411,24 @@ package final class RestoreEngine {
     /// Puts the old trees back after a failure, starts what was running, and says so.
     private func putBack(_ failure: any Error) async -> any Error {
         progress("failed; putting the old system back")
-        var untaken: DriverFailure?
+        let outcome: TakingBack.Outcome
         do {
-            let names = plan.components.map(\.name) + plan.dependents
-            for name in names.reversed() {
-                guard !journal.keepsRunning(name), let lifecycle = system.driver(of: name)?.lifecycle else {
-                    continue
-                }
-                if try await lifecycle.isRunning() { try await lifecycle.stop() }
-            }
-            if journal.phase == .exchanging {
-                try journal.putBack()
-                do {
-                    try await journal.reload(in: system, progress: progress)
-                } catch let failure as DriverFailure {
-                    untaken = failure
-                }
-                for line in try await journal.unapply(in: system) { progress(line) }
-            }
-            try await removeStaged()
-            for name in names where journal.running.contains(name) {
-                try await system.driver(of: name)?.lifecycle?.start()
-            }
+            var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
+            if journal.phase == .exchanging { try await taking.stop() }
+            outcome = try await taking.run()
         } catch {
             return RestoreFailure(
                 .failed, "\(failure); and the old system could not be put back: \(error)",
-                hint: "run 'understudy restore' again: it finds the journal and puts the old trees back first"
-            )
+                hint: "run 'understudy undo': it finds the journal and puts the old trees back first")
         }
-        if let untaken {
+        for line in outcome.notes { progress(line) }
+        guard outcome.failures.isEmpty else {
+            return RestoreFailure(
+                .failed,
+                "\(failure) (the old trees are back, but for this: \(outcome.failures.joined(separator: "; ")))",
+                hint: "mend the cause and run 'understudy undo': it tries what is left")
+        }
+        if let untaken = outcome.untaken.first {
             // What was loaded in part may not let itself be loaded again; only the driver knows what helps.
             return RestoreFailure(
                 .failed,

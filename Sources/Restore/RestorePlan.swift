@@ -194,8 +194,10 @@ package struct RestoreReport: Sendable, Encodable {
     package var failed: [Failure]
     /// The components that need one of those, and were not started.
     package var held: [String]
-    /// Whether what stands there now was compared with the snapshot and is equal, and what runs is healthy.
+    /// Whether all of the snapshot stands there now, compared with it and equal, and what runs is healthy.
     package var proven: Bool
+    /// Why it is not proven; empty when it is.
+    package var doubts: [String]
     /// What people should know.
     package var notes: [String]
     /// How long all of it took, in seconds.

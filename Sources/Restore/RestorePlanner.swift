@@ -41,6 +41,17 @@ package struct RestorePlanner: Sendable {
                             + "first is \(missing.path): they would be missing afterwards",
                         hint: "restore a complete snapshot, or accept the loss with --partial"))
             }
+            if request.destination == nil {
+                let refusals = Self.refusals(ofForgottenRootsOf: captured, driver)
+                guard refusals.isEmpty else {
+                    plan.refusals += refusals
+                    continue
+                }
+                let held = Set(captured.roots.map(\.name))
+                plan.warnings += driver.places().filter { !held.contains($0.name) }.map {
+                    "\($0.path) of \(captured.name) is not in the snapshot, and stays as it is"
+                }
+            }
             let places = Self.places(captured, driver, request.destination)
             // What is no directory is told by its driver: a database is not dumped to plan its restore.
             let isCompared = request.destination == nil && !places.isEmpty
@@ -58,14 +69,17 @@ package struct RestorePlanner: Sendable {
                 plan.restarts.append(captured.name)
                 continue
             }
-            for place in places { plan.refusals += try Self.refusals(ofHoldersBelow: FilePath(place.path)) }
+            for place in places { plan.refusals += try Self.refusals(ofHoldersOf: FilePath(place.path)) }
             if request.starts, let lifecycle = driver.lifecycle {
                 plan.refusals += try await lifecycle.obstacles(to: captured)
             }
         }
         plan.refusals = try plan.refusals.filter { try !isLifted($0, by: plan) }
-        if request.destination == nil { checkAccounts(&plan) }
-        try checkSpace(&plan)
+        if request.destination == nil {
+            plan.refusals += try Self.refusals(ofMountsAt: plan.roots.map(\.target), in: MountPoints.all())
+            checkAccounts(&plan)
+        }
+        try checkSpace(&plan, isBeside: request.destination != nil)
         if request.destination == nil { try await addDependents(&plan) }
         return plan
     }
@@ -147,11 +161,46 @@ package struct RestorePlanner: Sendable {
 
     /// A process that has files open in what is exchanged would go on with the old ones: a Jenkins, say, whose service the
     /// system file does not name.
-    static func refusals(ofHoldersBelow path: FilePath) throws -> [Refusal] {
-        try OpenFiles.holders(below: path).prefix(3).map { holder in
+    static func refusals(ofHoldersOf path: FilePath) throws -> [Refusal] {
+        try OpenFiles.holders(of: path).prefix(3).map { holder in
             Refusal(
-                "process \(holder.process) (\(holder.name)) has files open in \(path)",
+                "process \(holder.process) (\(holder.name)) has \(path) open, or something in it",
                 hint: "stop it, or say in the system file how it is stopped: service: {systemd: UNIT}")
+        }
+    }
+
+    /// What is mounted at a place that is exchanged, or below it, would go away with what stood there.
+    static func refusals(ofMountsAt places: [FilePath], in mounts: [FilePath]) throws -> [Refusal] {
+        try places.flatMap { place in
+            let real = try Self.withoutLinks(place)
+            return mounts.filter { $0.starts(with: real) }.prefix(3).map { mount in
+                Refusal(
+                    mount == real
+                        ? "\(place) is a mount point, and a mount point cannot be exchanged in one step"
+                        : "something is mounted at \(mount), in \(place), and would be moved away with it",
+                    hint: mount == real
+                        ? "capture and restore a directory below it, or restore with --to DIR and copy"
+                        : "unmount it for the restore, or restore with --to DIR and copy")
+            }
+        }
+    }
+
+    /// A path as the kernel knows it: the directories above are followed through links, what stands there is not.
+    static func withoutLinks(_ path: FilePath) throws -> FilePath {
+        let parent = path.removingLastComponent()
+        guard let name = path.lastComponent, try Files.exists(parent) else { return path }
+        return try Files.resolved(parent).appending(name)
+    }
+
+    /// Roots that the system file does not name today: nobody captures, starts or undoes what would be put there.
+    static func refusals(
+        ofForgottenRootsOf captured: CapturedComponent, _ driver: any Driver
+    ) -> [Refusal] {
+        let today = Set(driver.places().map(\.name))
+        return captured.roots.filter { !today.contains($0.name) }.map { root in
+            Refusal(
+                "\(root.path) of \(captured.name) is in the snapshot, and not in the system file any more",
+                hint: "add it to the system file again, or restore with --to DIR and copy what you need")
         }
     }
 
@@ -171,24 +220,8 @@ package struct RestorePlanner: Sendable {
                 hint: "describe it, or choose components with --component")
         }
         let wanted = all.filter { request.components.isEmpty || request.components.contains($0.name) }
-        return startOrder(wanted)
-    }
-
-    private func startOrder(_ components: [CapturedComponent]) -> [CapturedComponent] {
-        var left = components
-        var ordered: [CapturedComponent] = []
-        while !left.isEmpty {
-            let waiting = Set(left.map(\.name))
-            let index =
-                left.firstIndex { captured in
-                    let after =
-                        origin.system.components.first { $0.component.name == captured.name }?.component.after
-                        ?? []
-                    return !after.contains { waiting.contains($0) && $0 != captured.name }
-                } ?? left.startIndex
-            ordered.append(left.remove(at: index))
-        }
-        return ordered
+        let order = origin.system.startOrder(of: Set(wanted.map(\.name)))
+        return order.compactMap { name in wanted.first { $0.name == name } }
     }
 
     /// Where each captured root will stand: by the system file of today, or below another directory.
@@ -272,13 +305,6 @@ package struct RestorePlanner: Sendable {
             plan.refusals.append(isInTheWay(path))
             return
         }
-        let parent = path.removingLastComponent()
-        if let above = try Files.status(parent), above.device != status.device {
-            plan.refusals.append(
-                Refusal(
-                    "\(path) is a mount point, and a mount point cannot be exchanged in one step",
-                    hint: "capture and restore a directory below it, or restore with --to DIR and copy"))
-        }
         let expected: FileStatus.Kind = place.kind == .file ? .file : .directory
         if status.kind != expected {
             plan.refusals.append(
@@ -310,7 +336,7 @@ package struct RestorePlanner: Sendable {
         }
     }
 
-    private func checkSpace(_ plan: inout RestorePlan) throws {
+    private func checkSpace(_ plan: inout RestorePlan, isBeside: Bool) throws {
         var needed: [UInt64: (bytes: Int64, path: FilePath)] = [:]
         for root in plan.roots {
             var path = FilePath(root.root.path).removingLastComponent()
@@ -323,12 +349,25 @@ package struct RestorePlanner: Sendable {
             needed[status.device, default: (0, path)].bytes = min(others + root.bytes, 1 << 50)
         }
         for (bytes, path) in needed.values {
-            let free = try Files.freeSpace(path)
-            guard free < bytes + 1 << 24 else { continue }
+            let room = try Self.room(at: path, origin.store.localDirectory, isBeside: isBeside)
+            guard room < bytes + 1 << 24 else { continue }
             plan.refusals.append(
                 Refusal(
-                    "\(path) has \(free >> 20) MB free, and the restore needs \((bytes >> 20) + 16) MB beside what is there",
+                    "\(path) has \(room >> 20) MB free\(isBeside ? "" : ", with what is kept for undo"), and the restore "
+                        + "needs \((bytes >> 20) + 16) MB beside what is there",
                     hint: "make room, or restore parts with --component"))
+        }
+    }
+
+    /// Bytes that a restore can write on the file system that holds a path: what is free, and what is kept for `undo` of
+    /// the last restore, which it gives up first.
+    static func room(at path: FilePath, _ local: FilePath, isBeside: Bool) throws -> Int64 {
+        let free = try Files.freeSpace(path)
+        guard !isBeside, let last = try Journal.read(local), last.phase == .done else { return free }
+        let device = try Files.status(path)?.device
+        return try last.stagingDirectories.map { FilePath($0) }.reduce(free) { room, directory in
+            guard try Files.status(directory)?.device == device else { return room }
+            return room + (try Files.allocatedSize(directory))
         }
     }
 }

@@ -62,6 +62,8 @@ struct StartSequence: Sendable {
     let limit: Duration
     /// Whether a failure ends only what needs the component; else nothing more is started.
     let keepsGoing: Bool
+    /// Whether what a component complains of, once it serves, counts as a failure.
+    var asksForProblems = true
 
     /// Those that can be started now, of `waiting` ones: all that they need is up.
     private func next(waiting: Set<String>, up: Set<String>) -> [RestorePlan.Start] {
@@ -125,7 +127,7 @@ struct StartSequence: Sendable {
             view.set(name, .probing)
             try await lifecycle.waitUntilReady(limit: limit)
             ended("ready")
-            let problems = try await lifecycle.problems()
+            let problems = asksForProblems ? try await lifecycle.problems() : []
             guard problems.isEmpty else {
                 throw RestoreFailure(
                     .failed, "\(name) runs and is not well: \(problems.joined(separator: "; "))",

@@ -49,8 +49,10 @@ package struct Undo: Sendable {
     }
 
     /// Takes the last restore back.
-    package func run(holding lock: WriterLock, progress: @Sendable (String) -> Void) async throws -> Report {
-        var journal = try lastRestore()
+    package func run(
+        holding lock: WriterLock, progress: @escaping @Sendable (String) -> Void
+    ) async throws -> Report {
+        let journal = try lastRestore()
         for applied in journal.applied ?? []
         where try await !applied.application(in: system).isApplied(applied.record) {
             throw RestoreFailure(
@@ -59,33 +61,29 @@ package struct Undo: Sendable {
                     + "back to",
                 hint: "restore the snapshot of before instead: 'understudy snapshots' lists it")
         }
-        let components = journal.components.union(journal.running)
-        for (component, driver) in system.components.reversed()
-        where components.contains(component.name) && !journal.keepsRunning(component.name) {
-            guard let lifecycle = driver.lifecycle, try await lifecycle.isRunning() else { continue }
-            progress("stopping \(component.name)")
-            try await lifecycle.stop()
-        }
-        journal.phase = .exchanging
-        try journal.write(store.localDirectory)
-        progress("exchanging")
-        var notes = try await journal.unapply(in: system)
-        try journal.putBack()
+        var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
+        try taking.mark(.exchanging)
         do {
-            try await journal.reload(in: system, progress: progress)
-        } catch let failure as DriverFailure {
-            notes.append("the old files are back, and not taken up: \(failure); \(failure.hint)")
+            try await taking.stop()
+        } catch {
+            // Nothing is exchanged, and it can be taken back as before.
+            try taking.mark(.done)
+            let down = await taking.resume()
+            throw RestoreFailure(
+                .failed, (["\(error)"] + down).joined(separator: "; "),
+                hint: (error as? DriverFailure)?.hint ?? "stop it by hand, and run 'understudy undo' again")
         }
-        journal.phase = .undone
-        try journal.write(store.localDirectory)
-        for (component, driver) in system.components where journal.running.contains(component.name) {
-            guard let lifecycle = driver.lifecycle else { continue }
-            progress("starting \(component.name)")
-            try await lifecycle.start()
-            try await lifecycle.waitUntilReady(limit: .seconds(180))
+        let outcome = try await taking.run()
+        guard outcome.failures.isEmpty else {
+            throw RestoreFailure(
+                .failed,
+                "\(journal.what) is taken back, but for this: " + outcome.failures.joined(separator: "; "),
+                hint: "mend the cause and run 'understudy undo' again: it tries what is left")
         }
-        notes += try await journal.removeStaging(in: system)
-        return report(of: journal, notes)
+        let untaken = outcome.untaken.map {
+            "the old files are back, and not taken up: \($0); \($0.hint)"
+        }
+        return report(of: taking.journal, outcome.notes + untaken)
     }
 
     private func lastRestore() throws -> Journal {
@@ -98,6 +96,15 @@ package struct Undo: Sendable {
             throw RestoreFailure(
                 .refused, "\(place.live) is not what \(journal.what) put there",
                 hint: "somebody replaced it since; restore the snapshot of before instead")
+        }
+        for place in journal.places where try !Journal.hasBefore(place) {
+            throw RestoreFailure(
+                .refused, "what stood at \(place.live) before is not at \(place.other) any more",
+                hint: "restore the snapshot of before instead: 'understudy snapshots' lists it")
+        }
+        let places = journal.places.flatMap { [FilePath($0.live), FilePath($0.other)] }
+        if let mounted = try RestorePlanner.refusals(ofMountsAt: places, in: MountPoints.all()).first {
+            throw RestoreFailure(.refused, mounted.reason, hint: mounted.hint)
         }
         return journal
     }

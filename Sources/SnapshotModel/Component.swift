@@ -83,3 +83,16 @@ package struct Component: Hashable, Sendable {
         return values
     }
 }
+
+/// Whether a text can name a system or a component: it begins with a letter or digit and goes on with those, `.`, `_`
+/// and `-`; all small, because names become references and directories.
+package func isName(_ text: String) -> Bool {
+    func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+            || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+    guard let first = text.utf8.first, isLetterOrDigit(first), text.utf8.count <= 100 else { return false }
+    // Git takes no reference with these.
+    guard !text.contains(".."), !text.hasSuffix("."), !text.hasSuffix(".lock") else { return false }
+    return text.utf8.allSatisfy { isLetterOrDigit($0) || ".-_".utf8.contains($0) }
+}

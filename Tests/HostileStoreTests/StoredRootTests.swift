@@ -143,4 +143,43 @@ import Testing
                 }
             })
     }
+
+    @Test(arguments: ["", ".", "..", "a/b", "../a", "/"])
+    func aNameThatLeadsElsewhereIsInNoTreeOfOurs(_ name: String) throws {
+        let id = try #require(ObjectID(bytes: [UInt8](repeating: 7, count: 20)))
+        let contents = Tree.contents([TreeEntry(name, .file, id)])
+        #expect(throws: GitError.self) { try Tree.entries(contents, of: id) }
+    }
+
+    @Test func namesLikeThoseAreStillNames() throws {
+        let id = try #require(ObjectID(bytes: [UInt8](repeating: 7, count: 20)))
+        for name in ["...", ".a", "a.", "a..b", "\\"] {
+            #expect(try Tree.entries(Tree.contents([TreeEntry(name, .file, id)]), of: id).count == 1)
+        }
+    }
+
+    @Test(arguments: [
+        ("..", "home", "/srv/home"), ("a/b", "home", "/srv/home"), ("", "home", "/srv/home"),
+        ("ci", "..", "/srv/home"), ("ci", "../../etc", "/srv/home"), ("ci", "/etc", "/srv/home"),
+        ("ci", "a//b", "/srv/home"), ("ci", "a/./b", "/srv/home"), ("ci", "", "/srv/home"),
+        ("ci", "a\0", "/srv/home"), ("ci", "home", "srv/home"), ("ci", "home", "/srv/../etc"),
+        ("ci", "home", "/srv//home"), ("ci", "home", "/srv/home/"), ("ci", "home", "/"),
+        ("ci", "home", "/srv\0"), ("ci", "home", ""),
+    ]) func aSnapshotWithNamesThatLeadElsewhereIsDamaged(_ component: String, _ root: String, _ path: String)
+        throws
+    {
+        func snapshot(_ component: String, _ root: String, _ path: String) throws -> [UInt8] {
+            try SnapshotJSON.encode(
+                Snapshot(
+                    id: SnapshotID(seconds: 1, random: 1), system: "acme", tool: "1", host: "h", started: "",
+                    finished: "",
+                    components: [
+                        CapturedComponent(
+                            name: component, driver: "files", version: nil,
+                            roots: [.init(name: root, path: path, kind: .directory)])
+                    ]))
+        }
+        #expect(throws: (any Error).self) { try SnapshotJSON.decode(snapshot(component, root, path)) }
+        #expect(throws: Never.self) { try SnapshotJSON.decode(snapshot("ci", "srv/ho me", "/srv/ho me")) }
+    }
 }

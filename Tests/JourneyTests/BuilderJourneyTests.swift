@@ -212,4 +212,22 @@ import Testing
             #expect(none.status == 7 && none.errorOutput.contains("has no plugin:none"))
         }
     }
+
+    @Test(requires) func aDatabaseIsNotExchangedUnderARunningMaster() async throws {
+        try await withBuildbot { fixture, runner in
+            let file = "file:\(fixture.master)/state.sqlite"
+            _ = try await fixture.force("deploy", seconds: 600)
+            try await runner.succeed("snapshot")
+            let plan = try await runner.succeed("restore", "--only", file, "--dry-run")
+            #expect(plan.contains("stops for the exchange and starts again: ci"), "\(plan)")
+            #expect(plan.contains("a running master keeps what it has of state.sqlite"), "\(plan)")
+            let before = try await process(fixture)
+            let report = try await runner.succeed("restore", "--only", file)
+            #expect(report.contains("started and healthy: ci"), "\(report)")
+            #expect(report.contains("fixed: build deploy #1") || report.contains("for deploy"), "\(report)")
+            #expect(try await process(fixture) != before)
+            #expect(try await fixture.build("probe") == 0)
+            try await runner.succeed("undo")
+        }
+    }
 }

@@ -146,4 +146,37 @@ import Testing
             }
         }
     }
+
+    /// What is exchanged must be on the disk before, and so must the journal that says what stands where.
+    @Test func aRestoreIsOnTheDiskBeforeItsFirstExchange() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            try Files.replace(directory.appending("tree/a"), with: Array("one\n".utf8))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            let log = directory.appending("calls")
+            let outcome = try await runner.run(
+                under: ["strace", "-f", "-y", "-o", log.string, "-e", "trace=rename,renameat2,syncfs,fsync"],
+                ["restore"])
+            #expect(outcome.status == 0, "\(outcome.errorOutput)")
+            let calls = String(decoding: try Files.read(log), as: UTF8.self).split(separator: "\n")
+                .filter { !$0.contains("resumed>") }
+            let exchange = try #require(calls.firstIndex { $0.contains("RENAME_EXCHANGE") })
+            let local = "\(directory)/tree.git/understudy"
+            let journal = try #require(
+                calls[..<exchange].lastIndex {
+                    $0.contains("rename(") && $0.contains("\(local)/restore.json")
+                })
+            #expect(
+                calls[journal - 1].contains("fsync(") && calls[journal - 1].contains("\(local)/.understudy-"))
+            #expect(
+                calls[journal..<exchange].contains { $0.contains("fsync(") && $0.contains("<\(local)>") })
+            #expect(
+                calls[..<journal].contains {
+                    $0.contains("syncfs(") && $0.contains("<\(directory)/.understudy-")
+                },
+                "what is staged")
+        }
+    }
 }

@@ -18,6 +18,8 @@ long cfiles_next_hole(int descriptor, long offset);
 long cfiles_next_data(int descriptor, long offset);
 /* openat2: a path of several names below the directory, in which no name may be a symbolic link. */
 int cfiles_open_below(int directory, const char *path, int flags);
+/* openat2: a name in the directory, that is no symbolic link and at which nothing is mounted, of whichever file system. */
+int cfiles_open_on_same_mount(int directory, const char *name, int flags);
 /* statfs: the number that linux/magic.h has for the file system of a path; -1 and errno when that fails. */
 long cfiles_file_system(const char *path);
 /* sched_getaffinity and sched_setaffinity of the calling thread: a set is bits, of as many bytes as are given; 0, or -1. */

@@ -62,7 +62,11 @@ struct PromoteCommand: AsyncParsableCommand {
         let store = try session.store()
         let identities = try identity.read()
         let lock = dryRun ? nil : try store.lock(purpose: "promote")
-        if lock != nil { try await session.recover(store) }
+        if lock != nil {
+            let recovered = try await session.recover(store)
+            try recovered.check()
+            for line in recovered.lines { session.output.progress(line) }
+        }
         let reader = try store.reader()
         let (record, commit) = try CanaryRecord.find(
             verdict, in: store, of: session.system.name, with: reader)

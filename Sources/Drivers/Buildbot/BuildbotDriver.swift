@@ -15,6 +15,9 @@ package struct BuildbotDriver: Driver {
             "database", .text, help: "the component that captures its database, if that is not SQLite"),
     ]
 
+    /// What the names of the workers' roots begin with.
+    private static let workersPrefix = "workers/"
+
     let component: Component
     var master: FilePath
     /// The master's base directory by the settings, wherever its files lie now: what the configuration says is absolute
@@ -40,10 +43,10 @@ package struct BuildbotDriver: Driver {
         workers = []
         for path in component.list("workers").map({ FilePath($0).lexicallyNormalized() }) {
             let base = path.lastComponent?.string ?? "worker"
-            var name = "workers/\(base)"
+            var name = Self.workersPrefix + base
             var number = 2
             while workers.contains(where: { $0.name == name }) {
-                name = "workers/\(base)-\(number)"
+                name = "\(Self.workersPrefix)\(base)-\(number)"
                 number += 1
             }
             workers.append((name, path))
@@ -110,8 +113,9 @@ package struct BuildbotDriver: Driver {
         var driver = self
         driver.isAtRest = true
         driver.master = roots["master"] ?? master
-        driver.environment = environment.map { roots["environment"] ?? $0 }
-        driver.workers = workers.map { ($0.name, roots[$0.name] ?? $0.path) }
+        driver.environment = roots["environment"]
+        driver.workers = roots.filter { $0.key.hasPrefix(Self.workersPrefix) }
+            .sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         return driver
     }
 
@@ -143,7 +147,8 @@ package struct BuildbotDriver: Driver {
     package var reloading: (any Reloading)? {
         // A configuration that cannot be found now is loaded by a start, which says why.
         guard let file = (try? configuration())?.path else { return nil }
-        return BuildbotReload(master: master, configuration: file.lexicallyNormalized())
+        return BuildbotReload(
+            master: master, configuration: file.lexicallyNormalized(), database: database)
     }
 
     /// The SQLite database of the master, nil when it has another or its configuration cannot be read now.

@@ -8,6 +8,8 @@ struct BuildbotReload: Reloading {
     let master: FilePath
     /// The configuration file that `buildbot.tac` names, absolute.
     let configuration: FilePath
+    /// The SQLite database of the master, nil when it has another.
+    let database: FilePath?
     /// How long the master may take; it goes on with its builds meanwhile.
     var limit: Duration = .seconds(180)
 
@@ -24,16 +26,23 @@ struct BuildbotReload: Reloading {
             guard try file == configuration || isReadAgain(file) else {
                 return .restart(
                     reason: "a running master keeps what it has of \(path): a reconfiguration runs "
-                        + "\(configuration.lastComponent?.string ?? "master.cfg") again, and imports nothing again"
+                        + "\(configuration.lastComponent?.string ?? "master.cfg") again, and imports or opens nothing else "
+                        + "again"
                 )
             }
         }
         return .reload(words: "its configuration", targets: [configuration.string])
     }
 
-    /// Whether it is a plain file that no start alone reads and Python does not import: the configuration opens it each time.
+    /// Whether it is a plain file that no start alone reads, Python does not import and the master does not keep open: the
+    /// configuration opens it each time.
     private func isReadAgain(_ file: FilePath) throws -> Bool {
         guard try Files.status(file)?.kind == .file, let name = file.lastComponent else { return false }
+        if let database,
+            ["", "-wal", "-shm", "-journal"].contains(where: { file.string == database.string + $0 })
+        {
+            return false
+        }
         return name.string != "buildbot.tac"
             && ![".py", ".so", ".pyc"].contains { name.string.hasSuffix($0) }
     }

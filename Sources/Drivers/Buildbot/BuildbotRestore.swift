@@ -55,7 +55,8 @@ extension BuildbotDriver {
         guard let master = staged.root("master") else { return fixes }
         let captured = capturedPath("master", staged)
         if captured != master.root.path { fixes += try mentions(of: captured, in: master.staged) }
-        let here = relocated(to: ["master": master.staged])
+        // A database that comes back alone is that of the master which stands there.
+        let here = master.only == nil ? relocated(to: ["master": master.staged]) : self
         guard let file = try here.databaseFile(capturedAt: captured),
             try Files.exists(master.staged.appending(file))
         else { return fixes }
@@ -63,7 +64,8 @@ extension BuildbotDriver {
         let kept = try KeptMetadata(database)
         let names = try masterNames(FilePath(captured), host: staged.capturedHost)
         fixes += try StateRepair(
-            path: database, capturedNames: names, name: masterName(master), resumesWork: staged.resumesWork,
+            path: database, capturedNames: names, name: masterName(master, by: here.master),
+            resumesWork: staged.resumesWork,
             now: ThisHost.now
         ).run()
         try kept.restore()
@@ -71,9 +73,11 @@ extension BuildbotDriver {
     }
 
     /// What the master will call itself: the host, and the base directory as its tac file makes it.
-    private func masterName(_ root: StagedComponent.StagedRoot) throws -> String {
+    private func masterName(
+        _ root: StagedComponent.StagedRoot, by directory: FilePath
+    ) throws -> String {
         let final = FilePath(root.root.path)
-        let literal = try TacFile.read(in: root.staged)?.baseDirectory
+        let literal = try TacFile.read(in: directory)?.baseDirectory
         if let literal, literal != "." { return "\(ThisHost.name):\(literal)" }
         // A relocatable master asks the kernel where it is, and the kernel answers without links.
         let parent = final.removingLastComponent()

@@ -65,7 +65,7 @@ package struct FilesDriver: Driver {
 
     package func relocated(to roots: [String: FilePath]) -> FilesDriver {
         var driver = self
-        driver.directories = directories.map { ($0.name, roots[$0.name] ?? $0.path) }
+        driver.directories = roots.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         return driver
     }
 

@@ -83,7 +83,7 @@ package struct JenkinsDriver: Driver {
     package func relocated(to roots: [String: FilePath]) -> JenkinsDriver {
         var driver = self
         driver.home = roots["home"] ?? home
-        driver.war = war.map { roots["war"] ?? $0 }
+        driver.war = roots["war"]
         return driver
     }
 

@@ -1,0 +1,127 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What an exchange would harm is refused before anything is touched.
+@Suite struct RestoreRefusalTests {
+    @discardableResult
+    private func shell(_ script: String, in directory: FilePath) async throws -> String {
+        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
+    }
+
+    /// A captured tree that changed since, and a directory that is somebody else's.
+    private func start(_ directory: FilePath) async throws -> CommandLineRunner {
+        try await shell(
+            "mkdir -p tree/sub 'shared place'; echo 1 > tree/sub/a; echo s > 'shared place'/precious",
+            in: directory)
+        let runner = try CommandLineRunner(directory)
+        try await runner.initialize("tree")
+        try await runner.succeed("snapshot")
+        try await shell("echo 2 > tree/sub/a; mkdir 'tree/a mount'; cp -a tree before", in: directory)
+        return runner
+    }
+
+    /// What surrounds the command, what it says, and whether one file of the tree is refused too.
+    enum Obstacle: String, CaseIterable {
+        case otherFileSystem, sameFileSystem, below, openFile
+
+        func program(_ directory: FilePath) -> [String] {
+            let tree = "\(directory)/tree"
+            let sandbox = ["bwrap", "--dev-bind", "/", "/"]
+            return switch self {
+            case .otherFileSystem: sandbox + ["--tmpfs", tree]
+            case .sameFileSystem: sandbox + ["--bind", tree, tree]
+            case .below: sandbox + ["--bind", "\(directory)/shared place", "\(tree)/a mount"]
+            case .openFile: ["/bin/bash", "-c", "exec 9<\(tree)/sub/a; \"$@\"; exit $?", "sh"]
+            }
+        }
+
+        var words: String {
+            switch self {
+            case .otherFileSystem, .sameFileSystem: "mount point"
+            case .below: "something is mounted at "
+            case .openFile: "open, or something in it"
+            }
+        }
+    }
+
+    @Test(arguments: Obstacle.allCases) func aMountOrAnOpenFileIsARefusal(_ obstacle: Obstacle) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            var commands = [["restore"], ["restore", "--dry-run"]]
+            if obstacle != .below { commands.append(["restore", "--only", "file:\(directory)/tree/sub/a"]) }
+            for command in commands {
+                let found = try await runner.run(under: obstacle.program(directory), command)
+                let said = found.output + found.errorOutput
+                #expect(found.status == 7 && said.contains(obstacle.words), "\(command): \(said)")
+            }
+            #expect(
+                try await runner.differences(directory.appending("before"), directory.appending("tree")) == ""
+            )
+            #expect(try await shell("ls -A | grep -c ^.understudy- || true", in: directory) == "0\n")
+        }
+    }
+
+    /// Where the mount came after the plan of the last restore, as a service that mounts by itself would bring it.
+    @Test func whatIsMountedInWhatIsKeptForUndoIsNotRemovedWithIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("restore")
+            let kept = try await shell("echo -n $PWD/.understudy-*/tree/sub", in: directory)
+            let mounting = ["bwrap", "--dev-bind", "/", "/", "--bind", "\(directory)/shared place"]
+            for place in [kept, "\(directory)/tree/sub"] {
+                let undo = try await runner.run(under: mounting + [place], ["undo"])
+                #expect(
+                    undo.status == 7 && undo.errorOutput.contains("something is mounted at \(place)"),
+                    "\(undo.errorOutput)")
+            }
+            let found = try await runner.run(under: mounting + [kept], ["restore"])
+            #expect(found.status == 1, "\(found.output)")
+            #expect(
+                found.errorOutput.contains("remove what is mounted at \(kept)")
+                    && found.errorOutput.contains("unmount"), "\(found.errorOutput)")
+            #expect(try await shell("cat 'shared place/precious'", in: directory) == "s\n")
+            #expect(try await runner.run("restore").status == 0, "without the mount it goes on")
+            #expect(try await shell("ls -A | grep -c ^.understudy-", in: directory) == "1\n")
+        }
+    }
+
+    /// A system file that names other places today than when a snapshot was taken.
+    @Test func olderSnapshotsComeBackWhatEverTheSystemFileNamesToday() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let file = directory.appending("understudy.yaml")
+            let old = String(decoding: try Files.read(file), as: UTF8.self)
+            func name(_ paths: String...) throws {
+                let lines = paths.map { "      - \(directory)/\($0)\n" }.joined()
+                let text = old.replacing("      - \(directory)/tree\n", with: lines)
+                try Files.replace(file, with: Array(text.utf8))
+            }
+            try await shell("mkdir more; echo m > more/m", in: directory)
+
+            try name("tree", "more")
+            let report = try await runner.succeed("restore")
+            #expect(report.contains("captured again, it has the snapshot's own tree"), "\(report)")
+            #expect(report.contains("\(directory)/more of tree is not in the snapshot, and stays as it is"))
+            #expect(try await shell("cat tree/sub/a more/m", in: directory) == "1\nm\n")
+
+            for other in ["more", "tree/sub"] {
+                try name(other)
+                let refused = try await runner.run("restore")
+                #expect(
+                    refused.status == 7
+                        && refused.errorOutput.contains(
+                            "\(directory)/tree of tree is in the snapshot, and not in the system file any more"
+                        ),
+                    "\(refused.errorOutput)")
+                let single = try await runner.run("restore", "--only", "file:\(directory)/tree/sub/a")
+                #expect(single.status == 7, "\(single.errorOutput)")
+                let beside = try await runner.succeed("restore", "--to", "out")
+                #expect(beside.contains("captured again, it has the snapshot's own tree"), "\(beside)")
+                #expect(try await shell("cat out/tree$PWD/tree/sub/a; rm -r out", in: directory) == "1\n")
+            }
+        }
+    }
+}
