@@ -188,7 +188,9 @@ let package = Package(
         // A night: what it found, whom it tells, what runs it.
         .target(
             name: "Nightly",
-            dependencies: ["Configuration", "Drivers", "FileTree", "Programs", systemPackage]),
+            dependencies: [
+                "Configuration", "Drivers", "FileTree", "Programs", "SnapshotModel", systemPackage,
+            ]),
         .testTarget(
             name: "NightlyTests",
             dependencies: ["Configuration", "FileTree", "Nightly", "Programs", "TestSupport", systemPackage]),
@@ -219,7 +221,7 @@ let package = Package(
             name: "CanaryTests",
             dependencies: [
                 "Canary", "Cryptography", "Drivers", "FileTree", "Git", "Judge", "Programs", "Shadow",
-                "TestSupport", "understudy", systemPackage,
+                "SnapshotModel", "TestSupport", "understudy", systemPackage,
             ]),
         // The binary, as its users run it.
         .testTarget(

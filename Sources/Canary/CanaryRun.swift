@@ -185,6 +185,11 @@ package final class CanaryRun {
                 StageRun(
                     rules.stages.min() ?? .static, state: .broken,
                     reason: "the change could not be made part of the candidate: \(breach) (\(breach.hint))"))
+        } catch let failure as ShadowFailure where failure.code == .timedOut {
+            return evidence.stages.append(
+                StageRun(
+                    rules.stages.min() ?? .static, state: .broken,
+                    reason: "the change could not be made part of the candidate: \(failure)"))
         }
         let applying = seconds(clock.now - start)
         let steps: [(Stage, () async throws -> StageRun)] = [
@@ -211,6 +216,8 @@ package final class CanaryRun {
                 run = try await step()
             } catch let breach as Breach {
                 run = end(stage, for: breach)
+            } catch let failure where Self.isOutcome(failure) {
+                run = StageRun(stage, state: .broken, reason: "it broke off: \(failure)")
             }
             run.seconds = seconds(clock.now - began) + (stage == .static ? applying : 0)
             evidence.stages.append(run)
@@ -228,7 +235,21 @@ package final class CanaryRun {
         // What runs beside a trial is measured with it.
         await candidate.stop()
         await control?.stop()
-        try await bisect(&arms, beside: baseline)
+        do {
+            try await bisect(&arms, beside: baseline)
+        } catch let failure where Self.isOutcome(failure) {
+            // What has failed has failed, whoever is to blame.
+            evidence.notCovered.append(
+                NotCovered(
+                    ObjectName("part", "culprit"), reason: "the search for the culprit broke off: \(failure)")
+            )
+        }
+    }
+
+    /// Whether a failure is part of what was seen, and kept with it: a shadow that cannot be had, or is not closed, is none.
+    private static func isOutcome(_ failure: any Error) -> Bool {
+        if failure is CancellationError { return false }
+        return (failure as? ShadowFailure).map { $0.code == .timedOut } ?? true
     }
 
     /// What becomes of a stage in which a shadow went beyond what it may use: that speaks against the change where the candidate did

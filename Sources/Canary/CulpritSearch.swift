@@ -55,11 +55,16 @@ extension CanaryRun {
         }
     }
 
-    /// Probes of which every run of the candidate failed: whether part of the change fails so too takes one run to see.
-    private var failingProbes: [Probe] {
+    /// Probes that pass without the change and of which every run of the candidate failed: whether part of the change fails so too
+    /// takes one run to see.
+    private var failingProbes: [Probe] { Self.failingProbes(in: evidence) }
+
+    static func failingProbes(in evidence: Evidence) -> [Probe] {
         evidence.probes.filter { probe in
-            let runs = evidence.runs.filter { $0.probe == probe.name && $0.arm == .candidate }
-            return !runs.isEmpty && runs.allSatisfy { $0.outcome != .passed }
+            let runs = evidence.runs.filter { $0.probe == probe.name }
+            let changed = runs.filter { $0.arm == .candidate }
+            return !changed.isEmpty && changed.allSatisfy { $0.outcome != .passed }
+                && runs.contains { $0.arm == .baseline && $0.outcome == .passed }
         }
     }
 
@@ -77,6 +82,9 @@ extension CanaryRun {
             await room.stop()
             return failed
         } catch let breach as Breach where breach.isItsOwn && breach.arm == .candidate {
+            await room.stop()
+            return true
+        } catch let failure as ShadowFailure where failure.code == .timedOut {
             await room.stop()
             return true
         } catch {

@@ -8,7 +8,8 @@ extension CanaryRun {
     func probe(_ baseline: Room, _ candidate: Room) async throws -> StageRun {
         let jobs = try await driver.jobs(in: baseline)
         let removals = evidence.change.removals
-        let probes = ProbeSelection(rules.probes).choose(jobs, without: removals)
+        let probes = ProbeSelection(rules.probes).choose(
+            jobs, affected: try driver.affectedJobs(in: baseline, candidate), without: removals)
         evidence.probes = probes
         evidence.notCovered += jobs.filter(removals.contains).map {
             NotCovered($0, reason: "the change removes it on purpose")

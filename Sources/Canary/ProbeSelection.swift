@@ -8,8 +8,11 @@ struct ProbeSelection {
         self.choice = choice
     }
 
-    /// The probes; `jobs` come the most used first, and those that the change removes on purpose are none.
-    func choose(_ jobs: [ObjectName], without removals: [ObjectName] = []) -> [Probe] {
+    /// The probes; `jobs` come the most used first, `affected` are those that use what is changed, and those that the change
+    /// removes on purpose are none.
+    func choose(
+        _ jobs: [ObjectName], affected: Set<ObjectName> = [], without removals: [ObjectName] = []
+    ) -> [Probe] {
         let jobs = jobs.filter { !removals.contains($0) }
         var probes: [Probe] = []
         func add(_ job: ObjectName, _ reason: String) {
@@ -20,6 +23,9 @@ struct ProbeSelection {
             for job in jobs where Self.matches(Array(pattern)[...], Array(job.name)[...]) {
                 add(job, "named by the policy: \(pattern)")
             }
+        }
+        if choice.usingChange {
+            for job in jobs where affected.contains(job) { add(job, "uses what is changed") }
         }
         for (index, job) in jobs.prefix(choice.mostUsed).enumerated() {
             add(job, "the most used but \(index)")

@@ -145,10 +145,14 @@ package final class Promotion {
         let promotions = try store.reports(
             Self.kind, as: PromotionReport.self, of: system.name, with: reader)
         for (record, past) in promotions where past.plan.verdict == verdict.id {
-            refusals.append(
-                past.result == .promoted
-                    ? "it is promoted already (\(record.subject))"
-                    : "it was promoted and rolled back: \(past.breach ?? ""); run a new canary")
+            let refusal =
+                switch past.result {
+                case .promoted: "it is promoted already (\(record.subject))"
+                case .rolledBack: "it was promoted and rolled back: \(past.breach ?? ""); run a new canary"
+                case .notPutBack:
+                    "it was promoted and could not be put back: \(past.breach ?? ""); run a new canary"
+                }
+            refusals.append(refusal)
         }
         return refusals
     }
@@ -173,24 +177,48 @@ package final class Promotion {
             plan.refusals = ["the snapshot \(verdict.snapshot) is not the one of the verdict any more"]
             return
         }
+        let (files, packages) = try await drift(since: try store.read(reference, with: reader))
+        let own = files.filter(isOwn)
+        plan.seen = own.map { "\($0.root)/\($0.path) is new: production made it for itself" }
+        guard let words = Self.words(of: files.filter { !isOwn($0) }, packages) else { return }
+        plan.refusals = [
+            "production drifted from the snapshot of the verdict: \(words); take a snapshot and run a new canary"
+        ]
+    }
+
+    /// What a person configures and is other in production than in a snapshot: files, and packages.
+    private func drift(since stored: StoredSnapshot) async throws -> (files: [FileChange], packages: [Change])
+    {
         let drift = try await SystemCapture(system, store: store, identities: identities)
-            .drift(
-                since: try store.read(reference, with: reader), component: change.component, reader: reader)
+            .drift(since: stored, component: change.component, reader: try store.reader())
         // A directory in which a server works has another time each day.
         let files = drift.files.filter {
             [.config, .secret, .plugin].contains($0.entryClass) && !$0.differsOnly(in: [.time])
         }
-        let own = files.filter(isOwn)
-        plan.seen = own.map { "\($0.root)/\($0.path) is new: production made it for itself" }
-        var differs = files.filter { !isOwn($0) }.map { "\($0.root)/\($0.path) (\($0.change.rawValue))" }
-        differs += drift.changes.filter { $0.kind == "package" }.map {
-            "package \($0.name) (\($0.change.rawValue))"
+        return (files, drift.changes.filter { $0.kind == "package" })
+    }
+
+    /// The first difference and how many more there are; nil when there is none.
+    private static func words(of files: [FileChange], _ packages: [Change]) -> String? {
+        let differs =
+            files.map { "\($0.root)/\($0.path) (\($0.change.rawValue))" }
+            + packages.map { "package \($0.name) (\($0.change.rawValue))" }
+        return differs.first.map { "\($0)\(differs.count > 1 ? " and \(differs.count - 1) more" : "")" }
+    }
+
+    /// Refuses when what is to be exchanged is not any more what was rehearsed last: it would be replaced unseen.
+    private func refuseEdits(since before: StoredSnapshot) async throws {
+        let (files, packages) = try await drift(since: before)
+        let exchanged = files.filter { file in
+            !isOwn(file)
+                && places.contains {
+                    $0.root == file.root && ($0.below.map { file.path.isAtOrBelow(EntryPath($0)) } ?? true)
+                }
         }
-        guard let first = differs.first else { return }
-        plan.refusals = [
-            "production drifted from the snapshot of the verdict: \(first)\(differs.count > 1 ? " and \(differs.count - 1) more" : "");"
-                + " take a snapshot and run a new canary"
-        ]
+        guard let words = Self.words(of: exchanged, change.packages.isEmpty ? [] : packages) else { return }
+        throw CanaryFailure(
+            .refused, "production was changed while the promotion was rehearsed: \(words)",
+            hint: "nothing was exchanged; take a snapshot and run a new canary")
     }
 
     /// Whether a file came by the server's own doing, where the change does nothing.
@@ -246,11 +274,12 @@ package final class Promotion {
             plan: plan, result: .promoted, breach: nil, before: before.id, migrates: false, rollback: "",
             approvals: request.approvals, started: CivilTime(seconds: Clock.now.seconds).iso8601, seconds: 0)
         try await Workspace.with(store, in: request.parent) { workspace in
-            let room = try await rehearse(try store.read(before, with: reader), reader, workspace, &report)
+            let stored = try store.read(before, with: reader)
+            let room = try await rehearse(stored, reader, workspace, &report)
             let replacement = try await Replacement(
                 system, store: store, component: change.component, snapshot: before.id,
                 verdict: verdict.id, holding: lock, progress: progress)
-            try await replace(replacement, from: room, &report)
+            try await replace(replacement, from: room, of: stored, &report)
         }
         report.seconds = seconds(clock.now - began)
         try await record(report, holding: lock)
@@ -326,9 +355,10 @@ package final class Promotion {
         }
     }
 
-    private func replace(_ replacement: Replacement, from room: Room, _ report: inout PromotionReport)
-        async throws
-    {
+    private func replace(
+        _ replacement: Replacement, from room: Room, of before: StoredSnapshot,
+        _ report: inout PromotionReport
+    ) async throws {
         let staged: [(root: String, live: FilePath, staged: FilePath)]
         let watch: ProductionWatch?
         do {
@@ -344,6 +374,7 @@ package final class Promotion {
             try await replacement.run(
                 staged,
                 prepare: {
+                    try await refuseEdits(since: before)
                     try watch?.begin()
                     guard migrates else { return [] }
                     var data: [(root: String, live: FilePath, staged: FilePath)] = []
@@ -356,9 +387,10 @@ package final class Promotion {
                 },
                 beforeStart: { if migrates { try await shadow.migrate() } },
                 watch: { try await watch?.run() })
-        } catch let failure as RestoreFailure {
-            report.result = .rolledBack
+        } catch let failure as ReplacementFailure {
+            report.result = failure.isPutBack ? .rolledBack : .notPutBack
             report.breach = failure.description
+            report.hint = failure.hint
         }
         report.checks = ProductionWatch.all(
             watch?.checks ?? [],

@@ -29,6 +29,8 @@ package struct PromotionReport: Codable, Hashable, Sendable {
         case promoted
         /// It was in production and was taken back.
         case rolledBack = "rolled-back"
+        /// It failed, and what was there before could not be put back, or does not run.
+        case notPutBack = "not-put-back"
     }
 
     /// One thing that was looked at in production after the exchange.
@@ -64,6 +66,8 @@ package struct PromotionReport: Codable, Hashable, Sendable {
     package var result: Result
     /// Why it was taken back; nil when it was not.
     package var breach: String?
+    /// What to do now; nil when it was promoted, and in reports of a version that did not say.
+    package var hint: String?
     /// The snapshot of just before.
     package var before: SnapshotID
     /// Whether the data had to be brought to another version, so that going back means the data of before.

@@ -22,6 +22,8 @@ struct CapturedTree {
         var moving: [EntryPath] = []
         /// Files that were read now and sealed although their class is none that is, and why.
         var leaks: [CapturedComponent.Problem] = []
+        /// Files whose contents were taken from a copy of them.
+        var replaced: Set<EntryPath> = []
         /// Contents of the classes that were to be kept.
         var kept: [ObjectID: [UInt8]] = [:]
         /// Whether anything had to be listed or read, so that the cache must be written anew.
@@ -34,6 +36,7 @@ struct CapturedTree {
             torn += other.torn
             moving += other.moving
             leaks += other.leaks
+            replaced.formUnion(other.replaced)
             kept.merge(other.kept) { first, _ in first }
             hasNews = hasNews || other.hasNews
         }

@@ -312,6 +312,12 @@ package struct ComponentCapture: Sendable {
                         })
                 }
                 record(walked, root, pass, &captured)
+                for path in replacements.keys where !walked.found.replaced.contains(path) {
+                    let entryClass = classification.entryClass(of: path, isDirectory: false)
+                    guard !options.leftOut.contains(entryClass) else { continue }
+                    captured.unreadable.append(
+                        .init(path: "\(root.name)/\(path)", reason: try whyUnmet(path, below: root)))
+                }
                 note(leaks, below: root.name + "/", &captured)
                 // References were packed while they were read: one of them may have been in neither place.
                 captured.torn += Set(walked.found.moving).intersection(directories).sorted().map {
@@ -326,6 +332,16 @@ package struct ComponentCapture: Sendable {
             cache = try StatCache(known, fingerprint: fingerprint)
             pass += 1
         }
+    }
+
+    /// Why a walk did not come by a file that is there.
+    private func whyUnmet(_ path: EntryPath, below root: Root) throws -> String {
+        if let link = try Files.link(on: FilePath(bytes: path.bytes), below: FilePath(root.path)) {
+            return
+                "\(root.name)/\(link) is a link, and what it leads to is not captured: put the directory in its "
+                + "place, or bind-mount it there"
+        }
+        return "it went away while it was captured, or is in a directory that the policy leaves out"
     }
 
     /// What a cache depends on besides the files: where they are, on which host, and what the policy says of them.

@@ -250,6 +250,7 @@ internal import Workers
                     if let replacement {
                         let item = try frozen(replacement, Array(name), status, directory, walker)
                         walker.table.append(item.record, name: name, extra: item.extra.encoded)
+                        walker.found.replaced.insert(EntryPath(node.path).appending(Array(name)))
                     } else if let place, isUsable(place.record, status, node) {
                         walker.table.append(place.record, name: name, extra: place.extra)
                     } else if let item = try item(

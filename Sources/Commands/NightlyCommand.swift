@@ -27,6 +27,7 @@ struct NightlyCommand: AsyncParsableCommand {
               1   a step failed, the drill is red, or somebody could not be told; what is wrong is printed
               3   the snapshot is partial, and nothing else is wrong
               7   something is older or smaller than the policy allows
+              10  there is no store; whom the policy names is told
               64  wrong usage, or a mistake in the system file or a policy
             """)
 
@@ -78,13 +79,14 @@ struct NightlyCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(options)
         let policy = try NotifyPolicy.read(for: session.description)
-        let local = try session.store().localDirectory
-        let last = try NightReport.read(local)
         let clock = ContinuousClock()
         let began = clock.now
         var report = NightReport(
-            system: session.system.name, host: session.system.host, started: Clock.now.seconds,
-            baseline: last?.baseline ?? [:])
+            system: session.system.name, host: session.system.host, started: Clock.now.seconds, baseline: [:])
+        let local = try await store(session, policy, report).localDirectory
+        let mark = begin(&report, local)
+        let last = lastReport(&report, local)
+        report.baseline = last?.baseline ?? [:]
         let incomplete = await snapshot(&report, session)
         compare(&report, incomplete, policy, session)
         if report.snapshot != nil { await push(&report, session) }
@@ -100,6 +102,7 @@ struct NightlyCommand: AsyncParsableCommand {
         if let problem = try report.write(local) { report.problems.append(problem) }
         report = await Notifier(policy).send(report, after: last)
         _ = try report.write(local)
+        try mark?.end()
         session.output.endProgress()
         let shown = report
         try session.output.result(shown) { words(shown) }
@@ -114,6 +117,51 @@ struct NightlyCommand: AsyncParsableCommand {
         if kinds == ["partial"] { return .partial }
         return kinds.isSubset(of: ["partial", "shrink", "age", "proof", "target", "clock"])
             ? .refused : .failed
+    }
+
+    // MARK: Before the steps
+
+    /// Opens the store; where that fails whom the policy names is told, for nothing else can be done tonight.
+    private func store(
+        _ session: Session, _ policy: NotifyPolicy, _ report: NightReport
+    ) async throws -> SnapshotStore {
+        do {
+            return try session.store()
+        } catch {
+            let failure = CommandFailure(error)
+            var report = report
+            report.problems = [.init("store", failure.message, hint: failure.hint)]
+            _ = await Notifier(policy).send(report, after: nil)
+            throw failure
+        }
+    }
+
+    /// Notes that the night runs, so that one which dies is told by `status --check` and the next night.
+    private func begin(_ report: inout NightReport, _ local: FilePath) -> NightMark? {
+        do {
+            let (mark, problem) = try NightMark.begin(local, now: report.started)
+            if let problem { report.problems.append(problem) }
+            return mark
+        } catch {
+            report.problems.append(
+                .init(
+                    "report", "that the night began cannot be kept: \(error)",
+                    hint: "make room where the store is"))
+            return nil
+        }
+    }
+
+    /// The report of the night before, nil when there is none or it cannot be read, which is then among the problems.
+    private func lastReport(_ report: inout NightReport, _ local: FilePath) -> NightReport? {
+        do {
+            return try NightReport.read(local)
+        } catch {
+            report.problems.append(
+                .init(
+                    "report", "\(error)", hint: "it is written anew tonight; sizes are compared from then on",
+                    cause: "cannot be read"))
+            return nil
+        }
     }
 
     // MARK: Steps
@@ -206,9 +254,10 @@ struct NightlyCommand: AsyncParsableCommand {
                 .init("push", "the remotes cannot be told: \(failure.message)", hint: failure.hint))
             return
         }
-        guard let pushed: Pushed = await step(["push"], mayEnd: [0, 1, 7], "push", &report, session) else {
-            return
-        }
+        guard
+            let pushed: Pushed = await step(
+                ["push"], mayEnd: [0, 1, 6, 7, 10, 11, 12], "push", &report, session)
+        else { return }
         for remote in pushed.remotes {
             if let error = remote.error {
                 report.problems.append(.init("push", "\(remote.name): \(error.message)", hint: error.hint))

@@ -28,7 +28,10 @@ struct Readiness: Encodable {
         for reference in try store.snapshots(of: session.system.name).reversed() {
             guard try !store.isSafety(reference, with: reader) else { continue }
             let stored = try store.read(reference, with: reader)
-            guard stored.snapshot.status == .complete else { continue }
+            // Of a snapshot of the future nobody knows when it was taken.
+            guard stored.snapshot.status == .complete,
+                stored.commit.time - now <= Freshness.clockTolerance
+            else { continue }
             last = stored.stateTime
             break
         }

@@ -68,7 +68,9 @@ struct StatusCheck: Encodable {
 
     /// Adds what the last night found and nobody mended since.
     mutating func addLastNight(_ session: Session) throws {
-        guard let night = try NightReport.read(try session.store().localDirectory) else { return }
+        let local = try session.store().localDirectory
+        if let problem = try NightMark.look(local) { problems.append(problem) }
+        guard let night = try NightReport.read(local) else { return }
         // Ages, the clock, drills and interrupted restores were looked at just now.
         problems += night.problems.filter {
             !["age", "proof", "red", "target", "restore"].contains($0.kind) && $0.cause != Freshness.future

@@ -92,7 +92,9 @@ package protocol ShadowDriver: Sendable {
     func census(in room: any ShadowRoom) async throws -> [String: Int]
     /// The jobs that can be run, the most used first.
     func jobs(in room: any ShadowRoom) async throws -> [ObjectName]
-    /// Runs a job to its end and says what came of it.
+    /// The jobs of two servers that serve which are made otherwise in the one than in the other, be it of other plugins.
+    func affectedJobs(in one: any ShadowRoom, _ other: any ShadowRoom) throws -> Set<ObjectName>
+    /// Runs a job to its end and says what came of it; a server that does not answer is an error of the job.
     func run(_ job: ObjectName, in room: any ShadowRoom, limit: Duration) async throws -> JobRun
     /// What can be told of a restored copy that is not booted, nor made harmless, when `source` is its snapshot.
     func inspect(_ copy: ShadowCopy, against source: any FileSource) throws -> [Inspection]
@@ -196,6 +198,8 @@ package protocol ShadowRoom: Sendable {
     func install(_ program: Program) async throws -> Program.Outcome
     /// Everything that the server has written since it was started.
     func log() throws -> String
+    /// Whether the server has been started and has not ended.
+    var isServerRunning: Bool { get }
 }
 
 /// What a change does to one component.
@@ -315,6 +319,9 @@ package struct JobRun: Sendable {
     package var wait: Double?
     /// What failed, in words that are the same whenever it fails so again.
     package var signature: String?
+
+    /// A run that nobody can say anything of, because its server does not answer.
+    static let unanswered = JobRun(outcome: .errored, seconds: nil, signature: "the server does not answer")
 
     /// A run.
     package init(

@@ -95,6 +95,16 @@ package enum Files {
         return FileStatus(status).kind == .directory
     }
 
+    /// The first link on the way from a directory to a relative path below it, which counts too; nil when there is none.
+    package static func link(on path: FilePath, below directory: FilePath) throws(FileFailure) -> FilePath? {
+        var way = FilePath()
+        for component in path.components {
+            way.append(component)
+            if try status(directory.pushing(way))?.kind == .link { return way }
+        }
+        return nil
+    }
+
     /// The contents of a regular file; throws when it holds more than `limit` bytes.
     package static func read(_ path: FilePath, limit: Int = 1 << 30) throws(FileFailure) -> [UInt8] {
         let descriptor = try open(path, O_RDONLY | O_CLOEXEC)

@@ -6,8 +6,8 @@ package import SystemPackage
 package struct NightReport: Codable, Hashable, Sendable {
     /// Something that somebody has to look at.
     package struct Problem: Codable, Hashable, Sendable {
-        /// What it is, for machines: `snapshot`, `partial`, `obstacle`, `push`, `shrink`, `drill`, `red`, `target`, `prune`, `age`,
-        /// `proof`, `clock`, `restore`, `report`, `notify`.
+        /// What it is, for machines: `store`, `night`, `snapshot`, `partial`, `obstacle`, `push`, `shrink`, `drill`, `red`, `target`,
+        /// `prune`, `age`, `proof`, `clock`, `restore`, `report`, `notify`.
         package var kind: String
         /// What is wrong, for people.
         package var message: String

@@ -4,19 +4,20 @@ internal import SnapshotModel
 package enum Markdown {
     /// Text that is no markup, on one line.
     package static func plain(_ text: String) -> String {
-        var plain = ""
-        for character in text {
-            if "\\`*_[]<>|#~&@".contains(character) { plain.append("\\") }
-            plain.append(character.isNewline ? " " : character)
+        // What is markup is a scalar: with an accent behind it, it is another character, and markup still.
+        var plain = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            if "\\`*_[]<>|#~&@".unicodeScalars.contains(scalar) { plain.append("\\") }
+            plain.append(Character(scalar).isNewline ? " " : scalar)
         }
-        return printable(plain.utf8)
+        return printable(String(plain).utf8)
     }
 
     /// Text as code within a line.
     package static func code(_ text: String) -> String {
         let fence = String(repeating: "`", count: longestRun(text) + 1)
         let text = printable(text.utf8)
-        return text.hasPrefix("`") || text.hasSuffix("`")
+        return text.unicodeScalars.first == "`" || text.unicodeScalars.last == "`"
             ? "\(fence) \(text) \(fence)" : "\(fence)\(text)\(fence)"
     }
 
@@ -28,8 +29,8 @@ package enum Markdown {
 
     private static func longestRun(_ text: String) -> Int {
         var (longest, run) = (0, 0)
-        for character in text {
-            run = character == "`" ? run + 1 : 0
+        for scalar in text.unicodeScalars {
+            run = scalar == "`" ? run + 1 : 0
             longest = max(longest, run)
         }
         return longest

@@ -60,7 +60,8 @@ package final class Replacement {
     /// Stops the component, lets `prepare` finish what can only be made now, exchanges, starts, and lets `watch` look.
     ///
     /// `places` are roots and paths with what was made for them; nothing made means that the place goes away. Whatever fails
-    /// brings the old places back and starts what was running; then a ``RestoreFailure`` says so.
+    /// brings the old places back and starts what was running. What fails before anything is exchanged is thrown as it is
+    /// then; else a ``ReplacementFailure`` says what became of production.
     package func run(
         _ places: [(root: String, live: FilePath, staged: FilePath)],
         prepare: () async throws -> [(root: String, live: FilePath, staged: FilePath)],
@@ -96,7 +97,9 @@ package final class Replacement {
             journal.phase = .done
             try journal.write(store.localDirectory)
         } catch {
-            throw await putBack(error)
+            let wasUntouched = journal.phase == .staging
+            let outcome = await putBack(error)
+            throw wasUntouched && outcome.isPutBack ? error : outcome
         }
     }
 
@@ -139,7 +142,7 @@ package final class Replacement {
         _ = try await journal.removeStaging(in: system)
     }
 
-    private func putBack(_ failure: any Error) async -> any Error {
+    private func putBack(_ failure: any Error) async -> ReplacementFailure {
         progress("failed; putting the old places back")
         do {
             let lifecycle = system.driver(of: component)?.lifecycle
@@ -153,21 +156,37 @@ package final class Replacement {
                 try await lifecycle.waitUntilReady(limit: Self.readyLimit)
                 let problems = try await lifecycle.problems()
                 guard problems.isEmpty else {
-                    return RestoreFailure(
-                        .failed,
+                    return ReplacementFailure(
+                        isPutBack: true,
                         "\(failure); the old places are back, and \(component) is not well: \(problems.joined(separator: "; "))",
                         hint: "look at its logs; 'understudy restore \(journal.snapshot)' puts all of it back"
                     )
                 }
             }
         } catch {
-            return RestoreFailure(
-                .failed, "\(failure); and the old places could not be put back: \(error)",
+            return ReplacementFailure(
+                isPutBack: false, "\(failure); and the old places could not be put back: \(error)",
                 hint: "run 'understudy undo': it finds the journal and puts the old places back first")
         }
-        return RestoreFailure(
-            .failed,
+        return ReplacementFailure(
+            isPutBack: true,
             "\(failure) (rolled back: \(component) is as it was\(journal.running.isEmpty ? "" : ", and healthy"))",
             hint: "look at the cause; the same verdict is not promoted again by itself")
+    }
+}
+
+/// What became of production when a replacement failed that had begun to exchange, or could not be taken back.
+package struct ReplacementFailure: Error, Sendable, CustomStringConvertible {
+    /// Whether the old places are back.
+    package var isPutBack: Bool
+    /// What failed, and how production is now.
+    package var description: String
+    /// What to do.
+    package var hint: String
+
+    init(isPutBack: Bool, _ description: String, hint: String) {
+        self.isPutBack = isPutBack
+        self.description = description
+        self.hint = hint
     }
 }

@@ -10,19 +10,13 @@ internal import SystemPackage
 ///
 /// What was taken out is remembered as long as the canary runs, so that it can be shown to be nowhere in the copy.
 struct Masking {
-    /// The classes of the paths below each root.
-    private let classifications: [String: Classification]
     /// What was taken out, contents without blanks around them, with every form in which it is looked for.
     private(set) var secrets: [[UInt8]: SecretForms] = [:]
-    /// How many files were looked through when all were searched last.
-    private(set) var searched = 0
-
     /// How much of a file is in memory when it is searched.
     private let pieceSize: Int
 
-    /// Nothing is known yet; `classifications` are those of the roots.
-    init(_ classifications: [String: Classification], pieceSize: Int = 4 << 20) {
-        self.classifications = classifications
+    /// Nothing is known yet.
+    init(pieceSize: Int = 4 << 20) {
         self.pieceSize = pieceSize
     }
 
@@ -31,10 +25,13 @@ struct Masking {
     /// Texts above this size are logs and data, not configuration: they are searched and not changed.
     private static let largest = 16 << 20
 
-    /// Masks the roots of a copy; says what was masked.
-    mutating func mask(_ copy: ShadowCopy) throws -> [Fix] {
+    /// Masks what is a secret in copies of roots, whose classes are `classifications` by name, and remembers it; says what was
+    /// masked.
+    mutating func takeSecrets(
+        from roots: [StagedComponent.StagedRoot], _ classifications: [String: Classification]
+    ) throws -> [Fix] {
         var fixes: [Fix] = []
-        for root in copy.staged.roots where root.root.kind == .directory {
+        for root in roots where root.root.kind == .directory {
             guard let classification = classifications[root.root.name] else {
                 preconditionFailure("every root of a copy has its classes")
             }
@@ -59,12 +56,18 @@ struct Masking {
                 }
             }
         }
+        return fixes
+    }
+
+    /// Masks in copies of roots what was found to be a secret anywhere; says what was masked.
+    func maskKnown(in roots: [StagedComponent.StagedRoot]) throws -> [Fix] {
+        var fixes: [Fix] = []
         // A word may stand anywhere and mean something else there: it is left, found again, and told. The longest come
         // first, so that one that is part of another comes out the same in every arm.
         let known = secrets.filter { !Self.isWord($0.key[...]) }.sorted {
             ($1.key.count, hex($0.key)) < ($0.key.count, hex($1.key))
         }
-        for root in copy.staged.roots where root.root.kind == .directory {
+        for root in roots where root.root.kind == .directory {
             try root.walk { path, file in
                 guard try Self.isSmall(file) else { return }
                 let contents = try Files.read(file)
@@ -80,18 +83,28 @@ struct Masking {
         return fixes
     }
 
-    /// Remembers what looks like a secret in places that stay out of every copy: it may be written down in one too.
-    mutating func learn(from root: StagedComponent.StagedRoot) throws {
-        try root.walk { _, file in
-            if try Self.isSmall(file) { _ = maskText(try Files.read(file), "") }
+    /// Remembers what is a secret in a place that is not changed: it may be written down in another too.
+    ///
+    /// Without a `classification` that is what looks like one: in files of places that stay out of every copy a secret may stand
+    /// among lines that all such files have.
+    mutating func learn(from root: StagedComponent.StagedRoot, _ classification: Classification?) throws {
+        try root.walk { path, file in
+            guard try Self.isSmall(file) else { return }
+            let contents = try Files.read(file)
+            if classification?.entryClass(of: path, isDirectory: false) == .secret {
+                return remember(contents)
+            }
+            _ = maskText(contents, "")
         }
     }
 
+    /// Looks through copies of roots, and says how many files there are.
+    ///
     /// Throws a ``ShadowFailure`` that names the file in which something that was taken out can still be found.
-    mutating func search(_ copy: ShadowCopy) throws {
-        searched = 0
+    func search(_ roots: [StagedComponent.StagedRoot]) throws -> Int {
+        var searched = 0
         let search = SecretSearch(secrets.values)
-        for root in copy.staged.roots where root.root.kind == .directory {
+        for root in roots where root.root.kind == .directory {
             try root.walk { path, file in
                 searched += 1
                 var isFound = false
@@ -109,6 +122,7 @@ struct Masking {
                 }
             }
         }
+        return searched
     }
 
     /// Whether a file is small enough to be a text that is changed.

@@ -163,22 +163,31 @@ package final class Room: ShadowRoom {
         return String(decoding: try Files.readIfPresent(server.log) ?? [], as: UTF8.self)
     }
 
-    /// Boots the server and waits until it serves, ends or takes too long.
+    package var isServerRunning: Bool { state.withLock(\.server)?.isRunning ?? false }
+
+    /// Boots the server and waits until it serves, ends or takes longer than `limit`, in which preparations do not count.
     ///
     /// A server that does not come up is a result, and so is one that uses more than it may; throws only when the shadow itself
     /// cannot be had.
     package func boot(_ attempt: Int, limit: Duration) async throws -> Boot {
         let clock = ContinuousClock()
         let began = clock.now
+        func failed(_ failure: String) async -> Boot {
+            await stop()
+            return Boot(
+                arm: arm, attempt: attempt, succeeded: false, failure: failure,
+                seconds: seconds(clock.now - began))
+        }
         do {
             let boot = try await booted(attempt, limit: limit)
             if let breach = try breach { throw breach }
             return boot
         } catch let breach as Breach where breach.isItsOwn {
-            await stop()
-            return Boot(
-                arm: arm, attempt: attempt, succeeded: false, failure: "\(breach) (\(breach.hint))",
-                seconds: seconds(clock.now - began))
+            return await failed("\(breach) (\(breach.hint))")
+        } catch let failure as ShadowFailure where failure.code == .timedOut {
+            return await failed(failure.description)
+        } catch is HTTPFailure {
+            return await failed("it served, and does not answer any more")
         }
     }
 
@@ -198,6 +207,8 @@ package final class Room: ShadowRoom {
                 seconds: seconds(clock.now - began))
         }
         try await startDatabase()
+        // What the preparations take has limits of its own.
+        let deadline = clock.now + limit
         let server = try await SandboxProcess.start(
             try await driver.server(copy), in: sandbox(writesEverywhere: false), within: allowance,
             log: newLog("server"))
@@ -207,7 +218,7 @@ package final class Room: ShadowRoom {
         }
         var isServing = false
         var surrender: String?
-        while clock.now < began + limit, server.isRunning, !isServing, surrender == nil {
+        while clock.now < deadline, server.isRunning, !isServing, surrender == nil {
             surrender = try driver.bootFailure(in: self)
             isServing = try await driver.isServing(in: self)
             if !isServing { try await Task.sleep(for: .milliseconds(50)) }

@@ -89,7 +89,7 @@ package final class SandboxProcess: Sendable {
             await process.child.end()
             throw ShadowFailure(
                 "\(program.name) did not end within \(program.limit) in the sandbox: \(process.lastWords)",
-                hint: "look for what it waits for; it has no network")
+                hint: "look for what it waits for; it has no network", code: .timedOut)
         }
         let output = try Files.readIfPresent(log, limit: program.outputLimit) ?? []
         return Program.Outcome(

@@ -6,6 +6,8 @@ package struct ShadowFailure: Error, Hashable, Sendable, CustomStringConvertible
         case failed
         /// It was refused before anything ran.
         case refused
+        /// A program did not end in time.
+        case timedOut
     }
 
     /// What kind of failure.

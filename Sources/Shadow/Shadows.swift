@@ -84,7 +84,13 @@ package struct Shadows {
     private let hostPlaces: [FilePath]
     /// Where copies of other components' files are, which the component may read: repositories, host files.
     private var neighbours: [StagedComponent.StagedRoot] = []
-    private var masking: Masking
+    /// What is known of production's secrets, wherever they were found.
+    private var masking = Masking()
+    private let classifications: [String: Classification]
+    /// For how many secrets the neighbours were masked and searched last, and how many files they have.
+    private var settled = (secrets: -1, files: 0)
+    /// How many files of the last shadow were searched.
+    private var searched = 0
     /// The database server that the component's state is in, made from its dump; each shadow has a copy.
     private var state: State?
 
@@ -138,8 +144,11 @@ package struct Shadows {
             try Files.removeTree(workspace.directory.appending("packages/snapshot"))
             try Files.rename(wheels, to: workspace.directory.appending("packages/snapshot"))
         }
-        masking = Masking(source.classifications(of: source.component, staged.roots, described))
-        for root in outside where root.root.kind == .directory { try masking.learn(from: root) }
+        classifications = source.classifications(of: source.component, staged.roots, described)
+        // All secrets are known before any copy is made: each may be written down in any other place.
+        for root in staged.roots + outside where root.root.kind == .directory {
+            try masking.learn(from: root, classifications[root.root.name])
+        }
         try await addNeighbours()
         if let wanted = try driver.database(copy) { state = try await makeState(wanted) }
     }
@@ -207,13 +216,18 @@ package struct Shadows {
             let (staged, _) = try await Materialisation(source.origin).write(
                 captured.name, of: source.stored, to: workspace.directory.appending("neighbours"),
                 verifies: false, progress: { _ in })
-            var masking = Masking(source.classifications(of: captured.name, staged.roots, driver))
-            let copy = ShadowCopy(
-                staged: staged, socketDirectory: workspace.directory, workspace: workspace.directory)
-            _ = try masking.mask(copy)
-            try masking.search(copy)
+            _ = try masking.takeSecrets(
+                from: staged.roots, source.classifications(of: captured.name, staged.roots, driver))
             neighbours += staged.roots
         }
+        try settleNeighbours()
+    }
+
+    /// Takes out of the neighbours what has become known since, and proves it.
+    private mutating func settleNeighbours() throws {
+        guard settled.secrets != masking.secrets.count else { return }
+        _ = try masking.maskKnown(in: neighbours)
+        settled = (masking.secrets.count, try masking.search(neighbours))
     }
 
     /// Makes a shadow; `files` are changed files, whose contents are in `blobs`, and `changesPackages` says that it needs an environment of its own.
@@ -249,9 +263,13 @@ package struct Shadows {
         case nil: break
         }
         for file in files { try apply(file, blobs, to: copy) }
-        let fixes = try masking.mask(copy) + (try await driver.neutralise(copy))
+        var fixes = try masking.takeSecrets(from: copy.staged.roots, classifications)
+        fixes += try masking.maskKnown(in: copy.staged.roots)
+        fixes += try await driver.neutralise(copy)
         // In the dump it is text, as it was loaded; in the server's own files it may be compressed.
-        try masking.search(searched)
+        self.searched = try masking.search(searched.staged.roots)
+        // A change may have brought secrets of its own.
+        try settleNeighbours()
         if let user { try await workspace.give(to: user) }
         return try room(arm, copy, fixes: fixes, logs: name)
     }
@@ -276,9 +294,12 @@ package struct Shadows {
         }
         let parts = packages.compactMap { part in part.below.map { (root: part.root, path: $0) } }
         for (root, path) in parts + files.map({ (root: $0.root, path: $0.path) }) {
-            guard let place = staged.root(root)?.staged.appending(path),
+            guard let copied = staged.root(root),
                 let before = original.copy.staged.root(root)?.staged.appending(path)
             else { continue }
+            let place = copied.staged.appending(path)
+            // A candidate that ran may have put links anywhere.
+            _ = try copied.place(of: FilePath(path).removingLastComponent())
             try Files.removeTree(place)
             if try Files.exists(before) { try await Workspace.copy(before, to: place) }
         }
@@ -299,7 +320,7 @@ package struct Shadows {
 
     /// What was proven of the secrets, for the verdict.
     package var secretsAttestation: String {
-        "\(masking.secrets.count) secrets of production were taken out, and are in none of the \(masking.searched) files"
+        "\(masking.secrets.count) secrets of production were taken out, and are in none of the \(searched + settled.files) files"
     }
 
     private func apply(_ file: ComponentChange.File, _ blobs: [String: [UInt8]], to copy: ShadowCopy) throws {

@@ -91,6 +91,32 @@ struct PlantedChangeTests {
         }
     }
 
+    /// A builder whose step comes from the plugin is a probe, though none is named and none is among the most used; and a master's
+    /// own program is nothing that a shadow runs.
+    @Test func whatUsesTheChangeIsTriedAndWhatNoShadowRunsIsNotPassed() async throws {
+        try await CanaryProduction.with { production in
+            let rules = """
+                stages: [boot, probes]
+                probes: {names: [], usingChange: true, mostUsed: 0, atMost: 1}
+                looks: [{runs: 5, alpha: 0.05}]
+                margin: 5
+                floor: 30s
+                """
+            let verdict = try await judge(production, rules, wheel(production, .second), is: .pass)
+            let probes = Set((stage(.probes, of: verdict)?.measures ?? []).map(\.probe))
+            #expect(probes.count == 1 && probes.isSubset(of: ["verify", "spare"]), "\(probes)")
+
+            let files = production.fixture.directory.appending("files/master")
+            try Files.makeDirectories(files)
+            let tac = try Files.read(production.fixture.master.appending("buildbot.tac"))
+            try Files.replace(files.appending("buildbot.tac"), with: tac + Array("import os\n".utf8))
+            let program = try await judge(
+                production, Self.static_, ["--files", files.removingLastComponent().string], is: .fail,
+                at: .static)
+            #expect(program.stages.flatMap(\.findings).contains { $0.kind == "not-rehearsed" })
+        }
+    }
+
     /// Production has the old version of a package once more, where its configuration looks first.
     @Test func anUpgradeThatAnotherCopyShadowsIsStoppedByTheBoot() async throws {
         try await CanaryProduction.with(prepare: { fixture in

@@ -1,14 +1,45 @@
 import Judge
+import SnapshotModel
 import Testing
 
 @testable import Canary
 
+/// Which jobs are probes, and which of them show whether a part of a change is at fault.
 @Suite struct ProbeSelectionTests {
+    private let jobs = ["unit", "nightly", "deploy", "docs"].map { ObjectName("builder", $0) }
+
+    @Test func whatUsesTheChangeIsAProbeHoweverSeldomItIsUsed() {
+        let affected: Set = [ObjectName("builder", "deploy")]
+        func names(_ choice: CanaryPolicy.ProbeChoice) -> [String] {
+            ProbeSelection(choice).choose(jobs, affected: affected).map(\.name)
+        }
+        #expect(names(.init()) == ["deploy", "unit", "nightly"])
+        #expect(names(.init(usingChange: false)) == ["unit", "nightly"])
+        #expect(names(.init(names: ["do*"], atMost: 2)) == ["docs", "deploy"])
+    }
+
     @Test func whatTheChangeRemovesOnPurposeIsNoProbe() {
         let jobs = ["deploy-a", "deploy-b", "nightly", "verify"].map { ObjectName("builder", $0) }
         let selection = ProbeSelection(
             .init(names: ["deploy-*"], usingChange: false, mostUsed: 2, atMost: 4))
         #expect(selection.choose(jobs).map(\.name) == ["deploy-a", "deploy-b"])
         #expect(selection.choose(jobs, without: [jobs[0]]).map(\.name) == ["deploy-b", "nightly"])
+    }
+
+    @Test func aProbeThatFailsWithoutTheChangeTooAccusesNothing() {
+        var evidence = Evidence(
+            id: "20261126T020000Z-1f3a", system: "acme",
+            snapshot: .init(id: SnapshotID(seconds: 0, random: 0), commit: ""),
+            change: ChangeSummary(description: "", tree: "", riskClass: .pluginPatch, parts: []),
+            policyDigest: "", seed: 7, host: HostSummary(name: "ci", processors: 2, memory: 1 << 30),
+            started: "2026-11-26T02:00:00Z")
+        evidence.probes = jobs.prefix(2).map { Probe(name: $0.name, object: $0, reason: "") }
+        for (name, arm, outcome) in [
+            ("unit", Arm.baseline, ProbeRun.Outcome.failed), ("unit", .candidate, .failed),
+            ("nightly", .baseline, .passed), ("nightly", .candidate, .failed),
+        ] {
+            evidence.runs.append(ProbeRun(probe: name, arm: arm, pair: 1, outcome: outcome, seconds: nil))
+        }
+        #expect(CanaryRun.failingProbes(in: evidence).map(\.name) == ["nightly"])
     }
 }

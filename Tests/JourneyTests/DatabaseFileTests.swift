@@ -62,4 +62,36 @@ import Testing
                     == "")
         }
     }
+
+    @Test func aDatabaseBehindALinkMakesTheSnapshotPartial() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell(
+                #"""
+                mkdir tree tree/master live
+                cat >tree/master/buildbot.tac <<'END'
+                basedir = '.'
+                application = service.Application('buildmaster')
+                END
+                echo "c['db_url'] = 'sqlite:///db/state.sqlite'" >tree/master/master.cfg
+                ln -s "$PWD/live" tree/master/db
+                python3 - live/state.sqlite <<'END'
+                import sqlite3, sys
+                database = sqlite3.connect(sys.argv[1])
+                for table, columns in (
+                        ('alembic_version', 'version_num'), ('builder_masters', 'id, builderid'),
+                        ('builders', 'id, name, description'), ('configured_workers', 'buildermasterid, workerid'),
+                        ('workers', 'id, name'), ('builders_tags', 'builderid, tagid'), ('tags', 'id, name'),
+                        ('schedulers', 'id, name, enabled'), ('scheduler_masters', 'schedulerid'),
+                        ('changesources', 'id, name'), ('changesource_masters', 'changesourceid')):
+                    database.execute(f"CREATE TABLE {table} ({columns})")
+                database.commit()
+                END
+                """#, in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree/master", "--name", "acme")
+            let taken = try await runner.run("snapshot")
+            #expect(taken.status == 3, "\(taken.output) \(taken.errorOutput)")
+            #expect((taken.output + taken.errorOutput).contains("master/db is a link"))
+        }
+    }
 }

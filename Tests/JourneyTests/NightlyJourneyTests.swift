@@ -97,6 +97,30 @@ import Testing
         }
     }
 
+    @Test func aNightThatDiesOrFindsNothingToReadIsTold() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            let local = directory.appending("tree.git/understudy")
+            // The night is killed while its snapshot is taken.
+            try world.capture("sleep 5; echo 1 > f")
+            try await world.runner.kill(after: 2500, ["nightly"])
+            try await Task.sleep(for: .seconds(3))
+            try world.capture("echo 1 > f")
+            try await world.runner.succeed("snapshot")
+            let check = try await world.runner.run("status", "--check")
+            #expect(check.status == 7 && check.output.contains("did not end"))
+            try Files.replace(local.appending("nightly.json"), with: Array("{".utf8))
+            let night = try await world.runner.run("nightly")
+            #expect(night.status == 1, "\(night.output) \(night.errorOutput)")
+            #expect(night.output.contains("did not end") && night.output.contains("cannot be read"))
+            try await world.runner.succeed("nightly")
+            #expect(try await world.runner.run("status", "--check").status == 0)
+            try Files.rename(directory.appending("tree.git"), to: directory.appending("gone.git"))
+            #expect(try await world.runner.run("nightly").status == 10)
+            #expect(try world.metrics.contains("kind=\"store\"} 1\n"))
+        }
+    }
+
     @Test func whatVanishesAllAtOnceRaisesTheAlarmUntilItIsAccepted() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)

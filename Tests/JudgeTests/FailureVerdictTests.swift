@@ -55,6 +55,13 @@ import Testing
         #expect(rehearsal.needed.isEmpty)
     }
 
+    @Test func someFailuresOfMoreRunsThanAreEverAdvisedAreSomebodysToDecide() throws {
+        var rehearsal = try rehearsal(baseline: (0, 100), candidate: (3, 100))
+        rehearsal.rules.looks = [.init(runs: 100, alpha: 0.05)]
+        #expect(rehearsal.verdict.result == .inconclusive)
+        #expect(rehearsal.verdict.nextStep?.action == .decide)
+    }
+
     @Test func enoughFailuresAreAFailAfterHolm() throws {
         let rehearsal = try rehearsal(baseline: (0, 10), candidate: (6, 10))
         #expect(rehearsal.verdict.result == .fail)

@@ -161,6 +161,27 @@ import Testing
         }
     }
 
+    @Test func aNightThatDiedIsToldAndOneThatRunsIsNot() throws {
+        try withTemporaryDirectory { directory in
+            #expect(try NightMark.look(directory) == nil)
+            var night = try NightMark.begin(directory, now: 1)
+            #expect(night.problem == nil)
+            try withExtendedLifetime(night.mark) {
+                #expect(try NightMark.look(directory) == nil)
+                let beside = try NightMark.begin(directory, now: 2)
+                #expect(beside.mark == nil && beside.problem?.cause == "still runs")
+            }
+            // Without its process there is no lock.
+            night.mark = nil
+            #expect(try NightMark.look(directory)?.cause == "did not end")
+            night = try NightMark.begin(directory, now: 3)
+            #expect(night.problem?.cause == "did not end")
+            try night.mark?.end()
+            night.mark = nil
+            #expect(try NightMark.look(directory) == nil && Files.names(directory).isEmpty)
+        }
+    }
+
     private let wish = Schedule.Wish(
         system: "acme.ci", program: "/usr/local/bin/understudy", systemFile: "/etc/under study/100%.yaml",
         user: "root", time: .init(hour: 2, minute: 7, randomDelay: 30), store: "/var/lib/acme.git",

@@ -46,6 +46,10 @@ import Testing
 
     @Test func codeAndBlocksOutlastTheirOwnFences() {
         #expect(Markdown.code("plain") == "`plain`" && Markdown.code("a``b") == "```a``b```")
+        // With an accent behind it a mark is another character, and a mark still.
+        #expect(Markdown.plain("a`\u{301}<\u{301}b") == "a\\`\u{301}\\<\u{301}b")
+        #expect(Markdown.code("a`\u{301}`\u{301}b") == "``a`\u{301}`\u{301}b``")
+        #expect(Markdown.code("`\u{301}b") == "`` `\u{301}b ``")
         #expect(Markdown.block(["````"], language: "diff") == ["`````diff", "````", "`````"])
     }
 }

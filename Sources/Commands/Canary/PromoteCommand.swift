@@ -28,7 +28,7 @@ struct PromoteCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   it is in production, and the watch was quiet
-              1   it failed and was rolled back; production is as it was
+              1   it failed: it was rolled back, and production is as it was, or that failed too, and is said
               7   refused before anything was touched; the reasons are printed
               10  there is no store
               11  another process writes to the store, or another canary runs
@@ -88,7 +88,7 @@ struct PromoteCommand: AsyncParsableCommand {
         let report = try await promotion.run(plan, holding: lock)
         session.output.endProgress()
         try session.output.result(report) { words(report) }
-        if report.result == .rolledBack { throw ExitCode(ExitStatus.failed.rawValue) }
+        if report.result != .promoted { throw ExitCode(ExitStatus.failed.rawValue) }
     }
 
     private func words(_ plan: PromotionPlan) -> String {
@@ -104,11 +104,14 @@ struct PromoteCommand: AsyncParsableCommand {
 
     private func words(_ report: PromotionReport) -> String {
         let took = shown(seconds: report.seconds)
-        var lines = [
-            report.result == .promoted
-                ? "promoted \(report.plan.verdict) in \(took): \(report.plan.change)"
-                : "ROLLED BACK \(report.plan.verdict) after \(took): \(report.breach ?? "")"
-        ]
+        let headline =
+            switch report.result {
+            case .promoted: "promoted \(report.plan.verdict) in \(took): \(report.plan.change)"
+            case .rolledBack: "ROLLED BACK \(report.plan.verdict) after \(took): \(report.breach ?? "")"
+            case .notPutBack: "NOT PUT BACK \(report.plan.verdict) after \(took): \(report.breach ?? "")"
+            }
+        var lines = [headline]
+        if let hint = report.hint { lines.append("  hint: \(hint)") }
         lines += report.plan.parts.map { "  \($0.object): \($0.detail)" }
         if report.watched == nil { lines.append("  NOT WATCHED: production does not run") }
         lines += (report.plan.seen ?? []).map { "  seen: \($0)" }

@@ -81,12 +81,12 @@ struct ScheduleOptions: ParsableArguments {
             remote.url.hasPrefix("file://") ? String(remote.url.dropFirst("file://".count)) : remote.url
         }.filter { $0.hasPrefix("/") }
         let place = try directory.map { try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized() }
-        let kind = cron || !hasSystemd && directory == nil ? Schedule.Kind.cron : .systemd
         var wish = Schedule.Wish(
             system: session.system.name, program: String(decoding: program, as: UTF8.self),
             systemFile: try absolute(session.file).string, user: try account(),
             time: .init(hour: 2, minute: 17, randomDelay: 30), store: session.description.store.string,
             written: textfile + masters + copies, holdsDrills: policy.drillEvery != nil)
+        let kind = try kind(of: wish, hasSystemd: hasSystemd)
         for file in Schedule(wish, kind: kind, directory: place).files {
             // Whoever installs it again changes what he names, and nothing else.
             let text = try Files.readIfPresent(file.path, limit: 1 << 20).map {
@@ -99,6 +99,16 @@ struct ScheduleOptions: ParsableArguments {
         }
         if let randomDelay { wish.time.randomDelay = randomDelay }
         return Schedule(wish, kind: kind, directory: place)
+    }
+
+    /// What is asked for, else what is installed, else what the host has.
+    private func kind(of wish: Schedule.Wish, hasSystemd: Bool) throws -> Schedule.Kind {
+        guard !cron, directory == nil else { return cron ? .cron : .systemd }
+        func isInstalled(_ kind: Schedule.Kind) throws -> Bool {
+            try Schedule(wish, kind: kind).files.contains { try Files.exists($0.path) }
+        }
+        guard hasSystemd else { return .cron }
+        return try isInstalled(.cron) && !isInstalled(.systemd) ? .cron : .systemd
     }
 
     private func account() throws -> String {

@@ -176,7 +176,7 @@ package struct BuildbotDriver: Driver {
         switch configuration?.stateStore {
         case .sqlite(let file):
             let path = FilePath(file).lexicallyNormalized()
-            if path.isRelative { return path.string }
+            if path.isRelative { return path.components.first?.kind == .parentDirectory ? nil : path.string }
             let bases = [base] + [captured].compactMap { $0 }.map { FilePath($0).lexicallyNormalized() }
             return bases.first { path.starts(with: $0) }
                 .map { String(path.string.dropFirst($0.string.count + 1)) }

@@ -57,9 +57,11 @@ extension BuildbotDriver {
         if captured != master.root.path { fixes += try mentions(of: captured, in: master.staged) }
         // A database that comes back alone is that of the master which stands there.
         let here = master.only == nil ? relocated(to: ["master": master.staged]) : self
-        guard let file = try here.databaseFile(capturedAt: captured),
-            try Files.exists(master.staged.appending(file))
-        else { return fixes }
+        guard let file = try here.databaseFile(capturedAt: captured) else { return fixes }
+        if let link = try Files.link(on: FilePath(file), below: master.staged) {
+            return fixes + [.leftAlone("master/\(link)")]
+        }
+        guard try Files.exists(master.staged.appending(file)) else { return fixes }
         let database = master.staged.appending(file)
         let kept = try KeptMetadata(database)
         let names = try masterNames(FilePath(captured), host: staged.capturedHost)
@@ -100,6 +102,9 @@ extension BuildbotDriver {
             let rebased = tac.rebased(to: root.root.path)
         else { return fixes }
         let file = root.staged.appending("buildbot.tac")
+        if try Files.status(file)?.kind == .link {
+            return fixes + [.leftAlone("\(root.root.name)/buildbot.tac")]
+        }
         let kept = try KeptMetadata(file)
         try Files.replace(file, with: Array(rebased.utf8), mode: kept.mode)
         try kept.restore()

@@ -34,7 +34,11 @@ struct JenkinsFixes {
     /// Drops exploded folders, which Jenkins would prefer to an archive of the same time, and archives it passes over.
     private func dropTwins() throws -> [Fix] {
         let plugins = staged.appending("plugins")
-        guard try Files.isDirectory(plugins) else { return [] }
+        switch try Files.status(plugins)?.kind {
+        case .directory: break
+        case .link: return [.leftAlone("plugins")]
+        default: return []
+        }
         var fixes: [Fix] = []
         let names = try Files.names(plugins)
         for name in names {
@@ -57,7 +61,13 @@ struct JenkinsFixes {
     private func fixItems(of parent: EntryPath, _ fixes: inout [Fix]) throws {
         for container in ["jobs", "branches"] {
             let directory = parent.appending(container)
-            guard try isDirectory(directory) else { continue }
+            switch try Files.status(path(staged, directory))?.kind {
+            case .directory: break
+            case .link:
+                fixes.append(.leftAlone(directory.description))
+                continue
+            default: continue
+            }
             for name in try Files.names(path(staged, directory)) {
                 let item = directory.appending(name)
                 guard try isDirectory(item) else { continue }

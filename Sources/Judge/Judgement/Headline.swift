@@ -10,7 +10,7 @@ extension Judgement {
                 approvals == 0
                 ? "" : ", once \(approvals == 1 ? "one person has" : "\(approvals) people have") approved it"
             return
-                "May be promoted within \(hours) of \(evidence.finished)\(approved): nothing beyond what the policy tolerates "
+                "May be promoted within \(hours) of \(evidence.started)\(approved): nothing beyond what the policy tolerates "
                 + "was found"
         case .fail: return "Do not promote: \(reason)"
         case .inconclusive: return "Do not promote yet: \(reason)"

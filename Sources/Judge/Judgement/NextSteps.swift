@@ -42,7 +42,7 @@ extension MeasuredStage {
     private func moreRuns(failing numbers: FailureComparison, of measure: Measure) -> NextStep {
         let rate = Double(numbers.candidateFailed) / Double(max(1, numbers.candidateRuns))
         let alpha = looks.last?.alpha ?? 0.05
-        let enough = (numbers.candidateRuns...60).first { runs in
+        let enough = stride(from: numbers.candidateRuns, through: 60, by: 1).first { runs in
             let failed = Int((rate * Double(runs)).rounded())
             return FailureRate.pWorse(baseline: (0, runs), candidate: (failed, runs)).map { $0 <= alpha }
                 ?? false

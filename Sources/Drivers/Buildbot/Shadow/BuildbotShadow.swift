@@ -44,8 +44,11 @@ struct BuildbotShadow: ShadowDriver {
     // MARK: - Harmless
 
     func neutralise(_ copy: ShadowCopy) async throws -> [Fix] {
-        var fixes = try await driver.afterRestore(copy.staged)
         let master = try master(copy)
+        // Nothing is written before it is certain that all of it stays in the copy.
+        let tac = try master.place(of: "buildbot.tac")
+        _ = try database(master)
+        var fixes = try await driver.afterRestore(copy.staged)
         let configuration = try TacFile.read(in: master.staged)?.configurationFile ?? "master.cfg"
         guard configuration != ShadowConfiguration.name else { return fixes }
         try Files.replace(
@@ -56,19 +59,18 @@ struct BuildbotShadow: ShadowDriver {
                     database: database(of: copy)
                 ).utf8))
         try Files.replace(
-            master.staged.appending("buildbot.tac"),
-            with: Array(ShadowConfiguration.tac(place: master.root.path).utf8))
+            tac, with: Array(ShadowConfiguration.tac(place: master.root.path).utf8))
         fixes.append(
             Fix(
                 "master/buildbot.tac",
                 "makes a master that runs \(configuration) and drops from its result schedulers by time and by change, "
                     + "change sources, reporters, remote workers, logins and secrets"))
-        return fixes + (try emptyDatabase(master.staged))
+        return fixes + (try emptyDatabase(of: master))
     }
 
     /// Takes out of the copied database what opens something and what no rehearsal needs.
-    private func emptyDatabase(_ staged: FilePath) throws -> [Fix] {
-        guard let path = try database(staged) else { return [] }
+    private func emptyDatabase(of master: StagedComponent.StagedRoot) throws -> [Fix] {
+        guard let path = try database(master) else { return [] }
         let database = try Database(path, .writing)
         try database.execute("PRAGMA secure_delete = ON")
         try database.execute("BEGIN IMMEDIATE")
@@ -228,9 +230,17 @@ struct BuildbotShadow: ShadowDriver {
     }
 
     func apply(_ change: ComponentChange, in room: any ShadowRoom) async throws -> AppliedChange {
-        guard !change.packages.isEmpty else { return AppliedChange(parts: []) }
+        var findings = change.files.filter { $0.root == "master" && $0.path == "buildbot.tac" }.map { _ in
+            Finding(
+                stage: .static, kind: "not-rehearsed", severity: .critical,
+                object: ObjectName("file", "master/buildbot.tac"),
+                message:
+                    "a shadow is started by a buildbot.tac of its own, so that nothing of this change can be tried",
+                advice:
+                    "leave it out of the change, and change it by hand, when somebody sees the master start")
+        }
+        guard !change.packages.isEmpty else { return AppliedChange(parts: [], findings: findings) }
         let before = try await installed(in: room)
-        var findings: [Finding] = []
         let gone = change.packages.filter { $0.version == nil }.map(\.name)
         if !gone.isEmpty {
             findings += try await install(["uninstall", "--yes"] + gone, gone, in: room)

@@ -22,7 +22,7 @@ enum ShadowConfiguration {
         """
         # Made by Understudy for a shadow. Production's configuration is executed as it is; then everything that reaches out
         # of the shadow is taken from its result, and what was taken is written down.
-        import importlib.metadata, json, os, re, sys, time, urllib.parse
+        import hashlib, importlib.metadata, json, os, re, sys, time, types, urllib.parse
         from buildbot.plugins import schedulers, util, worker
         from buildbot.schedulers.forcesched import ForceScheduler
         from buildbot.schedulers.triggerable import Triggerable
@@ -183,10 +183,54 @@ enum ShadowConfiguration {
             return {'versions': versions, 'idle': idle}
 
 
+        def _made(thing, known):
+            \"\"\"A digest of what a value is made of: the same in another process, unless it or its code is another.\"\"\"
+            if thing is None or isinstance(thing, (str, bytes, int, float)):
+                return repr(thing)
+            if id(thing) in known:
+                return known[id(thing)][0]
+            # What is kept cannot be freed, so that nothing else gets its id; a circle ends where it began.
+            known[id(thing)] = ('', thing)
+            if isinstance(thing, dict):
+                parts = sorted(_made(k, known) + ':' + _made(v, known) for k, v in thing.items())
+            elif isinstance(thing, (set, frozenset)):
+                parts = sorted(_made(v, known) for v in thing)
+            elif isinstance(thing, (list, tuple)):
+                parts = [_made(v, known) for v in thing]
+            elif isinstance(thing, type):
+                place = getattr(sys.modules.get(thing.__module__), '__file__', None)
+                parts = [thing.__module__, thing.__qualname__]
+                if place:
+                    with open(place, 'rb') as f:
+                        parts.append(hashlib.sha256(f.read()).hexdigest())
+                elif thing.__module__ != 'builtins' or hasattr(thing, '__dict__') and '__module__' in vars(thing):
+                    parts += [_made(v, known) for k, v in sorted(vars(thing).items()) if not k.startswith('__')]
+            elif isinstance(thing, types.CodeType):
+                parts = [thing.co_code.hex(), repr(thing.co_names), _made(thing.co_consts, known)]
+            elif isinstance(thing, types.FunctionType):
+                parts = [_made(thing.__code__, known), _made(thing.__defaults__, known)]
+                parts += [_made(cell.cell_contents, known) for cell in thing.__closure__ or ()]
+            else:
+                parts = [_made(type(thing), known), _made(getattr(thing, '__dict__', None), known)]
+            digest = hashlib.sha256('\\n'.join([type(thing).__name__] + parts).encode()).hexdigest()
+            known[id(thing)] = (digest, thing)
+            return digest
+
+
+        def _digests():
+            digests = {}
+            for builder in c.get('builders', []):
+                try:
+                    digests[builder['name'] if isinstance(builder, dict) else builder.name] = _made(builder, {})
+                except Exception:
+                    continue  # Of this one nobody can tell.
+            return digests
+
+
         c['services'] = [_Watch()]
         with open(os.path.join(_place, '\(report)'), 'w', encoding='utf-8') as f:
             json.dump({
-                'server': _server, 'cut': {k: sorted(v) for k, v in _cut.items()}, 'schedulers': sorted(_all),
+                'server': _server, 'builders': _digests(), 'cut': {k: sorted(v) for k, v in _cut.items()}, 'schedulers': sorted(_all),
                 'workers': sorted(w.name for w in c['workers']), 'plugins': _plugins(),
                 'views': sorted((_www.get('plugins') or {}).keys())}, f)
 

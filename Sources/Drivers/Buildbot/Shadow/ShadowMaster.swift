@@ -19,6 +19,8 @@ extension BuildbotShadow {
             var versions: [String: String]
             var idle: [String: String]
         }
+        /// What each builder is made of, as a digest; without those of which nobody can tell.
+        var builders: [String: String]
         var cut: [String: [String]]
         var plugins: Plugins
         /// The database server of production's configuration, nil when its state is in a file.
@@ -157,7 +159,25 @@ extension BuildbotShadow {
         }
     }
 
+    func affectedJobs(in one: any ShadowRoom, _ other: any ShadowRoom) throws -> Set<ObjectName> {
+        guard let one = try report(one)?.builders, let other = try report(other)?.builders else { return [] }
+        return Set(
+            one.filter { name, digest in other[name].map { $0 != digest } ?? false }
+                .map { ObjectName("builder", $0.key) })
+    }
+
     func run(_ job: ObjectName, in room: any ShadowRoom, limit: Duration) async throws -> JobRun {
+        do {
+            return try await build(job, in: room, limit: limit)
+        } catch is HTTPFailure {
+            return .unanswered
+        } catch let failure as DriverFailure {
+            let words = LogSignature.template(of: failure.description)
+            return JobRun(outcome: .errored, seconds: nil, signature: words)
+        }
+    }
+
+    private func build(_ job: ObjectName, in room: any ShadowRoom, limit: Duration) async throws -> JobRun {
         let builders = try await BuildbotREST(probe: probe(room)).builders()
         guard let builder = builders.first(where: { $0.name == job.name && !$0.masterids.isEmpty }) else {
             return JobRun(outcome: .missing, seconds: nil, signature: "there is no such builder")
@@ -186,6 +206,7 @@ extension BuildbotShadow {
                     outcome: outcome, seconds: build.seconds, wait: build.wait,
                     signature: outcome == .passed ? nil : signature ?? "result \(build.results)")
             }
+            guard room.isServerRunning else { return .unanswered }
             try await Task.sleep(for: .milliseconds(20))
         }
         return JobRun(outcome: .errored, seconds: nil, signature: "it did not end within \(limit)")

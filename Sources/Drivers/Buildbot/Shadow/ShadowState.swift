@@ -44,7 +44,7 @@ extension BuildbotShadow {
                 $0.split(separator: "\u{1f}", omittingEmptySubsequences: false).map { String($0) }
             }
         }
-        guard let path = try database(try master(room.copy).staged) else { return nil }
+        guard let path = try database(try master(room.copy)) else { return nil }
         let database = try Database(path, .reading)
         return try database.hasTable(table) ? database.rows(sql) : nil
     }
@@ -83,8 +83,10 @@ extension BuildbotShadow {
 
     /// The copied SQLite database, nil when the snapshot has none.
     ///
-    /// A master that is already made harmless runs another configuration, which names the one of production.
-    func database(_ staged: FilePath) throws -> FilePath? {
+    /// A master that is already made harmless runs another configuration, which names the one of production. Throws a
+    /// ``DriverFailure`` when it is outside of the copy.
+    func database(_ master: StagedComponent.StagedRoot) throws -> FilePath? {
+        let staged = master.staged
         let here = driver.relocated(to: ["master": staged])
         var file = try here.databaseFile()
         if let bytes = try Files.readIfPresent(staged.appending(ShadowConfiguration.name)),
@@ -96,6 +98,8 @@ extension BuildbotShadow {
             let configuration = MasterConfiguration(source: String(decoding: source, as: UTF8.self))
             file = try here.databaseFile(of: configuration) ?? "state.sqlite"
         }
-        return try file.map { staged.appending($0) }.flatMap { try Files.exists($0) ? $0 : nil }
+        guard let file else { return nil }
+        let place = try master.place(of: FilePath(file))
+        return try Files.exists(place) ? place : nil
     }
 }

@@ -267,7 +267,7 @@ extension JenkinsShadow {
         guard !change.packages.isEmpty else { return AppliedChange(parts: []) }
         let copy = room.copy
         let (home, before) = (try home(copy), try core(copy))
-        let directory = home.appending("plugins")
+        let directory = try plugins(of: copy)
         let installed = try PluginFile.files(in: directory)
         let plan = try plan(change, copy)
         var applied = AppliedChange(parts: [], findings: plan.findings)

@@ -42,6 +42,7 @@ struct JenkinsShadow: ShadowDriver {
 
     func neutralise(_ copy: ShadowCopy) async throws -> [Fix] {
         let home = try home(copy)
+        _ = try plugins(of: copy)
         var record = Record(reading: try HomeReading(home: home), notCovered: [])
         let plan = try Neutraliser(keys: try keys(copy)).plan(for: home)
         try plan.apply(to: home)
@@ -69,12 +70,17 @@ struct JenkinsShadow: ShadowDriver {
 
     // MARK: - Before a boot
 
-    func home(_ copy: ShadowCopy) throws -> FilePath {
+    func home(_ copy: ShadowCopy) throws -> FilePath { try homeRoot(copy).staged }
+
+    private func homeRoot(_ copy: ShadowCopy) throws -> StagedComponent.StagedRoot {
         guard let home = copy.staged.root("home") else {
             throw DriverFailure("the snapshot has no home", hint: "verify the snapshot")
         }
-        return home.staged
+        return home
     }
+
+    /// The directory of plugins, for what writes there; throws when it is not in the copy.
+    func plugins(of copy: ShadowCopy) throws -> FilePath { try homeRoot(copy).place(of: "plugins") }
 
     /// The core of a copy: its war where that is captured, else its version alone.
     func core(_ copy: ShadowCopy) throws -> JenkinsCore {

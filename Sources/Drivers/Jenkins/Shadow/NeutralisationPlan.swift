@@ -92,7 +92,13 @@ package struct NeutralisationPlan: Hashable, Sendable {
     /// a kill it goes on, when it is made again first.
     package func apply(to home: FilePath) throws {
         for edit in edits {
-            let place = FilePath(bytes: home.byteArray + [UInt8(ascii: "/")] + edit.path.bytes)
+            let path = FilePath(bytes: edit.path.bytes)
+            let place = home.pushing(path)
+            if let link = try Files.link(on: path.removingLastComponent(), below: home) {
+                throw DriverFailure(
+                    "home/\(link) is a link: what is to be made harmless below it is not in the copy",
+                    hint: "put what it leads to in its place, or bind-mount it there, and take a snapshot")
+            }
             switch edit.action {
             case .remove:
                 try Files.removeTree(place)

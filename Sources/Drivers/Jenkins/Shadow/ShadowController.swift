@@ -169,7 +169,39 @@ extension JenkinsShadow {
             return JobRun(outcome: .missing, seconds: nil, signature: "there is no such job")
         }
         let path = Self.address(ofJob: job.name)
-        return try await build(path, isParameterized: known.parameterized, limit: limit, probe(room))
+        do {
+            return try await build(path, isParameterized: known.parameterized, limit: limit, probe(room))
+        } catch is HTTPFailure {
+            return .unanswered
+        } catch let failure as DriverFailure {
+            let words = LogSignature.template(of: failure.description)
+            return JobRun(outcome: .errored, seconds: nil, signature: words)
+        }
+    }
+
+    /// What Jenkins writes of a job says which version of each plugin it uses.
+    func affectedJobs(in one: any ShadowRoom, _ other: any ShadowRoom) throws -> Set<ObjectName> {
+        let (one, other) = (try writtenJobs(one), try writtenJobs(other))
+        return Set(
+            one.filter { name, text in other[name].map { $0 != text } ?? false }
+                .map { ObjectName("job", $0.key) })
+    }
+
+    /// The configurations of jobs as a server that serves writes them, by the jobs' names.
+    private func writtenJobs(_ room: any ShadowRoom) throws -> [String: [UInt8]] {
+        let directory = room.copy.socketDirectory
+        var jobs: [String: [UInt8]] = [:]
+        for written in try ShadowHooks.report(in: directory)?.written ?? [] {
+            let names = written.file.split(separator: "/").map(String.init)
+            guard names.last == "config.xml", names.count > 2, names.count.isMultiple(of: 2) == false,
+                stride(from: 0, to: names.count - 1, by: 2).allSatisfy({ names[$0] == "jobs" }),
+                Self.isPlain(written.copy),
+                let text = try ShadowHooks.contents(directory.appending(written.copy))
+            else { continue }
+            let name = stride(from: 1, to: names.count, by: 2).map { names[$0] }.joined(separator: "/")
+            jobs[name] = text
+        }
+        return jobs
     }
 
     // MARK: - Production

@@ -1,0 +1,104 @@
+import FileTree
+import SnapshotModel
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Drivers
+
+/// Links in a copy that lead to production: nothing is written through them.
+@Suite struct StagedPlaceTests {
+    private func copy(_ root: String, _ staged: FilePath, _ driver: String) -> ShadowCopy {
+        let captured = CapturedComponent(
+            name: "ci", driver: driver, version: nil,
+            roots: [.init(name: root, path: "/srv/ci", kind: .directory)])
+        return ShadowCopy(
+            staged: StagedComponent(
+                captured: captured,
+                roots: [.init(root: Root(name: root, path: "/srv/ci"), staged: staged, live: nil)],
+                artifacts: nil, resumesWork: false, capturedHost: "ci"),
+            socketDirectory: staged.removingLastComponent(), workspace: staged.removingLastComponent())
+    }
+
+    @Test func thePlaceOfAPathIsInTheCopyOrNowhere() throws {
+        try withTemporaryDirectory { directory in
+            let root = copy("master", directory, "buildbot").staged.roots[0]
+            try Files.makeDirectories(directory.appending("a/b"))
+            try Files.makeLink(directory.appending("a/b/out"), to: Array("/etc".utf8))
+            #expect(try root.place(of: "a/b/c") == directory.appending("a/b/c"))
+            #expect(throws: DriverFailure.self) { try root.place(of: "a/b/out") }
+            #expect(throws: DriverFailure.self) { try root.place(of: "a/b/out/passwd") }
+            #expect(throws: DriverFailure.self) { try root.place(of: "../other") }
+            #expect(throws: DriverFailure.self) { try root.place(of: "/etc/passwd") }
+        }
+    }
+
+    @Test(arguments: ["db", "buildbot.tac"]) func aMasterThatLeadsToProductionIsNotMadeHarmless(
+        _ name: String
+    ) async throws {
+        try await withTemporaryDirectory { directory in
+            let (live, staged) = (directory.appending("live"), directory.appending("staged"))
+            for place in [live, staged, live.appending("db")] { try Files.makeDirectory(place) }
+            try Files.replace(live.appending("db/state.sqlite"), with: Array("live".utf8))
+            let tac = "basedir = '/old'\napplication = service.Application('buildmaster')\n"
+            for place in [live, staged] {
+                try Files.replace(place.appending("buildbot.tac"), with: Array(tac.utf8))
+            }
+            try Files.replace(
+                staged.appending("master.cfg"),
+                with: Array("c['db_url'] = 'sqlite:///db/state.sqlite'\n".utf8))
+            try Files.removeTree(staged.appending(name))
+            try Files.makeLink(staged.appending(name), to: live.appending(name).byteArray)
+            let driver = try makeDriver(master: "/srv/ci")
+            let copy = copy("master", staged, "buildbot")
+            let before = try TreeListing(live)
+            let failure = await #expect(throws: DriverFailure.self) {
+                try await #require(driver.shadow).neutralise(copy)
+            }
+            #expect(failure?.description.hasPrefix("master/\(name) is a link") == true)
+            // A restore puts the link back as it was, and touches nothing behind it.
+            var moved = copy.staged
+            moved.captured.roots[0].path = "/old"
+            let fixes = try await driver.afterRestore(moved)
+            #expect(fixes.contains(.leftAlone("master/\(name)")))
+            #expect(try TreeListing(live) == before)
+        }
+    }
+
+    @Test func aHomeWhosePluginsAreElsewhereIsNotMadeHarmless() async throws {
+        try await withTemporaryDirectory { directory in
+            var builder = JenkinsHomeBuilder(directory.appending("home"))
+            try builder.makeSound()
+            let live = directory.appending("live")
+            try Files.rename(builder.home.appending("plugins"), to: live)
+            // Jenkins' own directory beside an archive, which a restore would drop.
+            try Files.makeDirectory(live.appending("git"))
+            try Files.makeLink(builder.home.appending("plugins"), to: live.byteArray)
+            let driver = try JenkinsDriver(
+                Component(name: "ci", driver: "jenkins", settings: ["home": .text("/srv/ci")]))
+            let copy = copy("home", builder.home, "jenkins")
+            let before = try TreeListing(live)
+            let failure = await #expect(throws: DriverFailure.self) {
+                try await #require(driver.shadow).neutralise(copy)
+            }
+            #expect(failure?.description.hasPrefix("home/plugins is a link") == true)
+            #expect(try await driver.afterRestore(copy.staged).contains(.leftAlone("plugins")))
+            #expect(try TreeListing(live) == before)
+        }
+    }
+
+    @Test func aPlanToMakeHarmlessFollowsNoLink() throws {
+        try withTemporaryDirectory { directory in
+            let (live, home) = (directory.appending("live"), directory.appending("home"))
+            for place in [live, home] { try Files.makeDirectory(place) }
+            try Files.makeLink(home.appending("users"), to: live.byteArray)
+            let plan = NeutralisationPlan(
+                edits: [
+                    .init(path: EntryPath("users/users.xml"), action: .write([1], mode: 0o600), notes: [])
+                ],
+                notCovered: [])
+            #expect(throws: DriverFailure.self) { try plan.apply(to: home) }
+            #expect(try Files.names(live).isEmpty)
+        }
+    }
+}
