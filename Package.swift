@@ -145,8 +145,8 @@ let package = Package(
         .testTarget(
             name: "CaptureTests",
             dependencies: [
-                "Capture", "Cryptography", "FileTree", "Git", "Sealing", "SnapshotModel", "TestSupport",
-                systemPackage,
+                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "Sealing", "SnapshotModel",
+                "TestSupport", "Workers", systemPackage,
             ]),
         .target(
             name: "Restore",

@@ -26,6 +26,12 @@ def run(command, environment):
     subprocess.run(["bash", "-euc", command], env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
+def let_age():
+    """Waits until what was just written is older than what Understudy reads again: what changed within a minute before a
+    snapshot."""
+    time.sleep(61)
+
+
 def touch_memory(most=None):
     """Has a hypervisor give this machine its free memory, at most so many bytes of it: it takes back what is free within
     seconds, and gives it page by page, when it is touched first."""

@@ -11,7 +11,7 @@ import random
 import shutil
 import time
 
-from measure import measure, run, touch_memory
+from measure import let_age, measure, run, touch_memory
 
 
 def make_files(directory, count):
@@ -111,6 +111,7 @@ def files(understudy, work, count):
             f"tar -C {subject.home} -cf {subject.directory}/home.tar . && mkdir {subject.directory}/tar && sync",
             subject.environment)
 
+    let_age()
     step("first", lambda subject: subject.measure("snapshot"))
     step("nochange", lambda subject: subject.measure("snapshot"))
     step("changed", lambda subject: subject.measure("snapshot"), lambda subject, size: edit_files(subject.home, size))

@@ -20,6 +20,9 @@ struct CapturedTree {
         var torn: [EntryPath] = []
         /// Directories that changed while what is below them was read.
         var moving: [EntryPath] = []
+        /// Directories that changed after the walk began, and before they were listed: what was in them may be now where
+        /// the walk had been before.
+        var left: [EntryPath] = []
         /// Files that were read now and sealed although their class is none that is, and why.
         var leaks: [CapturedComponent.Problem] = []
         /// Files whose contents were taken from a copy of them.
@@ -35,6 +38,7 @@ struct CapturedTree {
             notCaptured += other.notCaptured
             torn += other.torn
             moving += other.moving
+            left += other.left
             leaks += other.leaks
             replaced.formUnion(other.replaced)
             kept.merge(other.kept) { first, _ in first }

@@ -294,8 +294,8 @@ package struct ComponentCapture: Sendable {
         var leaks: [CapturedComponent.Problem] = []
         while true {
             var walked = try RootCapture(
-                FilePath(root.path), classification: classification, cache: cache, sink: sink,
-                newTexts: texts, replacements: replacements, leavingOut: options.leftOut,
+                FilePath(root.path), classification: classification, cache: cache, isLaterPass: pass > 1,
+                sink: sink, newTexts: texts, replacements: replacements, leavingOut: options.leftOut,
                 keeping: directories.isEmpty ? [] : [.state],
                 written: written["\(component.name)/\(root.name)"], sealer: sealer,
                 allowedInClear: allowed
@@ -303,7 +303,8 @@ package struct ComponentCapture: Sendable {
             kept.merge(walked.found.kept) { first, _ in first }
             // The next pass finds them in the cache, sealed already.
             leaks += walked.found.leaks.filter { !leaks.contains($0) }
-            if walked.found.moving.isEmpty || pass == Self.passes {
+            let isStill = walked.found.moving.isEmpty && walked.found.left.isEmpty
+            if isStill || pass == Self.passes {
                 if walked.found.hasNews, sink.isWritten {
                     let (root, last) = (walked.root, cache)
                     caches.append(
@@ -396,7 +397,7 @@ package struct ComponentCapture: Sendable {
         captured.notCaptured += walked.found.notCaptured.map {
             .init(path: "\(root.name)/\($0.path)", reason: $0.reason)
         }
-        let moving = Set(walked.found.moving).sorted()
+        let moving = Set(walked.found.moving + walked.found.left).sorted()
         if !moving.isEmpty {
             let names = moving.prefix(3).map(\.description).joined(separator: ", ")
             captured.notes.append(

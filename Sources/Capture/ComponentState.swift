@@ -4,6 +4,7 @@ package import Git
 internal import GitStore
 package import Sealing
 package import SnapshotModel
+internal import Synchronization
 internal import SystemPackage
 
 /// A state of a component that can be read and compared: in a snapshot, or live.
@@ -16,6 +17,15 @@ package struct ComponentState: Sendable {
     private let sink: (any ObjectSink)?
     private let newTexts: NewTexts?
     private let identities: [Identity]?
+    private let gone = Gone()
+
+    /// Files of which nothing was told, since they were no longer where they had been captured.
+    private final class Gone: Sendable {
+        let paths = Mutex<Set<String>>([])
+    }
+
+    /// The files, by root and path, that went away after they were captured, and so could not be read; sorted.
+    var untold: [String] { gone.paths.withLock { $0.sorted() } }
 
     /// A component as a snapshot holds it; its sealed files can be read with identities alone.
     package init(
@@ -71,14 +81,20 @@ package struct ComponentState: Sendable {
         identities != nil || !withoutSuffixes(entry).isSealed
     }
 
-    /// The contents of a captured file, nil when it is sealed and there is nothing to open it with.
+    /// The contents of a captured file, nil when it is sealed and there is nothing to open it with, and when it was just
+    /// captured and went away since: then it is among ``untold``.
     func contents(root: String, path: EntryPath, _ entry: TreeEntry) throws -> [UInt8]? {
         let isSealed = withoutSuffixes(entry).isSealed
         guard canRead(entry) else { return nil }
         if sink != nil, !reader.contains(entry.id),
             let place = captured.roots.first(where: { $0.name == root })
         {
-            return try Files.read(FilePath(bytes: Array(place.path.utf8) + [UInt8(ascii: "/")] + path.bytes))
+            let file = FilePath(bytes: Array(place.path.utf8) + [UInt8(ascii: "/")] + path.bytes)
+            if try Files.status(file)?.kind == .file, let contents = try Files.readIfPresent(file) {
+                return contents
+            }
+            gone.paths.withLock { _ = $0.insert("\(root)/\(path)") }
+            return nil
         }
         return try ReaderLane(reader).contents(
             of: StoredRoot.Contents(id: entry.id, isChunked: entry.mode == .tree, isSealed: isSealed),

@@ -21,6 +21,8 @@ struct EntryRecord: BitwiseCopyable, Sendable {
         static let isSettled = Flags(rawValue: 4)
         /// Whether the store holds it sealed.
         static let isSealed = Flags(rawValue: 8)
+        /// Whether its contents are those of a frozen copy, and not what stands at its name.
+        static let isFrozen = Flags(rawValue: 16)
         /// What is the same in two states of an entry.
         static let contents: Flags = [.isChunked, .isSparse, .isSealed]
     }
@@ -187,7 +189,10 @@ struct EntryTable: Sendable {
     private(set) var records: [EntryRecord] = []
     private(set) var bytes: [UInt8] = []
 
-    /// Adds a record under a name; names must come in their order.
+    /// The longest name that has room, in bytes; that of Linux, but a file system may have longer ones.
+    static let longestName = 255
+
+    /// Adds a record under a name no longer than ``longestName``; names must come in their order.
     mutating func append(_ record: EntryRecord, name: some Collection<UInt8>, extra: [UInt8] = []) {
         var record = record
         record.nameStart = UInt32(bytes.count)

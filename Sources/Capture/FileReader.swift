@@ -117,7 +117,7 @@ struct FileContents: Sendable {
             let isSame =
                 after.size == before.size && after.modified == before.modified
                 && after.changed == before.changed
-            let hasGrown = entryClass == .bulk && after.size >= before.size
+            let hasGrown = entryClass == .bulk && after.size > before.size
             let isWhole = isThatFile && contents.size == before.size && (isSame || hasGrown)
             if isWhole || triesLeft == 0 {
                 var status = before

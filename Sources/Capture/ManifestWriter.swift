@@ -26,8 +26,8 @@ final class ManifestWriter: Sendable {
         var archives: [Entry] = []
         /// Files that are sealed although their class is none that is, because something in them looks like a secret.
         var leaks: [EntryPath] = []
-        /// Whether files are linked otherwise than the cache knows.
-        var hasNewLinks = false
+        /// Names of one file that were read in different states of it.
+        var torn: [EntryPath] = []
     }
 
     fileprivate struct Part {
@@ -155,7 +155,7 @@ final class ManifestWriter: Sendable {
     /// Writes what had to wait, and the tree of the parts.
     func finish(_ root: DirectoryNode, _ sinkLane: any ObjectLane) throws -> Written {
         let deferred = all.withLock { $0.deferred }
-        let hasNewLinks = HardLinks(below: deferred).resolve()
+        let torn = HardLinks(below: deferred).resolve()
         let lane = Lane(sinkLane)
         for node in deferred { try writePart(node, lane) }
         merge(lane)
@@ -173,7 +173,7 @@ final class ManifestWriter: Sendable {
         }
         written.archives = gathered.archives.sorted { $0.path < $1.path }
         written.leaks = gathered.leaks.sorted()
-        written.hasNewLinks = hasNewLinks
+        written.torn = torn
         return written
     }
 
@@ -330,12 +330,27 @@ private struct HardLinks {
         var extra: EntryExtra
     }
 
-    private struct Key: Hashable {
+    private struct File: Hashable {
         var device: UInt64
         var inode: UInt64
     }
 
-    private var names: [Key: [Name]] = [:]
+    /// What names must have in common to be restored as one file.
+    private struct State: Hashable {
+        var id: ObjectID
+        var modifiedSeconds: Int64
+        var modifiedNanoseconds: UInt32
+        var flags: UInt8
+
+        init(_ record: EntryRecord) {
+            id = record.id
+            modifiedSeconds = record.modifiedSeconds
+            modifiedNanoseconds = record.modifiedNanoseconds
+            flags = record.flags.intersection(.contents).rawValue
+        }
+    }
+
+    private var names: [File: [Name]] = [:]
 
     /// Finds the files in the parts that these directories begin.
     init(below heads: [DirectoryNode]) {
@@ -350,7 +365,7 @@ private struct HardLinks {
                             node: node, index: index, head: head, record: record,
                             path: node.path(of: bytes.name(of: record)),
                             extra: EntryExtra(encoded: bytes.extra(of: record)) ?? EntryExtra())
-                        names[Key(device: record.device, inode: record.inode), default: []].append(name)
+                        names[File(device: record.device, inode: record.inode), default: []].append(name)
                     }
                 }
                 nodes += node.children.compactMap(\.node).filter {
@@ -360,22 +375,40 @@ private struct HardLinks {
         }
     }
 
-    /// Writes down what links to what; true when that is not what the cache knows.
-    func resolve() -> Bool {
-        var isNew = false
-        for var group in names.values {
-            group.sort { EntryPath($0.path).isBeforeInWalk(EntryPath($1.path)) }
-            guard let first = group.first else { continue }
-            for name in group {
-                var extra = name.extra
-                extra.hardLink = name.path == first.path ? [] : first.path
-                guard extra != name.extra else { continue }
-                name.node.replace(name.index, by: name.record, extra)
-                name.node.isSame = false
-                name.head.isRegionSame = false
-                isNew = true
-            }
+    /// Writes down what links to what, and returns the names whose file changed between the readings of two of them.
+    ///
+    /// Names that do not agree become files of their own.
+    func resolve() -> [EntryPath] {
+        var torn: [EntryPath] = []
+        for group in names.values {
+            let states = Dictionary(grouping: group) { State($0.record) }
+            for same in states.values { link(same) }
+            if states.count > 1 { torn += self.torn(group) }
         }
-        return isNew
+        return torn.sorted()
+    }
+
+    private func link(_ names: [Name]) {
+        let names = names.sorted { EntryPath($0.path).isBeforeInWalk(EntryPath($1.path)) }
+        for name in names {
+            var extra = name.extra
+            extra.hardLink = name.path == names[0].path ? [] : names[0].path
+            guard extra != name.extra else { continue }
+            name.node.replace(name.index, by: name.record, extra)
+            name.node.isSame = false
+            name.head.isRegionSame = false
+        }
+    }
+
+    /// The names of a file that changed, none when something else explains the difference: one of them is read from a
+    /// frozen copy, or is sealed and the other is not.
+    private func torn(_ group: [Name]) -> [EntryPath] {
+        let read = group.filter { !$0.record.flags.contains(.isFrozen) }
+        let states = Dictionary(grouping: read) { $0.record.flags.contains(.isSealed) }.mapValues {
+            Set($0.map { State($0.record) })
+        }
+        let times = Set(read.map { [$0.record.modifiedSeconds, Int64($0.record.modifiedNanoseconds)] })
+        guard times.count > 1 || states.values.contains(where: { $0.count > 1 }) else { return [] }
+        return read.map { EntryPath($0.path) }
     }
 }

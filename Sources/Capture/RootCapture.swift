@@ -24,6 +24,10 @@ internal import Workers
     private let root: OpenDirectory
     private let work = WorkStack<Work>(threads: usualThreads)
     private let manifest: ManifestWriter
+    /// Whether the cache comes from an earlier pass into the same sink, which then holds all that the cache knows.
+    private let isLaterPass: Bool
+    /// What changed from then on may have changed after the walk began.
+    private let began: (seconds: Int64, nanoseconds: Int64)
     /// What changed after this may change again without its times showing it.
     private let settledBefore: (seconds: Int64, nanoseconds: Int64)
     private let found = Mutex(CapturedTree.Found())
@@ -54,15 +58,21 @@ internal import Workers
     }
 
     /// Opens the directory at `path`; throws when it cannot be opened.
+    ///
+    /// `isLaterPass` says that the cache was made by a walk into the same sink; `now` is when the walk begins.
     init(
-        _ path: FilePath, classification: Classification, cache: StatCache, sink: any ObjectSink,
-        newTexts: NewTexts, replacements: [EntryPath: FilePath], leavingOut leftOut: Set<EntryClass>,
+        _ path: FilePath, classification: Classification, cache: StatCache, isLaterPass: Bool = false,
+        sink: any ObjectSink, newTexts: NewTexts, replacements: [EntryPath: FilePath],
+        leavingOut leftOut: Set<EntryClass>,
         keeping keeps: Set<EntryClass> = [], written: WrittenFiles?, sealer: Sealer?,
-        allowedInClear: [[UInt8]: Set<[UInt8]>] = [:]
+        allowedInClear: [[UInt8]: Set<[UInt8]>] = [:],
+        now: (seconds: Int64, nanoseconds: Int64) = Clock.ofFiles
     ) throws(FileFailure) {
-        let now = Clock.now
-        // File systems of today keep times to the tick of the kernel's clock, 10 ms at most.
-        settledBefore = (now.seconds, now.nanoseconds - 20_000_000)
+        self.isLaterPass = isLaterPass
+        began = now
+        // Some file systems keep whole seconds. And a write through a mapping sets the times only when its page was written to the disk
+        // since the write before, which the kernel does after 30 s, looking every 5.
+        settledBefore = (now.seconds - 60, now.nanoseconds)
         root = try OpenDirectory(path)
         matcher = Classification.Matcher(classification)
         self.cache = cache
@@ -116,12 +126,14 @@ internal import Workers
         let lane = sink.makeLane()
         let written = try manifest.finish(node, lane)
         try lane.flush()
-        return CapturedTree(root: node, manifest: written, found: found.withLock { $0 })
+        var all = found.withLock { $0 }
+        all.torn += written.torn
+        return CapturedTree(root: node, manifest: written, found: all)
     }
 
     private func visit(_ node: DirectoryNode, _ walker: Walker) throws {
         if let known = node.knownRecord {
-            let isKept = node.parent?.isHeld ?? false
+            let isKept = isLaterPass || node.parent?.isHeld ?? false
             node.isHeld = isKept || (known.tree != .none && sink.holds(known.tree))
         }
         var pieces: [Work] = []
@@ -218,6 +230,8 @@ internal import Workers
             let status = try directory.status()
             node.record.own.set(status)
             node.record.own.settle(before: settledBefore)
+            // What we have just written ourselves nobody else changes.
+            if written == nil, isChanged(status) { walker.found.left.append(EntryPath(node.path)) }
             // Whatever is not as it should be is looked for again tomorrow.
             node.isListed = node.record.own.flags.contains(.isSettled)
             node.extra.attributes = try directory.attributes().map {
@@ -232,6 +246,9 @@ internal import Workers
                 let name = walker.names.name(index)
                 walker.names.setName(index, of: &walker.path)
                 do throws(FileFailure) {
+                    guard name.count <= EntryTable.longestName else {
+                        throw FileFailure("store", Array(name), .fileNameTooLong)
+                    }
                     let status = try directory.look(at: walker.path)
                     let place = known.find(name)
                     if status.kind == .directory {
@@ -335,7 +352,8 @@ internal import Workers
         var extra = EntryExtra()
         extra.attributes = result.attributes
         extra.sealedDigest = result.contents.sealedDigest
-        if let leak = result.leak {
+        // What the store holds sealed was told when it was sealed first.
+        if let leak = result.leak, !sink.holds(record.id) {
             let path = EntryPath(node.path(of: file.name)).description
             walker.found.leaks.append(.init(path: path, reason: leak.words))
         }
@@ -345,6 +363,12 @@ internal import Workers
             record.settle(before: settledBefore)
         }
         return ReadFile(index: file.index, record: record, extra: extra)
+    }
+
+    /// Whether something may have changed after the walk began; where times are whole seconds, in the same second.
+    private func isChanged(_ status: FileStatus) -> Bool {
+        let (seconds, nanoseconds) = status.changed
+        return (seconds, nanoseconds == 0 ? 999_999_999 : nanoseconds) >= began
     }
 
     private func isCaptured(_ entryClass: EntryClass) -> Bool {
@@ -367,6 +391,7 @@ internal import Workers
         }
         var record = EntryRecord(status, .file, .database)
         record.set(contents)
+        record.flags.insert(.isFrozen)
         extra.sealedDigest = contents.sealedDigest
         return (record, extra)
     }
@@ -427,9 +452,10 @@ internal import Workers
         }
     }
 
-    /// Notes a directory that changed since it was listed; one that was not listed has nothing that could disagree.
+    /// Notes a directory that changed since it was listed or looked at, unless all below is what the cache holds: that
+    /// agrees with itself.
     private func look(again node: DirectoryNode, _ walker: Walker) {
-        guard node.table != nil else { return }
+        guard node.table != nil || node.children.contains(where: { $0.node != nil }) else { return }
         // By its name, as anybody finds it.
         let anchor = (node.parent ?? node).openAnchor
         walker.path.setDirectory(anchor.names(to: node.path))

@@ -10,8 +10,8 @@ internal import Workers
 ///
 /// A table of ``DirectoryRecord``, one of ``EntryRecord`` and the bytes of names in one file, checked by a checksum; it
 /// may be deleted at any time, and a damaged one, or one of another host or policy, is as good as none. A record counts
-/// only when its times lie before the night that wrote it, by git's rule for racy timestamps: a later change then
-/// always shows.
+/// only when its times lie a minute before the night that wrote it, by git's rule for racy timestamps and more: a later
+/// change then always shows.
 @safe final class StatCache: Sendable {
     static let magic: UInt64 = 0x5544_5354_4154_0003
     static let headerSize = 128

@@ -102,6 +102,9 @@ package struct SystemCapture: Sendable {
     private let store: SnapshotStore
     private let identities: [Identity]?
 
+    /// The stat cache of one of a component's roots, on its way.
+    private typealias NewCache = (component: String, file: Background<ReplacementFile>)
+
     /// A capture of a system into its store; `identities` open what its snapshots hold sealed.
     package init(_ system: DeliverySystem, store: SnapshotStore, identities: [Identity]? = nil) {
         self.identities = identities
@@ -149,21 +152,33 @@ package struct SystemCapture: Sendable {
         // before something is sealed under it.
         if known == nil, let key = sealer?.key { try store.keep(key, holding: lock) }
         let pack = try PackWriter(reader, keepsTrees: previous != nil || hasRepositories)
+        var result: TakenSnapshot
+        let caches: [NewCache]
         do {
             let drafted = try await draft(request, into: pack, sealer, reader, previous, progress)
-            var result = drafted.taken
+            (result, caches) = (drafted.taken, drafted.caches)
             if let known, let key = sealer?.key, key.id != known.id { try store.keep(key, holding: lock) }
             result.commit = try await store.commit(
                 drafted.draft, to: pack, reader: reader, holding: lock
             ).commit
-            // Not before: syncs would wait for what nobody needs on the disk.
-            for cache in drafted.caches { try cache.wait().commit() }
-            return result
         } catch {
             // The first failure is the one to tell; what is left of the pack is removed by the next writer.
             try? pack.abandon()
             throw error
         }
+        // Not before: syncs would wait for what nobody needs on the disk.
+        for cache in caches {
+            do {
+                try cache.file.wait().commit()
+            } catch {
+                // The snapshot is there, whatever becomes of what can be made again.
+                let place = result.snapshot.components.firstIndex { $0.name == cache.component } ?? 0
+                result.snapshot.components[place].notes.append(
+                    "the next snapshot reads again what this one read, since the list of it could not be kept: \(error)"
+                )
+            }
+        }
+        return result
     }
 
     private var hasRepositories: Bool { system.components.contains { !$0.driver.repositories().isEmpty } }
@@ -242,7 +257,7 @@ package struct SystemCapture: Sendable {
     private func draft(
         _ request: Request, into sink: any ObjectSink, _ sealer: Sealer?, _ reader: ObjectReader,
         _ previous: StoredSnapshot?, _ progress: @escaping @Sendable (String) -> Void
-    ) async throws -> (draft: SnapshotDraft, taken: TakenSnapshot, caches: [Background<ReplacementFile>]) {
+    ) async throws -> (draft: SnapshotDraft, taken: TakenSnapshot, caches: [NewCache]) {
         let started = Clock.now
         let lane = sink.makeLane()
         var captured: [CapturedComponent] = []
@@ -250,7 +265,7 @@ package struct SystemCapture: Sendable {
         var history: [TreeEntry] = []
         var changes: [Change] = []
         var otherFiles: [String: Int] = [:]
-        var caches: [Background<ReplacementFile>] = []
+        var caches: [NewCache] = []
         var keepAlives: [ObjectID] = []
         let transfer = sink.isWritten ? SourceTransfer(store, reader: reader) : nil
         let wanted = system.components.filter {
@@ -273,10 +288,11 @@ package struct SystemCapture: Sendable {
         for (component, driver) in system.components {
             let old = previous.flatMap { state(component.name, of: $0, reader) }
             guard let result = results[component.name] else {
-                if let old, let head = try historyEntry(component.name, previous, reader) {
+                if let old {
                     captured.append(old.captured)
                     entries.append(TreeEntry(component.name, .tree, old.tree))
-                    history.append(head)
+                    // One of which people read nothing has none.
+                    if let head = try historyEntry(component.name, previous, reader) { history.append(head) }
                     let lock = try SourcesLock(old.source.lock(SourcesLock.name) ?? [])
                     keepAlives += lock.keepAlives
                 }
@@ -298,7 +314,7 @@ package struct SystemCapture: Sendable {
                     "it is not complete, and \(needing.joined(separator: ", ")) must not be restored without it (after:)"
                 )
             }
-            caches += result.caches
+            caches += result.caches.map { (component.name, $0) }
             entries.append(TreeEntry(component.name, .tree, result.tree))
             if let id = result.history { history.append(TreeEntry(component.name, .tree, id)) }
             if previous != nil {
@@ -306,6 +322,9 @@ package struct SystemCapture: Sendable {
                 let difference = try Difference(from: old, to: new, driver: driver)
                 changes += difference.changes
                 otherFiles.merge(difference.otherFiles, uniquingKeysWith: +)
+                captured[captured.count - 1].notes += new.untold.map {
+                    "what changed in \($0) is not told: it went away after it was captured"
+                }
             }
         }
         let description = try self.description(lane)
@@ -358,7 +377,7 @@ package struct SystemCapture: Sendable {
         last.map { max(seconds, $0.seconds + 1) } ?? seconds
     }
 
-    /// The history's tree of a component that is taken over as it was.
+    /// The history's tree of a component that is taken over as it was, nil when it has none.
     private func historyEntry(
         _ component: String, _ previous: StoredSnapshot?, _ reader: ObjectReader
     ) throws -> TreeEntry? {

@@ -105,15 +105,13 @@ package enum Files {
         return nil
     }
 
-    /// The contents of a regular file; throws when it holds more than `limit` bytes.
+    /// The contents of a regular file; throws when it holds more than `limit` bytes, and `invalidArgument` for what is no
+    /// regular file.
     package static func read(_ path: FilePath, limit: Int = 1 << 30) throws(FileFailure) -> [UInt8] {
-        let descriptor = try open(path, O_RDONLY | O_CLOEXEC)
+        let (descriptor, status) = try openForReading(path)
         defer { close(descriptor) }
-        var status = stat()
-        try systemCall("look at", path.byteArray) { unsafe fstat(descriptor, &status) }
-        guard FileStatus(status).kind == .file else { throw FileFailure("read", path, .invalidArgument) }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(min(limit, Int(status.st_size)) + 1)
+        bytes.reserveCapacity(min(limit, Int(status.size)) + 1)
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = try systemCall("read", path.byteArray) {
@@ -444,9 +442,25 @@ extension Files {
         try open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
     }
 
-    /// Opens a file for reading; the caller closes the descriptor.
-    package static func openForReading(_ path: FilePath) throws(FileFailure) -> CInt {
-        try open(path, O_RDONLY | O_CLOEXEC)
+    /// Opens a regular file for reading, following links, and looks at it; the caller closes the descriptor.
+    ///
+    /// Throws `invalidArgument` for anything else: it does not wait for somebody to open the other end of a pipe.
+    package static func openForReading(
+        _ path: FilePath
+    ) throws(FileFailure) -> (descriptor: CInt, status: FileStatus) {
+        let descriptor = try open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        do throws(FileFailure) {
+            var status = stat()
+            try systemCall("look at", path.byteArray) { unsafe fstat(descriptor, &status) }
+            let found = FileStatus(status)
+            guard found.kind == .file else {
+                throw FileFailure("read a regular file at", path, .invalidArgument)
+            }
+            return (descriptor, found)
+        } catch {
+            close(descriptor)
+            throw error
+        }
     }
 
     /// Asks the system to start writing a range to the disk; only a hint, so its failure means nothing.

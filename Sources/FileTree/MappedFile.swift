@@ -33,12 +33,10 @@ package import SystemPackage
     ///
     /// With `staysOpen` a large file is kept open too, so that ``copy(from:into:)`` need not go through the mapping.
     package init(_ path: FilePath, staysOpen: Bool = false) throws(FileFailure) {
-        let descriptor = try Files.openForReading(path)
+        let (descriptor, status) = try Files.openForReading(path)
         var isKept = false
         defer { if !isKept { close(descriptor) } }
-        var status = stat()
-        try systemCall("look at", path.byteArray) { unsafe fstat(descriptor, &status) }
-        let count = Int(status.st_size)
+        let count = Int(status.size)
         guard count > 0 else { throw FileFailure("map", path, .invalidArgument) }
         self.path = path
         if count < Self.mappedSize, let copy = unsafe Self.copy(descriptor, count, path) {

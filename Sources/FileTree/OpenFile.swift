@@ -12,9 +12,9 @@ package struct OpenFile: ~Copyable {
         self.path = path
     }
 
-    /// Opens a file for reading by its path, following links.
+    /// Opens a file for reading by its path, following links; throws `invalidArgument` for what is no regular file.
     package init(_ path: FilePath) throws(FileFailure) {
-        descriptor = try Files.openForReading(path)
+        descriptor = try Files.openForReading(path).descriptor
         self.path = path.byteArray
     }
 

@@ -12,14 +12,36 @@ package final class Scratch: Sendable {
 
     /// Makes one in a directory, for us alone.
     package init(in directory: FilePath) throws(FileFailure) {
-        path = directory.appending("\(Self.prefix)\(UInt64.random(in: 0...UInt64.max))")
-        try Files.makeDirectory(path, mode: 0o700)
-        descriptor = try Files.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        while true {
+            let path = directory.appending("\(Self.prefix)\(UInt64.random(in: 0...UInt64.max))")
+            try Files.makeDirectory(path, mode: 0o700)
+            // Whoever cleans up may take it for abandoned until it is locked.
+            guard let descriptor = try Self.lock(path) else { continue }
+            guard try Files.exists(path) else {
+                close(descriptor)
+                continue
+            }
+            self.path = path
+            self.descriptor = descriptor
+            return
+        }
+    }
+
+    /// Opens and locks one; nil when it is gone, or somebody else has it.
+    private static func lock(_ path: FilePath) throws(FileFailure) -> CInt? {
+        let descriptor: CInt
+        do {
+            descriptor = try Files.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        } catch  where error.reason == .noSuchFileOrDirectory {
+            return nil
+        }
         do {
             try Files.lock(descriptor, path)
+            return descriptor
         } catch {
             close(descriptor)
-            throw error
+            guard error.reason == .wouldBlock else { throw error }
+            return nil
         }
     }
 
@@ -34,13 +56,8 @@ package final class Scratch: Sendable {
         guard try Files.isDirectory(directory) else { return }
         for name in try Files.names(directory) where name.starts(with: prefix.utf8) {
             let path = directory.appending(String(decoding: name, as: UTF8.self))
-            let descriptor = try Files.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            guard let descriptor = try lock(path) else { continue }
             defer { close(descriptor) }
-            do {
-                try Files.lock(descriptor, path)
-            } catch  where error.reason == .wouldBlock {
-                continue
-            }
             try Files.removeTree(path)
         }
     }

@@ -42,7 +42,7 @@ package final class NightMark: Sendable {
         guard let status = try Files.status(path) else { return nil }
         let mark: NightMark
         do throws(FileFailure) {
-            mark = NightMark(try Files.openForReading(path), path)
+            mark = NightMark(try Files.openForReading(path).descriptor, path)
         } catch {
             // It ended meanwhile.
             guard error.reason == .noSuchFileOrDirectory else { throw error }

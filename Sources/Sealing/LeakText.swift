@@ -6,8 +6,10 @@
     private static let pythonPrefixes = ASCIISet("bru")
     private static let quotes = ASCIISet("\"'")
     private static let valueEnds = ASCIISet(",;\"'`<>")
+    private static let valueQuotes = ASCIISet("\"'`>")
     private static let brackets = ASCIISet("()[]{}")
-    private static let placeholderStarts = ASCIISet("${<%*!")
+    private static let parameterStarts = ASCIISet("?&;")
+    private static let noProse = ASCIISet("=|()[]{}<>\"'`;#\\")
     private static let keySigns = ASCIISet("+/=.")
 
     private let bytes: UnsafeRawBufferPointer
@@ -143,11 +145,17 @@
         var nameStart = start
         while nameStart > max(0, start - 64), isName(byte(nameStart - 1)) { nameStart -= 1 }
         let nameEnd = start + run(start, limit: 64, isName)
-        guard let (value, end, isQuoted) = value(after: nameEnd, nameStart: nameStart), end > value,
-            !isPlaceholder(value, end)
+        guard let (value, valueEnd, isQuoted) = value(after: nameEnd, nameStart: nameStart),
+            valueEnd > value, !isPlaceholder(value, valueEnd)
         else { return nil }
+        var end = valueEnd
         if isStrong(nameStart, nameEnd) {
-            guard end - value >= 4, isQuoted || isBareSecret(value, end, nameStart) else { return nil }
+            if !isQuoted, !isBareSecret(value, end, nameStart) {
+                let parameter = parameterEnd(value, end, nameStart)
+                guard let other = parameter ?? proseEnd(value, end, nameStart, nameEnd) else { return nil }
+                end = other
+            }
+            guard end - value >= 4 else { return nil }
             return .init(kind: "a password", offset: nameStart, secret: value..<end)
         }
         return isRandom(value, end) && (isQuoted || isBareSecret(value, end, nameStart))
@@ -165,6 +173,9 @@
             letters.append(byte(index) | 0x20)
         }
         return endings.contains { letters.count >= $0.count && letters.suffix($0.count).elementsEqual($0) }
+            // smtp_pass, and not compass.
+            || end - start >= 4 && folded(end - 4, end) == "pass"
+                && (end - start == 4 || !isWord(byte(end - 5)) || byte(end - 5) == UInt8(ascii: "_"))
     }
 
     /// Where the value of a field stands that is named before `nameEnd`, nil when there is none on the line.
@@ -196,16 +207,61 @@
 
     /// Whether a value without quotes is one of a settings file, and not an expression of a program.
     private func isBareSecret(_ start: Int, _ end: Int, _ nameStart: Int) -> Bool {
+        // A rest of the line, but for a comment, makes it a sentence.
+        beginsLine(nameStart) && (isLineEnd(end) || byte(afterBlanks(end)) == UInt8(ascii: "#"))
+            && isLiteral(start, end, nameStart)
+    }
+
+    private func beginsLine(_ nameStart: Int) -> Bool {
         var line = nameStart
         while line > 0, byte(line - 1) != UInt8(ascii: "\n"), nameStart - line < 200 { line -= 1 }
         var index = line + run(line) { $0 == 0x20 || $0 == 0x09 || $0 == UInt8(ascii: "-") }
         if starts("export ", at: index) { index += 7 }
-        guard index == nameStart else { return false }
-        // A rest of the line, but for a comment, makes it a sentence.
-        let rest = end + run(end) { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
-        guard rest >= count || byte(rest) == UInt8(ascii: "\n") || byte(rest) == UInt8(ascii: "#") else {
-            return false
+        return index == nameStart
+    }
+
+    private func afterBlanks(_ index: Int) -> Int {
+        index + run(index) { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
+    }
+
+    private func isLineEnd(_ index: Int) -> Bool {
+        let rest = afterBlanks(index)
+        return rest >= count || byte(rest) == UInt8(ascii: "\n")
+    }
+
+    /// Where the value of a parameter in an address ends, `jdbc:mysql://db/ci?user=ci&amp;password=…`; nil when it is none.
+    private func parameterEnd(_ start: Int, _ end: Int, _ nameStart: Int) -> Int? {
+        guard Self.parameterStarts.contains(byte(nameStart - 1)), byte(start - 1) == UInt8(ascii: "=") else {
+            return nil
         }
+        var word = nameStart
+        var isAddress = false
+        while word > max(0, nameStart - 512), byte(word - 1) > 0x20,
+            !Self.valueQuotes.contains(byte(word - 1))
+        {
+            word -= 1
+            if starts("://", at: word) { isAddress = true }
+        }
+        guard isAddress || starts("jdbc:", at: word) else { return nil }
+        let valueEnd = start + run(start, limit: end - start) { $0 != UInt8(ascii: "&") }
+        return isPlaceholder(start, valueEnd) || !isLiteral(start, valueEnd, nameStart)
+            ? nil : valueEnd
+    }
+
+    /// Where a password of several words ends, `password: correct horse battery staple`; nil for what is no such line.
+    private func proseEnd(_ start: Int, _ wordEnd: Int, _ nameStart: Int, _ nameEnd: Int) -> Int? {
+        let name = folded(nameStart, nameEnd)
+        guard ["password", "passwd", "passphrase"].contains(where: name.hasSuffix), beginsLine(nameStart),
+            byte(nameEnd) == UInt8(ascii: ":"), byte(nameEnd + 1) == 0x20
+        else { return nil }
+        var end = start + run(start) { $0 >= 0x20 && !Self.noProse.contains($0) }
+        guard isLineEnd(end) || byte(end) == UInt8(ascii: "#") else { return nil }
+        while end > start, byte(end - 1) == 0x20 { end -= 1 }
+        return end > wordEnd ? end : nil
+    }
+
+    /// Whether a value without quotes is no expression of a program.
+    private func isLiteral(_ start: Int, _ end: Int, _ nameStart: Int) -> Bool {
         let words = ["none", "null", "true", "false", "nil", "undefined", "string", "str,", "yes"]
         guard !words.contains(folded(start, end)) else { return false }
         if isVariable(start, end) {
@@ -234,8 +290,7 @@
     /// Whether a value stands for another that is elsewhere, or is already sealed by the tool that wrote it.
     private func isPlaceholder(_ start: Int, _ end: Int) -> Bool {
         let first = byte(start)
-        // Variables, templates, and what Jenkins keeps encrypted: {AQAAA…}.
-        if Self.placeholderStarts.contains(first) || starts("#jbcrypt:", at: start) { return true }
+        if isTemplate(start, end) || starts("#jbcrypt:", at: start) { return true }
         // <useToken>true</useToken> says whether, and not what.
         if end - start <= 5, ["true", "false"].contains(folded(start, end)) { return true }
         var isOneCharacter = true
@@ -244,6 +299,37 @@
             if byte(index) == UInt8(ascii: "$"), byte(index + 1) == UInt8(ascii: "{") { return true }
         }
         return isOneCharacter
+    }
+
+    /// Whether a value is, as a whole, a variable or a template, or what Jenkins keeps encrypted: `{AQAAA…}`.
+    ///
+    /// A password may begin as one of them does.
+    private func isTemplate(_ start: Int, _ end: Int) -> Bool {
+        func isBetween(_ opening: StaticString, _ closing: StaticString) -> Bool {
+            let last = end - closing.utf8CodeUnitCount
+            return last >= start + opening.utf8CodeUnitCount && starts(opening, at: start)
+                && starts(closing, at: last)
+        }
+        func isName(_ start: Int, _ end: Int) -> Bool { start < end && isVariable(start, end) }
+        switch byte(start) {
+        case UInt8(ascii: "$"):
+            // $PASSWORD, and $1.
+            return isBetween("${", "}") || isBetween("$(", ")") || isName(start + 1, end) || end == start + 2
+        case UInt8(ascii: "{"):
+            return isBetween("{{", "}}") || isBetween("{AQ", "}")
+                || isBetween("{", "}") && isName(start + 1, end - 1)
+        case UInt8(ascii: "<"):
+            return isBetween("<", ">")
+        case UInt8(ascii: "%"):
+            // %PASSWORD%, %{PASSWORD}, %(password)s, and %s.
+            return isBetween("%", "%") && isName(start + 1, end - 1) || isBetween("%{", "}")
+                || isBetween("%(", ")") || isBetween("%(", ")s") || end == start + 2
+        case UInt8(ascii: "!"):
+            // A tag of YAML: !vault |
+            let word = run(start + 1, isWord)
+            return word > 0 && byte(start + 1 + word) == 0x20 && !Self.quotes.contains(byte(start - 1))
+        default: return false
+        }
     }
 
     /// Whether a value is long, of mixed letters and digits, and hardly repeats itself.

@@ -102,7 +102,7 @@ struct PlantedChangeTests {
                 margin: 5
                 floor: 30s
                 """
-            let verdict = try await judge(production, rules, wheel(production, .second), is: .pass)
+            let verdict = try await judge(production, rules, wheel(production, .isHardlySlower), is: .pass)
             let probes = Set((stage(.probes, of: verdict)?.measures ?? []).map(\.probe))
             #expect(probes.count == 1 && probes.isSubset(of: ["verify", "spare"]), "\(probes)")
 

@@ -10,10 +10,12 @@ import Testing
 
 /// What is said of a file is of the file that was read.
 @Suite struct FileReaderTests {
-    private func read(_ path: FilePath, seen: FileStatus?) throws -> FileReader.Result {
+    private func read(
+        _ path: FilePath, seen: FileStatus?, _ entryClass: EntryClass = .config
+    ) throws -> FileReader.Result {
         let file = try OpenDirectory(path.removingLastComponent()).file(
             Array((path.lastComponent?.string ?? "").utf8))
-        return try FileReader(Rehearsal(nil), sealer: nil).read(file, .config, seen: seen)
+        return try FileReader(Rehearsal(nil), sealer: nil).read(file, entryClass, seen: seen)
     }
 
     @Test func anotherFileThatTookTheNameIsReadAgainAndIsNotTorn() throws {
@@ -50,6 +52,29 @@ import Testing
             let seen = try #require(try Files.status(path))
             #expect(unsafe pipe.withPlatformString { unsafe mkfifo($0, 0o600) } == 0)
             #expect(throws: FileFailure.self) { try read(pipe, seen: seen) }
+        }
+    }
+
+    @Test func aLogThatIsWrittenAnewInItsPlaceIsReadAgain() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("log")
+            try Files.replace(path, with: Array("old\n".utf8))
+            let seen = try #require(try Files.status(path))
+            usleep(20_000)
+            let file = try FileDescriptor.open(path, .writeOnly)
+            try file.closeAfter { _ = try file.writeAll(Array("new\n".utf8)) }
+            #expect(try read(path, seen: seen, .bulk).status == (try Files.status(path)))
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aPipeWhereATextIsExpectedIsRefusedAtOnce() throws {
+        try withTemporaryDirectory { directory in
+            let pipe = directory.appending("pipe")
+            #expect(unsafe pipe.withPlatformString { unsafe mkfifo($0, 0o600) } == 0)
+            let failure = FileFailure("read a regular file at", pipe, .invalidArgument)
+            #expect(throws: failure) { try Files.read(pipe) }
+            #expect(throws: failure) { _ = try OpenFile(pipe) }
+            #expect(throws: failure) { try MappedFile(pipe) }
         }
     }
 }

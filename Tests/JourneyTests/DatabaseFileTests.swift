@@ -84,6 +84,7 @@ import Testing
                         ('schedulers', 'id, name, enabled'), ('scheduler_masters', 'schedulerid'),
                         ('changesources', 'id, name'), ('changesource_masters', 'changesourceid')):
                     database.execute(f"CREATE TABLE {table} ({columns})")
+                database.execute("INSERT INTO alembic_version VALUES ('1')")
                 database.commit()
                 END
                 """#, in: directory)

@@ -64,6 +64,24 @@ import Testing
         }
     }
 
+    /// What an export holds is in no history: there is nothing of the component that people read.
+    @Test func aSnapshotOfOneComponentKeepsTheOthersWhateverTheyHold() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await system(
+                directory, [("artifacts", ["capture: echo 1 > f", "restore: 'true'"])])
+            try Files.replace(directory.appending("tree/file"), with: [1])
+            try await runner.succeed("snapshot")
+            try Files.replace(directory.appending("tree/file"), with: [2])
+            try await runner.succeed("snapshot", "--component", "tree")
+            let json = try await runner.succeed("show", "latest", "snapshot.json")
+            #expect(json.contains("\"artifacts\""), "\(json)")
+            let export = try await runner.succeed("show", "latest", "artifacts/database/export/f")
+            #expect(export == "1\n")
+            let again = try await runner.succeed("snapshot")
+            #expect(again.contains("no change"), "\(again)")
+        }
+    }
+
     @Test func whatNeedsAComponentStopsBeforeItIsExchangedAndStartsAfterIt() async throws {
         try await withTemporaryDirectory { directory in
             func running(_ name: String) -> [String] {

@@ -32,6 +32,15 @@ import Testing
         "    password: correcthorse\n", "- client_secret: abcd-efgh   # ours\n",
         "worker.Worker('w1', password='pass-w1')",
         "passphrase=b'hunter2'", "mypassword: \"two words\"", "signing-key = 'kJ8s0dfKq2mN5vB7xZ1cR4tY'",
+        "password = !Xk29sLq0Zp", "password: \"$tr0ngP@ss77\"", "db.password=%aK39xxLq", "password=*7dkQpL2m",
+        "password: '<9fkQ2mZ7'", "password: '{x9!'", "password = '!secret x'",
+        "url=https://ci:$tr0ng!@example.org/",
+        "DB_PASS=Tr0ub4dor3x", "export MYSQL_PASS=\"hunter2\"", "smtp_pass: hunter2", "\"pass\":\"hunter2\"",
+        "mail.smtp.pass=hunter2", "password: correct horse battery staple",
+        "password: correct horse battery staple   # ours",
+        "<url>jdbc:mysql://db/ci?user=ci&amp;password=hunter2</url>",
+        "url: jdbc:sqlserver://db;user=ci;password=hunter2;encrypt=true",
+        "curl https://example.org/x?token=hunter2&y=1",
         "AUTH: \"Zm9vYmFy0123QUJDREVGR0hJSktMTQ==\"", "Password := \"hunter2\"",
     ]) func secretsAreFound(_ text: String) {
         #expect(find("some words before it,\n" + text) != nil)
@@ -69,6 +78,13 @@ import Testing
         "<useToken>true</useToken>", "\"usePassword\": \"false\",",
         "<description>Token for the deploy job</description>", "AKIA", "eyJhbGciOiJIUzI1NiJ9",
         "password: null\n",
+        "password: $DB_PASSWORD", "password: \"$(cat /run/secret)\"",
+        "f'https://{user}:{password}@example.org'",
+        "password: '<your password>'", "password: \"%DB_PASSWORD%\"", "'password': '%(password)s'",
+        "'https://%s:%s@example.org'", "password: !vault |", "password: !secret db_password",
+        "password: '%{PASSWORD}'", "compass = 'north'", "password: str = None", "token: read it in the wiki",
+        "https://example.org/x?token=${TOKEN}", "x?password=hunter2", "https://example.org/x?token=token",
+        "    password: string | null;",
         "# password = ask the lead\n", "keys: [a, b]", "assert secret",
     ]) func whatIsNoSecretStaysReadable(_ text: String) {
         #expect(find("lorem ipsum\n" + text) == nil)

@@ -47,10 +47,12 @@ import Testing
         let staged = directory.appending("staged")
         try make("c['db_url'] = 'sqlite:///\(master)/bot.sqlite'", in: staged)
         let shadow = BuildbotShadow(driver: try makeDriver(master: master))
-        #expect(try shadow.database(staged) == staged.appending("bot.sqlite"))
+        let root = StagedComponent.StagedRoot(
+            root: Root(name: "master", path: master.string), staged: staged, live: nil)
+        #expect(try shadow.database(root) == staged.appending("bot.sqlite"))
         let text = ShadowConfiguration.text(original: "master.cfg", place: "/run/shadow", database: nil)
         try Files.replace(staged.appending(ShadowConfiguration.name), with: Array(text.utf8))
-        #expect(try shadow.database(staged) == staged.appending("bot.sqlite"))
+        #expect(try shadow.database(root) == staged.appending("bot.sqlite"))
     }
 
     @Test func aFileIsNoStateWhereAComponentIsNamedForIt() throws {

@@ -1,0 +1,42 @@
+import Drivers
+import FileTree
+import Git
+import SnapshotModel
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Capture
+
+/// What is told of a component that was just captured.
+@Suite struct ComponentStateTests {
+    @Test(arguments: [false, true])
+    func aFileThatWentAwayAfterItWasCapturedIsNotTold(_ isDirectoryNow: Bool) async throws {
+        try await withTemporaryDirectory { directory in
+            let tree = directory.appending("tree")
+            let local = directory.appending("local")
+            try Files.makeDirectory(tree)
+            try Files.makeDirectory(local)
+            try Files.replace(tree.appending("file"), with: Array("one\n".utf8))
+            _ = try Repository(creatingBareAt: directory.appending("store.git"))
+            let reader = try ObjectReader(directory.appending("store.git"))
+            let sink = Rehearsal(reader)
+            let component = Component(
+                name: "proxy", driver: "files",
+                settings: ["paths": .list([tree.string])])
+            let result = try await ComponentCapture(
+                component, driver: try FilesDriver(component), sink: sink, options: CaptureOptions(),
+                sealer: nil, local: local
+            ).run(previous: [:])
+            let state = ComponentState(result, sink: sink, reader: reader, identities: nil)
+            let root = try #require(result.captured.roots.first).name
+            let path = EntryPath("file")
+            #expect(try state.source.contents(root: root, path: path) == Array("one\n".utf8))
+            #expect(state.untold == [])
+            try Files.remove(tree.appending("file"))
+            if isDirectoryNow { try Files.makeDirectory(tree.appending("file")) }
+            #expect(try state.source.contents(root: root, path: path) == nil)
+            #expect(state.untold == ["\(root)/file"])
+        }
+    }
+}
