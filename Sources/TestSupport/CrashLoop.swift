@@ -90,7 +90,10 @@ package struct CrashLoop {
                 elsewhere.insert(instant(on: nil))
                 continue
             }
-            let path = try paths.last { try Files.exists(FilePath($0.whole)) || isSteady($0.whole) }
+            // strace finds no renaming by its path.
+            let path =
+                call.hasPrefix("rename")
+                ? nil : try paths.last { try Files.exists(FilePath($0.whole)) || isSteady($0.whole) }
             let found = instant(on: path?.spelling)
             if !all.contains(found) { all.append(found) }
         }
