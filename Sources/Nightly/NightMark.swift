@@ -30,9 +30,15 @@ package final class NightMark: Sendable {
         let before = try Files.status(path)
         let mark = NightMark(try Files.openLock(path), path)
         guard try mark.lock() else { return (nil, before.map(stillRuns)) }
-        try Files.setContents(of: mark.descriptor, Array("\(now)\n".utf8), path)
-        try Files.sync(mark.descriptor, path)
-        try Files.syncDirectory(local)
+        do {
+            try Files.setContents(of: mark.descriptor, Array("\(now)\n".utf8), path)
+            try Files.sync(mark.descriptor, path)
+            try Files.syncDirectory(local)
+        } catch {
+            // The first failure is the one to tell; half a mark would say of this night that it died.
+            try? Files.remove(path)
+            throw error
+        }
         return (mark, before.map(died))
     }
 
