@@ -152,7 +152,8 @@ import Testing
     @Test func whatDidNotChangeIsTheSameAndIsNotReadAgain() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
-            try await Task.sleep(for: .milliseconds(50))
+            // What changed within a minute before a snapshot is read again.
+            try await Task.sleep(for: .seconds(61))
             try await runner.succeed("snapshot")
             let second = try await runner.run(
                 under: ["strace", "-f", "-qq", "-e", "trace=openat", "-o", "opened"], ["snapshot"])
