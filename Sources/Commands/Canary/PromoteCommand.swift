@@ -28,7 +28,7 @@ struct PromoteCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   it is in production, and the watch was quiet
-              1   it failed: it was rolled back, and production is as it was, or that failed too, and is said
+              1   it failed: it was rolled back, or that failed too, which it says
               7   refused before anything was touched; the reasons are printed
               10  there is no store
               11  another process writes to the store, or another canary runs
