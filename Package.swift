@@ -166,7 +166,9 @@ let package = Package(
         .testTarget(
             name: "ShadowTests",
             dependencies: [
-                "FileTree", "Judge", "Programs", "Shadow", "TestSupport", "understudy", systemPackage,
+                "Drivers", "FileTree", "Judge", "Programs", "Shadow", "SnapshotModel", "TestSupport",
+                "understudy",
+                systemPackage,
             ]),
 
         // A restore into isolation, to prove that a snapshot restores.
