@@ -53,8 +53,8 @@ struct ServiceCommands {
     /// What systemd calls the state of its unit.
     private func state() async throws -> String? {
         guard let unit else { return nil }
-        // Where there is no systemd nothing of it runs; ``missing(below:)`` says that it is lacking.
-        guard try Files.isDirectory("/run/systemd/system") else { return "inactive" }
+        // Where there is no systemd, or no such unit, nothing of it runs; ``missing(below:)`` says what is lacking.
+        guard try missing().isEmpty else { return "inactive" }
         let words: String
         do {
             let outcome = try await Program("systemctl", ["is-active", unit], limit: .seconds(30)).run()
