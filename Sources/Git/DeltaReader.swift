@@ -29,7 +29,10 @@ internal import FileTree
         while object == nil {
             let header = try pack.header(of: id, at: place.offset)
             if case .whole(let kind) = header.form {
-                object = (kind, try whole(id, header, in: pack))
+                guard let contents = unsafe decompressor.contents(header.size, of: pack.stream(header)) else {
+                    throw GitError.damagedStream(of: id, in: pack.file.path)
+                }
+                object = (kind, contents)
                 break
             }
             guard chain.count < Self.longestChain else { throw pack.damaged(id, "its deltas do not end") }
@@ -60,21 +63,6 @@ internal import FileTree
             return try pack.offset(of: base, at: position)
         case .whole: preconditionFailure("a whole object has no base")
         }
-    }
-
-    private func whole(
-        _ id: ObjectID, _ header: RecordHeader, in pack: ObjectReader.Pack
-    ) throws(GitError) -> [UInt8] {
-        var isWhole = false
-        let contents = unsafe [UInt8](unsafeUninitializedCapacity: header.size) { output, count in
-            isWhole = unsafe decompressor.decompress(
-                pack.stream(header),
-                into: UnsafeMutableRawBufferPointer(
-                    rebasing: UnsafeMutableRawBufferPointer(output)[..<header.size]))
-            count = isWhole ? header.size : 0
-        }
-        guard isWhole else { throw GitError.damagedStream(of: id, in: pack.file.path) }
-        return contents
     }
 
     /// What a delta makes of its base.

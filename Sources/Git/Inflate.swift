@@ -38,6 +38,18 @@ internal import Glibc
         return unsafe run(input, output, count: output.count)
     }
 
+    /// What the zlib stream at the start of `input` holds, nil when it is damaged or of another size.
+    @unsafe func contents(_ size: Int, of input: UnsafeRawBufferPointer) -> [UInt8]? {
+        var isWhole = false
+        let contents = unsafe [UInt8](unsafeUninitializedCapacity: size) { output, count in
+            isWhole = unsafe decompress(
+                input,
+                into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(output)[..<size]))
+            count = isWhole ? size : 0
+        }
+        return isWhole ? contents : nil
+    }
+
     /// False for what is damaged and for most of what a ``Compressor`` does not make: libdeflate is to say which.
     @unsafe private func decompressShort(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer

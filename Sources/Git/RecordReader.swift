@@ -41,11 +41,13 @@ internal import FileTree
             }
             let end = max(count, readCount)
             let stream = unsafe UnsafeRawBufferPointer(rebasing: buffer[(header.stream - start)..<end])
-            if let contents = unsafe contents(header.size, stream) { return (kind, contents) }
+            if let contents = unsafe decompressor.contents(header.size, of: stream) {
+                return (kind, contents)
+            }
         }
         // Long, or damaged, or a stream that is longer than any compressor makes it.
         defer { pack.file.forget() }
-        guard let contents = unsafe contents(header.size, pack.stream(header)) else {
+        guard let contents = unsafe decompressor.contents(header.size, of: pack.stream(header)) else {
             throw GitError.damagedStream(of: id, in: pack.file.path)
         }
         return (kind, contents)
@@ -72,17 +74,5 @@ internal import FileTree
         unsafe larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[..<kept]))
         unsafe buffer.deallocate()
         unsafe buffer = larger
-    }
-
-    /// What a zlib stream holds, nil when it is damaged, ends too early, or has another size.
-    @unsafe private func contents(_ size: Int, _ stream: UnsafeRawBufferPointer) -> [UInt8]? {
-        var isWhole = false
-        let contents = unsafe [UInt8](unsafeUninitializedCapacity: size) { output, count in
-            isWhole = unsafe decompressor.decompress(
-                stream,
-                into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(output)[..<size]))
-            count = isWhole ? size : 0
-        }
-        return isWhole ? contents : nil
     }
 }

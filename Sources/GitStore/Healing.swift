@@ -202,6 +202,7 @@ package struct Healing {
         let reader = try store.reader()
         let damaged = try reader.objectsOfDamagedPacks()
         guard !damaged.isEmpty else { return }
+        let inodes = try damaged.map { try Files.status($0.path)?.inode }
         let pack = try PackWriter(reader, rewrites: true)
         let lane = pack.lane()
         for id in Set(damaged.flatMap(\.ids)).sorted() {
@@ -218,10 +219,9 @@ package struct Healing {
         _ = try pack.finish()
         let place = store.localDirectory.appending("damaged")
         try Files.makeDirectories(place, mode: 0o700)
-        // Not one that the new pack replaced because it has its name: it holds the same objects.
-        let left = try Set(store.reader().objectsOfDamagedPacks().map(\.path))
-        for file in damaged.map(\.path) {
-            guard left.contains(file) else {
+        for (file, inode) in zip(damaged.map(\.path), inodes) {
+            // The new pack took its place when it has its name: it holds the same objects.
+            guard try Files.status(file)?.inode == inode else {
                 report.files.append("the damaged pack \(file) was replaced")
                 continue
             }
