@@ -8,6 +8,11 @@ func changeLines(_ changes: [Change], limit: Int = Int.max) -> [String] {
     return (rows.isEmpty ? [] : [table(rows)]) + more
 }
 
+/// That no change can be told, in words that say so of everything; only of configuration when other files differ.
+func unchangedWords(_ words: String, otherFiles counts: [String: Int]) -> String {
+    otherFileWords(counts).map { "\(words) in configuration; \($0)" } ?? words
+}
+
 /// How many files of each class differ that no change speaks of, for people; nil when none does.
 func otherFileWords(_ counts: [String: Int]) -> String? {
     guard !counts.isEmpty else { return nil }

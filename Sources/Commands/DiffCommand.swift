@@ -174,11 +174,10 @@ struct DiffCommand: AsyncParsableCommand {
             }
             return ([title, ""] + (rows.isEmpty ? ["no file differs"] : rows)).joined(separator: "\n")
         }
-        let others = otherFileWords(result.otherFiles)
         guard !result.changes.isEmpty else {
-            return "\(title)\n\nno change\(others.map { " in configuration; \($0)" } ?? "")"
+            return "\(title)\n\n\(unchangedWords("no change", otherFiles: result.otherFiles))"
         }
-        let tail = others.map { "\n\n\($0)" } ?? ""
+        let tail = otherFileWords(result.otherFiles).map { "\n\n\($0)" } ?? ""
         return "\(title)\n\n\(changeMarkdown(result.changes, textLines: textLines))\(tail)"
     }
 

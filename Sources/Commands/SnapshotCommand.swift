@@ -18,8 +18,8 @@ struct SnapshotCommand: AsyncParsableCommand {
               0   a complete snapshot was taken
               1   no snapshot was taken
               3   a partial snapshot was taken: something could not be read, or kept changing
-              7   refused: a file holds what looks like a secret, and the policy says so, or a restore was interrupted in \
-            the middle
+              7   refused: a file holds what looks like a secret, and the policy says
+                  so, or a restore was interrupted in the middle
               10  there is no store
               11  another process writes to the store
               64  wrong usage, or a mistake in the system file
@@ -146,11 +146,11 @@ struct SnapshotCommand: AsyncParsableCommand {
         if taken.isFirst {
             lines.append("  first snapshot")
         } else {
-            let others = otherFileWords(taken.otherFiles)
             lines +=
                 taken.changes.isEmpty
-                ? ["  no change\(others.map { " in configuration; \($0)" } ?? "")"]
-                : changeLines(taken.changes, limit: 20) + (others.map { ["  \($0)"] } ?? [])
+                ? [unchangedWords("  no change", otherFiles: taken.otherFiles)]
+                : changeLines(taken.changes, limit: 20)
+                    + (otherFileWords(taken.otherFiles).map { ["  \($0)"] } ?? [])
         }
         return lines.joined(separator: "\n")
     }

@@ -203,8 +203,7 @@ struct StatusCommand: AsyncParsableCommand {
         }
         rows += result.driftFailures.map { ["drift", "cannot be told: \($0)"] }
         if result.drift.isEmpty, result.driftFailures.isEmpty {
-            let others = otherFileWords(result.driftedFiles).map { " in configuration; \($0)" } ?? ""
-            rows.append(["drift", "none\(others)"])
+            rows.append(["drift", unchangedWords("none", otherFiles: result.driftedFiles)])
         }
         var lines = result.drift.isEmpty ? [] : ["since then:"] + changeLines(result.drift, limit: 20)
         if !lines.isEmpty, let others = otherFileWords(result.driftedFiles) { lines.append("  \(others)") }
