@@ -1,0 +1,85 @@
+internal import Cfiles
+internal import Glibc
+package import SystemPackage
+
+/// Directories with all below them.
+extension Files {
+    /// Removes whatever stands at a path, with all below it, following no link; nothing there is as good.
+    ///
+    /// What is mounted there or below stays as it is, and is a failure: `resourceBusy`, with its path.
+    package static func removeTree(_ path: FilePath) throws(FileFailure) {
+        guard let status = try status(path) else { return }
+        guard status.kind == .directory else { return try remove(path) }
+        let parentPath = path.removingLastComponent()
+        let parent = try open(parentPath.isEmpty ? "." : parentPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(parent) }
+        let bytes = path.byteArray
+        let name = bytes.lastIndex(of: UInt8(ascii: "/")).map { Array(bytes[($0 + 1)...]) } ?? bytes
+        try removeDirectory(name, in: parent, path: path)
+    }
+
+    /// Bytes that whatever stands at a path takes on its file system, with all below it and following no link; a file of
+    /// several names counts once.
+    package static func allocatedSize(_ path: FilePath) throws(FileFailure) -> Int64 {
+        var size: Int64 = 0
+        var seen: Set<UInt64> = []
+        var waiting = [path]
+        while let next = waiting.popLast() {
+            guard let status = try status(next) else { continue }
+            if status.kind != .directory, status.links > 1, !seen.insert(status.inode).inserted { continue }
+            size += status.blocks * 512
+            guard status.kind == .directory else { continue }
+            waiting += try names(next).map { next.pushing(FilePath(bytes: $0)) }
+        }
+        return size
+    }
+
+    private static func removeDirectory(
+        _ name: [UInt8], in parent: CInt, path: FilePath
+    ) throws(FileFailure) {
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        let descriptor: CInt
+        do {
+            descriptor = try openOnSameMount(parent, name, flags, path: path)
+        } catch  where error.reason == .permissionDenied {
+            // A directory of our own without permission bits: give them and try once more.
+            try systemCall("set the mode of", path.byteArray) {
+                unsafe withName(name) { unsafe fchmodat(parent, $0, 0o700, 0) }
+            }
+            descriptor = try openOnSameMount(parent, name, flags, path: path)
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        try systemCall("look at", path.byteArray) { unsafe fstat(descriptor, &status) }
+        if status.st_mode & 0o700 != 0o700 {
+            try systemCall("set the mode of", path.byteArray) { fchmod(descriptor, 0o700) }
+        }
+        for child in try namesInDirectory(descriptor, path: path.byteArray) {
+            let childPath = FilePath(bytes: path.byteArray + [UInt8(ascii: "/")] + child)
+            do {
+                try systemCall("remove", childPath.byteArray) {
+                    unsafe withName(child) { unsafe unlinkat(descriptor, $0, 0) }
+                }
+            } catch  where error.reason == .isDirectory || error.reason == .notPermitted {
+                try removeDirectory(child, in: descriptor, path: childPath)
+            } catch  where error.reason == .noSuchFileOrDirectory {
+                // Somebody else removed it first, which is as good.
+            }
+        }
+        try systemCall("remove", path.byteArray) {
+            unsafe withName(name) { unsafe unlinkat(parent, $0, AT_REMOVEDIR) }
+        }
+    }
+
+    private static func openOnSameMount(
+        _ directory: CInt, _ name: [UInt8], _ flags: CInt, path: FilePath
+    ) throws(FileFailure) -> CInt {
+        do {
+            return try systemCall("open", path.byteArray) {
+                unsafe withName(name) { unsafe cfiles_open_on_same_mount(directory, $0, flags) }
+            }
+        } catch  where error.reason == .improperLink {
+            throw FileFailure("remove what is mounted at", path, .resourceBusy)
+        }
+    }
+}
