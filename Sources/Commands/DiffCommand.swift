@@ -27,7 +27,8 @@ struct DiffCommand: AsyncParsableCommand {
               0   the differences were printed, even if there are none
               1   there is no such snapshot, or the live system cannot be read
               10  there is no store
-              12  the live system cannot be compared without the recovery key, and it was not given
+              12  the live system cannot be compared without the recovery key, and it was
+                  not given
               64  wrong usage, or a mistake in the system file
             """)
 

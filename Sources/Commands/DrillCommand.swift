@@ -28,7 +28,8 @@ struct DrillCommand: AsyncParsableCommand {
             EXIT STATUS
               0   green: the snapshot is proven
               1   the drill could not be held
-              5   nothing is wrong, but something that can be started was not: the snapshot is checked, not proven
+              5   nothing is wrong, but something that can be started was not: the snapshot
+                  is checked, not proven
               6   red: something does not come back; the report says what
               10  there is no store
               11  another drill or canary runs, or another process writes to the store

@@ -21,7 +21,8 @@ struct ExportCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   the file was written
-              1   there is no such snapshot, something is at the path already, or the disk is full
+              1   there is no such snapshot, something is at the path already, or the disk
+                  is full
               6   the store is damaged
               7   refused: secrets are in clear
               10  there is no store

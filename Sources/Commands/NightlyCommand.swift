@@ -24,7 +24,8 @@ struct NightlyCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   all is well
-              1   a step failed, the drill is red, or somebody could not be told; what is wrong is printed
+              1   a step failed, the drill is red, or somebody could not be told; what is
+                  wrong is printed
               3   the snapshot is partial, and nothing else is wrong
               7   something is older or smaller than the policy allows
               10  there is no store; whom the policy names is told

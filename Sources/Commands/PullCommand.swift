@@ -19,8 +19,10 @@ struct PullCommand: AsyncParsableCommand {
             EXIT STATUS
               0   everything that it has is here
               1   the remote failed
-              6   something that came is not signed by whom the system file names; it is named, and was not taken
-              7   refused: something there contradicts what is here, or there is no such remote
+              6   something that came is not signed by whom the system file names; it is
+                  named, and was not taken
+              7   refused: something there contradicts what is here, or there is no such
+                  remote
               10  there is no store
               11  another process writes to the store
               64  wrong usage, or a mistake in the system file

@@ -22,7 +22,8 @@ struct PushCommand: AsyncParsableCommand {
               0   every remote has everything
               1   a remote failed; the others have everything
               6   what is to be sent is damaged: 'understudy verify --heal'
-              7   refused: secrets are in clear, there is no such remote, or something there is not ours
+              7   refused: secrets are in clear, there is no such remote, or something
+                  there is not ours
               10  there is no store
               11  a remote is being written to by another process
               64  wrong usage, or a mistake in the system file

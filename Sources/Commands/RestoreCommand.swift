@@ -28,14 +28,18 @@ struct RestoreCommand: AsyncParsableCommand {
             EXAMPLE
               understudy restore --dry-run
               understudy restore latest
-              understudy restore --from ssh://backup@vault/srv/acme.git --identity recovery.key
-              understudy restore --from acme.tar.zst --identity recovery.key --map /srv/ci=/data/ci --map 8010=8011
+              understudy restore --from ssh://backup@vault/srv/acme.git \\
+                  --identity recovery.key
+              understudy restore --from acme.tar.zst --identity recovery.key \\
+                  --map /srv/ci=/data/ci --map 8010=8011
               understudy restore 20261123 --only job:team/deploy
 
             EXIT STATUS
               0   the system is restored
-              1   it failed; the old system is there again, or with --keep-going not everything started
-              6   the snapshot is damaged, or not signed by whom it should be; nothing was changed
+              1   it failed; the old system is there again, or with --keep-going not
+                  everything started
+              6   the snapshot is damaged, or not signed by whom it should be; nothing was
+                  changed
               7   refused before anything was touched; the reasons are printed
               10  there is no store
               11  another process writes to the store

@@ -23,7 +23,8 @@ struct RunbookCommand: AsyncParsableCommand {
 
             EXAMPLE
               understudy runbook --output runbook.md
-              understudy runbook --format html --key-place "the safe in room 12" --output runbook.html
+              understudy runbook --format html --key-place "the safe in room 12" \\
+                  --output runbook.html
 
             EXIT STATUS
               0   the page was printed or written

@@ -17,7 +17,8 @@ struct SnapshotCommand: AsyncParsableCommand {
             EXIT STATUS
               0   a complete snapshot was taken
               1   no snapshot was taken
-              3   a partial snapshot was taken: something could not be read, or kept changing
+              3   a partial snapshot was taken: something could not be read, or
+                  kept changing
               7   refused: a file holds what looks like a secret, and the policy says
                   so, or a restore was interrupted in the middle
               10  there is no store

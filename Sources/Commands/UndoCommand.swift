@@ -12,7 +12,8 @@ struct UndoCommand: AsyncParsableCommand {
               understudy undo
 
             EXIT STATUS
-              0   the trees of before are there again, also those of before a restore that was interrupted
+              0   the trees of before are there again, also those of before a restore that
+                  was interrupted
               1   it failed, or not all that ran before is up again
               7   there is nothing that can be taken back
               10  there is no store

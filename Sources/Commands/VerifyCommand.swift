@@ -20,7 +20,8 @@ struct VerifyCommand: AsyncParsableCommand {
             EXIT STATUS
               0   all is well
               1   there is no such snapshot
-              6   something is damaged, not signed by whom the system file names, or was dropped; it is named
+              6   something is damaged, not signed by whom the system file names, or was
+                  dropped; it is named
               10  there is no store
               11  another process writes to the store (with --heal)
               12  an identity was given, and does not open the snapshot

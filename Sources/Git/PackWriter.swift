@@ -158,26 +158,14 @@ extension Mutex where Value: ~Copyable {
             unsafe buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 4096)
         }
         let start = used
-        appendHeader(kind, contents.count)
+        used += unsafe RecordHeader.write(
+            type: kind.rawValue, count: contents.count,
+            to: UnsafeMutableRawBufferPointer(rebasing: buffer[used...]))
         used += unsafe compressor.compress(
             contents, into: UnsafeMutableRawBufferPointer(rebasing: buffer[used...]), stores: stores)
         let crc = unsafe crc32(UnsafeRawBufferPointer(rebasing: buffer[start..<used]))
         records.append(PackFile.Record(id: id, crc: crc, offset: Int64(start)))
         if used >= Self.flushSize { try flush() }
-    }
-
-    /// The kind and length of an object: three bits, four bits, then seven bits a byte.
-    private func appendHeader(_ kind: ObjectKind, _ count: Int) {
-        var byte = kind.rawValue << 4 | UInt8(count & 15)
-        var rest = count >> 4
-        while rest > 0 {
-            unsafe buffer[used] = byte | 0x80
-            used += 1
-            byte = UInt8(rest & 0x7f)
-            rest >>= 7
-        }
-        unsafe buffer[used] = byte
-        used += 1
     }
 
     /// Hands everything gathered to the pack; must be called before ``PackWriter/finish()``.

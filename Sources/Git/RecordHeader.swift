@@ -20,15 +20,24 @@ struct RecordHeader {
 
     /// The kind and length: three bits, four bits, then seven bits a byte.
     static func bytes(type: UInt8, count: Int) -> [UInt8] {
-        var bytes: [UInt8] = []
+        unsafe Array(unsafeUninitializedCapacity: 10) { room, used in
+            used = unsafe write(type: type, count: count, to: UnsafeMutableRawBufferPointer(room))
+        }
+    }
+
+    /// Writes the same to where there is room for ten bytes; returns how many it took.
+    @unsafe static func write(type: UInt8, count: Int, to room: UnsafeMutableRawBufferPointer) -> Int {
+        var used = 0
         var byte = type << 4 | UInt8(count & 15)
         var rest = count >> 4
         while rest > 0 {
-            bytes.append(byte | 0x80)
+            unsafe room[used] = byte | 0x80
+            used += 1
             byte = UInt8(rest & 0x7f)
             rest >>= 7
         }
-        return bytes + [byte]
+        unsafe room[used] = byte
+        return used + 1
     }
 }
 

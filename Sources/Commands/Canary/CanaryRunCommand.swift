@@ -32,7 +32,8 @@ struct CanaryRunCommand: AsyncParsableCommand {
               4   fail: the change would break something; the report says what
               5   inconclusive: the report says the cheapest way to a decision
               6   the snapshot is damaged
-              7   refused: nothing that can be rehearsed, no such change, or one that cannot be used
+              7   refused: nothing that can be rehearsed, no such change, or one that
+                  cannot be used
               10  there is no store
               11  another canary runs, or another process writes to the store
               12  no identity, or none that opens the snapshot

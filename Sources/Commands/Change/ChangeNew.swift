@@ -26,7 +26,8 @@ struct ChangeNew: AsyncParsableCommand {
               0   it is kept
               1   something could not be fetched
               6   the snapshot is damaged
-              7   refused: the name cannot be one or is taken, nothing is changed, or a patch does not fit
+              7   refused: the name cannot be one or is taken, nothing is changed, or a
+                  patch does not fit
               10  there is no store
               11  a canary runs, or another process writes to the store
               12  no identity, or none that opens what is changed

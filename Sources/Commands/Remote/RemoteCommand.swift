@@ -14,7 +14,8 @@ struct RemoteCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   done
-              7   refused: no such remote, one of that name is there, or the address cannot be one
+              7   refused: no such remote, one of that name is there, or the address cannot
+                  be one
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """,
