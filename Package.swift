@@ -60,7 +60,7 @@ let package = Package(
         .target(name: "YAML", dependencies: ["Clibyaml"]),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"]),
         // Hot copies and small queries: the only importer of Csqlite3.
-        .target(name: "SQLite", dependencies: ["Csqlite3", systemPackage]),
+        .target(name: "SQLite", dependencies: ["Csqlite3", "FileTree", systemPackage]),
         .testTarget(name: "SQLiteTests", dependencies: ["FileTree", "SQLite", "TestSupport", systemPackage]),
         // Runs other programs with limits on time and output.
         .target(name: "Programs", dependencies: ["Cfiles", subprocess, systemPackage]),

@@ -128,10 +128,12 @@ final class ProductionWatch {
         let clock = ContinuousClock()
         let end = clock.now + .seconds(rules.bake)
         repeat {
-            if let first = try await lifecycle.problems().first {
+            if let first = try await problems().first {
                 // What connects again a moment later is no breach.
                 try await Task.sleep(for: .seconds(2))
-                if try await lifecycle.problems().contains(first) { throw breach(first) }
+                if let still = try await problems().first(where: { $0.kind == first.kind }) {
+                    throw breach(still.words)
+                }
             }
             let new = try shadow.complaints(after: &mark).first {
                 $0.kind != "log-warning" && !expectation.known.contains($0.detail)
@@ -143,6 +145,15 @@ final class ProductionWatch {
                 try await Task.sleep(for: min(left, .seconds(2)))
             }
         } while clock.now < end
+    }
+
+    /// What is wrong now; that no answer comes is one thing, whatever the reasons are.
+    private func problems() async throws -> [(kind: String, words: String)] {
+        do {
+            return try await lifecycle.problems().map { ($0, $0) }
+        } catch let failure as HTTPFailure {
+            return [("no answer", failure.description)]
+        }
     }
 
     private func breach(_ words: String) -> RestoreFailure {

@@ -19,6 +19,8 @@ int cfiles_openat(int directory, const char *name, int flags, unsigned int mode)
 
 int cfiles_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
 
+int cfiles_hold(const char *path) { return open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC); }
+
 int cfiles_renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags) {
     return (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, flags);
 }

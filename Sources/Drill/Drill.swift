@@ -192,25 +192,27 @@ package final class Drill {
     // MARK: - What can be booted
 
     private func rehearse(_ captured: CapturedComponent, in workspace: Workspace) async throws {
-        var made: Shadows?
+        var restored: Shadows?
         try await check(captured.name, "restore") {
             progress("restoring \(captured.name)")
-            made = try await Shadows(
+            restored = try await Shadows(
                 .init(
                     system: system, store: store, reader: reader, stored: stored, identities: identities,
                     component: captured.name, launcher: launcher, limits: limits, progress: { _ in }),
                 in: workspace, verifies: true)
             return "\(captured.entries) entries; captured again they are the snapshot's own"
         }
-        guard var shadows = made, let driver = system.driver(of: captured.name) else { return }
+        guard var shadows = restored, let driver = system.driver(of: captured.name) else { return }
         try await checkDatabases(captured, driver, shadows.restored)
         try await inspect(captured, shadows)
         if let obstacle = try await shadows.driver.obstacle(shadows.unchanged) {
             report.unproven = (report.unproven ?? []) + [captured.name]
             return note(captured.name, "boot", .notCovered, obstacle)
         }
-        let room = try await shadows.make(
-            .baseline, name: "d", files: [], blobs: [:], changesPackages: false)
+        let made = try await value(captured.name, "boot") {
+            try await shadows.make(.baseline, name: "d", files: [], blobs: [:], changesPackages: false)
+        }
+        guard let room = made else { return }
         do {
             try await use(room, captured, shadows, workspace.limitKeeper)
         } catch {
@@ -235,7 +237,9 @@ package final class Drill {
         _ room: Room, _ captured: CapturedComponent, _ shadows: Shadows, _ keeper: LimitKeeper
     ) async throws {
         let shadow = shadows.driver
-        let remembered = try await shadow.census(in: room)
+        guard
+            let remembered = try await value(captured.name, "history", { try await shadow.census(in: room) })
+        else { return }
         var boot: Boot?
         try await check(captured.name, "boot") {
             progress("booting \(captured.name) in isolation")
@@ -277,7 +281,9 @@ package final class Drill {
     }
 
     private func probe(_ room: Room, _ captured: CapturedComponent, _ shadow: any ShadowDriver) async throws {
-        let all = try await shadow.jobs(in: room)
+        guard let all = try await value(captured.name, "builds", { try await shadow.jobs(in: room) }) else {
+            return
+        }
         let wanted =
             jobs.isEmpty ? Array(all.prefix(1)) : jobs.compactMap { name in all.first { $0.name == name } }
         lacking = (lacking ?? jobs).filter { name in !wanted.contains { $0.name == name } }
@@ -329,6 +335,19 @@ package final class Drill {
         }
     }
 
+    /// What something gives that is written down only when it fails, with nil; throws as ``check(_:_:_:)`` does.
+    private func value<Value>(
+        _ component: String, _ name: String, _ body: () async throws -> Value
+    ) async throws -> Value? {
+        var value: Value?
+        try await check(component, name) {
+            value = try await body()
+            return ""
+        }
+        if value != nil { report.checks.removeLast() }
+        return value
+    }
+
     /// Does something and writes down what came of it; a missing identity, or no isolation, ends the drill.
     func check(_ component: String, _ name: String, _ body: () async throws -> String) async throws {
         let clock = ContinuousClock()
@@ -343,7 +362,7 @@ package final class Drill {
             (result, detail) = (.notCovered, reason.words)
         } catch let failure as SealingFailure where failure.code == .noKeyFits {
             throw failure
-        } catch let failure as ShadowFailure {
+        } catch let failure as ShadowFailure where failure.code != .timedOut {
             throw failure
         } catch let failure as StoreFailure where failure.code == .locked {
             throw failure

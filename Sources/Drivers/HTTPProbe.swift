@@ -1,3 +1,4 @@
+internal import FileTree
 internal import Programs
 package import SystemPackage
 
@@ -13,7 +14,7 @@ package struct HTTPProbe: Sendable {
 
     /// The start of every address: `http://127.0.0.1:8010`.
     package var base: String
-    /// A Unix socket to speak through, nil for TCP.
+    /// A Unix socket to speak through, nil for TCP; a link there is not followed.
     package var socket: FilePath?
     /// More header lines: `Authorization: …`.
     package var headers: [String]
@@ -90,8 +91,15 @@ package struct HTTPProbe: Sendable {
             "proto = \"=http,https\"", "max-time = \(milliseconds / 1000).\(fraction)",
             "write-out = \"\\n%{http_code}\"",
         ]
-        if let socket { lines.append("unix-socket = \(quoted(socket.string))") }
         lines += headers.map { "header = \(quoted($0))" } + options
+        let held: SocketFile?
+        do throws(FileFailure) {
+            held = try socket.map { (path) throws(FileFailure) in try SocketFile(path) }
+        } catch {
+            throw HTTPFailure(address: base + path, code: HTTPFailure.refused, message: "\(error)")
+        }
+        if let held { lines.append("unix-socket = \(quoted(held.place.string))") }
+        defer { withExtendedLifetime(held) {} }
         let outcome = try await Program(
             "curl", ["--disable", "--config", "-"], input: Array((lines.joined(separator: "\n") + "\n").utf8),
             limit: limit + .seconds(10), outputLimit: 64 << 20
@@ -118,8 +126,11 @@ package struct HTTPFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// curl's words.
     package var message: String
 
+    /// The status for a server that nobody is.
+    fileprivate static let refused: Int32 = 7
+
     /// Whether nobody listens there.
-    package var isRefused: Bool { code == 7 }
+    package var isRefused: Bool { code == Self.refused }
     /// Whether the same request may well be answered: cut short, timed out, empty, reset.
     package var isPassing: Bool { [18, 28, 52, 56].contains(code) }
 

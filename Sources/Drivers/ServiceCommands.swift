@@ -53,8 +53,7 @@ struct ServiceCommands {
     /// What systemd calls the state of its unit.
     private func state() async throws -> String? {
         guard let unit else { return nil }
-        // Where there is no systemd, or no such unit, nothing of it runs; ``missing(below:)`` says what is lacking.
-        guard try missing().isEmpty else { return "inactive" }
+        guard try Self.runsSystemd(below: "/") else { return "inactive" }
         let words: String
         do {
             let outcome = try await Program("systemctl", ["is-active", unit], limit: .seconds(30)).run()
@@ -64,15 +63,21 @@ struct ServiceCommands {
         } catch let failure as ProgramFailure {
             words = failure.description
         }
+        // Nothing runs of a unit that this host has not; ``missing(below:)`` says so.
+        guard try missing().isEmpty else { return "inactive" }
         throw DriverFailure(
             "systemd cannot be asked for the unit \(unit): \(words)",
             hint: "run 'systemctl is-active \(unit)' by hand and see")
     }
 
+    private static func runsSystemd(below root: FilePath) throws -> Bool {
+        try Files.isDirectory(root.pushing("run/systemd/system"))
+    }
+
     /// What this host lacks to run the commands, in the places where systemd looks for units: `systemd.unit(5)`.
     func missing(below root: FilePath = "/") throws -> [Refusal] {
         guard let unit else { return [] }
-        guard try Files.isDirectory(root.pushing("run/systemd/system")) else {
+        guard try Self.runsSystemd(below: root) else {
             return [
                 Refusal(
                     "the service '\(unit)' is a unit of systemd, which does not run on this host",

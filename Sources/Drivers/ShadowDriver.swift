@@ -1,3 +1,4 @@
+internal import FileTree
 package import Judge
 package import Programs
 package import SnapshotModel
@@ -185,6 +186,30 @@ package struct ShadowCopy: Sendable {
         self.staged = staged
         self.socketDirectory = socketDirectory
         self.workspace = workspace
+    }
+
+    /// A file below a directory of the copy, nil when there is none.
+    ///
+    /// What runs in a shadow may be hostile: a pipe is no file, nor is what a link leads to, whether it stands at the path or
+    /// on the way to it.
+    static func contents(_ path: String, below directory: FilePath) throws(FileFailure) -> [UInt8]? {
+        var names = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        let outside: [Substring.UTF8View] = ["", ".", ".."].map { Substring($0).utf8 }
+        precondition(!names.contains { name in outside.contains { $0.elementsEqual(name) } }, "a path below")
+        let name = Array(names.removeLast())
+        do {
+            var place = try OpenDirectory(directory)
+            if !names.isEmpty {
+                place = try place.descend(Array(names.joined(separator: [UInt8(ascii: "/")])))
+            }
+            return try place.file(name).contents(limit: 256 << 20)
+        } catch
+            where [
+                .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels, .invalidArgument,
+            ].contains(error.reason)
+        {
+            return nil
+        }
     }
 }
 

@@ -110,19 +110,7 @@ package enum Files {
     package static func read(_ path: FilePath, limit: Int = 1 << 30) throws(FileFailure) -> [UInt8] {
         let (descriptor, status) = try openForReading(path)
         defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(min(limit, Int(status.size)) + 1)
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = try systemCall("read", path.byteArray) {
-                unsafe chunk.withUnsafeMutableBytes {
-                    unsafe Glibc.read(descriptor, $0.baseAddress, $0.count)
-                }
-            }
-            guard count > 0 else { return bytes }
-            guard bytes.count + count <= limit else { throw FileFailure("read", path, .fileTooLarge) }
-            bytes.append(contentsOf: chunk[..<count])
-        }
+        return try readAll(descriptor, path.byteArray, expecting: status.size, limit: limit)
     }
 
     /// The contents of a regular file, nil when nothing stands at the path.

@@ -43,6 +43,16 @@ package struct OpenFile: ~Copyable {
         return filled
     }
 
+    /// All that is to come; throws `fileTooLarge` when that is more than `limit` bytes, and `invalidArgument` for what is no
+    /// regular file.
+    package borrowing func contents(limit: Int) throws(FileFailure) -> [UInt8] {
+        let status = try status()
+        guard status.kind == .file else {
+            throw FileFailure("read a regular file at", path, .invalidArgument)
+        }
+        return try readAll(descriptor, path, expecting: status.size, limit: limit)
+    }
+
     /// Goes back to the start.
     package borrowing func rewind() throws(FileFailure) {
         try systemCall("seek in", path) { lseek(descriptor, 0, SEEK_SET) }
@@ -117,6 +127,25 @@ package struct OpenFile: ~Copyable {
     /// Sets owner, attributes, mode and time, in the order in which none undoes another, and looks at the result.
     package borrowing func set(_ metadata: FileMetadata) throws(FileFailure) -> FileStatus {
         try setMetadata(descriptor, path, metadata)
+    }
+}
+
+/// Reads a file to its end, which is expected after so many bytes.
+func readAll(
+    _ descriptor: CInt, _ path: [UInt8], expecting size: Int64, limit: Int
+) throws(FileFailure) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(min(limit, Int(size)) + 1)
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+        let count = try systemCall("read", path) {
+            unsafe chunk.withUnsafeMutableBytes {
+                unsafe Glibc.read(descriptor, $0.baseAddress, $0.count)
+            }
+        }
+        guard count > 0 else { return bytes }
+        guard bytes.count + count <= limit else { throw FileFailure("read", path, .fileTooLarge) }
+        bytes.append(contentsOf: chunk[..<count])
     }
 }
 

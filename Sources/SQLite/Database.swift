@@ -1,4 +1,5 @@
 internal import Csqlite3
+internal import FileTree
 package import SystemPackage
 
 /// An open SQLite database.
@@ -24,7 +25,11 @@ package import SystemPackage
     let handle: OpaquePointer
 
     /// Opens a database; other connections may hold it for `patience` before a call fails as busy.
+    ///
+    /// Not where a link or anything else that is no file stands beside it under the name of its log or journal: SQLite follows
+    /// it, and for root gives what it leads to to the owner of the database (`robustFchown` in os_unix.c).
     package init(_ path: FilePath, _ access: Access, patience: Duration = .seconds(5)) throws(SQLiteFailure) {
+        try refuseStrangers(beside: path)
         let opened = try unsafe open(path, patience: patience)
         self.path = path
         unsafe handle = opened
@@ -82,6 +87,23 @@ package import SystemPackage
         unsafe SQLiteFailure(
             operation, path, code: code, message: String(cString: sqlite3_errmsg(handle)))
     }
+}
+
+/// Throws when SQLite would open something beside a database that is none of its files.
+private func refuseStrangers(beside path: FilePath) throws(SQLiteFailure) {
+    var strangers: [String] = []
+    do throws(FileFailure) {
+        // It looks beside what a link leads to.
+        let file = try Files.resolved(path).byteArray
+        for suffix in ["-journal", "-wal", "-shm"] {
+            let beside = FilePath(bytes: file + suffix.utf8)
+            guard let kind = try Files.status(beside)?.kind, kind != .file else { continue }
+            strangers.append("\(beside) is a \(kind), and no file of SQLite's")
+        }
+    } catch {
+        throw SQLiteFailure("open", path, .cannotOpen, "\(error)")
+    }
+    if let stranger = strangers.first { throw SQLiteFailure("open", path, .cannotOpen, stranger) }
 }
 
 /// A connection to a file that is there; the handle is the caller's to close.

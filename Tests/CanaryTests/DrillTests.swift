@@ -95,6 +95,23 @@ struct DrillTests {
             #expect(broken.report.result("restore") == "passed")
             #expect(broken.report.result("boot") == "failed")
 
+            // A master that cannot be made harmless: its start would lead out of a copy.
+            try Files.replace(builders, with: text)
+            let tac = fixture.master.appending("buildbot.tac")
+            let elsewhere = fixture.directory.appending("elsewhere.tac")
+            try Files.rename(tac, to: elsewhere)
+            try Files.makeLink(tac, to: Array(elsewhere.string.utf8))
+            try await runner.succeed("snapshot")
+            let linked = try await drill(production)
+            #expect(linked.status == 6)
+            #expect(
+                linked.report.failed.contains {
+                    $0.name == "boot" && $0.detail.contains("buildbot.tac is a link")
+                })
+            try Files.remove(tac)
+            try Files.rename(elsewhere, to: tac)
+            try await runner.succeed("snapshot")
+
             // A wheel that is gone from the store, and one that is damaged in it.
             let store = fixture.directory.appending("acme.git")
             let whole = fixture.directory.appending("whole.git")
@@ -119,7 +136,7 @@ struct DrillTests {
                 """,
             ] {
                 try await change(store, script)
-                let red = try await drill(production, "latest~1")
+                let red = try await drill(production, "latest")
                 #expect(red.status == 6)
                 #expect(red.report.failed.contains { $0.name == "verify" }, "\(red.report.failed)")
                 #expect(red.report.result("restore") == "failed")

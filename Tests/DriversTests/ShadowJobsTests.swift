@@ -56,6 +56,62 @@ import Testing
         }
     }
 
+    @Test func aLinkOfAHostileShadowLeadsToNobody() async throws {
+        try await withTemporaryDirectory { directory in
+            let room = try room(directory.appending("s"))
+            let place = room.copy.socketDirectory
+            // Reports as they would be, and the socket of another server of this host.
+            let outside = directory.appending("outside")
+            try Files.makeDirectory(outside)
+            let report = """
+                {"version": "2", "failed": [], "unreadable": [], "nodes": [], "views": [], "written": [], "errors": [],
+                "jobs": [{"name": "unit", "buildable": true, "parameterized": false, "builds": 1}]}
+                """
+            try Files.replace(outside.appending("report.json"), with: Array(report.utf8))
+            let asked = outside.appending("asked")
+            let script = """
+                import os, socket, sys
+                server = socket.socket(socket.AF_UNIX)
+                server.bind(sys.argv[1])
+                server.listen(1)
+                open(sys.argv[1] + '.ready', 'w').close()
+                peer, _ = server.accept()
+                open(sys.argv[2], 'w').close()
+                peer.recv(65536)
+                peer.sendall(b'HTTP/1.0 200 OK\\r\\n\\r\\n{"masters": [{"active": true}]}')
+                """
+            let socket = outside.appending("o")
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    _ = try await Program(
+                        "python3", ["-c", script, socket.string, asked.string], limit: .seconds(60)
+                    ).run()
+                }
+                while try !Files.exists(outside.appending("o.ready")) {
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+                for (name, target) in [
+                    (ShadowHooks.report, outside.appending("report.json")), (ShadowHooks.socket, socket),
+                    (ShadowConfiguration.socket, socket),
+                ] {
+                    try Files.makeLink(place.appending(name), to: Array(target.string.utf8))
+                }
+                for shadow in [try jenkins(), try buildbot()] {
+                    let isServing = try await shadow.isServing(in: room)
+                    #expect(!isServing)
+                }
+                let run = try await jenkins().run(ObjectName("job", "unit"), in: room, limit: .seconds(60))
+                #expect(run.outcome == .missing)
+                #expect(try !Files.exists(asked))
+                // The same server by its own name.
+                let answer = try await HTTPProbe("http://shadow.invalid", socket: socket).get("/")
+                #expect(answer.status == 200)
+                #expect(try Files.exists(asked))
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test func jobsThatAreWrittenOtherwiseUseWhatIsChanged() throws {
         try withTemporaryDirectory { directory in
             func room(_ name: String, _ jobs: [(file: String, text: String)]) throws -> DeadRoom {

@@ -185,34 +185,6 @@ import Testing
     }
 }
 
-@Suite struct DatabaseTests {
-    @Test func valuesAreBoundAndNullIsNil() throws {
-        try withTemporaryDirectory { directory in
-            let path = directory.appending("state.sqlite")
-            try makeDatabase(path, journal: "DELETE", rows: 0)
-            let database = try Database(path, .writing)
-            try database.rows("INSERT INTO things (name) VALUES (?), (?)", ["it's; DROP", nil])
-            #expect(try database.rows("SELECT name FROM things ORDER BY id") == [["it's; DROP"], [nil]])
-            #expect(try database.columns(of: "things") == ["id", "name"])
-            #expect(try database.columns(of: "nothing").isEmpty)
-        }
-    }
-
-    @Test func readingChangesNothing() throws {
-        try withTemporaryDirectory { directory in
-            let path = directory.appending("state.sqlite")
-            try makeDatabase(path, journal: "WAL", rows: 1)
-            let before = try Files.read(path)
-            let database = try Database(path, .reading)
-            #expect(throws: SQLiteFailure.self) { try database.execute("DELETE FROM things") }
-            #expect(try database.rows("SELECT count(*) FROM things") == [["1"]])
-            _ = consume database
-            #expect(try Files.read(path) == before)
-            #expect(try Files.names(directory).count == 1)
-        }
-    }
-}
-
 private func failure(
     of source: FilePath, in directory: FilePath, table: String = "things"
 ) -> SQLiteFailure? {
@@ -224,7 +196,7 @@ private func failure(
     return failure
 }
 
-private func makeDatabase(_ path: FilePath, journal: String, rows: Int) throws {
+func makeDatabase(_ path: FilePath, journal: String, rows: Int) throws {
     try Files.replace(path, with: [])
     let database = try Database(path, .writing)
     try database.execute(
@@ -235,6 +207,6 @@ private func makeDatabase(_ path: FilePath, journal: String, rows: Int) throws {
             + " INSERT INTO things (name) SELECT 'thing number ' || i FROM n")
 }
 
-private func rowCount(_ path: FilePath) throws -> String {
+func rowCount(_ path: FilePath) throws -> String {
     try Database(path, .reading).rows("SELECT count(*) FROM things")[0][0] ?? ""
 }

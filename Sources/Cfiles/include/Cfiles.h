@@ -6,6 +6,8 @@
 
 int cfiles_openat(int directory, const char *name, int flags, unsigned int mode);
 int cfiles_duplicate(int descriptor);
+/* O_PATH: whatever stands at a path, to be named by its descriptor and not opened; a link is not followed. */
+int cfiles_hold(const char *path);
 /* flags: 1 RENAME_NOREPLACE, 2 RENAME_EXCHANGE (linux/fs.h) */
 int cfiles_renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags);
 int cfiles_syncfs(int descriptor);

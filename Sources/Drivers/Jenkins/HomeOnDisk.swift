@@ -6,11 +6,11 @@ internal import SystemPackage
 struct HomeOnDisk: FileSource {
     /// The home.
     let home: FilePath
-    /// Whether only the top is listed, which is what can be looked at every night.
-    let onlyTop: Bool
+    /// Whether jobs are listed too, of which there may be more than can be looked at every night.
+    let listsJobs: Bool
 
     func names(root: String, directory: EntryPath) throws -> [(name: [UInt8], isDirectory: Bool)] {
-        guard directory.isRoot || !onlyTop,
+        guard listsJobs || directory != EntryPath("jobs"),
             try Files.status(place(directory))?.kind == .directory
         else { return [] }
         return try Files.names(place(directory)).compactMap { name in

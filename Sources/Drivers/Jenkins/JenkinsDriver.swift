@@ -90,32 +90,30 @@ package struct JenkinsDriver: Driver {
     /// Says what of the system lies outside the home.
     package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen {
         var frozen = Frozen()
-        guard let bytes = try Files.readIfPresent(home.appending("config.xml")) else { return frozen }
-        let element: XMLElement
-        do {
-            element = try XMLElement(document: bytes)
-        } catch {
-            frozen.notes.append("config.xml cannot be read as XML, and is captured as it is: \(error)")
-            return frozen
-        }
-        if let builds = element.child("buildsDir")?.text, !builds.isEmpty, !builds.contains("${ITEM_ROOTDIR}")
-        {
-            frozen.notes.append(
-                "builds are kept in '\(builds)', outside the items: capture that with the files driver")
-        }
         do {
             // What would keep a restore from being done is said while the key may still be found.
-            let findings = try KeyChain.findings(HomeOnDisk(home: home, onlyTop: true))
+            let findings = try KeyChain.findings(HomeOnDisk(home: home, listsJobs: false))
             frozen.obstacles = findings.refusals.map(\.reason)
             frozen.notes += findings.foreign.map { "\($0) \(KeyChain.Findings.foreignWords)" }
-            guard try !Files.exists(home.appending("secrets/master.key")) else { return frozen }
-            frozen.notes.append(
-                "secrets/master.key is not in the home: unless it is given from outside, no credential can be read after "
-                    + "a restore")
+            if try !Files.exists(home.appending("secrets/master.key")) {
+                frozen.notes.append(
+                    "secrets/master.key is not in the home: unless it is given from outside, no credential can be read after "
+                        + "a restore")
+            }
         } catch {
             // The walk names what cannot be read, and the snapshot is partial; here only what follows from it is said.
             frozen.notes.append(
                 "the key chain cannot be read: no credential can be read after a restore (\(error))")
+        }
+        guard let bytes = try Files.readIfPresent(home.appending("config.xml")) else { return frozen }
+        do {
+            let builds = try XMLElement(document: bytes).child("buildsDir")?.text ?? ""
+            if !builds.isEmpty, !builds.contains("${ITEM_ROOTDIR}") {
+                frozen.notes.append(
+                    "builds are kept in '\(builds)', outside the items: capture that with the files driver")
+            }
+        } catch {
+            frozen.notes.append("config.xml cannot be read as XML, and is captured as it is: \(error)")
         }
         return frozen
     }
@@ -158,7 +156,7 @@ package struct JenkinsDriver: Driver {
     package func afterRestore(_ staged: StagedComponent) async throws -> [Fix] {
         guard let root = staged.root("home") else { return [] }
         // As it was before: it is told here, since nothing of it can be mended.
-        let foreign = try KeyChain.findings(HomeOnDisk(home: root.staged, onlyTop: false)).foreign
+        let foreign = try KeyChain.findings(HomeOnDisk(home: root.staged, listsJobs: true)).foreign
         return try JenkinsFixes(staged: root.staged, live: root.live, resumesWork: staged.resumesWork).run()
             + foreign.map { Fix($0, "left as it is, though it \(KeyChain.Findings.foreignWords)") }
     }

@@ -154,8 +154,8 @@ import Testing
         try builder.make()
     }
 
-    private func findings(onlyTop: Bool = false) throws -> KeyChain.Findings {
-        try KeyChain.findings(HomeOnDisk(home: home, onlyTop: onlyTop))
+    private func findings(listsJobs: Bool = true) throws -> KeyChain.Findings {
+        try KeyChain.findings(HomeOnDisk(home: home, listsJobs: listsJobs))
     }
 
     @Test func aValueOfAnotherJenkinsIsToldAndRefusesNothing() throws {
@@ -170,7 +170,7 @@ import Testing
         }
         #expect(try findings().refusals.isEmpty)
         #expect(try findings().foreign == ["jobs/job-0/config.xml", "jobs/target/config.xml"])
-        #expect(try findings(onlyTop: true).foreign.isEmpty)
+        #expect(try findings(listsJobs: false).foreign.isEmpty)
         try Files.replace(home.appending("credentials.xml"), with: Array("<a>\(value)</a>".utf8))
         #expect(try findings().refusals.count == 1 && findings().foreign.isEmpty)
     }
@@ -186,6 +186,24 @@ import Testing
         }
         try Files.makeDirectory(home.appending("users/admin_8211111111111"))
         #expect(try findings().refusals.isEmpty)
+    }
+
+    /// What refuses a restore is an obstacle of the night, whatever else is wrong with the home.
+    @Test(arguments: [false, true]) func usersWhoseNamesNoKeyMakesAreObstaclesOfANight(
+        _ lacksConfiguration: Bool
+    )
+        async throws
+    {
+        let driver = try JenkinsDriver(
+            Component(name: "jenkins", driver: "jenkins", settings: ["home": .text(home.string)]))
+        func obstacles() async throws -> [String] {
+            try await driver.freeze(scratch: directory.path, cache: directory.path).obstacles
+        }
+        if lacksConfiguration { try Files.remove(home.appending("config.xml")) }
+        #expect(try await obstacles().isEmpty)
+        try Files.remove(home.appending("secrets/hudson.model.User.DIRNAMES"))
+        let reason = try #require(try await obstacles().first)
+        #expect(reason.hasPrefix("secrets/hudson.model.User.DIRNAMES is not in the snapshot, and"))
     }
 
     @Test(arguments: [
@@ -210,7 +228,7 @@ import Testing
         let driver = try JenkinsDriver(
             Component(name: "jenkins", driver: "jenkins", settings: ["home": .text(home.string)]))
         let captured = CapturedComponent(name: "jenkins", driver: "jenkins", version: nil, roots: [])
-        let source = HomeOnDisk(home: home, onlyTop: false)
+        let source = HomeOnDisk(home: home, listsJobs: true)
         let nodes = try #require(try JenkinsShadow(driver: driver).expected(captured, in: source))
             .filter { $0.kind == "node" }
         #expect(nodes.map(\.name) == ["agent1"])

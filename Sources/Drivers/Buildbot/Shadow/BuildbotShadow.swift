@@ -104,7 +104,7 @@ struct BuildbotShadow: ShadowDriver {
     }
 
     /// A program of the Python environment, in the master's directory.
-    private func script(_ name: String, _ arguments: [String], _ copy: ShadowCopy) -> Program {
+    func script(_ name: String, _ arguments: [String], _ copy: ShadowCopy) -> Program {
         let environment = copy.staged.root("environment")?.root.path
         let master = copy.staged.root("master")?.root.path ?? "/"
         let variables = [
@@ -113,6 +113,8 @@ struct BuildbotShadow: ShadowDriver {
             "PIP_ROOT_USER_ACTION": "ignore",
         ]
         guard let environment else {
+            // Debian's interpreter has no other name.
+            let name = name == "python" ? "python3" : name
             return Program(name, arguments, environment: variables, directory: FilePath(master))
         }
         let program = name == "python" ? [] : ["\(environment)/bin/\(name)"]
@@ -156,12 +158,21 @@ struct BuildbotShadow: ShadowDriver {
         guard let program = try await pip(["check"], room.copy) else { return [] }
         let outcome = try await room.run(program)
         guard outcome.status != 0 else { return [] }
-        return PythonText.lines(outcome.output).filter { $0.contains(" requires ") || $0.contains(" has ") }
-            .map {
+        let lines = PythonText.lines(outcome.output).map(String.init)
+        let unmet = lines.filter { $0.contains(" requires ") || $0.contains(" has ") }
+        guard !unmet.isEmpty else {
+            let words = lines.last { !$0.isEmpty } ?? "status \(outcome.status)"
+            return [
                 Observation(
-                    kind: "requirement",
-                    object: ObjectName("package", String($0.prefix { $0 != " " })), detail: String($0))
-            }
+                    kind: "requirement", object: ObjectName("package", "pip"),
+                    detail: "'pip check' does not run: \(words)", lines: lines.suffix(20))
+            ]
+        }
+        return unmet.map {
+            Observation(
+                kind: "requirement", object: ObjectName("package", String($0.prefix { $0 != " " })),
+                detail: $0)
+        }
     }
 
     private func entryPoints(in room: any ShadowRoom) async throws -> [Observation] {

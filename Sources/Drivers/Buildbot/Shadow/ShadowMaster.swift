@@ -1,4 +1,3 @@
-internal import FileTree
 internal import FoundationEssentials
 internal import Judge
 internal import Programs
@@ -36,14 +35,12 @@ extension BuildbotShadow {
     }
 
     func report(_ room: any ShadowRoom) throws -> Report? {
-        let file = room.copy.socketDirectory.appending(ShadowConfiguration.report)
-        return try Files.readIfPresent(file).map { try JSONDecoder().decode(Report.self, from: Data($0)) }
+        try ShadowCopy.contents(ShadowConfiguration.report, below: room.copy.socketDirectory).map {
+            try JSONDecoder().decode(Report.self, from: Data($0))
+        }
     }
 
     func isServing(in room: any ShadowRoom) async throws -> Bool {
-        guard try Files.exists(room.copy.socketDirectory.appending(ShadowConfiguration.socket)) else {
-            return false
-        }
         do {
             return try await BuildbotREST(probe: probe(room)).masters().contains { $0.active }
         } catch is HTTPFailure {
@@ -221,8 +218,10 @@ extension BuildbotShadow {
     }
 
     private func endedBuild(_ request: Int, _ room: any ShadowRoom) throws -> EndedBuild? {
-        let file = room.copy.socketDirectory.appending(ShadowConfiguration.builds)
-        guard let bytes = try Files.readIfPresent(file) else { return nil }
+        let directory = room.copy.socketDirectory
+        guard let bytes = try ShadowCopy.contents(ShadowConfiguration.builds, below: directory) else {
+            return nil
+        }
         // A line that is still being written has no end.
         for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true).reversed()
         where bytes.last == UInt8(ascii: "\n") || line.endIndex != bytes.endIndex {

@@ -1,6 +1,5 @@
 internal import FileTree
 internal import Programs
-internal import SQLite
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -29,56 +28,67 @@ extension BuildbotShadow {
         return database.name
     }
 
-    /// Rows of a table or a query, whichever keeps the state; nil when there is no state yet, or not this table.
+    /// Rows of a table, or of several with as many columns, from whatever keeps the state; none when there is no state yet, or
+    /// not this table.
+    ///
+    /// Asked inside: beside a database SQLite opens what a hostile shadow may have made a link.
     private func rows(
-        _ sql: String, from table: String, in room: any ShadowRoom
-    ) async throws -> [[String?]]? {
+        _ questions: [(table: String, sql: String)], in room: any ShadowRoom
+    ) async throws -> [[String]] {
+        let program: Program
         if case .own(let server) = room.copy.database {
-            let outcome = try await room.run(server.query(sql))
-            guard outcome.status == 0 else {
-                throw DriverFailure(
-                    "the shadow's database cannot be asked: \(outcome.output.suffix(500))",
-                    hint: "drill the component that captures it, and see whether its dump loads")
-            }
-            return PythonText.lines(outcome.output).filter { !$0.isEmpty }.map {
-                $0.split(separator: "\u{1f}", omittingEmptySubsequences: false).map { String($0) }
-            }
+            program = server.query(questions.map(\.sql).joined(separator: " UNION ALL "))
+        } else {
+            let master = try master(room.copy)
+            guard var path = try database(master), path.removePrefix(master.staged) else { return [] }
+            let place = FilePath(master.root.path).pushing(path).string
+            program = script(
+                "python", ["-I", "-c", Self.question, place] + questions.flatMap { [$0.table, $0.sql] },
+                room.copy)
         }
-        guard let path = try database(try master(room.copy)) else { return nil }
-        let database = try Database(path, .reading)
-        return try database.hasTable(table) ? database.rows(sql) : nil
+        let outcome = try await room.run(program)
+        guard outcome.status == 0 else {
+            throw DriverFailure(
+                "the shadow's database cannot be asked: \(outcome.output.suffix(500))",
+                hint: "drill the component that captures it, and see whether it can be loaded")
+        }
+        return PythonText.lines(outcome.output).filter { !$0.isEmpty }.map {
+            $0.split(separator: "\u{1f}", omittingEmptySubsequences: false).map { String($0) }
+        }
     }
+
+    /// Asks a SQLite database for tables, one after the other, and prints the rows of those that it has.
+    private static let question = """
+        import sqlite3, sys
+        database = sqlite3.connect(sys.argv[1])
+        database.execute('PRAGMA query_only = 1')
+        tables = {name for name, in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table, sql in zip(sys.argv[2::2], sys.argv[3::2]):
+            for row in database.execute(sql) if table in tables else []:
+                print('\\x1f'.join('' if value is None else str(value) for value in row))
+        """
 
     func census(in room: any ShadowRoom) async throws -> [String: Int] {
         let tables = ["builders", "builds", "buildsets", "changes", "logs", "schedulers", "steps", "workers"]
         var counts: [String: Int] = [:]
-        // One question, for a program in isolation takes longer to start than a server to count.
-        let all = tables.map { "SELECT '\($0)', count(*) FROM \($0)" }.joined(separator: " UNION ALL ")
-        if database(of: room.copy) != nil {
-            for row in try await rows(all, from: "builders", in: room) ?? [] {
-                if let name = row[0], let count = row[1].flatMap({ Int($0) }) { counts[name] = count }
-            }
-            return counts
-        }
-        for table in tables {
-            let rows = try await rows("SELECT count(*) FROM \(table)", from: table, in: room)
-            counts[table] = rows?.first?.first.flatMap { $0 }.flatMap { Int($0) }
+        // At once: a program in isolation takes longer to start than a database to count.
+        for row in try await rows(tables.map { ($0, "SELECT '\($0)', count(*) FROM \($0)") }, in: room) {
+            if row.count == 2, let count = Int(row[1]) { counts[row[0]] = count }
         }
         return counts
     }
 
     /// How often each builder has built, as the snapshot knows it.
     func buildCounts(_ room: any ShadowRoom) async throws -> [String: Int] {
-        let rows = try await rows(
-            "SELECT b.name, count(*) FROM builds x JOIN builders b ON b.id = x.builderid GROUP BY b.name",
-            from: "builds", in: room)
-        return Dictionary((rows ?? []).map { ($0[0] ?? "", $0[1].flatMap { Int($0) } ?? 0) }) { $0 + $1 }
+        let sql =
+            "SELECT b.name, count(*) FROM builds x JOIN builders b ON b.id = x.builderid GROUP BY b.name"
+        let rows = try await rows([("builds", sql)], in: room).filter { $0.count == 2 }
+        return Dictionary(rows.map { ($0[0], Int($0[1]) ?? 0) }) { $0 + $1 }
     }
 
     func dataVersion(in room: any ShadowRoom) async throws -> String? {
-        try await rows("SELECT version_num FROM alembic_version", from: "alembic_version", in: room)?.first?
+        try await rows([("alembic_version", "SELECT version_num FROM alembic_version")], in: room).first?
             .first
-            .flatMap { $0 }
     }
 
     /// The copied SQLite database, nil when the snapshot has none.

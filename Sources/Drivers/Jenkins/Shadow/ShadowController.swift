@@ -1,4 +1,3 @@
-internal import FileTree
 internal import FoundationEssentials
 internal import Judge
 internal import Programs
@@ -57,7 +56,8 @@ extension JenkinsShadow {
         return Program(
             java,
             ["-Xmx2g"] + properties.map { "-D\($0)" } + [
-                "-jar", war, "--httpPort=-1",
+                // One that is newer than the core knows may be all that this host has.
+                "-jar", war, "--enable-future-java", "--httpPort=-1",
                 "--httpUnixDomainPath=\(ShadowCopy.socketPlace.appending(ShadowHooks.socket))",
             ], environment: ["JENKINS_HOME": home], directory: FilePath(home), limit: .seconds(24 * 3600))
     }
@@ -81,7 +81,6 @@ extension JenkinsShadow {
     }
 
     func isServing(in room: any ShadowRoom) async throws -> Bool {
-        guard try Files.exists(room.copy.socketDirectory.appending(ShadowHooks.socket)) else { return false }
         do {
             return try await probe(room).get("/login").status == 200
         } catch is HTTPFailure {
@@ -91,7 +90,7 @@ extension JenkinsShadow {
     }
 
     func bootFailure(in room: any ShadowRoom) throws -> String? {
-        try ShadowHooks.contents(room.copy.socketDirectory.appending(ShadowHooks.failure)).map {
+        try ShadowCopy.contents(ShadowHooks.failure, below: room.copy.socketDirectory).map {
             "the boot failed: \(LogSignature.template(of: String(decoding: $0, as: UTF8.self)))"
         }
     }
@@ -135,12 +134,11 @@ extension JenkinsShadow {
                 detail: "it cannot be written again: \(LogSignature.template(of: $0.reason))")
         }
         for written in report.written {
-            let copy = room.copy.socketDirectory.appending(written.copy)
             // What runs in a shadow may be hostile, and names no file of the host.
             let names = written.file.split(separator: "/", omittingEmptySubsequences: false)
             guard Self.isPlain(written.copy), !names.contains(where: { ["", ".", ".."].contains($0) }),
-                let before = try ShadowHooks.contents(home.appending(written.file)),
-                let after = try ShadowHooks.contents(copy)
+                let before = try ShadowCopy.contents(written.file, below: home),
+                let after = try ShadowCopy.contents(written.copy, below: room.copy.socketDirectory)
             else { continue }
             guard let comparison = RewrittenConfiguration(file: before, written: after) else {
                 losses.append(
@@ -196,7 +194,7 @@ extension JenkinsShadow {
             guard names.last == "config.xml", names.count > 2, names.count.isMultiple(of: 2) == false,
                 stride(from: 0, to: names.count - 1, by: 2).allSatisfy({ names[$0] == "jobs" }),
                 Self.isPlain(written.copy),
-                let text = try ShadowHooks.contents(directory.appending(written.copy))
+                let text = try ShadowCopy.contents(written.copy, below: directory)
             else { continue }
             let name = stride(from: 1, to: names.count, by: 2).map { names[$0] }.joined(separator: "/")
             jobs[name] = text

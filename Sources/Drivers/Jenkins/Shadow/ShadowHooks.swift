@@ -49,7 +49,7 @@ enum ShadowHooks {
 
     /// The report of a shadow, nil before there is one.
     static func report(in directory: FilePath) throws -> Report? {
-        guard let bytes = try contents(directory.appending(report)) else { return nil }
+        guard let bytes = try ShadowCopy.contents(report, below: directory) else { return nil }
         do {
             return try JSONDecoder().decode(Report.self, from: Data(bytes))
         } catch {
@@ -57,12 +57,6 @@ enum ShadowHooks {
                 "the report that Jenkins wrote in the shadow cannot be read: \(error)",
                 hint: "look whether a script or plugin of the home writes there")
         }
-    }
-
-    /// A file that a shadow wrote, nil when there is none; a pipe or a link of a hostile shadow is none.
-    static func contents(_ path: FilePath) throws -> [UInt8]? {
-        guard try Files.status(path)?.kind == .file else { return nil }
-        return try Files.readIfPresent(path, limit: 256 << 20)
     }
 
     /// Puts the scripts into a home, behind those that are there.
