@@ -171,6 +171,11 @@ struct RestoreCommand: AsyncParsableCommand {
             var plan = try await plan(
                 try store.read(reference, with: reader), request, origin, session, arrival)
             plan.warnings += notes
+            if destination == nil, let found = try Recovery.look(store.localDirectory) {
+                plan.warnings.append(
+                    "\(found.words); \(found.wayBack) first, and all else here is told of what stands there now"
+                )
+            }
             session.output.endProgress()
             let planned = plan
             let isStarted = request.starts && destination == nil
@@ -185,7 +190,9 @@ struct RestoreCommand: AsyncParsableCommand {
         let (reference, notes) = try await session.healing(store, all, .commit, holding: lock) { healed in
             (try store.snapshot(id, of: system), healed)
         }
-        let report = try await session.healing(
+        // What was done about an interrupted restore is done, whatever becomes of this one.
+        var recovered: [String] = []
+        var report = try await session.healing(
             store, { [reference.commit] }, .contents, holding: lock
         ) { healed in
             let notes = try await checkSignature(reference, store, session, arrival) + notes
@@ -193,12 +200,28 @@ struct RestoreCommand: AsyncParsableCommand {
             let stored = try store.read(reference, with: reader)
             let origin = OpenedStore(session.system, store: store, reader: reader, identities: identities)
             try checkIdentities(stored, origin)
-            let recovered = try await recover(stored, store, session)
-            var plan = try await plan(stored, request, origin, session, arrival)
-            plan.warnings += recovered + notes + healed
-            var report = try await run(plan, stored, request, origin, session, holding: lock)
-            if let arrival, request.destination == nil { report.notes += try arrival.settle() }
-            return report
+            recovered += try await recover(stored, store, session)
+            do {
+                var plan = try await plan(stored, request, origin, session, arrival)
+                plan.warnings += recovered + notes + healed
+                return try await run(plan, stored, request, origin, session, holding: lock)
+            } catch {
+                let failure = CommandFailure(error)
+                throw CommandFailure(
+                    failure.status, ([failure.message] + recovered).joined(separator: "\n       "),
+                    hint: failure.hint, path: failure.path)
+            }
+        }
+        if let arrival, request.destination == nil {
+            do {
+                report.notes += try arrival.settle()
+            } catch {
+                // What was restored stands and runs.
+                report.proven = false
+                report.doubts.append(
+                    "the system file or its policies could not be written: \(error); 'git -C \(store.path) show "
+                        + "\(reference.commit):understudy.yaml' prints the one of the snapshot")
+            }
         }
         session.output.endProgress()
         try session.output.result(report) { words(report) }
@@ -246,9 +269,12 @@ struct RestoreCommand: AsyncParsableCommand {
     ) async throws -> [String] {
         guard destination == nil else { return [] }
         let recovered = try await session.recover(store)
+        for line in recovered.lines { session.output.progress(line) }
         // What is restored as a whole need not be put back first; what is down may come up with it.
         let wanted = component.isEmpty ? stored.snapshot.components.map(\.name) : component
-        if !recovered.unapplied.isSubset(of: only.isEmpty ? wanted : []) { try recovered.check() }
+        if !recovered.areFilesBack || !recovered.unapplied.isSubset(of: only.isEmpty ? wanted : []) {
+            try recovered.check()
+        }
         return recovered.lines
     }
 

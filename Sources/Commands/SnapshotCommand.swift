@@ -92,11 +92,9 @@ struct SnapshotCommand: AsyncParsableCommand {
             taken = try await capture.rehearse(request, progress: progress)
         } else {
             let lock = try store.lock(purpose: "understudy snapshot")
-            if let words = try Recovery.lookHalfway(store.localDirectory) {
+            if let found = try Recovery.lookHalfway(store.localDirectory) {
                 throw CommandFailure(
-                    .refused, "what is there now is no state to keep: \(words)",
-                    hint:
-                        "'understudy undo' puts the old trees back, 'understudy restore' does so and goes on")
+                    .refused, "what is there now is no state to keep: \(found.words)", hint: found.hint)
             }
             taken = try await capture.take(request, holding: lock, progress: progress)
         }

@@ -60,9 +60,8 @@ struct StatusCheck: Encodable {
         lastDrill = drills.last
         lastGreenDrill = drills.lastGreen
         problems += DrillRun.problems(last: lastDrill, lastGreen: lastGreenDrill, target: policy.targetRTO)
-        if let words = try Recovery.look(store.localDirectory) {
-            problems.append(
-                .init("restore", words, hint: "'understudy restore' puts the old trees back and goes on"))
+        if let found = try Recovery.look(store.localDirectory) {
+            problems.append(.init("restore", found.words, hint: found.hint))
         }
     }
 

@@ -91,7 +91,7 @@ struct StatusCommand: AsyncParsableCommand {
             system: session.system.name, store: store.path.string, snapshots: all.count, isLate: true,
             proven: false,
             readiness: try Readiness(session, store, reader, now: Clock.now.seconds),
-            interrupted: try Recovery.look(store.localDirectory),
+            interrupted: try Recovery.look(store.localDirectory).map { "\($0.words): \($0.hint)" },
             recipients: session.description.recipients.map(\.description), isKeyCheckDue: false, drift: [],
             driftFailures: [])
         if !result.recipients.isEmpty {
@@ -197,9 +197,7 @@ struct StatusCommand: AsyncParsableCommand {
         }
         rows += result.remotes.map { ["copy", "\($0.name): \(words($0))"] }
         if let interrupted = result.interrupted {
-            rows.append([
-                "restore", "\(interrupted): 'understudy restore' puts the old trees back and goes on",
-            ])
+            rows.append(["restore", interrupted])
         }
         rows += result.driftFailures.map { ["drift", "cannot be told: \($0)"] }
         if result.drift.isEmpty, result.driftFailures.isEmpty {

@@ -31,13 +31,22 @@ struct UndoCommand: AsyncParsableCommand {
         var recovered: [String]
     }
 
+    /// What would be done about one.
+    private struct WouldRecover: Encodable {
+        var wouldRecover: String
+    }
+
     func run() async throws {
         let session = try Session(options)
         let store = try session.store()
         let undo = Undo(session.system, store: store)
         var report: Undo.Report
         if dryRun {
-            report = try undo.plan()
+            if let found = try Recovery.look(store.localDirectory) {
+                let words = "\(found.words); 'understudy undo' would see to it that \(found.wayBack)"
+                return try session.output.result(WouldRecover(wouldRecover: words)) { words }
+            }
+            report = try await undo.plan()
         } else {
             let lock = try store.lock(purpose: "understudy undo")
             let recovered = try await session.recover(store)

@@ -60,8 +60,16 @@ extension Files {
                 try systemCall("remove", childPath.byteArray) {
                     unsafe withName(child) { unsafe unlinkat(descriptor, $0, 0) }
                 }
-            } catch  where error.reason == .isDirectory || error.reason == .notPermitted {
+            } catch  where error.reason == .isDirectory {
                 try removeDirectory(child, in: descriptor, path: childPath)
+            } catch  where error.reason == .notPermitted {
+                // Some file systems say this of a directory; of all else it is why it stays.
+                let notPermitted = error
+                do {
+                    try removeDirectory(child, in: descriptor, path: childPath)
+                } catch  where error.reason == .notDirectory {
+                    throw notPermitted
+                }
             } catch  where error.reason == .noSuchFileOrDirectory {
                 // Somebody else removed it first, which is as good.
             }

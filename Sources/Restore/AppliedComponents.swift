@@ -21,25 +21,102 @@ extension Journal.Applied {
 extension Journal {
     /// Every component that the restore changes.
     var components: Set<String> {
-        Set(places.map(\.component) + (applied ?? []).map(\.component))
+        Set(places.map(\.component) + ((applied ?? []) + (owed ?? [])).map(\.component))
+    }
+
+    /// Puts the old places back, and takes away what was made from the new ones and the directories that were made for them.
+    ///
+    /// What is done is no more in the journal: what somebody makes there from now on is his. What could not be done hinders
+    /// nothing else, and is returned with the components that it is about.
+    mutating func putBack() -> [(components: Set<String>, failure: any Error)] {
+        var failures: [(components: Set<String>, failure: any Error)] = []
+        let all = Set(places.map(\.component))
+        func left<Item>(of items: [Item], _ components: (Item) -> Set<String>, _ undo: (Item) throws -> Void)
+            -> [Item]
+        {
+            items.filter { item in
+                do {
+                    try undo(item)
+                    return false
+                } catch {
+                    failures.append((components(item), error))
+                    return true
+                }
+            }
+        }
+        places = left(of: places.reversed(), { [$0.component] }, { try Self.putBack($0) }).reversed()
+        derived = left(of: derived ?? [], { _ in all }) { try Files.removeTree(FilePath($0)) }
+        newDirectories = left(of: (newDirectories ?? []).reversed(), { _ in all }) { directory in
+            let path = FilePath(directory)
+            guard try Files.exists(path) else { return }
+            // Where somebody else has put something meanwhile, the directory is his.
+            try Files.removeDirectoryIfEmpty(path)
+            try Files.syncDirectory(path.removingLastComponent())
+        }.reversed()
+        return failures
     }
 
     /// Removes everything that lies beside production.
     ///
-    /// A server that is down must not keep the rest of the system from coming back: what a driver cannot remove is returned
-    /// in words.
-    func removeStaging(in system: DeliverySystem) async throws -> [String] {
-        for directory in stagingDirectories { try Files.removeTree(FilePath(directory)) }
+    /// What cannot be removed must not keep the system from coming back: it stays in the journal, and is returned in words.
+    mutating func removeStaging(in system: DeliverySystem) async -> [String] {
+        let left = removeDirectories()
+        return await left + Self.discard(&applied, in: system) + Self.discard(&owed, in: system)
+    }
+
+    /// Removes the directories beside production; those that cannot be removed stay in the journal, and are returned in words.
+    mutating func removeDirectories() -> [String] {
         var left: [String] = []
-        for applied in applied ?? [] {
+        stagingDirectories = stagingDirectories.filter { directory in
+            do {
+                try Files.removeTree(FilePath(directory))
+                return false
+            } catch {
+                left.append(
+                    "\(directory), which a restore left, could not be removed, do it by hand: \(error)")
+                return true
+            }
+        }
+        return left
+    }
+
+    /// Lets drivers remove what they keep beside production, as a server that is down cannot: that is left in the list, and
+    /// returned in words.
+    static func discard(_ list: inout [Applied]?, in system: DeliverySystem) async -> [String] {
+        var left: [Applied] = []
+        var words: [String] = []
+        for applied in list ?? [] {
             do {
                 try await applied.application(in: system).discard(applied.record)
             } catch {
-                left.append(
+                left.append(applied)
+                words.append(
                     "\(applied.component): what a restore left beside it could not be removed, do it by hand: \(error)"
                 )
             }
         }
-        return left
+        list = left.isEmpty ? nil : left
+        return words
+    }
+
+    /// Makes a directory beside production that is written down before; what an earlier restore left there and nobody can
+    /// remove keeps its name.
+    mutating func makeStagingDirectory(in parent: FilePath, _ local: FilePath) throws -> FilePath {
+        var number = stagingDirectories.count
+        while true {
+            let path = parent.appending(".understudy-\(snapshot)-\(number)")
+            number += 1
+            guard !stagingDirectories.contains(path.string) else { continue }
+            do {
+                try Files.removeTree(path)
+            } catch {
+                guard try Files.exists(path) else { throw error }
+                continue
+            }
+            stagingDirectories.append(path.string)
+            try write(local)
+            try Files.makeDirectory(path, mode: 0o700)
+            return path
+        }
     }
 }

@@ -9,7 +9,7 @@ package struct Journal: Codable, Sendable {
     package enum Phase: String, Codable, Sendable {
         /// Nothing is exchanged yet; what is staged may be removed.
         case staging
-        /// Some places may be exchanged.
+        /// Some places may be exchanged, or what an earlier restore put in place could not be put back.
         case exchanging
         /// All are exchanged, and the restore was completed: `undo` can take it back.
         case done
@@ -55,6 +55,9 @@ package struct Journal: Codable, Sendable {
     package var places: [Place]
     /// What drivers put in place themselves; nil in a journal of a version that had none.
     package var applied: [Applied]?
+    /// What drivers put in place in restores before this one and have not put back since, the oldest first: it is taken
+    /// back after what this one put there; nil where there is none.
+    package var owed: [Applied]?
     /// Directories beside production that hold what is staged, or what was there before.
     package var stagingDirectories: [String]
     /// The components that were running before.
@@ -108,42 +111,85 @@ package struct Journal: Codable, Sendable {
         return place.before.map { $0 == kept } ?? (kept != Place.nothing || place.inode == Place.nothing)
     }
 
-    /// Puts the restored tree of a place into production, or the old one back; does nothing when it is there already.
+    /// What stands at a place in production.
+    enum Standing {
+        /// What was restored.
+        case restored
+        /// What stood there before, or, as long as the restored one did not come, what took its place.
+        case before
+        /// Neither: somebody put something there, or took away what was restored.
+        case other
+    }
+
+    /// What stands at a place in production; by a journal that does not say what was there before, all that is not restored
+    /// was.
+    static func standing(at place: Place) throws -> Standing {
+        let live = try inode(place.live)
+        if live == place.before { return .before }
+        if live == place.inode { return .restored }
+        guard place.before != nil else { return .before }
+        return try place.inode != Place.nothing && inode(place.other) == place.inode ? .before : .other
+    }
+
+    private static func inode(_ path: String) throws -> UInt64 {
+        try Files.status(FilePath(path))?.inode ?? Place.nothing
+    }
+
+    /// Puts the restored tree of a place into production; does nothing when it is there already.
     ///
     /// Throws a ``RestoreFailure``, and leaves what is in production, when what should come is nowhere.
-    static func exchange(_ place: Place, restored: Bool) throws {
-        guard try isExchanged(place) != restored else { return }
+    static func exchange(_ place: Place) throws {
+        guard try !isExchanged(place) else { return }
+        try exchange(place, leavingNothing: place.inode == Place.nothing)
+    }
+
+    /// Puts back what stood at a place before; does nothing when it is there already.
+    ///
+    /// A file that was written anew since, as services do with their own, goes as the restored one would. Throws a
+    /// ``RestoreFailure``, and leaves what is in production, when what should come is nowhere, and when what would go is
+    /// neither such a file nor what was restored.
+    static func putBack(_ place: Place) throws {
+        switch try standing(at: place) {
+        case .before: return
+        case .restored:
+            try exchange(place, leavingNothing: (place.before ?? Place.nothing) == Place.nothing)
+        case .other:
+            guard place.before != Place.nothing else {
+                throw inTheWay(place, "and nothing stood there before")
+            }
+            guard try hasBefore(place) else { throw lost(place) }
+            let kind = try Files.status(FilePath(place.live))?.kind
+            guard kind == nil || kind == .file else {
+                throw inTheWay(place, "and what stood there before is at \(place.other)")
+            }
+            try exchange(place, leavingNothing: false)
+        }
+    }
+
+    private static func inTheWay(_ place: Place, _ words: String) -> RestoreFailure {
+        RestoreFailure(
+            .failed, "\(place.live) is not what was restored there, \(words)",
+            hint: "somebody put it there: move it away, and run 'understudy undo' again")
+    }
+
+    private static func lost(_ place: Place) -> RestoreFailure {
+        RestoreFailure(
+            .failed, "what belongs at \(place.live) is neither there nor at \(place.other)",
+            hint: "somebody removed it. What stands there now can stay: remove the journal "
+                + "(understudy/restore.json in the store), and restore a snapshot again")
+    }
+
+    /// Lets what is in production and what lies beside it change places.
+    private static func exchange(_ place: Place, leavingNothing: Bool) throws {
         let live = FilePath(place.live)
         let other = FilePath(place.other)
         switch (try Files.exists(live), try Files.exists(other)) {
         case (true, true): try Files.exchange(live, other)
         case (false, true): try Files.renameWithoutReplacing(other, to: live)
-        case (true, false) where isLeftEmpty(place, restored: restored):
-            try Files.renameWithoutReplacing(live, to: other)
-        case (_, false):
-            throw RestoreFailure(
-                .failed, "what belongs at \(live) is neither there nor at \(other)",
-                hint: "somebody removed it. What stands there now can stay: remove the journal "
-                    + "(understudy/restore.json in the store), and restore a snapshot again")
+        case (true, false) where leavingNothing: try Files.renameWithoutReplacing(live, to: other)
+        case (_, false): throw lost(place)
         }
         try Files.syncDirectory(live.removingLastComponent())
         try Files.syncDirectory(other.removingLastComponent())
-    }
-
-    /// Whether nothing stands in production after an exchange: else there must be something that comes for what goes.
-    private static func isLeftEmpty(_ place: Place, restored: Bool) -> Bool {
-        restored ? place.inode == Place.nothing : (place.before ?? Place.nothing) == Place.nothing
-    }
-
-    /// Puts the old places back, all of them, and takes away what was made from the new ones and the directories that
-    /// were made for them.
-    func putBack() throws {
-        for place in places.reversed() { try Self.exchange(place, restored: false) }
-        try removeDerived()
-        for directory in (newDirectories ?? []).reversed() {
-            // Where somebody else has put something meanwhile, the directory is his.
-            try Files.removeDirectoryIfEmpty(FilePath(directory))
-            try Files.syncDirectory(FilePath(directory).removingLastComponent())
-        }
     }
 }

@@ -12,6 +12,8 @@ package enum Recovery {
         package var notes: [String] = []
         /// Components that may hold the restored state or the old one, since their driver could not put them back.
         package var unapplied: Set<String> = []
+        /// Whether all files are back: those that are not may be gone for good with the next restore.
+        package var areFilesBack = true
         /// What could not be done, in words; empty when all was.
         package var failures: [String] = []
 
@@ -30,36 +32,61 @@ package enum Recovery {
         }
     }
 
+    /// A restore that was interrupted, or whose taking back was not completed.
+    package struct Interruption: Sendable {
+        /// What it left.
+        package var words: String
+        /// What to do.
+        package var hint: String
+        /// What the next `undo` or `restore` does about it first.
+        package var wayBack: String
+    }
+
     /// Says what an interrupted restore left, nil when none was interrupted.
-    package static func look(_ local: FilePath) throws -> String? {
+    package static func look(_ local: FilePath) throws -> Interruption? {
         guard let journal = try Journal.read(local) else { return nil }
         switch journal.phase {
         case .done, .undone: return nil
         case .staging:
-            return "\(journal.what) was interrupted before it changed anything"
+            return Interruption(
+                words: "\(journal.what) was interrupted before it changed anything",
+                hint: "the next 'understudy restore' or 'understudy undo' removes what was staged",
+                wayBack: "what was staged is removed")
         case .starting:
-            return "\(journal.what) was taken back, and what ran before it may not be up again: "
-                + journal.running.joined(separator: ", ")
-        case .exchanging: return try halfway(journal)
+            let names = journal.running.joined(separator: ", ")
+            return Interruption(
+                words: "\(journal.what) was taken back, and what ran before it may not be up again: \(names)",
+                hint: "'understudy undo' tries to start it again",
+                wayBack: "what of \(names) is down is started")
+        case .exchanging:
+            return Interruption(
+                words: try halfway(journal),
+                hint: "'understudy undo' puts the old trees back, 'understudy restore' does so and goes on",
+                wayBack: "the old trees are put back")
         }
     }
 
     /// Says what stands where while a restore or its taking back is in the middle, nil when none is: what is there is no
     /// state that anybody made.
-    package static func lookHalfway(_ local: FilePath) throws -> String? {
-        guard let journal = try Journal.read(local), journal.phase == .exchanging else { return nil }
-        return try halfway(journal)
+    package static func lookHalfway(_ local: FilePath) throws -> Interruption? {
+        try Journal.read(local)?.phase == .exchanging ? look(local) : nil
     }
 
     private static func halfway(_ journal: Journal) throws -> String {
-        let exchanged = try journal.places.filter { try Journal.isExchanged($0) }.count
-        let applied = (journal.applied ?? []).map(\.component)
-        let others =
-            applied.isEmpty
-            ? "" : "; \(applied.joined(separator: ", ")) may hold the restored state or the old one"
-        return
-            "\(journal.what) was interrupted: \(exchanged) of \(journal.places.count) places hold "
-            + "the new tree, the others the old one\(others)"
+        var words: [String] = []
+        if !journal.places.isEmpty {
+            let standing = try journal.places.map { try Journal.standing(at: $0) }
+            let others = standing.count { $0 == .other }
+            words.append(
+                "\(standing.count { $0 == .restored }) of \(standing.count) places hold the new tree, "
+                    + (others == 0 ? "" : "\(others) what somebody put there since or nothing, ")
+                    + "the others the old one")
+        }
+        let applied = Set(((journal.applied ?? []) + (journal.owed ?? [])).map(\.component)).sorted()
+        if !applied.isEmpty {
+            words.append("\(applied.joined(separator: ", ")) may hold the restored state or the old one")
+        }
+        return "\(journal.what) was interrupted: \(words.joined(separator: "; "))"
     }
 
     /// Brings production back to the old trees after an interrupted restore, starts what was running before it, and
@@ -71,12 +98,10 @@ package enum Recovery {
     ) async throws -> Report {
         var report = Report()
         guard var journal = try Journal.read(local) else { return report }
-        guard let words = try look(local) else {
+        guard let words = try look(local)?.words else {
             // Killed while it took away what nobody needs any more.
             guard journal.phase == .undone else { return report }
-            report.notes = try await journal.removeStaging(in: system)
-            guard report.notes.isEmpty else { return report }
-            journal.applied = nil
+            report.notes = await journal.removeStaging(in: system)
             try journal.write(local)
             return report
         }
@@ -84,14 +109,17 @@ package enum Recovery {
         var taking = TakingBack(journal, of: system, in: local, progress: progress)
         // It may have been started on the restored tree already, and must not run while that is taken away.
         if isHalfway { try await taking.stop() }
-        let outcome = try await taking.run()
+        let outcome = await taking.run()
         report.words =
             words
-            + (isHalfway
-                ? "; the old trees are back everywhere, and what was staged is removed"
-                : "; what was staged is removed")
+            + (!outcome.isBack
+                ? "; the old trees are back, but not everywhere"
+                : isHalfway
+                    ? "; the old trees are back everywhere, and what was staged is removed"
+                    : "; what was staged is removed")
         report.notes = outcome.notes + outcome.untaken.map { "\($0); \($0.hint)" }
         report.unapplied = Set(outcome.unapplied.map(\.component))
+        report.areFilesBack = outcome.unreturned.isEmpty
         report.failures = outcome.failures
         return report
     }

@@ -30,14 +30,16 @@ package final class Replacement {
         self.store = store
         self.component = component
         self.progress = progress
-        if var last = try Journal.read(store.localDirectory) {
-            last.phase = .undone
-            try last.write(store.localDirectory)
-            _ = try await last.removeStaging(in: system)
-        }
         journal = Journal(
             snapshot: snapshot.description, phase: .staging, places: [], stagingDirectories: [], running: [],
             started: CivilTime(seconds: Clock.now.seconds).iso8601, verdict: verdict)
+        if var last = try Journal.read(store.localDirectory) {
+            last.phase = .undone
+            try last.write(store.localDirectory)
+            for line in await last.removeStaging(in: system) { progress(line) }
+            // They are told until somebody removes them.
+            journal.stagingDirectories = last.stagingDirectories
+        }
         try journal.write(store.localDirectory)
     }
 
@@ -48,12 +50,7 @@ package final class Replacement {
         while try !Files.exists(parent), parent.lastComponent != nil {
             parent = parent.removingLastComponent()
         }
-        let directory = parent.appending(
-            ".understudy-\(journal.snapshot)-\(journal.stagingDirectories.count)")
-        journal.stagingDirectories.append(directory.string)
-        try journal.write(store.localDirectory)
-        try Files.removeTree(directory)
-        try Files.makeDirectory(directory, mode: 0o700)
+        let directory = try journal.makeStagingDirectory(in: parent, store.localDirectory)
         return directory.appending(live.lastComponent?.string ?? "place")
     }
 
@@ -84,9 +81,7 @@ package final class Replacement {
             try journal.write(store.localDirectory)
             progress("exchanging")
             for directory in journal.newDirectories ?? [] { try make(FilePath(directory)) }
-            for place in journal.places {
-                try Journal.exchange(place, restored: true)
-            }
+            for place in journal.places { try Journal.exchange(place) }
             try await beforeStart()
             if let lifecycle = system.driver(of: component)?.lifecycle, !journal.running.isEmpty {
                 progress("starting \(component)")
@@ -94,12 +89,12 @@ package final class Replacement {
                 try await lifecycle.waitUntilReady(limit: Self.readyLimit)
             }
             try await watch()
-            journal.phase = .done
-            try journal.write(store.localDirectory)
+            var done = journal
+            done.phase = .done
+            // While this fails, the journal in memory says as the one on the disk what is to be put back.
+            try done.write(store.localDirectory)
         } catch {
-            let wasUntouched = journal.phase == .staging
-            let outcome = await putBack(error)
-            throw wasUntouched && outcome.isPutBack ? error : outcome
+            throw await putBack(error)
         }
     }
 
@@ -139,34 +134,55 @@ package final class Replacement {
     package func abandon() async throws {
         journal.phase = .undone
         try journal.write(store.localDirectory)
-        _ = try await journal.removeStaging(in: system)
+        for line in await journal.removeStaging(in: system) { progress(line) }
     }
 
-    private func putBack(_ failure: any Error) async -> ReplacementFailure {
+    /// Puts the old places back after a failure, starts what ran, and says what became of production; of a failure before
+    /// anything was exchanged there is nothing more to say.
+    private func putBack(_ failure: any Error) async -> any Error {
         progress("failed; putting the old places back")
+        let isUntouched = journal.phase == .staging
+        var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
+        let outcome: TakingBack.Outcome
         do {
-            let lifecycle = system.driver(of: component)?.lifecycle
-            if let lifecycle, try await lifecycle.isRunning() { try await lifecycle.stop() }
-            try journal.putBack()
-            journal.phase = .undone
-            try journal.write(store.localDirectory)
-            _ = try await journal.removeStaging(in: system)
-            if let lifecycle, !journal.running.isEmpty {
-                try await lifecycle.start()
-                try await lifecycle.waitUntilReady(limit: Self.readyLimit)
-                let problems = try await lifecycle.problems()
-                guard problems.isEmpty else {
-                    return ReplacementFailure(
-                        isPutBack: true,
-                        "\(failure); the old places are back, and \(component) is not well: \(problems.joined(separator: "; "))",
-                        hint: "look at its logs; 'understudy restore \(journal.snapshot)' puts all of it back"
-                    )
-                }
-            }
+            if !isUntouched { try await taking.stop() }
+            outcome = await taking.run()
         } catch {
             return ReplacementFailure(
                 isPutBack: false, "\(failure); and the old places could not be put back: \(error)",
                 hint: "run 'understudy undo': it finds the journal and puts the old places back first")
+        }
+        for line in outcome.notes { progress(line) }
+        let left = outcome.failures.joined(separator: "; ")
+        let again = "mend the cause and run 'understudy undo': it tries what is left"
+        guard !isUntouched else {
+            return left.isEmpty
+                ? failure
+                : RestoreFailure(.failed, "\(failure) (nothing was exchanged, and \(left))", hint: again)
+        }
+        guard left.isEmpty else {
+            return ReplacementFailure(
+                isPutBack: outcome.isBack,
+                outcome.isBack
+                    ? "\(failure); the old places are back, but for this: \(left)"
+                    : "\(failure); and not all could be put back: \(left)", hint: again)
+        }
+        do {
+            let problems =
+                journal.running.isEmpty
+                ? [] : try await system.driver(of: component)?.lifecycle?.problems() ?? []
+            guard problems.isEmpty else {
+                return ReplacementFailure(
+                    isPutBack: true,
+                    "\(failure); the old places are back, and \(component) is not well: \(problems.joined(separator: "; "))",
+                    hint: "look at its logs; 'understudy restore \(journal.snapshot)' puts all of it back"
+                )
+            }
+        } catch {
+            return ReplacementFailure(
+                isPutBack: true,
+                "\(failure); the old places are back, and whether \(component) is well cannot be told: \(error)",
+                hint: "look at its logs; 'understudy restore \(journal.snapshot)' puts all of it back")
         }
         return ReplacementFailure(
             isPutBack: true,

@@ -74,7 +74,7 @@ package final class RestoreEngine {
             try await step("stage") { try await stage() }
             try await step("verify") { notes += try await verify() }
         } catch {
-            try await removeStaged()
+            await removeStaged()
             throw error
         }
         if request.destination == nil {
@@ -134,13 +134,27 @@ package final class RestoreEngine {
 
     /// Only the last restore can be undone: what the one before it kept makes room.
     ///
-    /// That is written down first: after a kill, nobody may exchange production with half a tree. Where something cannot be
-    /// removed, its journal still names it.
+    /// That is written down first: after a kill, nobody may exchange production with half a tree. What a driver could not put
+    /// back and still keeps is not given up: it is the way back of this restore too.
     private func giveUpLast() async throws {
         guard var last = try Journal.read(store.localDirectory) else { return }
-        last.phase = .undone
-        try last.write(store.localDirectory)
-        notes += try await last.removeStaging(in: system)
+        let owed = last.phase == .exchanging ? (last.owed ?? []) + (last.applied ?? []) : []
+        // What ran before that one and is down comes up with the others, whatever becomes of this one.
+        if last.phase == .exchanging || last.phase == .starting { journal.running = last.running }
+        if !owed.isEmpty {
+            journal.phase = .exchanging
+            journal.owed = owed
+            journal.stagingDirectories = last.stagingDirectories
+            try journal.write(store.localDirectory)
+            notes += last.removeDirectories()
+        } else if last.phase != .undone {
+            // Of one that is undone, whoever looked for an interrupted restore has just tried to remove the rest.
+            last.phase = .undone
+            try last.write(store.localDirectory)
+            notes += await last.removeStaging(in: system)
+        }
+        // They are told until somebody removes them.
+        journal.stagingDirectories = last.stagingDirectories
     }
 
     private func stage() async throws {
@@ -151,8 +165,9 @@ package final class RestoreEngine {
                 let live = FilePath(root.root.path)
                 let directory = live.removingLastComponent()
                 try Files.makeDirectories(directory)
-                let beside = directory.appending(
-                    ".understudy-\(stored.reference.id)-\(journal.stagingDirectories.count)")
+                let beside =
+                    isProduction
+                    ? try journal.makeStagingDirectory(in: directory, store.localDirectory) : directory
                 // A root that is one file is verified under the name that it was captured under.
                 let own =
                     root.root.kind == .file
@@ -181,10 +196,6 @@ package final class RestoreEngine {
                     begun.append(staged)
                     continue
                 }
-                journal.stagingDirectories.append(beside.string)
-                try journal.write(store.localDirectory)
-                try Files.removeTree(beside)
-                try Files.makeDirectory(beside, mode: 0o700)
                 if root.single == .remove {
                     try Files.makeDirectories(staged.appending(root.only).removingLastComponent())
                 }
@@ -262,7 +273,7 @@ package final class RestoreEngine {
                 for applied in journal.applied ?? [] {
                     try await applied.application(in: system).apply(applied.record)
                 }
-                for place in journal.places { try Journal.exchange(place, restored: true) }
+                for place in journal.places { try Journal.exchange(place) }
                 try journal.removeDerived()
             }
             if request.starts {
@@ -315,13 +326,15 @@ package final class RestoreEngine {
 
     /// Stops what runs; all of it is in the journal before the first is stopped.
     private func stop() async throws {
+        var running: [String] = []
         for name in (plan.components.map(\.name) + plan.dependents).reversed()
         where !journal.keepsRunning(name) {
             guard try await system.driver(of: name)?.lifecycle?.isRunning() == true else { continue }
-            journal.running.append(name)
+            running.append(name)
         }
+        journal.running = running + journal.running.filter { !running.contains($0) }
         try journal.write(store.localDirectory)
-        for name in journal.running {
+        for name in running {
             progress("stopping \(name)")
             try await system.driver(of: name)?.lifecycle?.stop()
         }
@@ -415,7 +428,7 @@ package final class RestoreEngine {
         do {
             var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
             if journal.phase == .exchanging { try await taking.stop() }
-            outcome = try await taking.run()
+            outcome = await taking.run()
         } catch {
             return RestoreFailure(
                 .failed, "\(failure); and the old system could not be put back: \(error)",
@@ -444,14 +457,18 @@ package final class RestoreEngine {
         return RestoreFailure(.failed, "\(failure) (the old system is back as it was)", hint: hint)
     }
 
-    private func removeStaged() async throws {
-        for line in try await journal.removeStaging(in: system) { progress(line) }
-        if request.destination != nil {
+    /// Removes what was staged after a failure, which is what is thrown: what cannot be removed is only told.
+    private func removeStaged() async {
+        do {
             for path in begun { try Files.removeTree(path) }
-            return
+            guard request.destination == nil else { return }
+            let left = journal.removeDirectories()
+            for line in await left + Journal.discard(&journal.applied, in: system) { progress(line) }
+            if journal.phase == .staging { journal.phase = journal.running.isEmpty ? .undone : .starting }
+            try journal.write(store.localDirectory)
+        } catch {
+            progress("what was staged could not be removed, and the next command tries it again: \(error)")
         }
-        journal.phase = .undone
-        try journal.write(store.localDirectory)
     }
 
     /// Keeps the report as evidence, and says why it could not be signed, where it should be.

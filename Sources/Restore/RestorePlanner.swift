@@ -162,7 +162,7 @@ package struct RestorePlanner: Sendable {
     /// A process that has files open in what is exchanged would go on with the old ones: a Jenkins, say, whose service the
     /// system file does not name.
     static func refusals(ofHoldersOf path: FilePath) throws -> [Refusal] {
-        try OpenFiles.holders(of: path).prefix(3).map { holder in
+        try OpenFiles.holders(of: withoutLinks(path)).prefix(3).map { holder in
             Refusal(
                 "process \(holder.process) (\(holder.name)) has \(path) open, or something in it",
                 hint: "stop it, or say in the system file how it is stopped: service: {systemd: UNIT}")

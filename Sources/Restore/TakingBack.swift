@@ -13,16 +13,40 @@ struct TakingBack {
         var notes: [String] = []
         /// Components that do not take the old files up while they run.
         var untaken: [DriverFailure] = []
+        /// Files that could not be put back, with the components that they belong to.
+        var unreturned: [(components: Set<String>, failure: any Error)] = []
         /// Components whose driver could not put back what was there.
         var unapplied: [(component: String, failure: any Error)] = []
         /// Components that ran before and are not up.
         var down: [(component: String, message: String)] = []
+        /// Why the journal does not say how far this came.
+        var unwritten: (any Error)?
+
+        /// Whether all that was exchanged is back.
+        var isBack: Bool { unreturned.isEmpty && unapplied.isEmpty }
 
         /// What could not be done, in words; empty when all was.
         var failures: [String] {
-            unapplied.map {
-                "\($0.component) could not be put back, and may hold the restored state or the old one: \($0.failure)"
-            } + down.map { "\($0.component) is down: \($0.message)" }
+            var words = unreturned.map { Self.words(of: $0.failure) }
+            words += unapplied.map {
+                "\($0.component) could not be put back, and may hold the restored state or the old one: "
+                    + Self.words(of: $0.failure)
+            }
+            words += down.map { "\($0.component) is down: \($0.message)" }
+            if let unwritten {
+                words.append(
+                    "the journal cannot be written, so the next command does this again: \(unwritten)")
+            }
+            return words
+        }
+
+        /// A failure with what to do about it.
+        private static func words(of failure: any Error) -> String {
+            switch failure {
+            case let known as RestoreFailure: "\(known) (\(known.hint))"
+            case let known as DriverFailure: "\(known) (\(known.hint))"
+            default: "\(failure)"
+            }
         }
     }
 
@@ -72,32 +96,83 @@ struct TakingBack {
 
     /// Brings the old places back where the journal says that some may be exchanged, starts what ran before, and removes what
     /// lies beside production.
-    mutating func run() async throws -> Outcome {
+    mutating func run() async -> Outcome {
         var outcome = Outcome()
-        if journal.phase == .exchanging {
-            progress("putting the old places back")
-            try journal.putBack()
-            do {
-                // It may have read what is taken away again.
-                try await journal.reload(in: system, progress: progress)
-            } catch let failure as DriverFailure {
-                outcome.untaken.append(failure)
+        if journal.phase == .exchanging { await putBack(&outcome) }
+        guard outcome.isBack else {
+            // It is tried again by whoever comes next: until then it is no old system.
+            write(.exchanging, &outcome)
+            let held = held(outcome)
+            outcome.down = await start(journal.running.filter { held[$0] == nil })
+            outcome.down += journal.running.compactMap { name in
+                held[name].map { (component: name, message: $0) }
             }
-            for applied in (journal.applied ?? []).reversed() {
-                do {
-                    outcome.notes += try await applied.application(in: system).unapply(applied.record)
-                } catch {
-                    outcome.unapplied.append((applied.component, error))
-                }
+            return outcome
+        }
+        write(journal.running.isEmpty ? .undone : .starting, &outcome)
+        // Nothing of what was staged is in production, and it may be what filled the disk.
+        let isFull = outcome.unwritten != nil
+        if isFull { await removeStaging(&outcome) }
+        outcome.down = await start(journal.running)
+        if !isFull { await removeStaging(&outcome) }
+        write(outcome.down.isEmpty ? .undone : .starting, &outcome)
+        return outcome
+    }
+
+    private mutating func write(_ phase: Journal.Phase, _ outcome: inout Outcome) {
+        do {
+            try mark(phase)
+            outcome.unwritten = nil
+        } catch {
+            outcome.unwritten = error
+        }
+    }
+
+    private mutating func removeStaging(_ outcome: inout Outcome) async {
+        let left = await journal.removeStaging(in: system)
+        outcome.notes += left
+    }
+
+    private mutating func putBack(_ outcome: inout Outcome) async {
+        progress("putting the old places back")
+        outcome.unreturned = journal.putBack()
+        do {
+            // It may have read what is taken away again.
+            try await journal.reload(in: system, progress: progress)
+        } catch {
+            outcome.untaken.append(
+                error as? DriverFailure
+                    ?? DriverFailure("\(error)", hint: "let it read its files again by hand"))
+        }
+        for applied in ((journal.owed ?? []) + (journal.applied ?? [])).reversed()
+        // What lies below cannot come before what is on it.
+        where !outcome.unapplied.contains(where: { $0.component == applied.component }) {
+            do {
+                outcome.notes += try await applied.application(in: system).unapply(applied.record)
+            } catch {
+                outcome.unapplied.append((applied.component, error))
             }
         }
-        // What could not be put back is tried again by whoever comes next: until then it is no old system.
-        if outcome.unapplied.isEmpty { try mark(journal.running.isEmpty ? .undone : .starting) }
-        outcome.down = await start(journal.running)
-        guard outcome.unapplied.isEmpty else { return outcome }
-        outcome.notes += try await journal.removeStaging(in: system)
-        if outcome.down.isEmpty { try mark(.undone) }
-        return outcome
+        guard !outcome.isBack else { return }
+        // What is back must not come once more, over what is made from now on.
+        let left = Set(outcome.unapplied.map(\.component))
+        for list in [\Journal.owed, \Journal.applied] {
+            var back = journal[keyPath: list]?.filter { !left.contains($0.component) }
+            outcome.notes += await Journal.discard(&back, in: system)
+            journal[keyPath: list]?.removeAll { !left.contains($0.component) }
+        }
+    }
+
+    /// What is not started before all is put back, and why: components that lack files of their own, and those that need
+    /// one of which something is not back.
+    private func held(_ outcome: Outcome) -> [String: String] {
+        var held: [String: String] = [:]
+        let lacking = outcome.unreturned.reduce(into: Set<String>()) { $0.formUnion($1.components) }
+        for name in system.dependents(of: lacking.union(outcome.unapplied.map(\.component))) {
+            held[name] = "it needs what could not be put back (after:)"
+        }
+        for name in lacking { held[name] = "not all of its files could be put back" }
+        return held.filter { !journal.keepsRunning($0.key) }
     }
 
     /// Starts those of the components that do not run, and waits until they serve; returns those that do not.

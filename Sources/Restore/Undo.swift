@@ -37,8 +37,8 @@ package struct Undo: Sendable {
     /// Says what would be done.
     ///
     /// Throws a ``RestoreFailure`` when there is nothing that can be taken back.
-    package func plan() throws -> Report {
-        report(of: try lastRestore(), [])
+    package func plan() async throws -> Report {
+        report(of: try await lastRestore(), [])
     }
 
     private func report(of journal: Journal, _ notes: [String]) -> Report {
@@ -52,15 +52,7 @@ package struct Undo: Sendable {
     package func run(
         holding lock: WriterLock, progress: @escaping @Sendable (String) -> Void
     ) async throws -> Report {
-        let journal = try lastRestore()
-        for applied in journal.applied ?? []
-        where try await !applied.application(in: system).isApplied(applied.record) {
-            throw RestoreFailure(
-                .refused,
-                "\(applied.component) does not hold what \(journal.what) put there, or has nothing to go "
-                    + "back to",
-                hint: "restore the snapshot of before instead: 'understudy snapshots' lists it")
-        }
+        let journal = try await lastRestore()
         var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
         try taking.mark(.exchanging)
         do {
@@ -73,7 +65,7 @@ package struct Undo: Sendable {
                 .failed, (["\(error)"] + down).joined(separator: "; "),
                 hint: (error as? DriverFailure)?.hint ?? "stop it by hand, and run 'understudy undo' again")
         }
-        let outcome = try await taking.run()
+        let outcome = await taking.run()
         guard outcome.failures.isEmpty else {
             throw RestoreFailure(
                 .failed,
@@ -83,10 +75,10 @@ package struct Undo: Sendable {
         let untaken = outcome.untaken.map {
             "the old files are back, and not taken up: \($0); \($0.hint)"
         }
-        return report(of: taking.journal, outcome.notes + untaken)
+        return report(of: journal, outcome.notes + untaken)
     }
 
-    private func lastRestore() throws -> Journal {
+    private func lastRestore() async throws -> Journal {
         guard let journal = try Journal.read(store.localDirectory), journal.phase == .done else {
             throw RestoreFailure(
                 .refused, "there is no restore and no promotion that can be taken back",
@@ -105,6 +97,14 @@ package struct Undo: Sendable {
         let places = journal.places.flatMap { [FilePath($0.live), FilePath($0.other)] }
         if let mounted = try RestorePlanner.refusals(ofMountsAt: places, in: MountPoints.all()).first {
             throw RestoreFailure(.refused, mounted.reason, hint: mounted.hint)
+        }
+        for applied in journal.applied ?? []
+        where try await !applied.application(in: system).isApplied(applied.record) {
+            throw RestoreFailure(
+                .refused,
+                "\(applied.component) does not hold what \(journal.what) put there, or has nothing to go "
+                    + "back to",
+                hint: "restore the snapshot of before instead: 'understudy snapshots' lists it")
         }
         return journal
     }

@@ -152,6 +152,45 @@ struct PostgreSQLJourneyTests {
         }
     }
 
+    /// People tidy what they do not know, and what they must not have.
+    @Test func aDatabaseThatSomebodyDroppedSinceCostsNoOther() async throws {
+        try await withWorld { world in
+            func count() async throws -> String {
+                try await world.server.sql("SELECT count(*) FROM builds;", in: "buildbot")
+            }
+            func isExchanging() async throws {
+                let file = "\(world.store)/understudy/restore.json"
+                try await Program("sed", ["-i", "s/\"phase\" : \"done\"/\"phase\" : \"exchanging\"/", file])
+                    .runSuccessfully()
+            }
+            try await world.runner.succeed("snapshot")
+            try await world.server.sql("DELETE FROM builds WHERE id > 10;", in: "buildbot")
+
+            try await world.runner.succeed("restore")
+            try await isExchanging()
+            try await world.server.sql("DROP DATABASE buildbot;")
+            try await world.runner.succeed("undo")
+            #expect(try await count() == "10\n")
+
+            try await world.runner.succeed("restore")
+            let names = try await world.names().split(separator: "\n")
+            let kept = try #require(names.first { $0.contains("_understudy_") })
+            try await world.server.sql("DROP DATABASE \"\(kept)\";")
+            let refused = try await world.runner.run("undo")
+            #expect(refused.status == 7, "\(refused.output)\(refused.errorOutput)")
+            #expect(try await count() == "500\n")
+            // And where the kill came first.
+            try await isExchanging()
+            let failed = try await world.runner.run("undo")
+            #expect(
+                failed.status == 1 && failed.errorOutput.contains("is not at '\(kept)' any more"),
+                "\(failed.errorOutput)")
+            #expect(try await count() == "500\n")
+            try await world.runner.succeed("restore")
+            #expect(try await world.names().split(separator: "\n").count == 3)
+        }
+    }
+
     @Test func aServerThatIsDownIsNamedAndTheRestIsCaptured() async throws {
         try await withWorld { world in
             try await world.runner.succeed("snapshot")

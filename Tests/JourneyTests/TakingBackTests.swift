@@ -118,7 +118,11 @@ import Testing
             let failed = try await world.runner.run("undo")
             #expect(failed.status == 1 && failed.errorOutput.contains("ci is down"), "\(failed.errorOutput)")
             #expect(try world.up() == ["db", "other"] && world.text() == "2\n")
-            #expect(try await world.runner.succeed("status").contains("may not be up again"))
+            let status = try await world.runner.succeed("status")
+            #expect(status.contains("may not be up again"))
+            #expect(status.contains("'understudy undo' tries to start it again"), "\(status)")
+            let plan = try await world.runner.succeed("undo", "--dry-run")
+            #expect(plan.contains("would see to it that what of"), "\(plan)")
             #expect(try await world.runner.run("undo").status == 1, "it tries again")
             try await world.shell("rm broken")
             let undone = try await world.runner.succeed("undo")
@@ -132,7 +136,11 @@ import Testing
     @Test func whatADriverCannotPutBackHindersNoFileAndNoOtherComponent() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(
-                directory, [("other", []), ("tool", ["restore: test ! -e \(directory)/broken"])])
+                directory,
+                [
+                    ("other", []), ("tool", ["restore: test ! -e \(directory)/broken"]),
+                    ("needing", ["after: [tool]"]),
+                ])
             try await world.runner.succeed("restore")
             try await world.shell("touch broken")
             let failed = try await world.runner.run("undo")
@@ -140,6 +148,7 @@ import Testing
                 failed.status == 1 && failed.errorOutput.contains("tool could not be put back"),
                 "\(failed.errorOutput)")
             #expect(try world.text() == "2\n" && world.up() == ["other", "tool"])
+            #expect(failed.errorOutput.contains("needing is down: it needs what could not be put back"))
             // What may be one state or the other is none to keep.
             let snapshot = try await world.runner.run("snapshot")
             #expect(snapshot.status == 7, "\(snapshot.errorOutput)")
@@ -148,6 +157,7 @@ import Testing
             #expect(part.status == 1 && part.errorOutput.contains("tool could not be put back"))
             try await world.shell("rm broken")
             try await world.runner.succeed("undo")
+            #expect(try world.up() == ["needing", "other", "tool"])
             #expect(try await world.runner.run("undo").status == 7)
             try await world.runner.succeed("snapshot")
         }
@@ -191,6 +201,11 @@ import Testing
             #expect(refused.status == 7, "\(refused.errorOutput)")
             #expect(refused.errorOutput.contains("1 of 1 places hold the new tree"), "\(refused.errorOutput)")
             #expect(try await world.runner.run("nightly").status == 1)
+            let plan = try await world.runner.succeed("undo", "--dry-run")
+            #expect(plan.contains("would see to it that the old trees are put back"), "\(plan)")
+            let restoring = try await world.runner.succeed("restore", "--dry-run")
+            #expect(restoring.contains("the old trees are put back first"), "\(restoring)")
+            #expect(try world.text() == "1\n")
             let undone = try await world.runner.succeed("undo", "--quiet")
             #expect(undone.contains("the old trees are back everywhere"), "\(undone)")
             #expect(try world.text() == "2\n")
@@ -231,6 +246,185 @@ import Testing
             #expect(try world.text() == "1\n")
             try await world.runner.succeed("undo")
             #expect(try world.text() == "2\n")
+        }
+    }
+
+    /// A service writes its own files anew and renames, an editor does, and people move what they do not want.
+    @Test func whatSomebodyReplacedSinceIsPutBackOrLeftToHim() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.runner.succeed("restore", "--only", "file:\(directory)/tree/a")
+            try await world.setPhase("exchanging")
+            try await world.shell("sed -i s/1/9/ tree/a")
+            try await world.runner.succeed("undo")
+            #expect(try world.text() == "2\n")
+            #expect(try await world.shell("ls -A | grep -c ^.understudy- || true") == "0\n")
+
+            try await world.runner.succeed("restore")
+            try await world.setPhase("exchanging")
+            try await world.shell("mv tree tree.new")
+            try await world.runner.succeed("undo")
+            #expect(try world.text() == "2\n")
+            #expect(try await world.shell("cat tree.new/a") == "1\n")
+
+            try await world.runner.succeed("restore")
+            try await world.setPhase("exchanging")
+            try await world.shell("rm -r tree.new; mv tree tree.new; mkdir tree; echo 3 > tree/a")
+            let refused = try await world.runner.run("undo")
+            #expect(refused.status == 1, "\(refused.output)")
+            #expect(
+                refused.errorOutput.contains("\(directory)/tree is not what was restored there")
+                    && refused.errorOutput.contains("move it away"), "\(refused.errorOutput)")
+            #expect(refused.errorOutput.contains("1 what somebody put there since"))
+            #expect(try world.text() == "3\n")
+            #expect(try await world.runner.run("restore").status == 1, "the old tree would be given up")
+            try await world.shell("mv tree mine")
+            try await world.runner.succeed("undo")
+            #expect(try world.text() == "2\n")
+            #expect(try await world.runner.run("undo").status == 7)
+        }
+    }
+
+    @Test func aFileThatCannotBePutBackHindersNothingElse() async throws {
+        try await withTemporaryDirectory { directory in
+            let tool = [
+                "capture: cat \(directory)/held > f || echo 1 > f", "restore: cat f > \(directory)/held",
+            ]
+            let world = try await World(directory, [("other", []), ("tool", tool)])
+            try await world.shell("echo 2 > held")
+            try await world.runner.succeed("restore")
+            try await world.setPhase("exchanging")
+            let kept = try await world.shell("echo -n .understudy-*")
+            try await world.shell("mv \(kept)/tree away")
+            let failed = try await world.runner.run("undo")
+            #expect(
+                failed.status == 1 && failed.errorOutput.contains("is neither there nor at"),
+                "\(failed.errorOutput)")
+            #expect(try world.up() == ["other", "tool"])
+            #expect(try await world.shell("cat held") == "2\n")
+            // What is back does not come once more.
+            try await world.shell("echo 3 > held; mv away \(kept)/tree")
+            try await world.runner.succeed("undo")
+            #expect(try await world.shell("cat held") == "3\n" && world.text() == "2\n")
+        }
+    }
+
+    @Test func aJournalThatCannotBeWrittenKeepsNothingDown() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory, [("a", []), ("b", [])])
+            try await world.runner.succeed("restore")
+            try await world.setPhase("exchanging")
+            // A mount point cannot be replaced by another file.
+            let journal = "\(directory)/tree.git/understudy/restore.json"
+            let failed = try await world.runner.run(
+                under: ["bwrap", "--dev-bind", "/", "/", "--bind", journal, journal], ["undo"])
+            #expect(
+                failed.status == 1 && failed.errorOutput.contains("the journal cannot be written"),
+                "\(failed.errorOutput)")
+            #expect(!failed.errorOutput.contains("nothing was changed"), "\(failed.errorOutput)")
+            #expect(try world.up() == ["a", "b"] && world.text() == "2\n")
+            try await world.runner.succeed("undo")
+            #expect(try world.text() == "2\n")
+        }
+    }
+
+    /// A snapshot of a tool that holds `1` and can be told to fail, restored and half taken back: it held `2`.
+    private func halfTakenBack(_ directory: FilePath, failing condition: String) async throws -> World {
+        let restore = "restore: test ! -e \(directory)/broken \(condition) && cat f > \(directory)/held"
+        let world = try await World(
+            directory, [("tool", ["capture: cat \(directory)/held > f || echo 1 > f", restore])])
+        try world.set("1\n")
+        try await world.shell("head -c 1000 /dev/urandom > tree/f7")
+        try await world.runner.succeed("snapshot")
+        try world.set("2\n")
+        try await world.shell("echo 2 > held")
+        try await world.runner.succeed("restore")
+        try await world.shell("touch broken")
+        #expect(try await world.runner.run("undo").status == 1)
+        #expect(try await world.shell("cat held") == "1\n")
+        return world
+    }
+
+    @Test(arguments: ["staging", "exchange", "nothing"])
+    func whatCouldNotBePutBackIsNotGivenUpByTheNextRestore(_ failing: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await halfTakenBack(
+                directory, failing: failing == "nothing" ? "-o $(cat f) = 1" : "")
+            if failing == "staging" {
+                try await StoreDamage.flip("f7", in: directory.appending("tree.git"))
+            }
+            let restored = try await world.runner.run("restore")
+            let status: [String: Int32] = ["staging": 6, "exchange": 1, "nothing": 0]
+            #expect(restored.status == status[failing], "\(restored.errorOutput)")
+            #expect(try await world.runner.run("snapshot").status == (failing == "nothing" ? 0 : 7))
+            try await world.shell("rm broken")
+            try await world.runner.succeed("undo")
+            #expect(try await world.shell("cat held") == "2\n" && world.text() == "2\n")
+            #expect(try await world.shell("ls tree.git/understudy | grep -c ^applied || true") == "0\n")
+            #expect(try await world.runner.run("undo").status == 7)
+        }
+    }
+
+    @Test func whatWasDoneAboutAnInterruptedRestoreIsToldWhateverComesOfThisOne() async throws {
+        try await withTemporaryDirectory { directory in
+            let start = "start: test ! -e \(directory)/broken && touch \(directory)/up-ci"
+            let world = try await World(directory, [("ci", [start])])
+            try await world.shell("head -c 1000 /dev/urandom > tree/f7")
+            try await world.runner.succeed("snapshot")
+            try world.set("3\n")
+            try await world.runner.succeed("restore")
+            try await world.setPhase("exchanging")
+            try await world.shell("touch broken")
+            let refused = try await world.runner.run("restore", "--quiet", "--only", "file:/nowhere")
+            #expect(
+                refused.status != 0 && refused.errorOutput.contains("the old trees are back everywhere")
+                    && refused.errorOutput.contains("ci is down"), "\(refused.errorOutput)")
+            #expect(try world.text() == "3\n")
+            try await StoreDamage.flip("f7", in: directory.appending("tree.git"))
+            let failed = try await world.runner.run("restore", "--quiet")
+            #expect(failed.status == 6 && failed.errorOutput.contains("ci is down"), "\(failed.errorOutput)")
+            #expect(try await world.runner.succeed("status").contains("may not be up again: ci"))
+            try await world.shell("rm broken")
+            try await world.runner.succeed("undo")
+            #expect(try world.up() == ["ci"])
+        }
+    }
+
+    @Test func whatCannotBeRemovedAfterAFailureDoesNotHideIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.shell("head -c 1000 /dev/urandom > tree/f7")
+            try await world.runner.succeed("snapshot")
+            try await StoreDamage.flip("f7", in: directory.appending("tree.git"))
+            let failed = try await world.runner.run(
+                under: ["strace", "-f", "-o", "/dev/null", "-e", "inject=unlinkat:error=EIO"],
+                ["restore", "--to", "out"])
+            #expect(failed.status == 6, "\(failed.errorOutput)")
+            #expect(failed.errorOutput.contains("what was staged could not be removed"))
+        }
+    }
+
+    @Test func aDryRunOfUndoRefusesWhatUndoRefuses() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory, [("tool", [])])
+            try await world.runner.succeed("restore")
+            #expect(try await world.runner.succeed("undo", "--dry-run").contains("would take the restore"))
+            try await world.shell("rm -r tree.git/understudy/applied-*/before")
+            for arguments in [["undo", "--dry-run"], ["undo"]] {
+                let refused = try await world.runner.run(arguments, limit: .seconds(60))
+                #expect(refused.status == 7, "\(arguments): \(refused.output)\(refused.errorOutput)")
+            }
+        }
+    }
+
+    @Test func aSystemFileThatCannotBeWrittenIsADoubt() async throws {
+        try await withTemporaryDirectory { directory in
+            let start = "start: touch \(directory)/later \(directory)/up-tool"
+            let world = try await World(directory, [("tool", [start])])
+            let report = try await world.runner.succeed(
+                "restore", "--from", "tree.git", "--system", "later/understudy.yaml")
+            #expect(report.contains("not proven: the system file or its policies"), "\(report)")
+            #expect(try world.text() == "1\n")
         }
     }
 }

@@ -11,11 +11,13 @@ struct DatabaseSwap: Application {
     /// What is run in the restored database of the server's address, unless work goes on by itself.
     var repair: String?
 
-    /// One database of a record: its `name`, the name `beside` it, and the object id of the restored one.
+    /// One database of a record: its `name`, the name `beside` it, the object id of the restored one, and that of the one
+    /// `before`: ``nothing`` where there was none, left out in a record of a version that did not say.
     private enum Key {
         static let name = "database"
         static let beside = "beside"
         static let id = "oid"
+        static let before = "before"
         static let mark = "mark"
     }
 
@@ -25,6 +27,9 @@ struct DatabaseSwap: Application {
             "SHOW server_version;", in: server.address.database == "template1" ? "postgres" : "template1")
         return rows.first?.first.map { String($0.prefix { $0 != " " }) } ?? ""
     }
+
+    /// The object id of a database that is not there.
+    private static let nothing = ""
 
     // MARK: Plan and stage
 
@@ -70,11 +75,17 @@ struct DatabaseSwap: Application {
     }
 
     func record(_ staged: StagedComponent, mark: String, directory: FilePath) async throws -> Record {
-        try databases(staged).map { name in
+        let databases = try databases(staged)
+        guard !databases.isEmpty else { return [] }
+        let ids = try await ids([])
+        return databases.map { name in
             // Names have at most 63 bytes, and while two are exchanged one is longer by one.
             let start = String(decoding: name.utf8.prefix(63 - mark.utf8.count - 13), as: UTF8.self)
                 .filter { $0 != "\u{fffd}" }
-            return [Key.name: name, Key.beside: "\(start)_understudy_\(mark)", Key.mark: mark]
+            return [
+                Key.name: name, Key.beside: "\(start)_understudy_\(mark)", Key.mark: mark,
+                Key.before: ids[name] ?? Self.nothing,
+            ]
         }
     }
 
@@ -148,15 +159,51 @@ struct DatabaseSwap: Application {
 
     func isApplied(_ record: Record) async throws -> Bool {
         let ids = try await ids(record)
-        return try record.allSatisfy { try ids[names($0).name] == $0[Key.id] }
+        return try record.allSatisfy { entry in
+            let (name, beside) = try names(entry)
+            return ids[name] == entry[Key.id] && Self.isBefore(entry, ids[beside] ?? Self.nothing)
+        }
     }
 
     func apply(_ record: Record) async throws {
-        try await exchange(record, restored: true)
+        try await exchange(record) { entry, ids in
+            let (name, beside) = try names(entry)
+            guard let id = entry[Key.id], ids[name] != id else { return false }
+            guard ids[beside] == id else {
+                throw DriverFailure(
+                    "the restored database '\(beside)' is not there any more, so '\(name)' stays as it is",
+                    hint: "somebody dropped it: restore the snapshot again")
+            }
+            if let before = entry[Key.before], before != ids[name] ?? Self.nothing {
+                throw DriverFailure(
+                    "the database '\(name)' is another than when the restore began",
+                    hint: "see who else makes databases there, and restore the snapshot again")
+            }
+            return true
+        }
     }
 
     func unapply(_ record: Record) async throws -> [String] {
-        try await exchange(record, restored: false)
+        try await exchange(record) { entry, ids in
+            let (name, beside) = try names(entry)
+            // It was not staged, or it did not come.
+            guard let id = entry[Key.id], ids[beside] != id else { return false }
+            let current = ids[name] ?? Self.nothing
+            guard entry[Key.before].map({ $0 != current }) ?? (current == id) else { return false }
+            guard Self.isBefore(entry, ids[beside] ?? Self.nothing) else {
+                throw DriverFailure(
+                    "what was the database '\(name)' before is not at '\(beside)' any more",
+                    hint:
+                        "somebody dropped it. What is there now can stay: restore another snapshot, or remove "
+                        + "the journal (understudy/restore.json in the store)")
+            }
+            guard current == id || current == Self.nothing else {
+                throw DriverFailure(
+                    "the database '\(name)' is not the one that was restored",
+                    hint: "somebody made it since: rename it, and run 'understudy undo' again")
+            }
+            return true
+        }
         return []
     }
 
@@ -168,8 +215,18 @@ struct DatabaseSwap: Application {
         for entry in record { try await drop(try names(entry).beside, in: maintenance) }
     }
 
-    /// Gives all restored databases their names, or all old ones, in one transaction; what has its name already keeps it.
-    private func exchange(_ record: Record, restored: Bool) async throws {
+    /// Whether a database is what bore the name before.
+    ///
+    /// A record that does not say what that was tells too little to give up what bears it now: then there must be something.
+    private static func isBefore(_ entry: [String: String], _ id: String) -> Bool {
+        entry[Key.before].map { $0 == id } ?? (id != nothing)
+    }
+
+    /// Lets those databases of a record that `isWanted` names change names with what is beside them, all in one transaction; it
+    /// is told the object ids of all databases by name.
+    private func exchange(
+        _ record: Record, where isWanted: ([String: String], [String: String]) throws -> Bool
+    ) async throws {
         let maintenance = maintenance(record)
         try await endOwnSessions(record, in: maintenance)
         // A database cannot be renamed while a session is in it, and a client may come back at once.
@@ -177,23 +234,14 @@ struct DatabaseSwap: Application {
             let ids = try await ids(record)
             var sql = ""
             var sessions: [String] = []
-            for entry in record {
+            for entry in record where try isWanted(entry, ids) {
                 let (name, beside) = try names(entry)
-                guard let id = entry[Key.id], (ids[name] == id) != restored else { continue }
                 let old = "\(beside)x"
                 sessions += [name, beside].map(Self.literal)
-                switch (ids[name] != nil, ids[beside] != nil) {
-                case (true, true):
-                    sql +=
-                        Self.rename(name, old) + Self.rename(beside, name)
-                        + Self.rename(old, beside)
-                case (false, true): sql += Self.rename(beside, name)
-                case (true, false): sql += Self.rename(name, beside)
-                case (false, false):
-                    throw DriverFailure(
-                        "neither the database '\(name)' nor '\(beside)' is there",
-                        hint: "somebody dropped both: restore the snapshot again")
-                }
+                // What is on one side only changes to the other.
+                if ids[name] != nil { sql += Self.rename(name, old) }
+                if ids[beside] != nil { sql += Self.rename(beside, name) }
+                if ids[name] != nil { sql += Self.rename(old, beside) }
             }
             guard !sql.isEmpty else { return }
             let ending = """
