@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Programs
+import SystemPackage
 import TestSupport
 import Testing
 
