@@ -164,6 +164,84 @@ import Testing
         }
     }
 
+    @Test func aPackThatIsPutAsideLeavesNothingThatNamesIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            _ = try await shell("git -C tree.git multi-pack-index write", in: directory)
+            try await damage(":tree/files$PWD/tree/b", directory)
+            try await runner.succeed("verify", "--all", "--heal")
+            _ = try await shell("git -C tree.git -c core.multiPackIndex=true fsck --full", in: directory)
+            try await runner.checkStore(directory.appending("tree.git"))
+            // Killed after the index was moved, and before the pack was.
+            let pack = try await shell(
+                "cd tree.git; mv understudy/damaged/*.pack objects/pack/; ls understudy/damaged/*.idx",
+                in: directory)
+            #expect(pack.contains(".idx"))
+            #expect(try await runner.succeed("verify", "--all", "--heal").contains("remove it when you like"))
+            _ = try await shell(
+                "cd tree.git; for i in understudy/damaged/*.idx; do test -e ${i%idx}pack; test ! -e objects/pack/$(basename ${i%idx}pack); done",
+                in: directory)
+            try await runner.checkStore(directory.appending("tree.git"))
+        }
+    }
+
+    @Test func aDamagedSystemFileIsFoundAndHeals() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await damage(":understudy.yaml", directory)
+            let found = try await runner.run("verify")
+            #expect(found.status == 6 && found.output.contains("understudy.yaml"), "\(found.output)")
+            try await runner.succeed("verify", "--heal")
+            try await runner.succeed("verify")
+        }
+    }
+
+    /// Times of files say which copy is looked into first, and a copied store may have any.
+    @Test func aSoundCopyInAnotherPackHeals() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            _ = try await shell(
+                "git clone --quiet --mirror --no-hardlinks tree.git whole.git; git -C whole.git repack -adq",
+                in: directory)
+            try await damage(":tree/files$PWD/tree/b", directory)
+            _ = try await shell(
+                "touch -d '1 hour ago' whole.git/objects/pack/*; mv whole.git/objects/pack/pack-* tree.git/objects/pack/; rm -rf whole.git",
+                in: directory)
+            #expect(try await runner.run("verify").status == 6)
+            #expect(try await runner.succeed("verify", "--heal").contains("another pack of the store"))
+            try await runner.succeed("verify")
+            try await runner.succeed("verify", "--all", "--heal")
+            try await runner.succeed("verify", "--all")
+        }
+    }
+
+    /// Stock git drops what no reference reaches yet when its pack is two weeks old.
+    @Test func whatHealsIsNoOlderThanItIs() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await damage(":tree/files$PWD/tree/b", directory)
+            _ = try await shell("touch -d '20 days ago' tree.git/objects/pack/*", in: directory)
+            try await runner.succeed("verify", "--heal")
+            let young = try await shell(
+                "find tree.git/objects/pack -name '*.pack' -mmin -60 | wc -l", in: directory)
+            #expect(young == "1\n")
+            try await runner.succeed("verify")
+        }
+    }
+
+    @Test func anIndexOfAnotherPackIsMadeAgain() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            _ = try await shell(
+                "cd tree.git/objects/pack; set -- *.idx; mv $1 x; mv $2 $1; mv x $2", in: directory)
+            #expect(try await runner.run("verify", "--all").status == 6)
+            #expect(
+                try await runner.succeed("verify", "--all", "--heal").contains("made again from its pack"))
+            try await runner.succeed("verify", "--all")
+            try await runner.checkStore(directory.appending("tree.git"))
+        }
+    }
+
     @Test(arguments: [false, true])
     func whatNobodyHasIsNamedAndProductionIsUntouched(_ withRemote: Bool) async throws {
         try await withTemporaryDirectory { directory in
