@@ -164,6 +164,60 @@ import Testing
         }
     }
 
+    /// What an earlier night stored in it is not believed to be there any more.
+    @Test(arguments: [": >${first%pack}idx", ": >$first", "printf x >$first"])
+    func aSnapshotStoresAgainWhatALostPackHeldAndSaysSo(_ damage: String) async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir -p tree/still; echo still > tree/still/c", in: directory)
+            let runner = try await start(directory, withRemote: false)
+            _ = try await shell(
+                "first=$(ls -t tree.git/objects/pack/*.pack | tail -n 1); chmod u+w tree.git/objects/pack/*; \(damage)",
+                in: directory)
+            let rehearsed = try await runner.run("snapshot", "--dry-run")
+            #expect(
+                rehearsed.status == 6 && rehearsed.output.contains("cannot be read"), "\(rehearsed.output)")
+            try Files.replace(directory.appending("tree/still/c"), with: Array("changed\n".utf8))
+            let expected = try TreeListing(directory.appending("tree"))
+            let taken = try await runner.run("snapshot")
+            #expect(taken.status == 6, "\(taken.output)\(taken.errorOutput)")
+            #expect(taken.output.contains("complete") && taken.output.contains("/objects/pack/pack-"))
+            #expect(taken.output.contains("verify --all --heal") && !taken.output.contains("no change"))
+            try await runner.succeed("verify")
+            // It knows what the store has now, and takes nothing for granted as long as the pack is there.
+            let night = try await runner.run("nightly")
+            #expect(night.status == 1, "\(night.output)\(night.errorOutput)")
+            #expect(night.output.contains("packs of the store cannot be read"), "\(night.output)")
+            try await runner.succeed("verify")
+            let restored = try await runner.run("restore")
+            #expect(restored.status == 0, "\(restored.output)\(restored.errorOutput)")
+            #expect(try TreeListing(directory.appending("tree")).differences(from: expected) == [])
+        }
+    }
+
+    @Test func whatIsTakenOverFromALostPackIsMissed() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir tree other; echo 1 > tree/a; echo 2 > other/b", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            _ = try await shell(
+                "sed -i \"s|^components:|&\\n  other: {driver: files, paths: [$PWD/other]}|\" understudy.yaml",
+                in: directory)
+            try await runner.succeed("snapshot")
+            try Files.replace(directory.appending("tree/a"), with: Array("11\n".utf8))
+            try await runner.succeed("snapshot")
+            _ = try await shell(
+                "first=$(ls -t tree.git/objects/pack/*.pack | tail -n 1); chmod u+w ${first%pack}idx; : >${first%pack}idx",
+                in: directory)
+            let part = try await runner.run("snapshot", "--component", "tree")
+            #expect(
+                part.status == 6 && part.output.contains("partial"),
+                "\(part.output)\(part.errorOutput)")
+            let all = try await runner.run("snapshot")
+            #expect(all.status == 6 && all.output.contains("complete"), "\(all.output)\(all.errorOutput)")
+            try await runner.succeed("verify")
+        }
+    }
+
     @Test func aPackThatIsPutAsideLeavesNothingThatNamesIt() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
