@@ -284,7 +284,9 @@ package struct ComponentCapture: Sendable {
         let classification = Self.classification(root.name, of: driver, component.name, options)
         let allowed = allowedInClear(in: root)
         let fingerprint = try fingerprint(of: root, classification, allowed)
-        var cache = try StatCache(cacheFile, fingerprint: fingerprint)
+        // What an earlier night saved may have been in a pack that is lost: then everything is read.
+        let isLost = sink.existing.map { !$0.lostPacks.isEmpty } ?? false
+        var cache = isLost ? StatCache() : try StatCache(cacheFile, fingerprint: fingerprint)
         let replacements = Dictionary(
             frozen.replacements.filter { $0.root == root.name }.map { ($0.path, $0.copy) }
         ) { first, _ in first }

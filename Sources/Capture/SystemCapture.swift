@@ -94,6 +94,8 @@ package struct TakenSnapshot: Sendable {
     package var otherFiles: [String: Int]
     /// Whether it is the system's first.
     package var isFirst: Bool
+    /// Packs of the store that cannot be read, and why: it is whole without them, and earlier ones may not be.
+    package var lostPacks: [String] = []
 }
 
 /// Takes snapshots of a delivery system: plan, drivers, one write session.
@@ -276,7 +278,9 @@ package struct SystemCapture: Sendable {
         let results = try await SimultaneousCapture.run(
             try wanted.map { component, driver in
                 let old = previous.flatMap { state(component.name, of: $0, reader) }
-                return .init(component: component, driver: driver, previous: try locks(old))
+                // What was saved with an earlier night may have been in a pack that is lost.
+                let known = reader.lostPacks.isEmpty ? try locks(old) : [:]
+                return .init(component: component, driver: driver, previous: known)
             }
         ) { part in
             progress(part.component.name)
@@ -292,9 +296,9 @@ package struct SystemCapture: Sendable {
                     captured.append(old.captured)
                     entries.append(TreeEntry(component.name, .tree, old.tree))
                     // One of which people read nothing has none.
-                    if let head = try historyEntry(component.name, previous, reader) { history.append(head) }
-                    let lock = try SourcesLock(old.source.lock(SourcesLock.name) ?? [])
-                    keepAlives += lock.keepAlives
+                    let head = try historyEntry(component.name, previous, reader)
+                    if let head { history.append(head) }
+                    keepAlives += try takeOver(old, head, reader, &captured[captured.count - 1])
                 }
                 continue
             }
@@ -319,9 +323,16 @@ package struct SystemCapture: Sendable {
             if let id = result.history { history.append(TreeEntry(component.name, .tree, id)) }
             if previous != nil {
                 let new = ComponentState(result, sink: sink, reader: reader, identities: identities)
-                let difference = try Difference(from: old, to: new, driver: driver)
-                changes += difference.changes
-                otherFiles.merge(difference.otherFiles, uniquingKeysWith: +)
+                do {
+                    let difference = try Difference(from: old, to: new, driver: driver)
+                    changes += difference.changes
+                    otherFiles.merge(difference.otherFiles, uniquingKeysWith: +)
+                } catch let error as GitError where error.code == .notFound && !reader.lostPacks.isEmpty {
+                    changes.append(
+                        Change(
+                            component: component.name, kind: "component", name: component.name,
+                            change: .changed, detail: "what in it cannot be told: \(error)"))
+                }
                 captured[captured.count - 1].notes += new.untold.map {
                     "what changed in \($0) is not told: it went away after it was captured"
                 }
@@ -334,6 +345,12 @@ package struct SystemCapture: Sendable {
             captured[0].notes.append(
                 "the clock of this host is behind the last snapshot, \(previous?.reference.id.description ?? ""): "
                     + "the id is a second after that, so that it is the latest")
+        }
+        if let place = captured.firstIndex(where: { results[$0.name] != nil }) {
+            captured[place].notes += reader.lostPacks.map {
+                "a pack of the store cannot be read, so every file is read and stored again where the store lacks it; earlier "
+                    + "snapshots may lack what only that pack held, 'understudy verify --all --heal' fetches it: \($0)"
+            }
         }
         let snapshot = Snapshot(
             id: SnapshotID(seconds: seconds, random: UInt16.random(in: 0...UInt16.max)),
@@ -356,8 +373,33 @@ package struct SystemCapture: Sendable {
             subject: request.message ?? words, body: body(request, words, changes), author: request.author,
             time: started.seconds, isSafety: request.isSafety, tags: request.tags)
         let taken = TakenSnapshot(
-            snapshot: snapshot, changes: changes, otherFiles: otherFiles, isFirst: previous == nil)
+            snapshot: snapshot, changes: changes, otherFiles: otherFiles, isFirst: previous == nil,
+            lostPacks: reader.lostPacks.map(\.description))
         return (draft, taken, caches)
+    }
+
+    /// The commits that keep the repositories of a component that is taken over from the last snapshot.
+    ///
+    /// What that stored may have been in a pack that is lost: where something of it is missing, the component is incomplete.
+    private func takeOver(
+        _ old: ComponentState, _ history: TreeEntry?, _ reader: ObjectReader,
+        _ captured: inout CapturedComponent
+    ) throws -> [ObjectID] {
+        var keepAlives: [ObjectID] = []
+        do {
+            keepAlives = try SourcesLock(old.source.lock(SourcesLock.name) ?? []).keepAlives
+            guard !reader.lostPacks.isEmpty else { return keepAlives }
+            let trees = [old.tree] + (history.map { [$0.id] } ?? [])
+            try reader.reach(from: trees + keepAlives, into: ObjectSet())
+        } catch let error as GitError where error.code == .notFound && !reader.lostPacks.isEmpty {
+            let problem = CapturedComponent.Problem(
+                path: ".",
+                reason:
+                    "the store lacks something of the last snapshot of it: capture it anew, with all components"
+            )
+            if !captured.unreadable.contains(problem) { captured.unreadable.append(problem) }
+        }
+        return keepAlives
     }
 
     /// The system file and the policies: what an empty machine needs beside the components.

@@ -55,6 +55,7 @@ struct NightlyCommand: AsyncParsableCommand {
 
         var snapshot: Head
         var components: [Part]
+        var lostPacks: [String]
     }
 
     /// What of a push's JSON is looked at.
@@ -169,10 +170,19 @@ struct NightlyCommand: AsyncParsableCommand {
 
     /// Takes a snapshot and returns the components that lack something.
     private func snapshot(_ report: inout NightReport, _ session: Session) async -> Set<String> {
-        guard let taken: Taken = await step(["snapshot"], mayEnd: [0, 3], "snapshot", &report, session) else {
+        guard let taken: Taken = await step(["snapshot"], mayEnd: [0, 3, 6], "snapshot", &report, session)
+        else {
             return []
         }
         report.snapshot = taken.snapshot.id
+        if !taken.lostPacks.isEmpty {
+            report.problems.append(
+                .init(
+                    "store", "packs of the store cannot be read: \(taken.lostPacks.joined(separator: "; "))",
+                    hint:
+                        "'understudy verify --all --heal' fetches what they held from the store's remotes; until then every night "
+                        + "reads every file, and nothing is pruned"))
+        }
         for part in taken.components {
             report.components[part.name] = ComponentSize(entries: part.entries, bytes: part.bytes, items: [:])
             report.problems += part.obstacles.map { obstacle in

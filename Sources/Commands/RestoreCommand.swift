@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import Configuration
 internal import Drivers
 internal import FileTree
+internal import Git
 internal import GitStore
 internal import Restore
 internal import Sealing
@@ -303,7 +304,13 @@ struct RestoreCommand: AsyncParsableCommand {
         let given = try signer.map { try signerKey($0) }
         let signers = given.isEmpty ? session.description.signers : given
         try await session.checkSignature(reference, signers, store)
-        let losses = try store.signsOfLoss(of: session.system.name)
+        let losses: [String]
+        do {
+            losses = try store.signsOfLoss(of: session.system.name)
+        } catch let error as GitError where error.code == .damaged || error.code == .notFound {
+            // Another snapshot than the one that is restored.
+            losses = ["what was dropped or replaced cannot be told: \(error)"]
+        }
         guard arrival != nil, given.isEmpty, !signers.isEmpty else { return losses }
         let names = signers.map(\.fingerprint).joined(separator: " or ")
         return losses + [

@@ -19,6 +19,9 @@ struct SnapshotCommand: AsyncParsableCommand {
               1   no snapshot was taken
               3   a partial snapshot was taken: something could not be read, or
                   kept changing
+              6   a snapshot was taken and holds all of today, but the store is
+                  damaged: earlier snapshots may lack something; or none was taken
+                  because of that
               7   refused: a file holds what looks like a secret, and the policy says
                   so, or a restore was interrupted in the middle
               10  there is no store
@@ -76,6 +79,8 @@ struct SnapshotCommand: AsyncParsableCommand {
         var changes: [Change]
         /// How many files of each class differ that `changes` does not speak of.
         var otherFiles: [String: Int]
+        /// Packs of the store that cannot be read, and why.
+        var lostPacks: [String]
         var dryRun: Bool
     }
 
@@ -113,8 +118,9 @@ struct SnapshotCommand: AsyncParsableCommand {
                     torn: $0.torn, unreadable: $0.unreadable, notCaptured: $0.notCaptured, notes: $0.notes,
                     obstacles: $0.obstacles ?? [])
             },
-            changes: taken.changes, otherFiles: taken.otherFiles, dryRun: dryRun)
+            changes: taken.changes, otherFiles: taken.otherFiles, lostPacks: taken.lostPacks, dryRun: dryRun)
         try session.output.result(result) { words(taken) }
+        if !taken.lostPacks.isEmpty { throw ExitCode(ExitStatus.verification.rawValue) }
         if snapshot.status == .partial { throw ExitCode(ExitStatus.partial.rawValue) }
     }
 

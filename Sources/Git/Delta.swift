@@ -1,6 +1,7 @@
 /// What an object is made of that is stored as a delta: parts of another, its base, and bytes of its own.
 ///
-/// Read as git's pack-format says, checked, and counted before any memory is asked for.
+/// Read as git's pack-format says, checked and counted before any memory is asked for, and then read again: a list of the
+/// parts would take many times what the delta does.
 @unsafe struct Delta {
     /// More than any git makes: of files that are larger than `core.bigFileThreshold` (512 MB) it makes none.
     private static let largestResult = 1 << 31
@@ -9,10 +10,17 @@
         case ofBase(Range<Int>)
         /// A part of the delta itself.
         case own(Range<Int>)
+
+        var count: Int {
+            switch self {
+            case .ofBase(let range), .own(let range): range.count
+            }
+        }
     }
 
     private let bytes: UnsafeRawBufferPointer
-    private var parts: [Part] = []
+    /// Where the first instruction is.
+    private let start: Int
     /// How many bytes the base must have.
     let baseSize: Int
     /// How many bytes it makes.
@@ -27,27 +35,31 @@
         else { return nil }
         unsafe self.baseSize = baseSize
         unsafe self.resultSize = resultSize
+        unsafe start = place
         var made = 0
-        while let code = unsafe Self.byte(bytes, at: &place) {
-            let part: Range<Int>
-            if code & 0x80 == 0 {
-                part = place..<(place + Int(code))
-                // Nothing is kept for later by the format.
-                guard !part.isEmpty, part.upperBound <= bytes.count else { return nil }
-                place = part.upperBound
-                unsafe parts.append(.own(part))
-            } else {
-                guard let start = unsafe Self.number(bytes, at: &place, has: code & 15),
-                    let count = unsafe Self.number(bytes, at: &place, has: code >> 4 & 7)
-                else { return nil }
-                part = start..<(start + (count == 0 ? 0x10000 : count))
-                guard part.upperBound <= baseSize else { return nil }
-                unsafe parts.append(.ofBase(part))
-            }
+        while place < bytes.count {
+            guard let part = unsafe part(at: &place) else { return nil }
             made += part.count
             guard made <= resultSize else { return nil }
         }
         guard made == resultSize else { return nil }
+    }
+
+    /// The part that an instruction names, nil for what is none; `place` goes on to the next.
+    private func part(at place: inout Int) -> Part? {
+        guard let code = unsafe Self.byte(bytes, at: &place) else { return nil }
+        if code & 0x80 == 0 {
+            let part = place..<(place + Int(code))
+            // Nothing is kept for later by the format.
+            guard !part.isEmpty, unsafe part.upperBound <= bytes.count else { return nil }
+            place = part.upperBound
+            return .own(part)
+        }
+        guard let start = unsafe Self.number(bytes, at: &place, has: code & 15),
+            let count = unsafe Self.number(bytes, at: &place, has: code >> 4 & 7)
+        else { return nil }
+        let part = start..<(start + (count == 0 ? 0x10000 : count))
+        return unsafe part.upperBound <= baseSize ? .ofBase(part) : nil
     }
 
     private static func byte(_ bytes: UnsafeRawBufferPointer, at place: inout Int) -> UInt8? {
@@ -85,7 +97,8 @@
         return unsafe [UInt8](unsafeUninitializedCapacity: resultSize) { output, count in
             let output = UnsafeMutableRawBufferPointer(output)
             unsafe base.withUnsafeBytes { base in
-                for part in unsafe parts {
+                var place = unsafe start
+                while unsafe count < resultSize, let part = unsafe part(at: &place) {
                     let piece =
                         switch part {
                         case .ofBase(let range): unsafe UnsafeRawBufferPointer(rebasing: base[range])

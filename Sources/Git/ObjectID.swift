@@ -88,6 +88,14 @@ package enum ObjectKind: UInt8, Sendable {
     case blob = 3
     case tag = 4
 
+    /// The kind that git calls so, nil when it is none.
+    package init?(word: some StringProtocol) {
+        guard let kind = [Self.commit, .tree, .blob, .tag].first(where: { $0.word == word }) else {
+            return nil
+        }
+        self = kind
+    }
+
     /// The word that git hashes before the contents.
     package var word: String {
         switch self {

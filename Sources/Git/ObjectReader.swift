@@ -7,7 +7,7 @@ package import SystemPackage
 /// Reads objects of a repository from many threads at once.
 ///
 /// Packs are mapped, and a ``ReaderLane``, which reads much, reads straight from them. Single objects are read from the open
-/// file. What is loose is read through libgit2, one thread at a time; we write nothing loose.
+/// file. What is loose, or in a pack that came later, is read through libgit2, one thread at a time; we write nothing loose.
 package final class ObjectReader: Sendable {
     /// The repository's path.
     package let repository: FilePath
@@ -17,9 +17,13 @@ package final class ObjectReader: Sendable {
         let file: MappedFile
     }
 
-    struct LostPack {
+    /// A pack that cannot be opened, it or its index, and why.
+    package struct LostPack: Sendable, CustomStringConvertible {
         let path: FilePath
         let reason: String
+
+        /// For people.
+        package var description: String { "\(path): \(reason)" }
     }
 
     /// The packs of a repository, the newest first: most of what is looked up was written last.
@@ -31,7 +35,7 @@ package final class ObjectReader: Sendable {
 
     let packs: [Pack]
     /// Packs that cannot be read, they or their indexes: what is in them counts as missing.
-    let lostPacks: [LostPack]
+    package let lostPacks: [LostPack]
     /// When the newest pack was changed last, in seconds since 1970; nil when there is none.
     let newestPack: Int64?
     /// Opened for the first object that no pack holds.
@@ -82,6 +86,11 @@ package final class ObjectReader: Sendable {
             found.indices.sorted { found[$0].status.size > found[$1].status.size }.prefix(mostOpen))
         var opened = OpenedPacks(newest: found.first?.status.modified.seconds)
         for place in found.indices {
+            // A cut file: its header and its checksum alone are longer.
+            guard found[place].status.size >= 32 else {
+                opened.lost.append(LostPack(path: found[place].pack, reason: "it is too short for a pack"))
+                continue
+            }
             do {
                 opened.packs.append(
                     Pack(
@@ -90,7 +99,8 @@ package final class ObjectReader: Sendable {
             } catch let error as GitError where error.code == .damaged {
                 opened.lost.append(LostPack(path: found[place].pack, reason: "\(error)"))
             } catch let error as FileFailure where error.reason == .invalidArgument {
-                opened.lost.append(LostPack(path: found[place].pack, reason: "it or its index is empty"))
+                opened.lost.append(
+                    LostPack(path: found[place].pack, reason: "it or its index is empty, or no file"))
             }
         }
         return opened
@@ -151,6 +161,19 @@ package final class ObjectReader: Sendable {
         return nil
     }
 
+    /// The contents of an object as one of the packs holds it that are not looked into first, nil where none does; they have
+    /// the object's id.
+    package func furtherCopy(_ id: ObjectID, _ kind: ObjectKind) -> [UInt8]? {
+        for pack in packs.drop(while: { $0.index.position(of: id) == nil }).dropFirst() {
+            guard let position = pack.index.position(of: id),
+                let object = try? RecordReader().object(id, at: position, in: pack),
+                object.kind == kind, ObjectID.of(kind, object.contents) == id
+            else { continue }
+            return object.contents
+        }
+        return nil
+    }
+
     /// Finds an object that a pack holds whole; nil for a delta, for a loose object, and for one that is not there.
     func place(of id: ObjectID) throws(GitError) -> Place? {
         guard let (pack, position) = find(id) else { return nil }
@@ -164,17 +187,23 @@ package final class ObjectReader: Sendable {
         for pack in packs { pack.file.forget() }
     }
 
-    /// An object that no pack holds.
+    /// An object that none of the packs holds that are open.
     func loose(_ id: ObjectID) throws(GitError) -> (kind: ObjectKind, contents: [UInt8]) {
-        try fallback.withLock { (fallback) throws(GitError) in
-            switch fallback {
-            case .some(let database): return try database.object(id)
-            case .none: break
+        do throws(GitError) {
+            return try fallback.withLock { (fallback) throws(GitError) in
+                switch fallback {
+                case .some(let database): return try database.object(id)
+                case .none: break
+                }
+                let database = try ObjectDatabase(repository)
+                let object = try database.object(id)
+                fallback = consume database
+                return object
             }
-            let database = try ObjectDatabase(repository)
-            let object = try database.object(id)
-            fallback = consume database
-            return object
+        } catch {
+            guard error.code == .notFound, let lost = lostPacks.first else { throw error }
+            throw GitError(
+                .notFound, error.operation, "\(error.reason); this pack cannot be read: \(lost)")
         }
     }
 }

@@ -16,7 +16,7 @@ extension ObjectReader {
             start: { _ in () },
             body: { index, _ in problems.add(damage(of: packs[index])) },
             end: { _ in })
-        return (problems.all + lostPacks.map { "\($0.path): \($0.reason)" }).sorted()
+        return (problems.all + lostPacks.map(\.description)).sorted()
     }
 
     /// The damaged packs, each with the ids that its index names, none when one of the two cannot be read at all.
@@ -32,7 +32,8 @@ extension ObjectReader {
         return "pack-\(hex(unsafe Array(pack.bytes.suffix(20))))"
     }
 
-    /// The pack indexes of a repository that are not what their checksums say, or are no indexes at all.
+    /// The pack indexes of a repository that are not what their checksums say, are those of other packs, or are no indexes at
+    /// all.
     package static func damagedIndexes(of repository: FilePath) throws -> [FilePath] {
         let directory = repository.appending("objects").appending("pack")
         return try Files.names(directory).filter {
@@ -41,7 +42,8 @@ extension ObjectReader {
         .map { directory.appending(String(decoding: $0, as: UTF8.self)) }
         .filter { path in
             do {
-                return try PackIndex(path).hasDamagedBytes
+                let index = try PackIndex(path)
+                return try index.hasDamagedBytes || !index.isOf(FilePath(path.string.dropLast(4) + ".pack"))
             } catch let error as GitError where error.code == .damaged {
                 return true
             } catch let error as FileFailure where error.reason == .invalidArgument {
@@ -89,16 +91,30 @@ extension ObjectReader {
 extension PackIndex {
     /// What is wrong with the index of a pack with this checksum.
     fileprivate func damage(packChecksum: [UInt8]) -> [String] {
-        let bytes = unsafe file.bytes
-        let end = bytes.count - 40
         var problems: [String] = []
-        if unsafe !bytes[end..<(end + 20)].elementsEqual(packChecksum) {
+        if unsafe !ownPackChecksum.elementsEqual(packChecksum) {
             problems.append("\(file.path): it is the index of another pack")
         }
         if hasDamagedBytes {
             problems.append("\(file.path): its bytes are not what its checksum says")
         }
         return problems
+    }
+
+    /// The checksum of the pack that it is the index of, as it says.
+    private var ownPackChecksum: Slice<UnsafeRawBufferPointer> {
+        unsafe file.bytes[(file.bytes.count - 40)..<(file.bytes.count - 20)]
+    }
+
+    /// Whether it is the index of this pack; of one that cannot be read nobody can say that it is not.
+    fileprivate func isOf(_ pack: FilePath) throws(FileFailure) -> Bool {
+        guard let status = try Files.status(pack), status.kind == .file, status.size >= 32 else {
+            return true
+        }
+        let file = try MappedFile(pack)
+        defer { withExtendedLifetime(file) {} }
+        let end = unsafe Array(file.bytes.suffix(20))
+        return unsafe ownPackChecksum.elementsEqual(end)
     }
 
     /// Whether the bytes are not what the checksum at their end says.

@@ -1,4 +1,5 @@
 package import FileTree
+internal import Glibc
 internal import Synchronization
 internal import SystemPackage
 internal import Workers
@@ -33,7 +34,8 @@ package final class PackWriter: Sendable {
         self.keepsTrees = keepsTrees
         self.rewrites = rewrites
         packDirectory = existing.repository.appending("objects").appending("pack")
-        time = rewrites ? existing.newestPack.map { $0 + 1 } : nil
+        // Nor older than it is: `git gc` keeps what nothing reaches yet for two weeks.
+        time = rewrites ? existing.newestPack.map { max($0 + 1, Int64(Glibc.time(nil))) } : nil
         files = Mutex([try PackFile(in: packDirectory, time: time)])
         written = (0..<64).map { _ in Mutex<Set<ObjectID>>.Box([]) }
     }

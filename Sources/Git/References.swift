@@ -62,10 +62,10 @@ package struct References: Sendable {
     ///
     /// Symbolic references are passed over: what they point to is a reference itself. Throws for one that cannot be read.
     package func tips() throws -> [Reference] {
-        var targets = try packed()
-        var loose: [String: ObjectID] = [:]
-        try collect("refs", "refs/", into: &loose) { _ in }
-        targets.merge(loose) { _, loose in loose }
+        var targets: [String: ObjectID] = [:]
+        // The files first, as for one reference: what is packed meanwhile is found in `packed-refs`.
+        try collect("refs", "refs/", into: &targets) { _ in }
+        targets.merge(try packed()) { loose, _ in loose }
         targets["HEAD"] = try target(of: "HEAD")
         return targets.map { Reference(name: $0.key, target: $0.value) }
     }
@@ -75,14 +75,14 @@ package struct References: Sendable {
     /// No reference is read, so that it takes little where there are many.
     package func names(in directory: String) throws -> [String] {
         let prefix = directory + "/"
-        let packed = try packed().keys.filter { $0.hasPrefix(prefix) }.map {
-            String($0.dropFirst(prefix.count))
-        }
         let path = repository.appending(directory)
-        guard try Files.isDirectory(path) else { return packed }
-        return packed
-            + (try Files.names(path).filter { !$0.suffix(5).elementsEqual(".lock".utf8) }
-                .map { String(decoding: $0, as: UTF8.self) })
+        // The files first, as for one reference: what is packed meanwhile is found in `packed-refs`.
+        let loose =
+            try Files.isDirectory(path)
+            ? Files.names(path).filter { !$0.suffix(5).elementsEqual(".lock".utf8) }
+                .map { String(decoding: $0, as: UTF8.self) } : []
+        return loose
+            + (try packed().keys.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) })
     }
 
     private func collect(

@@ -163,7 +163,26 @@ package struct Repack: Sendable {
     /// coming, whose index is always last. A copy of all that was in one of them has its name, and stays.
     package func removeSources(keeping copy: FilePath?) throws {
         guard !sources.isEmpty else { return }
-        let objects = reader.repository.appending("objects")
+        let directory = reader.repository.appending("objects").appending("pack")
+        try Self.removeDerived(in: reader.repository)
+        let paths = sources.map { reader.packs[$0.pack].file.path }.filter { $0 != copy }
+        for path in paths { try Files.remove(path) }
+        try Files.syncDirectory(directory)
+        for path in paths {
+            for ending in Self.companions + ["idx"] {
+                let sibling = Self.sibling(path, ending)
+                if try Files.exists(sibling) { try Files.remove(sibling) }
+            }
+        }
+        try Files.syncDirectory(directory)
+    }
+
+    /// What stock git puts beside a pack and its index, by the endings.
+    private static let companions = ["rev", "bitmap", "mtimes"]
+
+    /// Removes what stock git derived from all packs together, durably: it names packs that are about to go.
+    private static func removeDerived(in repository: FilePath) throws {
+        let objects = repository.appending("objects")
         let directory = objects.appending("pack")
         for name in try Files.names(directory) where name.starts(with: "multi-pack-index".utf8) {
             try Files.removeTree(directory.appending(String(decoding: name, as: UTF8.self)))
@@ -174,16 +193,38 @@ package struct Repack: Sendable {
         }
         if try Files.exists(objects.appending("info")) { try Files.syncDirectory(objects.appending("info")) }
         try Files.syncDirectory(directory)
-        let paths = sources.map { reader.packs[$0.pack].file.path }.filter { $0 != copy }
-        for path in paths { try Files.remove(path) }
-        try Files.syncDirectory(directory)
-        for path in paths {
-            for ending in ["rev", "bitmap", "mtimes", "idx"] {
-                let sibling = Self.sibling(path, ending)
-                if try Files.exists(sibling) { try Files.remove(sibling) }
+    }
+
+    /// Moves packs with all that belongs to them out of a repository into another directory.
+    ///
+    /// The index first: git passes over a pack without one, and finds fault with an index without its pack.
+    package static func putAside(_ packs: [FilePath], of repository: FilePath, to place: FilePath) throws {
+        guard !packs.isEmpty else { return }
+        try removeDerived(in: repository)
+        for pack in packs {
+            for ending in ["idx"] + companions + ["keep", "promisor", "pack"] {
+                let path = sibling(pack, ending)
+                guard try Files.exists(path), let name = path.lastComponent else { continue }
+                try Files.rename(path, to: place.appending(name))
             }
         }
-        try Files.syncDirectory(directory)
+        try Files.syncDirectory(repository.appending("objects").appending("pack"))
+    }
+
+    /// The packs of which a killed ``putAside(_:of:to:)`` moved the index to `place` and nothing else yet.
+    package static func halfPutAside(of repository: FilePath, in place: FilePath) throws -> [FilePath] {
+        guard try Files.isDirectory(place) else { return [] }
+        let directory = repository.appending("objects").appending("pack")
+        return try Files.names(directory).filter {
+            $0.starts(with: "pack-".utf8) && $0.suffix(5).elementsEqual(".pack".utf8)
+        }
+        .map { directory.appending(String(decoding: $0, as: UTF8.self)) }
+        .filter { pack in
+            guard let name = pack.lastComponent else { return false }
+            let moved = place.appending(name)
+            return try !Files.exists(sibling(pack, "idx")) && !Files.exists(moved)
+                && Files.exists(sibling(moved, "idx"))
+        }
     }
 
     /// Removes indexes and their companions whose packs are gone: what a killed ``removeSources(keeping:)`` left.
@@ -191,7 +232,7 @@ package struct Repack: Sendable {
         let directory = repository.appending("objects").appending("pack")
         for name in try Files.names(directory) where name.starts(with: "pack-".utf8) {
             let path = directory.appending(String(decoding: name, as: UTF8.self))
-            guard ["idx", "rev", "bitmap", "mtimes"].contains(path.extension),
+            guard let ending = path.extension, (companions + ["idx"]).contains(ending),
                 try !Files.exists(sibling(path, "pack"))
             else { continue }
             try Files.remove(path)

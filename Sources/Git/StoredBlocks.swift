@@ -28,10 +28,11 @@
         unsafe offset = 2
     }
 
-    /// The next block, nil after the last.
+    /// The next block, nil after the last, and where the disk gives something else now than it did a moment ago.
     mutating func next() -> UnsafeRawBufferPointer? {
-        guard let start = unsafe offset else { return nil }
+        guard let start = unsafe offset, unsafe start + 5 <= stream.count else { return nil }
         let end = unsafe start + 5 + count(at: start)
+        guard unsafe end <= stream.count else { return nil }
         unsafe offset = isLast(at: start) ? nil : end
         return unsafe UnsafeRawBufferPointer(rebasing: stream[(start + 5)..<end])
     }

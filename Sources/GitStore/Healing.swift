@@ -5,8 +5,9 @@ internal import SystemPackage
 
 /// Replaces damaged and missing objects by good ones from the store's git remotes, and damaged packs by whole ones.
 ///
-/// What is missing is fetched by the stock `git` program into a repository of its own, read from there, compared with its
-/// id, and written into a new pack of the store. A new pack is looked into first, by us and by git, so the good copy wins.
+/// What another pack of the store holds whole is taken from there. The rest is fetched by the stock `git` program into a
+/// repository of its own, read from there, compared with its id. All is written into a new pack of the store, which is looked
+/// into first, so the good copy wins.
 package struct Healing {
     /// What was done, and what was not.
     package struct Report: Sendable {
@@ -66,6 +67,7 @@ package struct Healing {
         var report = Report()
         try await rebuildIndexes(&report)
         var wanted = try damaged(commits, reach)
+        try healFromOtherPacks(&wanted, commits, reach, &report)
         guard !wanted.isEmpty else { return report }
         let remotes = try await Remotes(store).list()
         if remotes.isEmpty {
@@ -126,6 +128,30 @@ package struct Healing {
         return damaged
     }
 
+    // MARK: Other packs
+
+    /// Takes what it can from packs that hold it whole, and are not looked into first.
+    private func healFromOtherPacks(
+        _ wanted: inout [ObjectID: ObjectKind], _ commits: [ObjectID], _ reach: Reach, _ report: inout Report
+    ) throws {
+        let before = report.healed
+        // A tree that comes back may name further objects that are damaged.
+        while !wanted.isEmpty {
+            let reader = try store.reader()
+            let copies = wanted.filter { reader.furtherCopy($0.key, $0.value) != nil }
+            guard !copies.isEmpty else { break }
+            let missing = try write(copies, &report) { id, kind in
+                guard let copy = reader.furtherCopy(id, kind) else {
+                    throw GitError(.notFound, "read \(kind.word) \(id)", "no other pack holds it")
+                }
+                return copy
+            }
+            guard missing.count < copies.count else { break }
+            wanted = try damaged(commits, reach)
+        }
+        if report.healed > before { report.remotes.append("another pack of the store") }
+    }
+
     // MARK: Fetching
 
     /// Fetches what it can of what is wanted, and returns why it could not fetch the rest, when git says why.
@@ -157,20 +183,27 @@ package struct Healing {
         return ["git cannot fetch from the remote \(remote.name): \(words)"]
     }
 
-    /// Writes what was fetched into a pack of the store, and returns what was not there.
     private func write(
         _ wanted: [ObjectID: ObjectKind], from repository: FilePath, _ report: inout Report
     ) throws -> [ObjectID: ObjectKind] {
         let fetched = ReaderLane(try ObjectReader(repository))
+        return try write(wanted, &report) { try fetched.contents($0, $1) }
+    }
+
+    /// Writes what `contents` gives into a pack of the store, and returns what was not there.
+    private func write(
+        _ wanted: [ObjectID: ObjectKind], _ report: inout Report,
+        contents: (ObjectID, ObjectKind) throws -> [UInt8]
+    ) throws -> [ObjectID: ObjectKind] {
         let pack = try PackWriter(try store.reader(), rewrites: true)
         let lane = pack.lane()
         var missing = wanted
         for (id, kind) in wanted.sorted(by: { $0.key < $1.key }) {
             do {
-                _ = try lane.add(kind, try fetched.contents(id, kind))
+                _ = try lane.add(kind, try contents(id, kind))
                 missing[id] = nil
             } catch let error as GitError where error.code != .system {
-                // Not there: the next remote may have it, and the report says it when none has.
+                // Not there: a remote may have it, and the report says it when none has.
                 continue
             }
         }
@@ -199,6 +232,10 @@ package struct Healing {
     /// Writes what is whole in damaged packs into a new one, and moves the damaged ones into `understudy/damaged`, so
     /// that `git fsck` finds nothing; to be called when everything that is wanted was healed.
     package func retireDamagedPacks(_ report: inout Report, holding lock: WriterLock) throws {
+        let place = store.localDirectory.appending("damaged")
+        let cut = try Repack.halfPutAside(of: store.path, in: place)
+        try Repack.putAside(cut, of: store.path, to: place)
+        report.files += cut.map { "the damaged pack \($0) lies in \(place) now; remove it when you like" }
         let reader = try store.reader()
         let damaged = try reader.objectsOfDamagedPacks()
         guard !damaged.isEmpty else { return }
@@ -217,24 +254,19 @@ package struct Healing {
         }
         try lane.flush()
         _ = try pack.finish()
-        let place = store.localDirectory.appending("damaged")
         try Files.makeDirectories(place, mode: 0o700)
+        var replaced: [FilePath] = []
         for (file, inode) in zip(damaged.map(\.path), inodes) {
             // The new pack took its place when it has its name: it holds the same objects.
             guard try Files.status(file)?.inode == inode else {
                 report.files.append("the damaged pack \(file) was replaced")
                 continue
             }
-            guard let name = file.lastComponent?.stem else { continue }
-            // The index first: git passes over a pack without one, and finds fault with an index without its pack.
-            for suffix in [".idx", ".pack"] {
-                let path = file.removingLastComponent().appending(name + suffix)
-                try Files.rename(path, to: place.appending(name + suffix))
-            }
+            replaced.append(file)
             report.files.append(
                 "the damaged pack \(file) was replaced and lies in \(place) now; remove it when you like")
         }
-        try Files.syncDirectory(store.path.appending("objects/pack"))
+        try Repack.putAside(replaced, of: store.path, to: place)
     }
 
     private func git(_ arguments: [String], input: [UInt8] = []) async throws -> Program.Outcome {

@@ -159,17 +159,26 @@ package struct Remotes: Sendable {
             guard let now = view.snapshots[id] else { return "the snapshot \(id) is not there any more" }
             return commit == now ? nil : "the snapshot \(id) is another than it was"
         }
-        if let old = before.history.flatMap({ ObjectID(hex: $0.utf8) }), view.history != before.history {
-            let isKnown = try store.reader().contains(old)
-            let older = isKnown ? try store.chain(old, downTo: nil).map(\.description) : []
-            if view.history.map({ older.contains($0) }) ?? true {
-                lost.append("the history does not go to \(old) any more")
+        if let old = before.history, try isOlder(view.history, than: old) {
+            lost.append("the history does not go to \(old) any more")
+        }
+        for (kind, old) in before.evidence.sorted(by: { $0.key < $1.key }) {
+            if view.evidence[kind] == nil {
+                lost.append("the evidence of \(kind) is not there any more")
+            } else if try isOlder(view.evidence[kind], than: old) {
+                lost.append("the evidence of \(kind) does not go to \(old) any more")
             }
         }
-        for kind in before.evidence.keys.sorted() where view.evidence[kind] == nil {
-            lost.append("the evidence of \(kind) is not there any more")
-        }
         return lost
+    }
+
+    /// Whether a chain of commits that ended with `old` ends with an older one of it now, or is gone.
+    private func isOlder(_ now: String?, than old: String) throws -> Bool {
+        guard let now else { return true }
+        guard now != old, let id = ObjectID(hex: old.utf8), try store.reader().contains(id) else {
+            return false
+        }
+        return try store.chain(id, downTo: nil).contains { $0.description == now }
     }
 
     /// The snapshots that any remote held when it was last looked at.

@@ -36,13 +36,23 @@ package struct SignatureVerification: Sendable {
         self.store = store
         self.system = system
         self.signers = signers
-        try Files.makeDirectory(store.localDirectory, mode: 0o700)
-        scratch = try Scratch(in: store.localDirectory)
+        scratch = try Self.scratch(for: store)
         // One name for all: which key it was, ssh-keygen says.
         let lines = signers.map {
             "understudy namespaces=\"\(SSHKeygen.namespace)\" ssh-ed25519 \($0.encoded)\n"
         }
         try Files.replaceWithoutSync(allowed, with: Array(lines.joined().utf8))
+    }
+
+    /// A directory in the store, or in `/tmp` where nobody here can write to the store.
+    private static func scratch(for store: SnapshotStore) throws(FileFailure) -> Scratch {
+        do throws(FileFailure) {
+            try Files.makeDirectory(store.localDirectory, mode: 0o700)
+            return try Scratch(in: store.localDirectory)
+        } catch {
+            guard [.readOnlyFileSystem, .permissionDenied].contains(error.reason) else { throw error }
+            return try Scratch(in: "/tmp")
+        }
     }
 
     private var allowed: FilePath { scratch.path.appending("allowed-signers") }

@@ -4,7 +4,7 @@ internal import SnapshotModel
 internal import Synchronization
 package import SystemPackage
 
-/// A bare git repository that holds snapshots, history and evidence: store format 1, docs/design.md section 4.
+/// A bare git repository that holds snapshots, history and evidence: store format 2, docs/design.md section 4.
 ///
 /// Many may read at once; who writes holds a ``WriterLock``.
 package final class SnapshotStore: Sendable {

@@ -51,11 +51,23 @@ extension SnapshotStore {
     package func snapshot(_ text: String, of system: String) throws -> SnapshotReference {
         let reader = try reader()
         let all = try snapshots(of: system)
-        let candidates = try all.map {
-            ($0.id, $0.commit.description, isSafety: try isSafety($0, with: reader))
+        var unreadable: [(index: Int, error: GitError)] = []
+        let candidates = try all.enumerated().map { index, reference in
+            var isSafety = false
+            do {
+                isSafety = try self.isSafety(reference, with: reader)
+            } catch let error as GitError where error.code == .notFound || error.code == .damaged {
+                unreadable.append((index, error))
+            }
+            return (reference.id, reference.commit.description, isSafety: isSafety)
         }
         switch SnapshotQuery(text).find(in: candidates) {
         case .found(let index):
+            // An older one that is lost is in nobody's way; a newer one says whether this is the latest.
+            let isNamed = SnapshotID(text) != nil
+            if let first = unreadable.first(where: { isNamed ? $0.index == index : $0.index >= index }) {
+                throw first.error
+            }
             return all[index]
         case .none(let reason):
             throw StoreFailure(

@@ -96,7 +96,7 @@ package struct SourceTransfer: Sendable {
             let loose = try await unreachable(staged, from: roots.filter { kinds[$0] == "commit" })
             taken.append(
                 Taken(
-                    keepAlive: try keepAlive(roots.union(loose), into: lane), damaged: damaged,
+                    keepAlive: try keepAlive(roots.union(loose), kinds, into: lane), damaged: damaged,
                     forgotten: Set(tips.remembered.map(\.id)).count - sound(tips.remembered).count))
         }
         return taken
@@ -189,22 +189,27 @@ package struct SourceTransfer: Sendable {
     /// The commit that keeps the objects: its parents are the commits among them; its tree has `objects/` with trees and
     /// files, and `tags/` with the contents of annotated tags, because in git only a reference can hold a tag.
     ///
-    /// It is the same commit for the same objects, whenever and wherever.
-    private func keepAlive(_ tips: Set<String>, into lane: any ObjectLane) throws -> ObjectID {
+    /// It is the same commit for the same objects, whenever and wherever. `kinds` says what the tips are; tags alone are read,
+    /// and what they point to.
+    private func keepAlive(
+        _ tips: Set<String>, _ kinds: [String: String], into lane: any ObjectLane
+    ) throws -> ObjectID {
+        // What was just taken came after `reader` was opened.
+        let reader = tips.contains { kinds[$0] == ObjectKind.tag.word } ? try store.reader() : reader
         var commits: Set<ObjectID> = []
         var objects: [TreeEntry] = []
         var tags: [TreeEntry] = []
         var left = tips.compactMap { ObjectID(hex: $0.utf8) }
         var seen = Set(left)
         while let id = left.popLast() {
-            let object = try reader.object(id)
-            switch object.kind {
+            switch try ObjectKind(word: kinds["\(id)"] ?? "") ?? reader.object(id).kind {
             case .commit: commits.insert(id)
             case .tree: objects.append(TreeEntry("\(id)", .tree, id))
             case .blob: objects.append(TreeEntry("\(id)", .file, id))
             case .tag:
-                tags.append(TreeEntry("\(id)", .file, try lane.add(.blob, object.contents)))
-                let target = try Self.target(ofTag: object.contents, id)
+                let contents = try reader.contents(id, .tag)
+                tags.append(TreeEntry("\(id)", .file, try lane.add(.blob, contents)))
+                let target = try Self.target(ofTag: contents, id)
                 if seen.insert(target).inserted { left.append(target) }
             }
         }

@@ -157,6 +157,11 @@ package final class Verification: Sendable {
         }
         let top = stored.commit.tree
         verifyTree(top, try reader.contents(top, .tree), "the snapshot's tree", findings)
+        // The system file and its policies; the components follow, and snapshot.json was compared.
+        let others = Set(stored.snapshot.components.map(\.name) + ["snapshot.json"])
+        for entry in stored.entries where !others.contains(String(decoding: entry.name, as: UTF8.self)) {
+            verifyObjects(entry, printable(entry.name), opens: false, findings)
+        }
         for component in stored.snapshot.components {
             guard let tree = stored.tree(of: component.name) else {
                 findings.add("\(component.name): the snapshot does not hold it")
@@ -270,9 +275,10 @@ package final class Verification: Sendable {
     private func verifyObjects(_ entry: TreeEntry, _ place: String, opens: Bool, _ findings: Findings) {
         // Not by recursion: whoever made the store says how deep it is.
         var open = [(entry: entry, place: place)]
+        let lane = ReaderLane(reader)
         while let (entry, place) = open.popLast() {
             do {
-                open += try verifyObject(entry, place, opens: opens, findings).map {
+                open += try verifyObject(entry, place, lane, opens: opens, findings).map {
                     ($0, "\(place)/\(printable($0.name))")
                 }
             } catch {
@@ -283,17 +289,17 @@ package final class Verification: Sendable {
 
     /// Checks one object, and returns what is in it.
     private func verifyObject(
-        _ entry: TreeEntry, _ place: String, opens: Bool, _ findings: Findings
+        _ entry: TreeEntry, _ place: String, _ lane: ReaderLane, opens: Bool, _ findings: Findings
     ) throws -> [TreeEntry] {
         let parts = StoredName.withoutSuffixes(
             entry.name, isTree: entry.mode == .tree, hasSealed: opens)
         if parts.isSealed, let identities {
             let contents = StoredRoot.Contents(
                 id: entry.id, isChunked: parts.isChunked, isSealed: true)
-            try unsafe ReaderLane(reader).open(contents, with: identities, sealed: { _ in }) { _ in }
+            try unsafe lane.open(contents, with: identities, sealed: { _ in }) { _ in }
         }
         guard entry.mode == .tree else {
-            try unsafe ReaderLane(reader).read(entry.id, .blob, checks: true) { _ in }
+            try unsafe lane.read(entry.id, .blob, checks: true) { _ in }
             findings.objects.withLock { $0 += 1 }
             return []
         }

@@ -10,6 +10,7 @@
     private static let brackets = ASCIISet("()[]{}")
     private static let parameterStarts = ASCIISet("?&;")
     private static let noProse = ASCIISet("=|()[]{}<>\"'`;#\\")
+    private static let separators = ASCIISet(":/-.@,")
     private static let keySigns = ASCIISet("+/=.")
 
     private let bytes: UnsafeRawBufferPointer
@@ -315,6 +316,11 @@
         case UInt8(ascii: "$"):
             // $PASSWORD, and $1.
             return isBetween("${", "}") || isBetween("$(", ")") || isName(start + 1, end) || end == start + 2
+                || isInterpolation(start, end)
+        case UInt8(ascii: "*"):
+            // An alias of YAML, which stands behind a blank and in no quotes: password: *db_password
+            return byte(start - 1) == 0x20 && !Self.isDigit(byte(start + 1)) && start + 1 < end
+                && run(start + 1, isURLSafe) == end - start - 1
         case UInt8(ascii: "{"):
             return isBetween("{{", "}}") || isBetween("{AQ", "}")
                 || isBetween("{", "}") && isName(start + 1, end - 1)
@@ -330,6 +336,35 @@
             return word > 0 && byte(start + 1 + word) == 0x20 && !Self.quotes.contains(byte(start - 1))
         default: return false
         }
+    }
+
+    /// Whether a value is nothing but what a shell puts in, `$USER:$HOST`, or a path with some of it, `$HOME/token`.
+    private func isInterpolation(_ start: Int, _ end: Int) -> Bool {
+        var index = start
+        var isPath = false
+        while index < end {
+            let byte = byte(index)
+            let length: Int
+            if byte == UInt8(ascii: "$") {
+                let isParenthesized = self.byte(index + 1) == UInt8(ascii: "(")
+                length =
+                    isParenthesized
+                    ? run(index, limit: end - index) { $0 != UInt8(ascii: ")") } + 1
+                    : run(index + 1, limit: end - index - 1, isWord) + 1
+                guard length > 1, !Self.isDigit(self.byte(index + 1)) else { return false }
+            } else if Self.separators.contains(byte) {
+                length = 1
+                isPath = isPath || byte == UInt8(ascii: "/")
+            } else {
+                // A word of a path, unless letters and digits are mixed in it.
+                length = run(index, limit: end - index, isWord)
+                guard length > 0, isPath else { return false }
+                let digits = (index..<(index + length)).count { Self.isDigit(self.byte($0)) }
+                guard length < 4 || digits == 0 || digits == length else { return false }
+            }
+            index += length
+        }
+        return index == end
     }
 
     /// Whether a value is long, of mixed letters and digits, and hardly repeats itself.

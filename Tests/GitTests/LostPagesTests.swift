@@ -47,6 +47,24 @@ import Testing
         #expect(words.contains("file: Input/output error\nhint: buy a disk\n"), "\(words)")
     }
 
+    /// The second block is longer than the file, when it is looked at again.
+    @Test func aStoredBlockThatWasLostIsNotReadBehindTheFile() {
+        let stream: [UInt8] = [0x78, 1, 0, 1, 0, 0xfe, 0xff, 7, 1, 1, 0, 0xfe, 0xff, 8]
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: stream.count, alignment: 1)
+        defer { unsafe bytes.deallocate() }
+        unsafe bytes.copyBytes(from: stream)
+        let place = unsafe ObjectReader.Place(
+            kind: .blob, size: 2, stream: UnsafeRawBufferPointer(bytes), pack: "pack")
+        guard var blocks = unsafe StoredBlocks(place) else {
+            Issue.record("two stored blocks")
+            return
+        }
+        let first = unsafe blocks.next().map { unsafe Array($0) }
+        unsafe bytes[9] = 0xff
+        let isSecondThere = unsafe blocks.next() != nil
+        #expect(first == [7] && !isSecondThere)
+    }
+
     @Test func objectsThatAreLostAreDamagedAndTheOthersAreThere() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("r.git")

@@ -1,5 +1,6 @@
 import FileTree
 import Programs
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -71,6 +72,46 @@ import Testing
             #expect(ours.joined(separator: "\n") == all)
             #expect(throws: GitError.self, "a packed reference stands where a directory would have to") {
                 try references.set("refs/heads/xy/z", to: commits[0], expecting: nil)
+            }
+        }
+    }
+
+    /// The last reference that is there.
+    private final class Progress: Sendable {
+        let made = Atomic<Int>(-1)
+    }
+
+    /// Stock git writes `packed-refs`, and then removes the files.
+    @Test func noReferenceIsMissedWhileReferencesArePacked() async throws {
+        try await withRepository { path, references, commits in
+            let progress = Progress()
+            let last = 400
+            try Files.makeDirectory(path.appending("refs/snapshots"))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    var packed = "# pack-refs with: peeled fully-peeled sorted \n"
+                    for number in 0...last {
+                        let name = "refs/snapshots/\(1000 + number)"
+                        let file = path.appending(name)
+                        try Files.replaceWithoutSync(file, with: Array("\(commits[0])\n".utf8))
+                        progress.made.store(number, ordering: .sequentiallyConsistent)
+                        packed += "\(commits[0]) \(name)\n"
+                        try Files.replaceWithoutSync(path.appending("packed-refs"), with: Array(packed.utf8))
+                        try Files.remove(file)
+                    }
+                }
+                group.addTask {
+                    while true {
+                        let number = progress.made.load(ordering: .sequentiallyConsistent)
+                        guard number < last else { return }
+                        guard number >= 0 else { continue }
+                        let name = "\(1000 + number)"
+                        let names = try references.names(in: "refs/snapshots")
+                        let tips = try references.tips().map(\.name)
+                        #expect(names.contains(name) && tips.contains("refs/snapshots/\(name)"))
+                    }
+                }
+                try await group.waitForAll()
             }
         }
     }

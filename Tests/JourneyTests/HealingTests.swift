@@ -164,6 +164,138 @@ import Testing
         }
     }
 
+    /// What an earlier night stored in it is not believed to be there any more.
+    @Test(arguments: [": >${first%pack}idx", ": >$first", "printf x >$first"])
+    func aSnapshotStoresAgainWhatALostPackHeldAndSaysSo(_ damage: String) async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir -p tree/still; echo still > tree/still/c", in: directory)
+            let runner = try await start(directory, withRemote: false)
+            _ = try await shell(
+                "first=$(ls -t tree.git/objects/pack/*.pack | tail -n 1); chmod u+w tree.git/objects/pack/*; \(damage)",
+                in: directory)
+            let rehearsed = try await runner.run("snapshot", "--dry-run")
+            #expect(
+                rehearsed.status == 6 && rehearsed.output.contains("cannot be read"), "\(rehearsed.output)")
+            try Files.replace(directory.appending("tree/still/c"), with: Array("changed\n".utf8))
+            let expected = try TreeListing(directory.appending("tree"))
+            let taken = try await runner.run("snapshot")
+            #expect(taken.status == 6, "\(taken.output)\(taken.errorOutput)")
+            #expect(taken.output.contains("complete") && taken.output.contains("/objects/pack/pack-"))
+            #expect(taken.output.contains("verify --all --heal") && !taken.output.contains("no change"))
+            try await runner.succeed("verify")
+            // It knows what the store has now, and takes nothing for granted as long as the pack is there.
+            let night = try await runner.run("nightly")
+            #expect(night.status == 1, "\(night.output)\(night.errorOutput)")
+            #expect(night.output.contains("packs of the store cannot be read"), "\(night.output)")
+            try await runner.succeed("verify")
+            let restored = try await runner.run("restore")
+            #expect(restored.status == 0, "\(restored.output)\(restored.errorOutput)")
+            #expect(try TreeListing(directory.appending("tree")).differences(from: expected) == [])
+        }
+    }
+
+    @Test func whatIsTakenOverFromALostPackIsMissed() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir tree other; echo 1 > tree/a; echo 2 > other/b", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            _ = try await shell(
+                "sed -i \"s|^components:|&\\n  other: {driver: files, paths: [$PWD/other]}|\" understudy.yaml",
+                in: directory)
+            try await runner.succeed("snapshot")
+            try Files.replace(directory.appending("tree/a"), with: Array("11\n".utf8))
+            try await runner.succeed("snapshot")
+            _ = try await shell(
+                "first=$(ls -t tree.git/objects/pack/*.pack | tail -n 1); chmod u+w ${first%pack}idx; : >${first%pack}idx",
+                in: directory)
+            let part = try await runner.run("snapshot", "--component", "tree")
+            #expect(
+                part.status == 6 && part.output.contains("partial"),
+                "\(part.output)\(part.errorOutput)")
+            let all = try await runner.run("snapshot")
+            #expect(all.status == 6 && all.output.contains("complete"), "\(all.output)\(all.errorOutput)")
+            try await runner.succeed("verify")
+        }
+    }
+
+    @Test func aPackThatIsPutAsideLeavesNothingThatNamesIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            _ = try await shell("git -C tree.git multi-pack-index write", in: directory)
+            try await damage(":tree/files$PWD/tree/b", directory)
+            try await runner.succeed("verify", "--all", "--heal")
+            _ = try await shell("git -C tree.git -c core.multiPackIndex=true fsck --full", in: directory)
+            try await runner.checkStore(directory.appending("tree.git"))
+            // Killed after the index was moved, and before the pack was.
+            let pack = try await shell(
+                "cd tree.git; mv understudy/damaged/*.pack objects/pack/; ls understudy/damaged/*.idx",
+                in: directory)
+            #expect(pack.contains(".idx"))
+            #expect(try await runner.succeed("verify", "--all", "--heal").contains("remove it when you like"))
+            _ = try await shell(
+                "cd tree.git; for i in understudy/damaged/*.idx; do test -e ${i%idx}pack; test ! -e objects/pack/$(basename ${i%idx}pack); done",
+                in: directory)
+            try await runner.checkStore(directory.appending("tree.git"))
+        }
+    }
+
+    @Test func aDamagedSystemFileIsFoundAndHeals() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await damage(":understudy.yaml", directory)
+            let found = try await runner.run("verify")
+            #expect(found.status == 6 && found.output.contains("understudy.yaml"), "\(found.output)")
+            try await runner.succeed("verify", "--heal")
+            try await runner.succeed("verify")
+        }
+    }
+
+    /// Times of files say which copy is looked into first, and a copied store may have any.
+    @Test func aSoundCopyInAnotherPackHeals() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            _ = try await shell(
+                "git clone --quiet --mirror --no-hardlinks tree.git whole.git; git -C whole.git repack -adq",
+                in: directory)
+            try await damage(":tree/files$PWD/tree/b", directory)
+            _ = try await shell(
+                "touch -d '1 hour ago' whole.git/objects/pack/*; mv whole.git/objects/pack/pack-* tree.git/objects/pack/; rm -rf whole.git",
+                in: directory)
+            #expect(try await runner.run("verify").status == 6)
+            #expect(try await runner.succeed("verify", "--heal").contains("another pack of the store"))
+            try await runner.succeed("verify")
+            try await runner.succeed("verify", "--all", "--heal")
+            try await runner.succeed("verify", "--all")
+        }
+    }
+
+    /// Stock git drops what no reference reaches yet when its pack is two weeks old.
+    @Test func whatHealsIsNoOlderThanItIs() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await damage(":tree/files$PWD/tree/b", directory)
+            _ = try await shell("touch -d '20 days ago' tree.git/objects/pack/*", in: directory)
+            try await runner.succeed("verify", "--heal")
+            let young = try await shell(
+                "find tree.git/objects/pack -name '*.pack' -mmin -60 | wc -l", in: directory)
+            #expect(young == "1\n")
+            try await runner.succeed("verify")
+        }
+    }
+
+    @Test func anIndexOfAnotherPackIsMadeAgain() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            _ = try await shell(
+                "cd tree.git/objects/pack; set -- *.idx; mv $1 x; mv $2 $1; mv x $2", in: directory)
+            #expect(try await runner.run("verify", "--all").status == 6)
+            #expect(
+                try await runner.succeed("verify", "--all", "--heal").contains("made again from its pack"))
+            try await runner.succeed("verify", "--all")
+            try await runner.checkStore(directory.appending("tree.git"))
+        }
+    }
+
     @Test(arguments: [false, true])
     func whatNobodyHasIsNamedAndProductionIsUntouched(_ withRemote: Bool) async throws {
         try await withTemporaryDirectory { directory in

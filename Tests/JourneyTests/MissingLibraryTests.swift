@@ -48,6 +48,30 @@ import Testing
         }
     }
 
+    /// Stock git brought the objects into a pack that is newer than the first look at the store.
+    @Test func newCommitsAndTagsOfRepositoriesNeedNeither() async throws {
+        try await withTemporaryDirectory { directory in
+            let prologue =
+                "export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; "
+            func shell(_ script: String) async throws {
+                try await Program("/bin/bash", ["-euc", prologue + script], directory: directory)
+                    .runSuccessfully()
+            }
+            try await shell(
+                "mkdir git; git init -q --bare -b main git/app.git; git clone -q git/app.git clone 2>/dev/null; cd clone; git checkout -q -b main; echo 1 >f; git add f; git commit -qm 1; git push -q origin main"
+            )
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("git")
+            try await runner.succeed("snapshot")
+            try await shell(
+                "cd clone; echo 2 >f; git commit -qam 2; git tag -a v1 -m v1; git tag -a again -m again v1 2>/dev/null; git tag text HEAD:f; git push -q --tags origin main"
+            )
+            let outcome = try await run(runner, without: [Self.libgit2], ["snapshot"])
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
+            try await runner.succeed("verify", "--all")
+        }
+    }
+
     @Test func whatNeedsOneSaysSoAndChangesNothing() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

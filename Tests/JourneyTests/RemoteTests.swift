@@ -197,6 +197,21 @@ import Testing
         }
     }
 
+    @Test func evidenceThatWasRolledBackThereIsSaid() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            for text in ["four", "five"] {
+                try Files.replace(directory.appending("tree/c"), with: Array("\(text)\n".utf8))
+                try await runner.succeed("restore")
+            }
+            try await runner.succeed("push")
+            _ = try await shell(
+                "git -C offsite.git update-ref refs/evidence/tree/restores refs/evidence/tree/restores^",
+                in: directory)
+            #expect(try await runner.succeed("push").contains("the evidence of restores does not go to"))
+        }
+    }
+
     @Test func aCutPushGoesOnWhereItEndedAndPullBringsItBack() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

@@ -60,6 +60,16 @@ import Testing
         }
     }
 
+    @Test func aStoreThatNobodyCanWriteToIsVerified() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let store = directory.appending("tree.git").string
+            let verified = try await runner.run(
+                under: ["bwrap", "--dev-bind", "/", "/", "--ro-bind", store, store], ["verify", "--all"])
+            #expect(verified.status == 0, "\(verified.output)\(verified.errorOutput)")
+        }
+    }
+
     @Test func aChangedFileUnderTheOldNameIsNoticed() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

@@ -41,6 +41,8 @@ import Testing
         "<url>jdbc:mysql://db/ci?user=ci&amp;password=hunter2</url>",
         "url: jdbc:sqlserver://db;user=ci;password=hunter2;encrypt=true",
         "curl https://example.org/x?token=hunter2&y=1",
+        "password: $ecret-hunter", "password: '*db_password'", "password=*dkQpL2m",
+        "AUTH_TOKEN=\"$DIR/9fkQ2mZ7\"", "export X_TOKEN=\"$USER:hunter2\"",
         "AUTH: \"Zm9vYmFy0123QUJDREVGR0hJSktMTQ==\"", "Password := \"hunter2\"",
     ]) func secretsAreFound(_ text: String) {
         #expect(find("some words before it,\n" + text) != nil)
@@ -85,6 +87,9 @@ import Testing
         "password: '%{PASSWORD}'", "compass = 'north'", "password: str = None", "token: read it in the wiki",
         "https://example.org/x?token=${TOKEN}", "x?password=hunter2", "https://example.org/x?token=token",
         "    password: string | null;",
+        "password: *db_password", "password: *db-password", "AUTH_TOKEN=\"$ID:$KEY\"",
+        "export X_TOKEN=$DIR/token", "password: \"$USER-$HOST\"", "token: \"$HOME/.config/my-token\"",
+        "AUTH_TOKEN=\"$(id -u):$KEY\"",
         "# password = ask the lead\n", "keys: [a, b]", "assert secret",
     ]) func whatIsNoSecretStaysReadable(_ text: String) {
         #expect(find("lorem ipsum\n" + text) == nil)
