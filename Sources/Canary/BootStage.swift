@@ -40,6 +40,8 @@ extension CanaryRun {
                 evidence.roundTrips.append(try await roundTrip(room, attempt, since: before))
             }
             if one.succeeded { evidence.notCovered += try driver.notCovered(in: baseline) }
+            // What only the change has, and the shadow had to lose.
+            if other.succeeded { evidence.notCovered += try driver.notCovered(in: candidate) }
             // Asked after each boot: what only one of them shows takes more of them to tell from chance.
             wanted = demand(of: evidence, under: policy).boots
             isServing = one.succeeded && other.succeeded

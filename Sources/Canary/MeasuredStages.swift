@@ -7,7 +7,8 @@ internal import SnapshotModel
 extension CanaryRun {
     func probe(_ baseline: Room, _ candidate: Room) async throws -> StageRun {
         let jobs = try await driver.jobs(in: baseline)
-        let removals = evidence.change.removals
+        // What was to go and is still there is tried as all else.
+        let removals = Set(evidence.change.removals).subtracting(try await driver.jobs(in: candidate))
         let probes = ProbeSelection(rules.probes).choose(
             jobs, affected: try driver.affectedJobs(in: baseline, candidate), without: removals)
         evidence.probes = probes
@@ -72,10 +73,19 @@ extension CanaryRun {
             _ = try await build(probe.object, in: baseline)
             throw breach
         }
+        try refuseEndedServer(of: room, after: probe.object)
         evidence.runs.append(
             ProbeRun(
                 probe: probe.name, arm: room.arm, pair: pair, look: look, outcome: run.outcome,
                 seconds: run.seconds, signature: run.signature, isWarmUp: isWarmUp))
+    }
+
+    /// Throws when the server of an unchanged shadow has ended: that its builds fail from then on says nothing of any job.
+    private func refuseEndedServer(of room: Room, after job: ObjectName) throws {
+        guard room.arm != .candidate, !room.isServerRunning else { return }
+        throw CanaryFailure(
+            .failed, "the server of an unchanged shadow (\(room.arm.rawValue)) ended while \(job) was built",
+            hint: "read the last lines of its log, and run the canary again")
     }
 
     /// Runs a job once; throws a ``Breach`` when the shadow goes beyond its limits meanwhile.
@@ -84,9 +94,19 @@ extension CanaryRun {
         return try await room.withinLimits { try await driver.run(job, in: room, limit: Self.probeLimit) }
     }
 
+    /// The probe that bursts are made of: one that has passed without the change, for bursts of any other say nothing.
+    static func loadProbe(in evidence: Evidence) -> Probe? {
+        evidence.probes.first { probe in
+            evidence.runs.contains {
+                $0.probe == probe.name && $0.arm == .baseline && $0.outcome == .passed
+            }
+        }
+    }
+
     func load(_ baseline: Room, _ candidate: Room) async throws -> StageRun {
-        guard let job = evidence.probes.first?.object else {
-            return StageRun(.load, state: .skipped, reason: "there is no probe to make bursts of")
+        guard let job = Self.loadProbe(in: evidence)?.object else {
+            return StageRun(
+                .load, state: .skipped, reason: "there is no probe that passes here to make bursts of")
         }
         for room in [baseline, candidate] + (control.map { [$0] } ?? []) {
             progress("S4: warming up, \(room.arm.rawValue)")
@@ -122,6 +142,7 @@ extension CanaryRun {
             _ = try await builds(job, in: baseline)
             throw breach
         }
+        try refuseEndedServer(of: room, after: job)
         evidence.bursts.append(
             LoadBurst(
                 arm: room.arm, pair: pair, look: look, builds: runs.count,

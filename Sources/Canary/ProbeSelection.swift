@@ -11,7 +11,7 @@ struct ProbeSelection {
     /// The probes; `jobs` come the most used first, `affected` are those that use what is changed, and those that the change
     /// removes on purpose are none.
     func choose(
-        _ jobs: [ObjectName], affected: Set<ObjectName> = [], without removals: [ObjectName] = []
+        _ jobs: [ObjectName], affected: Set<ObjectName> = [], without removals: Set<ObjectName> = []
     ) -> [Probe] {
         let jobs = jobs.filter { !removals.contains($0) }
         var probes: [Probe] = []
@@ -25,7 +25,17 @@ struct ProbeSelection {
             }
         }
         if choice.usingChange {
-            for job in jobs where affected.contains(job) { add(job, "uses what is changed") }
+            // Those that use the change may all be such as cannot run here: where none else is a probe, one is kept room for.
+            let others =
+                choice.mostUsed > 0 && probes.allSatisfy { affected.contains($0.object) }
+                ? jobs.filter { !affected.contains($0) }.prefix(1) : []
+            let room = max(1, choice.atMost - others.count)
+            for job in jobs where affected.contains(job) && probes.count < room {
+                add(job, "uses what is changed")
+            }
+            if !probes.isEmpty {
+                for job in others { add(job, "the most used that does not use what is changed") }
+            }
         }
         for (index, job) in jobs.prefix(choice.mostUsed).enumerated() {
             add(job, "the most used but \(index)")

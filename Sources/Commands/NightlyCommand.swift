@@ -79,7 +79,7 @@ struct NightlyCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let session = try Session(options)
+        let session = try await session()
         let policy = try NotifyPolicy.read(for: session.description)
         let clock = ContinuousClock()
         let began = clock.now
@@ -122,6 +122,28 @@ struct NightlyCommand: AsyncParsableCommand {
     }
 
     // MARK: Before the steps
+
+    /// Reads the settings; where of them only the system file and the policy for messages can be read, whom it names is told.
+    private func session() async throws -> Session {
+        // Whoever asks for a format that there is not is told at once, and nobody else.
+        _ = try Output(options)
+        do {
+            return try Session(options)
+        } catch {
+            let failure = CommandFailure(error)
+            if let file = try? SystemFile.find(
+                option: options.system, variable: environment("UNDERSTUDY_SYSTEM")),
+                let description = try? SystemFile.read(file),
+                let policy = try? NotifyPolicy.read(for: description)
+            {
+                var report = NightReport(
+                    system: description.name, host: hostName(), started: Clock.now.seconds, baseline: [:])
+                report.problems = [.init("settings", failure.message, hint: failure.hint)]
+                _ = await Notifier(policy).send(report, after: nil)
+            }
+            throw failure
+        }
+    }
 
     /// Opens the store; where that fails whom the policy names is told, for nothing else can be done tonight.
     private func store(

@@ -163,6 +163,8 @@ package final class Room: ShadowRoom {
         return String(decoding: try Files.readIfPresent(server.log) ?? [], as: UTF8.self)
     }
 
+    private var hasServer: Bool { state.withLock { $0.server != nil } }
+
     package var isServerRunning: Bool { state.withLock(\.server)?.isRunning ?? false }
 
     /// Boots the server and waits until it serves, ends or takes longer than `limit`, in which preparations do not count.
@@ -188,6 +190,9 @@ package final class Room: ShadowRoom {
             return await failed(failure.description)
         } catch is HTTPFailure {
             return await failed("it served, and does not answer any more")
+        } catch let error where (error is DriverFailure || error is DecodingError) && hasServer {
+            // It runs, and answers what no server of its kind does.
+            return await failed("what it answers cannot be read: \(error)")
         }
     }
 

@@ -117,6 +117,34 @@ struct PlantedChangeTests {
         }
     }
 
+    /// Production's builder ends its own master, which the change would mend; and a master whose answers are none does not serve.
+    @Test func aServerThatEndsOrDoesNotAnswerSpeaksAgainstItsOwnArm() async throws {
+        let fatal = "name='verify', canStartBuild=lambda *arguments: __import__('os')._exit(9),"
+        try await CanaryProduction.with(prepare: { fixture in
+            let file = fixture.master.appending("jobs/builders.py")
+            let text = String(decoding: try Files.read(file), as: UTF8.self)
+            try Files.replace(file, with: Array(text.replacing("name='verify',", with: fatal).utf8))
+        }) { production in
+            let builders = try production.masterFile("jobs/builders.py").replacing(
+                fatal, with: "name='verify',")
+            let mended = ["--files", try production.changed(["jobs/builders.py": builders]).string]
+            let verdict = try await judge(
+                production, Self.builds(3, alpha: 0.05, margin: 5, floor: "30s"), mended, is: .error,
+                at: .probes)
+            #expect(verdict.headline.contains("the server of an unchanged shadow"), "\(verdict.headline)")
+
+            let odd =
+                try production.masterFile("master.cfg") + """
+
+                    from buildbot.www import rest
+                    rest.V2RootResource.render = lambda self, request: b'{"masters": 7}'
+
+                    """
+            let files = ["--files", try production.changed(["master.cfg": odd]).string]
+            try await judge(production, Self.boots, files, is: .fail, at: .boot)
+        }
+    }
+
     /// Production has the old version of a package once more, where its configuration looks first.
     @Test func anUpgradeThatAnotherCopyShadowsIsStoppedByTheBoot() async throws {
         try await CanaryProduction.with(prepare: { fixture in

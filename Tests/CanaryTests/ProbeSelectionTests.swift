@@ -18,6 +18,17 @@ import Testing
         #expect(names(.init(names: ["do*"], atMost: 2)) == ["docs", "deploy"])
     }
 
+    @Test func oneThatDoesNotUseTheChangeIsAProbeToo() {
+        let choice = CanaryPolicy.ProbeChoice(mostUsed: 2, atMost: 2)
+        func names(_ affected: Set<ObjectName>, _ choice: CanaryPolicy.ProbeChoice) -> [String] {
+            ProbeSelection(choice).choose(jobs, affected: affected).map(\.name)
+        }
+        #expect(names(Set(jobs.dropLast()), choice) == ["unit", "docs"])
+        #expect(names(Set(jobs), choice) == ["unit", "nightly"])
+        #expect(names(Set(jobs.suffix(2)), .init(atMost: 1)) == ["deploy"])
+        #expect(names(Set(jobs.prefix(3)), .init(mostUsed: 0, atMost: 3)) == ["unit", "nightly", "deploy"])
+    }
+
     @Test func whatTheChangeRemovesOnPurposeIsNoProbe() {
         let jobs = ["deploy-a", "deploy-b", "nightly", "verify"].map { ObjectName("builder", $0) }
         let selection = ProbeSelection(
@@ -27,6 +38,17 @@ import Testing
     }
 
     @Test func aProbeThatFailsWithoutTheChangeTooAccusesNothing() {
+        let evidence = evidence
+        #expect(CanaryRun.failingProbes(in: evidence).map(\.name) == ["nightly"])
+        // Nor are bursts made of it.
+        #expect(CanaryRun.loadProbe(in: evidence)?.name == "nightly")
+        var none = evidence
+        none.runs.removeAll { $0.probe == "nightly" }
+        #expect(CanaryRun.loadProbe(in: none) == nil)
+    }
+
+    /// `unit` fails in both arms, `nightly` in the candidate.
+    private var evidence: Evidence {
         var evidence = Evidence(
             id: "20261126T020000Z-1f3a", system: "acme",
             snapshot: .init(id: SnapshotID(seconds: 0, random: 0), commit: ""),
@@ -40,6 +62,6 @@ import Testing
         ] {
             evidence.runs.append(ProbeRun(probe: name, arm: arm, pair: 1, outcome: outcome, seconds: nil))
         }
-        #expect(CanaryRun.failingProbes(in: evidence).map(\.name) == ["nightly"])
+        return evidence
     }
 }

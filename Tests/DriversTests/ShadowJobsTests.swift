@@ -9,17 +9,17 @@ import Testing
 
 @testable import Drivers
 
+/// A room in which nothing runs.
+struct DeadRoom: ShadowRoom {
+    var copy: ShadowCopy
+    var isServerRunning: Bool { false }
+    func run(_ program: Program) async throws -> Program.Outcome { try await program.run() }
+    func install(_ program: Program) async throws -> Program.Outcome { try await program.run() }
+    func log() throws -> String { "" }
+}
+
 /// What is made of jobs of shadows whose servers wrote reports, or died.
 @Suite struct ShadowJobsTests {
-    /// A room in which nothing runs.
-    private struct DeadRoom: ShadowRoom {
-        var copy: ShadowCopy
-        var isServerRunning: Bool { false }
-        func run(_ program: Program) async throws -> Program.Outcome { try await program.run() }
-        func install(_ program: Program) async throws -> Program.Outcome { try await program.run() }
-        func log() throws -> String { "" }
-    }
-
     private func room(_ directory: FilePath) throws -> DeadRoom {
         try Files.makeDirectory(directory)
         let captured = CapturedComponent(name: "ci", driver: "", version: nil, roots: [])

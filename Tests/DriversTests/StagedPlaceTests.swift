@@ -1,4 +1,5 @@
 import FileTree
+import Judge
 import SnapshotModel
 import SystemPackage
 import TestSupport
@@ -84,6 +85,34 @@ import Testing
             #expect(failure?.description.hasPrefix("home/plugins is a link") == true)
             #expect(try await driver.afterRestore(copy.staged).contains(.leftAlone("plugins")))
             #expect(try TreeListing(live) == before)
+        }
+    }
+
+    /// A change that both arms lose, or have as the shadow's own, is not tried, be the file new, another or gone.
+    @Test func aChangeOfWhatAShadowHasNotIsNotRehearsed() async throws {
+        try await withTemporaryDirectory { directory in
+            var builder = JenkinsHomeBuilder(directory.appending("home"))
+            try builder.makeSound()
+            try Files.replace(
+                builder.home.appending("jenkins.yaml"), with: Array("jenkins: {numExecutors: oops}\n".utf8))
+            try Files.makeDirectories(builder.home.appending("nodes/broken"))
+            try Files.replace(builder.home.appending("nodes/broken/config.xml"), with: Array("<slave".utf8))
+            let driver = try #require(
+                try JenkinsDriver(
+                    Component(name: "ci", driver: "jenkins", settings: ["home": .text("/srv/ci")])
+                ).shadow)
+            let copy = copy("home", builder.home, "jenkins")
+            _ = try await driver.neutralise(copy)
+            let paths = [
+                "jenkins.yaml", "nodes/broken/config.xml", "proxy.xml", "users/users.xml",
+                "config.xml", "jobs/app/config.xml",
+            ]
+            let change = ComponentChange(
+                component: "ci", packages: [],
+                files: paths.map { .init(root: "home", path: $0, blob: $0 == "proxy.xml" ? nil : "0") })
+            let applied = try await driver.apply(change, in: DeadRoom(copy: copy))
+            #expect(applied.findings.allSatisfy { $0.kind == "not-rehearsed" && $0.severity == .critical })
+            #expect(applied.findings.map(\.object.name) == paths.prefix(4).map { "home/\($0)" })
         }
     }
 

@@ -121,6 +121,20 @@ import Testing
         }
     }
 
+    @Test func aMistakeInAPolicyIsTold() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            let file = directory.appending("policies/snapshot.yaml")
+            try Files.replace(file, with: Array("nonsense: 1\n".utf8))
+            #expect(try await world.runner.run("nightly").status == 64)
+            #expect(try world.metrics.contains("kind=\"settings\"} 1\n"))
+            // Nobody is told of a word that was wrong on the command line.
+            try Files.remove(directory.appending("u.prom"))
+            #expect(try await world.runner.run("nightly", "--format", "html").status == 64)
+            #expect(try !Files.exists(directory.appending("u.prom")))
+        }
+    }
+
     @Test func whatVanishesAllAtOnceRaisesTheAlarmUntilItIsAccepted() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)

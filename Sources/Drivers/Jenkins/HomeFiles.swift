@@ -47,10 +47,15 @@ extension HomeFiles.Found {
             && !path.isAtOrBelow(EntryPath("userContent"))
     }
 
-    /// Whether it is the directory `builds` of an item: of `jobs/NAME`, nested as items nest, not of a job that is called so.
-    var isBuilds: Bool {
+    /// Whether it is the directory `builds` of an item.
+    var isBuilds: Bool { status.kind == .directory && HomeFiles.isBuilds(path) }
+}
+
+extension HomeFiles {
+    /// Whether a directory is `builds` of an item: of `jobs/NAME`, nested as items nest, not of a job that is called so.
+    static func isBuilds(_ path: EntryPath) -> Bool {
         let names = path.components.map { String(decoding: $0, as: UTF8.self) }
-        guard status.kind == .directory, names.last == "builds", names.first == "jobs" else { return false }
+        guard names.last == "builds", names.first == "jobs" else { return false }
         var index = 0
         while index < names.count - 1 {
             switch names[index] {

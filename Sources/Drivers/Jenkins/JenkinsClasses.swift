@@ -56,7 +56,7 @@ enum JenkinsClasses {
         .init(".java/fonts/", .derived), .init(".groovy/grapes/", .derived),
         .init(".gradle/caches/", .derived), .init(".gradle/wrapper/", .derived),
         .init(".gradle/daemon/", .derived), .init(".gradle/native/", .derived),
-        .init(".gradle/.tmp/", .derived),
+        .init(".gradle/.tmp/", .derived), .init(".gradle/jdks/", .derived),
         .init(".npm/", .derived),
         .init("org.jenkinsci.plugins.github_branch_source.GitHubSCMProbe.cache/", .derived),
         .init("atomic*tmp", .derived), .init("\(item)/atomic*tmp", .derived),

@@ -216,7 +216,8 @@ extension Bench {
             judgement.findings.append(
                 Finding(
                     stage: .boot, kind: "still-there", severity: policy.severity(of: "still-there"),
-                    object: object, message: "\(object) was to be removed and is still there"))
+                    object: object, message: "\(object) was to be removed and is still there",
+                    advice: "Remove it in the change, or take it out of what the change says it removes."))
         }
         let wavering = comparison.goneFlaky.filter { !declared.contains($0) }
         if let first = wavering.first, policy.severity(of: "gone") >= rules.blocks {

@@ -76,8 +76,8 @@ extension CanaryPolicy {
     static let usualSeverities: [String: Severity] = [
         "boot-failed": .critical, "data-loss": .critical, "plugin-failed": .critical,
         "plugin-missing": .critical, "plugin-version": .critical, "unreadable-data": .critical,
-        "limit": .critical, "gone": .major, "log-error": .major,
-        "page": .major, "log-warning": .minor, "monitor": .minor, "still-there": .minor,
+        "limit": .critical, "gone": .major, "still-there": .major, "log-error": .major,
+        "page": .major, "log-warning": .minor, "monitor": .minor,
         "deprecation": .note, "plugin-unplanned": .note,
     ]
 

@@ -211,6 +211,7 @@ import Testing
         (".vault-token", .secret), (".subversion/auth/svn.simple/0a1b", .secret),
         (".gradle/init.gradle", .state), (".gradle/init.d/mirror.gradle", .state),
         (".gradle/caches/modules-2/files", .derived), (".gradle/wrapper/dists/a.zip", .derived),
+        (".gradle/jdks/eclipse_adoptium-21/bin/java", .derived),
         (".groovy/grapeConfig.xml", .config), (".groovy/grapes/a.jar", .derived),
         (".java/.userPrefs/prefs.xml", .state), (".java/fonts/17/fcinfo", .derived),
     ]) func whatPeopleWroteInTheHomeOfTheUserIsCaptured(_ path: String, _ expected: EntryClass) {

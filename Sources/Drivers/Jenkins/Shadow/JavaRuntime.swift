@@ -30,7 +30,7 @@ struct JavaRuntime {
 
     /// Every Java of this host: that which `JAVA_HOME` names, the usual programs, and what distributions and people install
     /// beside.
-    private static func all() throws -> [JavaRuntime] {
+    static func all() throws -> [JavaRuntime] {
         var places = Program.inherited(["JAVA_HOME"]).values.map { FilePath($0).appending("bin") }
         places += (Program.usualEnvironment["PATH"] ?? "").split(separator: ":").map { FilePath(String($0)) }
         for directory in ["/usr/lib/jvm", "/opt"].map({ FilePath($0) }) where try Files.isDirectory(directory)
@@ -43,6 +43,14 @@ struct JavaRuntime {
         return try places.map { $0.appending("java") }.filter { path in
             unsafe path.withPlatformString { unsafe access($0, X_OK) } == 0
         }.map { JavaRuntime(path: try Files.resolved($0)) }
+    }
+
+    /// Where those are that a sandbox, which has `/usr` without `/usr/local`, has not by itself.
+    static func places(of runtimes: [JavaRuntime]) -> [FilePath] {
+        let homes = runtimes.map(\.home).filter { home in
+            (!home.starts(with: "/usr") || home.starts(with: "/usr/local")) && !home.components.isEmpty
+        }
+        return Array(Set(homes)).sorted { $0.string < $1.string }
     }
 
     /// The oldest Java that runs a version of Jenkins.

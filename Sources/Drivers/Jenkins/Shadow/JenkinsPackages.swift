@@ -264,13 +264,14 @@ extension JenkinsShadow {
     }
 
     func apply(_ change: ComponentChange, in room: any ShadowRoom) async throws -> AppliedChange {
-        guard !change.packages.isEmpty else { return AppliedChange(parts: []) }
         let copy = room.copy
+        let untried = try notRehearsed(change, copy)
+        guard !change.packages.isEmpty else { return AppliedChange(parts: [], findings: untried) }
         let (home, before) = (try home(copy), try core(copy))
         let directory = try plugins(of: copy)
         let installed = try PluginFile.files(in: directory)
         let plan = try plan(change, copy)
-        var applied = AppliedChange(parts: [], findings: plan.findings)
+        var applied = AppliedChange(parts: [], findings: untried + plan.findings)
         let newWar = try war(of: change, copy)
         let placement = PluginPlacement(plugins: directory, war: newWar ?? copy.staged.root("war")?.staged)
         applied.findings += placement.missing(plan).map { release in
@@ -298,6 +299,26 @@ extension JenkinsShadow {
             .init(ObjectName("plugin", $0.id), detail: "\($0.version), put there by the core: \($0.reason)")
         }
         return applied
+    }
+
+    /// The changed files that the candidate has not, or has not as they are to be.
+    private func notRehearsed(_ change: ComponentChange, _ copy: ShadowCopy) throws -> [Finding] {
+        let files = change.files.filter { $0.root == "home" }
+        guard !files.isEmpty else { return [] }
+        let replaced = try record(copy).replaced.map { EntryPath($0) }
+        return files.filter { file in
+            let path = EntryPath(file.path)
+            // One that the change removes is in no plan of this copy.
+            return Neutraliser.takesOut(path) || replaced.contains { path.isAtOrBelow($0) }
+        }.map { file in
+            Finding(
+                stage: .static, kind: "not-rehearsed", severity: .critical,
+                object: ObjectName("file", "home/\(file.path)"),
+                message:
+                    "a shadow does not have this file, or has one of its own instead, so that nothing of this change can be tried",
+                advice:
+                    "leave it out of the change, and change it by hand, when somebody sees Jenkins start")
+        }
     }
 
     /// What was written anew belongs to whom the home belongs to: Jenkins unpacks it and keeps notes beside it.

@@ -21,8 +21,8 @@ struct JenkinsShadow: ShadowDriver {
     var roots: Set<String> { ["home", "war"] }
 
     func hostPlaces(_ copy: ShadowCopy) async throws -> [FilePath] {
-        guard let java = try await java(copy) else { return [] }
-        return java.home.starts(with: "/usr") && !java.home.starts(with: "/usr/local") ? [] : [java.home]
+        // All of them: a change of the core may need another one than what the copy has now.
+        JavaRuntime.places(of: try JavaRuntime.all())
     }
 
     /// All is captured as files.
@@ -38,15 +38,21 @@ struct JenkinsShadow: ShadowDriver {
         var reading: HomeReading
         /// What the shadow cannot show, because it was made harmless.
         var notCovered: [String]
+        /// What it took out or wrote whole, as paths below the home.
+        var replaced: [String]
     }
 
     func neutralise(_ copy: ShadowCopy) async throws -> [Fix] {
         let home = try home(copy)
         _ = try plugins(of: copy)
-        var record = Record(reading: try HomeReading(home: home), notCovered: [])
+        var record = Record(reading: try HomeReading(home: home), notCovered: [], replaced: [])
         let plan = try Neutraliser(keys: try keys(copy)).plan(for: home)
         try plan.apply(to: home)
         record.notCovered = plan.notCovered
+        record.replaced = plan.edits.compactMap { edit in
+            if case .splice = edit.action { return nil }
+            return String(decoding: edit.path.bytes, as: UTF8.self)
+        }
         try Files.replaceWithoutSync(
             home.appending(Record.name), with: Array(try JSONEncoder().encode(record)))
         try ShadowHooks.write(to: home)

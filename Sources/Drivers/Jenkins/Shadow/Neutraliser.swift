@@ -164,16 +164,36 @@ package struct Neutraliser: Sendable {
 }
 
 extension Neutraliser {
-    /// Why a path goes, nil when it stays.
+    /// Whether no shadow has a file of the home, because it goes, or a directory that it is in.
+    static func takesOut(_ file: EntryPath) -> Bool {
+        var path = EntryPath.root
+        for name in file.components {
+            path = path.appending(name)
+            let isDirectory = path != file
+            let entryClass = JenkinsClasses.home.entryClass(of: path, isDirectory: isDirectory)
+            if removal(of: path, entryClass, isBuilds: isDirectory && HomeFiles.isBuilds(path)) != nil {
+                return true
+            }
+        }
+        return false
+    }
+
     private static func removal(of found: HomeFiles.Found) -> NeutralisationPlan.Note? {
-        let names = found.path.components.map { String(decoding: $0, as: UTF8.self) }
+        removal(of: found.path, found.entryClass, isBuilds: found.isBuilds)
+    }
+
+    /// Why a path goes, nil when it stays.
+    private static func removal(
+        of path: EntryPath, _ entryClass: EntryClass, isBuilds: Bool
+    ) -> NeutralisationPlan.Note? {
+        let names = path.components.map { String(decoding: $0, as: UTF8.self) }
         if names.count == 1, let (hazard, what) = topLevel[names[0]] {
             return .init(hazard: hazard, what: what)
         }
-        if found.isBuilds {
+        if isBuilds {
             return .init(hazard: .pipelines, what: "builds; the next number stays")
         }
-        switch found.entryClass {
+        switch entryClass {
         case .secret: return .init(hazard: .secrets, what: "taken out")
         case .derived: return .init(hazard: .leftovers, what: "Jenkins makes it again")
         case .bulk: return .init(hazard: .leftovers, what: "only grows")

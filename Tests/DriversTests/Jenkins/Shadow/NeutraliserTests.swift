@@ -182,6 +182,15 @@ import XML
         #expect(plan.notCovered.contains("jenkins.yaml: configuration as code is not applied"))
     }
 
+    @Test(arguments: [
+        ("jenkins.yaml", true), ("casc_configs/a/b.yaml", true), ("proxy.xml", true),
+        ("secrets/master.key", true), (".ssh/id_ed25519", true), ("jobs/a/builds/7/build.xml", true),
+        ("jobs/builds/config.xml", false), ("jobs/a/config.xml", false), ("config.xml", false),
+        ("userContent/proxy.xml", false), ("credentials.xml", false),
+    ]) func aFileThatNoShadowHasIsToldByItsPath(_ path: String, _ isTakenOut: Bool) {
+        #expect(Neutraliser.takesOut(EntryPath(path)) == isTakenOut)
+    }
+
     @Test func everyOtherByteStays() throws {
         try makeHome()
         let before = try read("jobs/timed/config.xml")

@@ -16,6 +16,15 @@ import Testing
         #expect(JavaRuntime.version(in: "no such thing") == nil)
     }
 
+    /// A core that is changed may run on another Java than production's.
+    @Test func everyJavaOfThisHostIsInASandbox() {
+        let programs = [
+            "/usr/lib/jvm/java-17/bin/java", "/opt/jdk-21/bin/java", "/usr/local/jdk/bin/java",
+            "/opt/jdk-21/bin/java", "/bin/java",
+        ].map { JavaRuntime(path: FilePath($0)) }
+        #expect(JavaRuntime.places(of: programs) == ["/opt/jdk-21", "/usr/local/jdk"])
+    }
+
     @Test func jobsAreAddressedThroughTheirFolders() {
         #expect(JenkinsShadow.address(ofJob: "team/deploy") == "/job/team/job/deploy")
         // A branch's name is encoded once already.
