@@ -136,10 +136,9 @@ struct NightlyCommand: AsyncParsableCommand {
                 let description = try? SystemFile.read(file),
                 let policy = try? NotifyPolicy.read(for: description)
             {
-                var report = NightReport(
+                let report = NightReport(
                     system: description.name, host: hostName(), started: Clock.now.seconds, baseline: [:])
-                report.problems = [.init("settings", failure.message, hint: failure.hint)]
-                _ = await Notifier(policy).send(report, after: nil)
+                await tell(failure, "settings", report, policy)
             }
             throw failure
         }
@@ -153,11 +152,18 @@ struct NightlyCommand: AsyncParsableCommand {
             return try session.store()
         } catch {
             let failure = CommandFailure(error)
-            var report = report
-            report.problems = [.init("store", failure.message, hint: failure.hint)]
-            _ = await Notifier(policy).send(report, after: nil)
+            await tell(failure, "store", report, policy)
             throw failure
         }
+    }
+
+    /// Tells whom the policy names why there is no night; where that does not reach them, the end of this command says it alone.
+    private func tell(
+        _ failure: CommandFailure, _ kind: String, _ report: NightReport, _ policy: NotifyPolicy
+    ) async {
+        var report = report
+        report.problems = [.init(kind, failure.message, hint: failure.hint)]
+        _ = await Notifier(policy).send(report, after: nil)
     }
 
     /// Notes that the night runs, so that one which dies is told by `status --check` and the next night.

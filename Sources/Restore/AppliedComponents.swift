@@ -56,6 +56,15 @@ extension Journal {
         return failures
     }
 
+    /// Gives up what lies beside production: it can be taken back no more, which is written down before anything is removed.
+    ///
+    /// Returns in words what cannot be removed.
+    mutating func giveUp(in system: DeliverySystem, _ local: FilePath) async throws -> [String] {
+        phase = .undone
+        try write(local)
+        return await removeStaging(in: system)
+    }
+
     /// Removes everything that lies beside production.
     ///
     /// What cannot be removed must not keep the system from coming back: it stays in the journal, and is returned in words.

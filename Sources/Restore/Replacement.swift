@@ -34,9 +34,7 @@ package final class Replacement {
             snapshot: snapshot.description, phase: .staging, places: [], stagingDirectories: [], running: [],
             started: CivilTime(seconds: Clock.now.seconds).iso8601, verdict: verdict)
         if var last = try Journal.read(store.localDirectory) {
-            last.phase = .undone
-            try last.write(store.localDirectory)
-            for line in await last.removeStaging(in: system) { progress(line) }
+            for line in try await last.giveUp(in: system, store.localDirectory) { progress(line) }
             // They are told until somebody removes them.
             journal.stagingDirectories = last.stagingDirectories
         }
@@ -132,9 +130,7 @@ package final class Replacement {
 
     /// Takes back what was staged before anything was stopped.
     package func abandon() async throws {
-        journal.phase = .undone
-        try journal.write(store.localDirectory)
-        for line in await journal.removeStaging(in: system) { progress(line) }
+        for line in try await journal.giveUp(in: system, store.localDirectory) { progress(line) }
     }
 
     /// Puts the old places back after a failure, starts what ran, and says what became of production; of a failure before

@@ -149,9 +149,7 @@ package final class RestoreEngine {
             notes += last.removeDirectories()
         } else if last.phase != .undone {
             // Of one that is undone, whoever looked for an interrupted restore has just tried to remove the rest.
-            last.phase = .undone
-            try last.write(store.localDirectory)
-            notes += await last.removeStaging(in: system)
+            notes += try await last.giveUp(in: system, store.localDirectory)
         }
         // They are told until somebody removes them.
         journal.stagingDirectories = last.stagingDirectories
