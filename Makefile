@@ -107,7 +107,9 @@ dist: build ## Pack the release binary, its pages and completions into .build/di
 	rm -rf .build/dist/tree
 	cd .build/dist && sha256sum $(DIST).tar.zst | tee SHA256SUMS
 
-install: build ## Install the binary and shell completions below PREFIX.
+# Not built here: under sudo that would be done as root.
+install: ## Install the built binary and shell completions below PREFIX.
+	@test -x $(BINARY) || { echo "make install: run 'make build' first" >&2; exit 1; }
 	install -D -m 755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/understudy"
 	install -d "$(DESTDIR)$(PREFIX)"/share/{bash-completion/completions,zsh/site-functions,fish/vendor_completions.d}
 	$(BINARY) --generate-completion-script bash \
