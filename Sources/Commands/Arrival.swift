@@ -48,6 +48,7 @@ struct Arrival {
     /// Brings the store, at least as far as the snapshot needs it.
     init(_ request: Request, _ options: Options) async throws {
         let output = try Output(options)
+        try requireLibgit2()
         var relocation = try Relocation(request.map)
         let source = try Self.address(request.source)
         output.progress("looking at \(request.source)")

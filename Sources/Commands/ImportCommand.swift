@@ -64,6 +64,7 @@ struct ImportCommand: AsyncParsableCommand {
     static func read(
         _ path: FilePath, _ system: String, into place: FilePath, _ output: Output
     ) async throws -> (lock: WriterLock, brought: [SnapshotID]) {
+        try requireLibgit2()
         guard isName(system) else {
             throw ArchiveError(.unsupported, path, "it is of a system with a name that cannot be one")
         }

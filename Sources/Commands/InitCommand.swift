@@ -111,11 +111,8 @@ struct InitCommand: AsyncParsableCommand {
                 .failed, "\(file) is there already", hint: "edit it, or name another with --output",
                 path: file.string)
         }
-        // Only it makes repositories; and by then a recovery key would be written already.
-        if let failure = Libgit2.failure {
-            throw CommandFailure(
-                .failed, "libgit2 cannot be loaded: \(failure)", hint: Libgit2.installation)
-        }
+        // Later a recovery key would be written already.
+        try requireLibgit2()
         let discovery = try Discovery(paths: paths.map { here.pushing(FilePath($0)).lexicallyNormalized() })
         let name = self.name ?? discovery.components.first?.name ?? "system"
         guard isName(name) else {
@@ -169,6 +166,7 @@ struct InitCommand: AsyncParsableCommand {
     /// Makes the store that a system file names.
     private func makeStore() throws {
         let session = try Session(options)
+        try requireLibgit2()
         let description = session.description
         _ = try SnapshotStore.create(at: description.store, system: description.name)
         let result = Result(
@@ -216,4 +214,10 @@ struct InitCommand: AsyncParsableCommand {
         }
         return "Secrets and databases are sealed to \(result.recipients.joined(separator: ", "))."
     }
+}
+
+/// Ends a command that makes a store before it has made anything, where libgit2, which makes repositories, is missing.
+func requireLibgit2() throws {
+    guard let failure = Libgit2.failure else { return }
+    throw CommandFailure(.failed, "libgit2 cannot be loaded: \(failure)", hint: Libgit2.installation)
 }

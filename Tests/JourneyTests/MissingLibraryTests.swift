@@ -92,6 +92,16 @@ import Testing
             #expect(next.status == 0, "\(next.errorOutput)")
             #expect(try TreeListing(directory.appending("tree.git/refs")) == before)
             try await runner.succeed("export", "store.tar.zst")
+            let arrivals = [
+                ["import", "store.tar.zst", "new.git"],
+                ["restore", "--from", "store.tar.zst", "--store", "new.git"],
+            ]
+            for arguments in arrivals {
+                let outcome = try await run(runner, without: [Self.libgit2], arguments)
+                #expect(outcome.status == 1, "\(arguments): \(outcome.output)\(outcome.errorOutput)")
+                #expect(outcome.errorOutput.contains("error: libgit2 cannot be loaded: "))
+                #expect(try !Files.exists(directory.appending("new.git")), "\(arguments)")
+            }
             try await runner.checkStore(directory.appending("tree.git"))
         }
     }
