@@ -55,7 +55,7 @@ struct ImportCommand: AsyncParsableCommand {
         try output.result(result) {
             brought.isEmpty
                 ? "everything in it is in \(place) already"
-                : "\(place) got \(brought.count) snapshots of \(head.system): "
+                : "\(place) got \(counted(brought.count, "snapshot")) of \(head.system): "
                     + brought.map(\.description).joined(separator: ", ")
         }
     }

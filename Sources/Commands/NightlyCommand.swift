@@ -428,7 +428,7 @@ struct NightlyCommand: AsyncParsableCommand {
                     ? "  drill green, \(shown(seconds: drill.restoreSeconds)) from nothing to serving"
                     : "  drilled: checked, not started: \(unproven.joined(separator: ", "))")
         }
-        if let forgotten = report.forgotten { lines.append("  forgot \(forgotten) snapshots") }
+        if let forgotten = report.forgotten { lines.append("  forgot \(counted(forgotten, "snapshot"))") }
         lines += report.problems.map { "  PROBLEM: \($0.message)\n           \($0.hint)" }
         return lines.joined(separator: "\n")
     }

@@ -102,7 +102,7 @@ struct PruneCommand: AsyncParsableCommand {
             : ""
         return """
             \(dryRun ? "would forget" : "forgot") \(result.forgotten.count) of \
-            \(result.kept.count + result.forgotten.count) snapshots
+            \(counted(result.kept.count + result.forgotten.count, "snapshot"))
             \(table(rows.sorted { $0[1] < $1[1] }))
             \(verb) \(result.freed.objects) objects, \(shown(bytes: result.freed.bytes))\(copied)
             """

@@ -87,7 +87,7 @@ struct PullCommand: AsyncParsableCommand {
 
     private func words(_ result: Result) -> String {
         let parts =
-            ["\(result.snapshots.count) snapshots"] + (result.isHistoryNew ? ["history"] : [])
+            [counted(result.snapshots.count, "snapshot")] + (result.isHistoryNew ? ["history"] : [])
             + (result.isEvidenceNew ? ["evidence"] : [])
         let isNothing = result.snapshots.isEmpty && !result.isHistoryNew && !result.isEvidenceNew
         guard result.problems.isEmpty else {

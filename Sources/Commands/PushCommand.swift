@@ -137,12 +137,14 @@ private struct PushResult: Encodable, Sendable {
             lines.append("\(name)  has everything")
         } else {
             let parts =
-                ["\(lacked.count) snapshots"] + (isHistoryNew ? ["history"] : [])
+                [counted(lacked.count, "snapshot")] + (isHistoryNew ? ["history"] : [])
                 + (isEvidenceNew ? ["evidence"] : [])
             lines.append("\(name)  \(dryRun ? "lacks" : "got") \(parts.joined(separator: ", "))")
         }
         lines += lost.map { "  NOTE: \($0): it was there when this host looked last" }
-        if !onlyThere.isEmpty { lines.append("  \(onlyThere.count) snapshots are there and not here") }
+        if !onlyThere.isEmpty {
+            lines.append("  there, but not here: \(counted(onlyThere.count, "snapshot"))")
+        }
         return lines.joined(separator: "\n")
     }
 }

@@ -99,7 +99,7 @@ struct ShowCommand: AsyncParsableCommand {
                 }
                 let more = names.count < these.count ? ", … (--verbose lists all)" : ""
                 lines.append(
-                    "  \(these.count) \(kind)\(these.count == 1 ? "" : "s"): \(names.joined(separator: ", "))\(more)"
+                    "  \(counted(these.count, kind)): \(names.joined(separator: ", "))\(more)"
                 )
             }
         }

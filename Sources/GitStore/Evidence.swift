@@ -56,7 +56,7 @@ extension SnapshotStore {
         let list = snapshots.map { "\"\($0)\"" }.joined(separator: ", ")
         return try await add(
             Self.prunes, system: system,
-            message: "forgot \(snapshots.count) snapshots\n\n"
+            message: "forgot \(counted(snapshots.count, "snapshot"))\n\n"
                 + snapshots.map { "\(Self.forgotTrailer): \($0)\n" }.joined(),
             report: Array("{\"forgotten\": [\(list)]}\n".utf8), author: author, time: time,
             to: try PackWriter(reader(), rewrites: true)

@@ -97,7 +97,7 @@ package struct Pull: Sendable {
             let batch = left.prefix(left.startIndex == 0 ? 1 : Self.batch)
             left = left.dropFirst(batch.count)
             progress(
-                "pulling from \(plan.remote.name): \(batch[batch.endIndex - 1]), \(batch.endIndex) of \(plan.snapshots.count) snapshots"
+                "pulling from \(plan.remote.name): \(batch[batch.endIndex - 1]), \(batch.endIndex) of \(counted(plan.snapshots.count, "snapshot"))"
             )
             let arrived = try await fetch(batch.map { "refs/snapshots/\(system)/\($0)" }, from: plan.remote)
             for id in batch {

@@ -129,7 +129,7 @@ package struct Push: Sendable {
             left = left.dropFirst(batch.count)
             let last = batch[batch.endIndex - 1]
             progress(
-                "pushing to \(remote.name): \(last.id), \(batch.endIndex) of \(plan.snapshots.count) snapshots"
+                "pushing to \(remote.name): \(last.id), \(batch.endIndex) of \(counted(plan.snapshots.count, "snapshot"))"
             )
             for snapshot in batch {
                 if let parent = try store.commit(snapshot.commit, with: reader).parents.first {

@@ -48,7 +48,7 @@ package enum StoreFile {
         let names =
             ["\(history) refs/heads/\(system)"]
             + snapshots.map { "\($0.commit) refs/snapshots/\(system)/\($0.id)" }
-        progress("packing \(snapshots.count) snapshots")
+        progress("packing \(counted(snapshots.count, "snapshot"))")
         let scratch = try Scratch(in: store.localDirectory)
         defer { withExtendedLifetime(scratch) {} }
         try await SourceTransfer.git(

@@ -58,7 +58,7 @@ import Testing
                 "git -C tree.git count-objects -v | grep -qx 'garbage: 0'; git -C tree.git fsck --unreachable > left; if grep unreachable left; then exit 1; fi; git clone --quiet --mirror tree.git copy.git; git -C copy.git fsck --full --strict; for i in tree.git/objects/pack/*.idx; do git verify-pack $i; done",
                 in: directory)
             let again = try await runner.succeed("prune")
-            #expect(again.contains("forgot 0 of 1 snapshots") && again.contains("freed 0 objects"))
+            #expect(again.contains("forgot 0 of 1 snapshot") && again.contains("freed 0 objects"))
         }
     }
 

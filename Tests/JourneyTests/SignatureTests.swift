@@ -187,14 +187,14 @@ import Testing
             ).dropLast()
             try await runner.succeed("remote", "add", "offsite", directory.appending("offsite.git").string)
             let before = try await tamper("git for-each-ref", directory)
-            #expect(try await runner.succeed("pull", "--dry-run").contains("would get 1 snapshots"))
+            #expect(try await runner.succeed("pull", "--dry-run").contains("would get 1 snapshot"))
             try await expect(words, of: ["pull"], runner)
             #expect(try await tamper("git for-each-ref", directory) == before, "nothing of it is here")
             try await expect(words, of: ["pull"], runner)
             _ = try await shell(
                 "cd offsite.git; set -- $(git for-each-ref --format='%(refname)' refs/snapshots); git update-ref $3 \(newest)",
                 in: directory)
-            #expect(try await runner.succeed("pull").contains("got 1 snapshots, history"))
+            #expect(try await runner.succeed("pull").contains("got 1 snapshot, history"))
             try await runner.succeed("verify", "--all")
             try await runner.checkStore(directory.appending("tree.git"))
         }

@@ -53,7 +53,7 @@ package struct JenkinsDriver: Driver {
         let version = try coreVersion(path).map { " \($0)" } ?? ""
         return Detection(
             name: "jenkins", settings: ["home": .text(path.string)],
-            summary: "Jenkins\(version), \(plugins) plugins")
+            summary: "Jenkins\(version), \(counted(plugins, "plugin"))")
     }
 
     package func places() -> [Root] {

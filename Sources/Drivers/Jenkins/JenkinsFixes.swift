@@ -126,7 +126,7 @@ struct JenkinsFixes {
                     name,
                     count == 0
                         ? "removed: it names no \(what)"
-                        : "removed, with \(count) \(what)\(count == 1 ? "" : "s"): they would run again by themselves"
+                        : "removed, with \(counted(count, what)): they would run again by themselves"
                             + " (--resume-work keeps them)"))
         }
         return fixes
