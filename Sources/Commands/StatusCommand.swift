@@ -166,13 +166,31 @@ struct StatusCommand: AsyncParsableCommand {
         if let failure = copy.failure { return "cannot be told: \(failure)" }
         guard let seen = copy.seen else { return "never pushed to: 'understudy push \(copy.name)'" }
         return copy.lacks.isEmpty
-            ? "has all snapshots (seen \(seen))" : "LACKS \(copy.lacks.count) snapshots (seen \(seen))"
+            ? "has all snapshots (seen \(seen))"
+            : "LACKS \(counted(copy.lacks.count, "snapshot")) (seen \(seen))"
+    }
+
+    /// What there is to say with and without a snapshot.
+    private func standingRows(_ result: Result) -> [[String]] {
+        var rows: [[String]] = []
+        if result.recipients.isEmpty {
+            rows.append([
+                "sealed", "NO: the store holds secrets in clear ('understudy key add --generate FILE')",
+            ])
+        }
+        rows += result.remotes.map { ["copy", "\($0.name): \(words($0))"] }
+        if let interrupted = result.interrupted { rows.append(["restore", interrupted]) }
+        return rows
     }
 
     private func words(_ result: Result) -> String {
-        var rows = [["system", result.system], ["store", "\(result.store), \(result.snapshots) snapshots"]]
+        var rows = [
+            ["system", result.system],
+            ["store", "\(result.store), \(counted(result.snapshots, "snapshot"))"],
+        ]
         guard let latest = result.latest, let age = result.ageSeconds else {
-            return table(rows + [["latest", "none: 'understudy snapshot' takes the first one"]])
+            rows.append(["latest", "none: 'understudy snapshot' takes the first one"])
+            return table(rows + standingRows(result))
         }
         let late = result.isLate ? "  LATE: older than the policy's warnAfter" : ""
         rows += [
@@ -186,19 +204,12 @@ struct StatusCommand: AsyncParsableCommand {
                 ? "yes" : result.lastProven.map { "no; the last proven one is \($0)" } ?? "no, none is",
         ])
         rows += result.readiness.rows
-        if result.recipients.isEmpty {
-            rows.append([
-                "sealed", "NO: the store holds secrets in clear ('understudy key add --generate FILE')",
-            ])
-        } else {
+        if !result.recipients.isEmpty {
             let checked = result.keyChecked.map { "checked \($0)" } ?? "never checked"
             let due = result.isKeyCheckDue ? "  DUE: 'understudy key check --identity FILE'" : ""
             rows.append(["key", "\(checked)\(due)"])
         }
-        rows += result.remotes.map { ["copy", "\($0.name): \(words($0))"] }
-        if let interrupted = result.interrupted {
-            rows.append(["restore", interrupted])
-        }
+        rows += standingRows(result)
         rows += result.driftFailures.map { ["drift", "cannot be told: \($0)"] }
         if result.drift.isEmpty, result.driftFailures.isEmpty {
             rows.append(["drift", unchangedWords("none", otherFiles: result.driftedFiles)])

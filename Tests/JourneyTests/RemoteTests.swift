@@ -43,15 +43,29 @@ import Testing
             #expect(try await runner.succeed("status").contains("offsite: has all snapshots"))
             _ = try await shell("rm tree/a", in: directory)
             try await runner.succeed("restore")
-            #expect(try await runner.succeed("status").contains("offsite: LACKS 1 snapshots"))
+            #expect(try await runner.succeed("status").contains("offsite: LACKS 1 snapshot (seen"))
             #expect(
-                try await runner.succeed("push", "offsite").contains("got 1 snapshots, history, evidence"))
+                try await runner.succeed("push", "offsite").contains("got 1 snapshot, history, evidence"))
             #expect(
                 try await references("offsite.git", in: directory) == references("tree.git", in: directory))
             try await runner.checkStore(directory.appending("offsite.git"))
             // The copy is a store, and heals the original.
             _ = try await shell("rm -f tree.git/objects/pack/*", in: directory)
             try await runner.succeed("verify", "--all", "--heal")
+        }
+    }
+
+    @Test func aStoreWithoutASnapshotSaysWhatElseThereIsToKnow() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir tree; touch tree/a", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("remote", "add", "offsite", directory.appending("offsite.git").string)
+            _ = try await shell("sed -i '/^recipients:/,/^  - /d' understudy.yaml", in: directory)
+            let status = try await runner.succeed("status")
+            #expect(status.contains("none: 'understudy snapshot' takes the first one"), "\(status)")
+            #expect(status.contains("the store holds secrets in clear"), "\(status)")
+            #expect(status.contains("offsite: never pushed to"), "\(status)")
         }
     }
 
