@@ -106,12 +106,12 @@ struct VerifyCommand: AsyncParsableCommand {
         try session.output.result(result) {
             (result.healed
                 + result.snapshots.flatMap { verdict in
-                    ["\(verdict.id)  \(verdict.ok ? "ok" : "DAMAGED")  \(verdict.objects) objects"]
+                    ["\(verdict.id)  \(verdict.ok ? "ok" : "NOT OK")  \(verdict.objects) objects"]
                         + verdict.problems.map { "  \($0)" }
                         + verdict.unopened.map {
                             "  \($0) is sealed, and the identity does not open it: checked as it lies there"
                         }
-                } + (all ? ["packs, indexes and history  \(problems.isEmpty ? "ok" : "DAMAGED")"] : [])
+                } + (all ? ["packs, indexes and history  \(problems.isEmpty ? "ok" : "NOT OK")"] : [])
                 + problems.map { "  \($0)" })
                 .joined(separator: "\n")
         }

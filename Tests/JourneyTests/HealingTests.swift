@@ -58,7 +58,7 @@ import Testing
             try await damage(object, directory)
             #expect(try await runner.run("verify").status == 6)
             let all = try await runner.run("verify", "--all")
-            #expect(all.status == 6 && all.output.contains("DAMAGED"), "\(all.output)\(all.errorOutput)")
+            #expect(all.status == 6 && all.output.contains("NOT OK"), "\(all.output)\(all.errorOutput)")
             try await Program("rm", ["-rf", "tree"], directory: directory).runSuccessfully()
             let outcome = try await runner.run("restore")
             #expect(outcome.status == 0, "\(outcome.errorOutput)")
@@ -153,7 +153,7 @@ import Testing
                 in: directory)
             let found = try await runner.run("verify", "--all")
             #expect(
-                found.status == 6 && found.output.contains("DAMAGED"), "\(found.output)\(found.errorOutput)")
+                found.status == 6 && found.output.contains("NOT OK"), "\(found.output)\(found.errorOutput)")
             let pruned = try await runner.run("prune")
             #expect(pruned.status == 6, "\(pruned.errorOutput)")
             try await runner.succeed("verify", "--all", "--heal")
