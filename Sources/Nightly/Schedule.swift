@@ -162,8 +162,8 @@ package struct Schedule: Hashable, Sendable {
             [Service]
             Type=oneshot
             User=\(wish.user)
-            ExecStart=\(command)
             # 3 is a partial snapshot, 7 what the policy does not allow: the report went out, and the unit shows as failed.
+            ExecStart=\(command)
             TimeoutStartSec=12h
             Nice=10
             IOSchedulingClass=idle

@@ -24,14 +24,15 @@ struct ScheduleCommand: AsyncParsableCommand {
             EXIT STATUS
               0   done
               1   failed
-              7   refused: nothing is installed, or what is installed is another ('show')
+              7   nothing is installed, or something else than these options say ('show')
+              10  there is no store
               64  wrong usage, or a mistake in the system file
             """,
         subcommands: [ScheduleInstall.self, ScheduleRemove.self, ScheduleShow.self])
 }
 
-/// What the subcommands have in common.
-struct ScheduleOptions: ParsableArguments {
+/// How the night is to run; what is not said stays as it is installed.
+struct ScheduleWishes: ParsableArguments {
     @Option(help: "When, hour and minute of this host's day; else as it is installed, or 02:17.")
     var at: String?
 
@@ -42,6 +43,39 @@ struct ScheduleOptions: ParsableArguments {
         help: "Who runs it; you when left out. Needs to read what is captured, and to write to the store.")
     var user: String?
 
+    func validate() throws {
+        if let at, Self.time(at) == nil { throw ValidationError("'\(at)' is no time of the day, as 02:17.") }
+        guard (0...720).contains(randomDelay ?? 0) else {
+            throw ValidationError("--random-delay is from 0 to 720 minutes.")
+        }
+    }
+
+    /// The hour and minute that are asked for.
+    var time: (hour: Int, minute: Int)? { at.flatMap { Self.time($0) } }
+
+    private static func time(_ at: String) -> (hour: Int, minute: Int)? {
+        let parts = at.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts.allSatisfy({ $0.count == 2 }), let hour = Int(parts[0]),
+            let minute = Int(parts[1]),
+            (0..<24).contains(hour), (0..<60).contains(minute)
+        else { return nil }
+        return (hour, minute)
+    }
+
+    /// The user that is asked for, nil for the one of this process.
+    func account() throws -> String? {
+        guard let user else { return nil }
+        guard Accounts.userNumber(user) != nil else {
+            throw CommandFailure(
+                .usage, "this host has no user '\(user)'",
+                hint: "name one with --user, or make it: useradd --system")
+        }
+        return user
+    }
+}
+
+/// Which schedule: what the subcommands have in common.
+struct ScheduleOptions: ParsableArguments {
     @Option(
         help:
             "Write the files there, for somebody else to install, instead of making them known to this host.",
@@ -51,24 +85,8 @@ struct ScheduleOptions: ParsableArguments {
     @Flag(help: "A file for cron, also where systemd runs.")
     var cron = false
 
-    func validate() throws {
-        if let at, time(at) == nil { throw ValidationError("'\(at)' is no time of the day, as 02:17.") }
-        guard (0...720).contains(randomDelay ?? 0) else {
-            throw ValidationError("--random-delay is from 0 to 720 minutes.")
-        }
-    }
-
-    private func time(_ at: String) -> (hour: Int, minute: Int)? {
-        let parts = at.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts.allSatisfy({ $0.count == 2 }), let hour = Int(parts[0]),
-            let minute = Int(parts[1]),
-            (0..<24).contains(hour), (0..<60).contains(minute)
-        else { return nil }
-        return (hour, minute)
-    }
-
-    /// The schedule that this host would have.
-    func schedule(_ session: Session) async throws -> Schedule {
+    /// The schedule that this host would have; without wishes, the one that is installed.
+    func schedule(_ session: Session, _ wishes: ScheduleWishes?) async throws -> Schedule {
         let policy = try NotifyPolicy.read(for: session.description)
         let program = try Files.linkTarget("/proc/self/exe")
         let hasSystemd = try Files.isDirectory("/run/systemd/system")
@@ -81,9 +99,10 @@ struct ScheduleOptions: ParsableArguments {
             remote.url.hasPrefix("file://") ? String(remote.url.dropFirst("file://".count)) : remote.url
         }.filter { $0.hasPrefix("/") }
         let place = try directory.map { try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized() }
+        let user = try wishes?.account() ?? Accounts.userName(Accounts.ownNumbers.user)
         var wish = Schedule.Wish(
             system: session.system.name, program: String(decoding: program, as: UTF8.self),
-            systemFile: try absolute(session.file).string, user: try account(),
+            systemFile: try absolute(session.file).string, user: user,
             time: .init(hour: 2, minute: 17, randomDelay: 30), store: session.description.store.string,
             written: textfile + masters + copies, holdsDrills: policy.drillEvery != nil)
         let kind = try kind(of: wish, hasSystemd: hasSystemd)
@@ -94,10 +113,10 @@ struct ScheduleOptions: ParsableArguments {
             }
             if let installed = text.flatMap({ Schedule.Time(in: $0) }) { wish.time = installed }
         }
-        if let (hour, minute) = at.flatMap({ time($0) }) {
+        if let (hour, minute) = wishes?.time {
             (wish.time.hour, wish.time.minute) = (hour, minute)
         }
-        if let randomDelay { wish.time.randomDelay = randomDelay }
+        if let randomDelay = wishes?.randomDelay { wish.time.randomDelay = randomDelay }
         return Schedule(wish, kind: kind, directory: place)
     }
 
@@ -109,16 +128,6 @@ struct ScheduleOptions: ParsableArguments {
         }
         guard hasSystemd else { return .cron }
         return try isInstalled(.cron) && !isInstalled(.systemd) ? .cron : .systemd
-    }
-
-    private func account() throws -> String {
-        guard let user else { return Accounts.userName(Accounts.ownNumbers.user) }
-        guard Accounts.userNumber(user) != nil else {
-            throw CommandFailure(
-                .usage, "this host has no user '\(user)'",
-                hint: "name one with --user, or make it: useradd --system")
-        }
-        return user
     }
 }
 

@@ -16,8 +16,11 @@ struct ScheduleInstall: AsyncParsableCommand {
             EXIT STATUS
               0   the night is scheduled, or was already
               1   a file cannot be written, or systemd does not take it
+              10  there is no store
               64  wrong usage, or a mistake in the system file
             """)
+
+    @OptionGroup var wishes: ScheduleWishes
 
     @OptionGroup var schedule: ScheduleOptions
 
@@ -28,7 +31,7 @@ struct ScheduleInstall: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        let wanted = try await schedule.schedule(session)
+        let wanted = try await schedule.schedule(session, wishes)
         let result = try ScheduleResult(wanted, commands: wanted.commands)
         if !dryRun {
             for file in wanted.files { try write(file) }

@@ -15,6 +15,7 @@ struct ScheduleRemove: AsyncParsableCommand {
             EXIT STATUS
               0   nothing is scheduled any more, or nothing was
               1   a file cannot be removed, or systemd refuses
+              10  there is no store
               64  wrong usage, or a mistake in the system file
             """)
 
@@ -27,7 +28,7 @@ struct ScheduleRemove: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        let wanted = try await schedule.schedule(session)
+        let wanted = try await schedule.schedule(session, nil)
         var result = try ScheduleResult(wanted, commands: wanted.removal)
         result.files.removeAll { $0.found == "missing" }
         if result.files.isEmpty { result.commands = [] }

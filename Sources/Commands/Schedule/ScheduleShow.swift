@@ -12,8 +12,11 @@ struct ScheduleShow: AsyncParsableCommand {
             EXIT STATUS
               0   it is scheduled as these options say
               7   it is not, or otherwise
+              10  there is no store
               64  wrong usage, or a mistake in the system file
             """)
+
+    @OptionGroup var wishes: ScheduleWishes
 
     @OptionGroup var schedule: ScheduleOptions
 
@@ -21,7 +24,7 @@ struct ScheduleShow: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        let wanted = try await schedule.schedule(session)
+        let wanted = try await schedule.schedule(session, wishes)
         let result = try ScheduleResult(wanted, commands: [])
         try session.output.result(result) {
             result.files.map { "\($0.path): \(words($0.found))" }.joined(separator: "\n")
