@@ -20,6 +20,7 @@ struct DriverCheck: AsyncParsableCommand {
             EXIT STATUS
               0   the commands keep the contract, as far as was checked
               1   they do not; what is wrong is printed
+              10  there is no store
               64  wrong usage, a mistake in the system file, or another driver
             """)
 
@@ -39,13 +40,13 @@ struct DriverCheck: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        guard let described = session.description.component(component), described.driver == CommandDriver.name
-        else {
+        let able = session.description.components.filter { $0.driver == CommandDriver.name }.map(\.name)
+        guard let described = session.description.component(component), able.contains(component) else {
             throw CommandFailure(
                 .usage, "'\(component)' is no component with driver 'command'",
-                hint:
-                    "name one of \(session.description.components.filter { $0.driver == CommandDriver.name }.map(\.name))"
-            )
+                hint: able.isEmpty
+                    ? "no component of the system file has this driver"
+                    : "name one of \(able.joined(separator: ", "))")
         }
         let findings = try await CommandConformance(described).run(
             restores: restore, scratch: try session.store().localDirectory.string,

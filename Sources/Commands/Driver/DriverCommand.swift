@@ -11,6 +11,7 @@ struct DriverCommand: AsyncParsableCommand {
             EXIT STATUS
               0   the commands keep the contract, as far as was checked
               1   they do not
+              10  there is no store
               64  wrong usage, a mistake in the system file, or another driver
             """,
         subcommands: [DriverCheck.self])

@@ -12,7 +12,7 @@ struct KeyAdd: AsyncParsableCommand {
         abstract: "Let somebody else open what is sealed from the next snapshot on.",
         discussion: """
             EXAMPLE
-              understudy key add age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj
+              understudy key add age1…
               understudy key add --generate /media/usb/recovery.key
 
             EXIT STATUS

@@ -11,7 +11,7 @@ struct KeyRemove: AsyncParsableCommand {
             be opened by whoever was removed: change those secrets themselves where that matters.
 
             EXAMPLE
-              understudy key remove age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj
+              understudy key remove age1…
 
             EXIT STATUS
               0   the system file does not name the recipient any more
