@@ -1,10 +1,11 @@
-/// A canary, or what follows from it, could not be done; nothing of production was touched.
+/// A canary or a promotion could not be done; nothing of production was exchanged.
 package struct CanaryFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// What kind of failure, for the exit status.
     package enum Code: Sendable {
         /// The experiment broke.
         case failed
-        /// It was refused: drift, expiry, policy, a change that cannot be made.
+        /// It was refused: drift, expiry, policy, a change that cannot be made. A promotion may have stopped production, and has
+        /// started it again.
         case refused
     }
 

@@ -331,7 +331,7 @@ package struct SystemCapture: Sendable {
                     changes.append(
                         Change(
                             component: component.name, kind: "component", name: component.name,
-                            change: .changed, detail: "what in it cannot be told: \(error)"))
+                            change: .changed, detail: "what changed in it cannot be determined: \(error)"))
                 }
                 captured[captured.count - 1].notes += new.untold.map {
                     "what changed in \($0) is not told: it went away after it was captured"

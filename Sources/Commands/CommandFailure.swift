@@ -69,8 +69,8 @@ struct CommandFailure: Error {
             self.init(
                 isOurs ? .failed : .verification, error.description,
                 hint: isOurs
-                    ? "look at the path and at the room on the disk"
-                    : "nothing was taken from it; compare it with 'sha256sum' and what 'understudy export' printed",
+                    ? "check the path and the free space on the disk"
+                    : "nothing was imported; compare its SHA-256 with the one that 'understudy export' printed",
                 path: error.path.string)
         case let error as CaptureRefusal:
             self.init(.refused, error.description, hint: error.hint)
@@ -87,7 +87,7 @@ struct CommandFailure: Error {
         case let error as FileFailure where error.reason == .noSpace || error.reason == .diskQuotaExceeded:
             self.init(
                 .failed, "the disk is full: \(error)",
-                hint: "make room and run the command again; nothing was changed",
+                hint: "free some space and run the command again",
                 path: String(decoding: error.path, as: UTF8.self))
         case let error as FileFailure where error.reason == .resourceBusy:
             self.init(
@@ -95,21 +95,21 @@ struct CommandFailure: Error {
                 path: String(decoding: error.path, as: UTF8.self))
         case let error as FileFailure:
             self.init(
-                .failed, error.description, hint: "look at the path and at who may read and write it",
+                .failed, error.description, hint: "check the path and who may read and write it",
                 path: String(decoding: error.path, as: UTF8.self))
         case let error as GitError where error.code == .damaged || error.code == .notFound:
             self.init(.verification, error.description, hint: "'understudy verify --all' says what is whole")
         case let error as GitError where error.reason.hasSuffix("No space left on device"):
             self.init(
                 .failed, "the disk is full: \(error)",
-                hint: "make room in the store and run the command again; what was acknowledged is still there"
+                hint: "free some space where the store is and run the command again; no snapshot is lost"
             )
         case let error as GitError:
-            self.init(.failed, error.description, hint: "look at the store with 'git fsck --full'")
+            self.init(.failed, error.description, hint: "check the store with 'git fsck --full'")
         case let error as ProgramFailure:
             self.init(.failed, error.description, hint: "run it by hand to see more")
         default:
-            self.init(.failed, "\(error)", hint: "run the command again with --verbose")
+            self.init(.failed, "\(error)", hint: "this is probably a bug: please report it with this message")
         }
     }
 

@@ -17,17 +17,17 @@ struct DrillCommand: AsyncParsableCommand {
         discussion: """
             Verifies the snapshot, opens everything that is sealed, restores it into a directory of its own, compares that \
             with the snapshot, boots what can be booted in a sandbox without network and without production's secrets, and \
-            runs a build. Production is not touched. What came of it is kept in the store as evidence; a green drill makes \
-            the snapshot proven.
+            runs a build. Production is not touched. The result is kept in the store as evidence; a green drill makes the \
+            snapshot proven.
 
             EXAMPLE
-              understudy drill
-              understudy drill latest~7 --build nightly
-              understudy drill --report drill.html
+              understudy drill --identity recovery.key
+              understudy drill latest~7 --build nightly --identity recovery.key
+              understudy drill --report drill.html --identity recovery.key
 
             EXIT STATUS
               0   green: the snapshot is proven
-              1   the drill could not be held
+              1   the drill could not be run, or there is no such snapshot
               5   nothing is wrong, but something that can be started was not: the snapshot
                   is checked, not proven
               6   red: something does not come back; the report says what
@@ -42,12 +42,12 @@ struct DrillCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("build"),
-        help: "A job that must run green in isolation; may be given again. Else the most used one is tried.")
+        help: "A job that must run green in isolation; repeatable. Default: the most used one.")
     var jobs: [String] = []
 
     @Option(
         name: .customLong("report"),
-        help: "Write a page about the drill there, green or red, for whoever asks for proof.",
+        help: "Write a page about the drill to this file, green or red, for whoever asks for proof.",
         completion: .file(extensions: ["html"]))
     var page: String?
 

@@ -8,7 +8,7 @@ struct IdentityOption: ParsableArguments {
     @Option(
         name: .long,
         help:
-            "A file with the recovery key, an age identity; - for standard input; else $UNDERSTUDY_IDENTITY.",
+            "A file with the recovery key, an age identity; - for standard input; default: $UNDERSTUDY_IDENTITY.",
         completion: .file())
     var identity: String?
 

@@ -52,7 +52,7 @@ struct InitCommand: AsyncParsableCommand {
     @Option(help: "Where to write the system file.", completion: .file())
     var output = Self.usualOutput
 
-    @Option(help: "A public key, age1…, to seal to instead of a new one; may be given again.")
+    @Option(help: "A public key, age1…, to seal to instead of a new one; repeatable.")
     var recipient: [String] = []
 
     @Option(

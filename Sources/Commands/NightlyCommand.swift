@@ -15,8 +15,9 @@ struct NightlyCommand: AsyncParsableCommand {
         commandName: "nightly",
         abstract: "Snapshot, push, drill, prune and report: what a schedule runs every night.",
         discussion: """
-            Takes a snapshot, looks whether anything vanished all at once, pushes to the store's remotes, \
-            holds a drill when policies/notify.yaml says that one is due, prunes when nothing is wrong, and tells whom policies/notify.yaml names. Each step is a process of its own: one that dies is told as well.
+            Takes a snapshot, checks whether a lot vanished at once, pushes to the store's remotes, runs a drill when \
+            policies/notify.yaml says that one is due, prunes when nothing is wrong, and notifies everyone listed in \
+            policies/notify.yaml. Each step is a process of its own, so one that dies is reported as well.
 
             EXAMPLE
               understudy nightly
@@ -24,15 +25,15 @@ struct NightlyCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   all is well
-              1   a step failed, the drill is red, or somebody could not be told; what is
-                  wrong is printed
+              1   a step failed, the drill is red, or somebody could not be notified; what
+                  is wrong is printed
               3   the snapshot is partial, and nothing else is wrong
               7   something is older or smaller than the policy allows
-              10  there is no store; whom the policy names is told
+              10  there is no store; everyone listed in the policy is notified
               64  wrong usage, or a mistake in the system file or a policy
             """)
 
-    @Flag(help: "What is gone since the last nights was meant to go: compare with tonight from now on.")
+    @Flag(help: "What disappeared was meant to go: compare with tonight from now on.")
     var acceptShrink = false
 
     @OptionGroup var options: Options
@@ -176,7 +177,7 @@ struct NightlyCommand: AsyncParsableCommand {
             report.problems.append(
                 .init(
                     "report", "that the night began cannot be kept: \(error)",
-                    hint: "make room where the store is"))
+                    hint: "free some space where the store is"))
             return nil
         }
     }
@@ -218,7 +219,7 @@ struct NightlyCommand: AsyncParsableCommand {
                     "obstacle",
                     "a restore of \(taken.snapshot.id) would be refused: \(part.name): \(obstacle)",
                     hint:
-                        "put right what it says and run 'understudy snapshot'; until then nothing is pruned",
+                        "fix that and run 'understudy snapshot'; nothing is pruned until then",
                     cause: "\(part.name): \(obstacle)")
             }
         }
@@ -272,7 +273,7 @@ struct NightlyCommand: AsyncParsableCommand {
                 .init(
                     "shrink", "something vanished: \(findings.joined(separator: "; "))",
                     hint:
-                        "look with 'understudy diff'; when it was meant, 'understudy nightly --accept-shrink'; nothing is "
+                        "'understudy diff' shows it; if it was intended, run 'understudy nightly --accept-shrink'; nothing is "
                         + "pruned until then",
                     cause: "sizes"))
             return
@@ -290,7 +291,7 @@ struct NightlyCommand: AsyncParsableCommand {
         } catch {
             let failure = CommandFailure(error)
             report.problems.append(
-                .init("push", "the remotes cannot be told: \(failure.message)", hint: failure.hint))
+                .init("push", "the remotes cannot be determined: \(failure.message)", hint: failure.hint))
             return
         }
         guard
@@ -305,7 +306,7 @@ struct NightlyCommand: AsyncParsableCommand {
                 report.problems.append(
                     .init(
                         "push", "\(remote.name): \(lost), and it was when this host looked last",
-                        hint: "somebody dropped or replaced it there: look at the remote before you need it"))
+                        hint: "somebody removed or replaced it there: check the remote before you need it"))
             }
         }
     }
@@ -344,7 +345,9 @@ struct NightlyCommand: AsyncParsableCommand {
         } catch {
             let failure = CommandFailure(error)
             report.problems.append(
-                .init("drill", "what drills found cannot be told: \(failure.message)", hint: failure.hint))
+                .init(
+                    "drill", "what drills found cannot be determined: \(failure.message)", hint: failure.hint)
+            )
             return true
         }
     }
@@ -366,7 +369,8 @@ struct NightlyCommand: AsyncParsableCommand {
             let failure = CommandFailure(error)
             report.problems.append(
                 .init(
-                    "age", "how old the snapshots are cannot be told: \(failure.message)", hint: failure.hint)
+                    "age", "how old the snapshots are cannot be determined: \(failure.message)",
+                    hint: failure.hint)
             )
         }
     }
@@ -410,11 +414,11 @@ struct NightlyCommand: AsyncParsableCommand {
                 report.problems.append(
                     .init(
                         kind, "\(arguments[0]) ended with status \(outcome.status): \(said)",
-                        hint: "run 'understudy \(arguments[0])' by hand and see"))
+                        hint: "run 'understudy \(arguments[0])' by hand to see more"))
             }
         } catch {
             report.problems.append(
-                .init(kind, "\(arguments[0]) could not be run: \(error)", hint: "run it by hand and see"))
+                .init(kind, "\(arguments[0]) could not be run: \(error)", hint: "run it by hand to see more"))
         }
         return nil
     }

@@ -4,7 +4,7 @@ internal import ArgumentParser
 struct Options: ParsableArguments {
     enum Format: String, ExpressibleByArgument, CaseIterable {
         case text, json
-        /// For a chat or a merge request, and for a page to print: of the few commands that have such.
+        /// For a chat or a merge request, and for a page to print; only a few commands have them.
         case markdown, html
     }
 
@@ -22,6 +22,6 @@ struct Options: ParsableArguments {
     @Flag(name: .long, help: "Print no progress.")
     var quiet = false
 
-    @Flag(name: .long, help: "Print more.")
+    @Flag(name: .long, help: "Show everything: all items of 'show', all lines of 'diff' and 'log'.")
     var verbose = false
 }

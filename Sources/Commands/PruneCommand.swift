@@ -10,11 +10,11 @@ internal import SystemPackage
 struct PruneCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "prune",
-        abstract: "Forget the snapshots that the retention policy does not keep, and free their room.",
+        abstract: "Forget the snapshots that the retention policy does not keep, and free their space.",
         discussion: """
             The policy is policies/retention.yaml. History, evidence and foreign references are never touched; a record says \
-            what was forgotten. Can be \
-            killed at any moment; the next prune goes on. The next snapshot reads every file once.
+            what was forgotten. It can be killed at any moment; the next prune goes on. The next snapshot reads every file \
+            once.
 
             EXAMPLE
               understudy prune --dry-run
@@ -22,7 +22,7 @@ struct PruneCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   what the policy does not keep is gone, or there was nothing to forget
-              1   somebody else moved a reference meanwhile
+              1   somebody else moved a reference in the meantime
               6   the store is damaged: nothing was removed
               7   stock git keeps reflogs or work trees in the store: nothing was removed
               10  there is no store
@@ -30,7 +30,7 @@ struct PruneCommand: AsyncParsableCommand {
               64  wrong usage, or a mistake in the system file or the policy
             """)
 
-    @Flag(help: "Say what would be kept, forgotten and freed, and change nothing.")
+    @Flag(help: "Print what would be kept, forgotten and freed, and change nothing.")
     var dryRun = false
 
     @OptionGroup var options: Options
@@ -71,7 +71,9 @@ struct PruneCommand: AsyncParsableCommand {
             {
                 throw CommandFailure(
                     .failed, "the disk is full: \(error)",
-                    hint: "the snapshots are forgotten, and no object is removed: make room and prune again")
+                    hint:
+                        "the snapshots are forgotten, and no object is removed: free some space and prune again"
+                )
             }
         }
         session.output.endProgress()

@@ -7,20 +7,20 @@ internal import SnapshotModel
 struct PullCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pull",
-        abstract: "Bring what a remote has and this store has not: history, snapshots, evidence.",
+        abstract: "Fetch what a remote has and this store lacks: history, snapshots, evidence.",
         discussion: """
-            History only moves forward, and no snapshot that is here is replaced. Snapshots come oldest first: when the \
-            line is cut, what arrived stays and the next pull goes on. Where the system file names signers, only what one \
+            History only moves forward, and no snapshot here is replaced. Snapshots come oldest first: if the connection \
+            breaks, what arrived stays and the next pull goes on. Where the system file names signers, only what one \
             of them signed is taken, and history as far as that stands on it.
 
             EXAMPLE
               understudy pull offsite
 
             EXIT STATUS
-              0   everything that it has is here
+              0   everything that the remote has is here
               1   the remote failed
-              6   something that came is not signed by whom the system file names; it is
-                  named, and was not taken
+              6   something fetched is not signed by a trusted signer; it is named, and was
+                  not taken
               7   refused: something there contradicts what is here, or there is no such
                   remote
               10  there is no store
@@ -31,7 +31,7 @@ struct PullCommand: AsyncParsableCommand {
     @Argument(help: "The remote; may be left out when there is only one.")
     var remote: String?
 
-    @Flag(help: "Say what would come, and fetch nothing.")
+    @Flag(help: "Print what would be fetched, and fetch nothing.")
     var dryRun = false
 
     @OptionGroup var options: Options

@@ -9,10 +9,11 @@ internal import SystemPackage
 struct PushCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "push",
-        abstract: "Bring history, snapshots and evidence to the store's remotes.",
+        abstract: "Send history, snapshots and evidence to the store's remotes.",
         discussion: """
-            Only what a remote lacks is sent, snapshots oldest first: when the line is cut, what arrived stays and the \
-            next push goes on. Nothing there is ever replaced or removed. One remote that fails does not stop the others.
+            Only what a remote lacks is sent, snapshots oldest first: if the connection breaks, what arrived stays and \
+            the next push goes on. Nothing there is ever replaced or removed. A remote that fails does not stop the \
+            others; the highest of their statuses is returned.
 
             EXAMPLE
               understudy push
@@ -20,10 +21,10 @@ struct PushCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   every remote has everything
-              1   a remote failed; the others have everything
+              1   a remote failed
               6   what is to be sent is damaged: 'understudy verify --heal'
               7   refused: secrets are in clear, there is no such remote, or something
-                  there is not ours
+                  there is not from this store
               10  there is no store
               11  a remote is being written to by another process
               64  wrong usage, or a mistake in the system file
@@ -32,7 +33,7 @@ struct PushCommand: AsyncParsableCommand {
     @Argument(help: "The remotes; all when left out.")
     var remotes: [String] = []
 
-    @Flag(help: "Say what each remote lacks, and send nothing.")
+    @Flag(help: "Print what each remote lacks, and send nothing.")
     var dryRun = false
 
     @OptionGroup var options: Options

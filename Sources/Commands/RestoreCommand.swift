@@ -18,28 +18,29 @@ struct RestoreCommand: AsyncParsableCommand {
         discussion: """
             Stages everything beside production, reads it back and compares it with the snapshot, takes a safety \
             snapshot of what is there, stops the system, exchanges the directories in one step each, starts the system \
-            and probes it. If anything fails the old system comes back by itself. 'understudy undo' takes it back later. \
+            and probes it. If anything fails, the old system is put back. 'understudy undo' reverts the restore later. \
             What is damaged in the store is fetched from its git remotes.
 
-            On an empty machine --from and the recovery key are all it needs: the store is brought to its place, the system \
-            file is taken out of the snapshot, and everything that is missing on this host is said at once. What stands \
-            elsewhere here is given with --map: a path with all below it, a port, a host, a user or group. With --dry-run \
-            the store is brought too, since it must be read, and nothing else is touched.
+            On an empty machine it needs only --from and the recovery key: the store is fetched to its place, the system \
+            file is taken from the snapshot, and everything missing on this host is listed at once. --map says what is \
+            different on this host: a path with everything below it, a port, a host, a user or group. With --dry-run the \
+            store is fetched too, since it must be read; nothing else is touched.
 
             EXAMPLE
-              understudy restore --dry-run
-              understudy restore latest
+              understudy restore --dry-run --identity recovery.key
+              understudy restore latest --identity recovery.key
               understudy restore --from ssh://backup@vault/srv/acme.git \\
                   --identity recovery.key
               understudy restore --from acme.tar.zst --identity recovery.key \\
                   --map /srv/ci=/data/ci --map 8010=8011
-              understudy restore 20261123 --only job:team/deploy
+              understudy restore 20261123 --only job:team/deploy \\
+                  --identity recovery.key
 
             EXIT STATUS
               0   the system is restored
-              1   it failed; the old system is there again, or with --keep-going not
-                  everything started
-              6   the snapshot is damaged, or not signed by whom it should be; nothing was
+              1   it failed, and the message says whether the old system is back; or there
+                  is no such snapshot; or with --keep-going not everything started
+              6   the snapshot is damaged, or not signed by a trusted signer; nothing was
                   changed
               7   refused before anything was touched; the reasons are printed
               10  there is no store
@@ -51,12 +52,12 @@ struct RestoreCommand: AsyncParsableCommand {
     @Argument(help: "The snapshot; the latest when left out.")
     var id = "latest"
 
-    @Option(help: "Restore only this component; may be given again.")
+    @Option(help: "Restore only this component; repeatable.")
     var component: [String] = []
 
     @Option(
         help:
-            "Restore only file:PATH, repository:NAME, job:NAME, plugin:NAME or builder:NAME into the live system; may be given again."
+            "Restore only file:PATH, repository:NAME, job:NAME, plugin:NAME or builder:NAME into the live system; repeatable."
     )
     var only: [String] = []
 
@@ -73,34 +74,34 @@ struct RestoreCommand: AsyncParsableCommand {
 
     @Flag(
         help:
-            "What does not start stays restored and down, what needs it is not started, and the rest stays up; else the old system comes back."
+            "If a component fails to start, leave it and its dependents down and keep the rest running, instead of rolling back."
     )
     var keepGoing = false
 
-    @Flag(help: "Let work that was running at the snapshot go on: builds, queued requests, due triggers.")
+    @Flag(help: "Resume the work that was running at the snapshot: builds, queued requests, due triggers.")
     var resumeWork = false
 
-    @Flag(help: "Restore a partial snapshot: what it lacks will be missing afterwards.")
+    @Flag(help: "Restore a partial snapshot: what it lacks will be missing.")
     var partial = false
 
     @Option(
-        help: "Take the store from this copy of it: an address, a directory, or a file that 'export' wrote.")
+        help: "Take the store from this copy: a URL, a directory, or a file that 'export' wrote.")
     var from: String?
 
     @Option(
-        help: "With --from: where the store shall be; else where the system file says.",
+        help: "With --from: where the store should be; default: where the system file says.",
         completion: .directory)
     var store: String?
 
-    @Option(help: "With --from: which system, where the copy holds several.")
+    @Option(help: "With --from: which system, if the copy holds several.")
     var name: String?
 
-    @Option(help: "With --from: OLD=NEW, what is another here; may be given again.")
+    @Option(help: "With --from: OLD=NEW, replace OLD by NEW (path, port, host, user); repeatable.")
     var map: [String] = []
 
     @Option(
         help:
-            "Take only what this key signed, instead of those that the system file names: 'ssh-ed25519 AAAA…' or a .pub file; may be given again."
+            "Trust only this signing key, not those in the system file: 'ssh-ed25519 AAAA…' or a .pub file; repeatable."
     )
     var signer: [String] = []
 
@@ -174,7 +175,7 @@ struct RestoreCommand: AsyncParsableCommand {
             plan.warnings += notes
             if destination == nil, let found = try Recovery.look(store.localDirectory) {
                 plan.warnings.append(
-                    "\(found.words); \(found.wayBack) first, and all else here is told of what stands there now"
+                    "\(found.words); \(found.wayBack) first; the rest of this plan describes the current state"
                 )
             }
             session.output.endProgress()
@@ -309,12 +310,12 @@ struct RestoreCommand: AsyncParsableCommand {
             losses = try store.signsOfLoss(of: session.system.name)
         } catch let error as GitError where error.code == .damaged || error.code == .notFound {
             // Another snapshot than the one that is restored.
-            losses = ["what was dropped or replaced cannot be told: \(error)"]
+            losses = ["what was dropped or replaced cannot be determined: \(error)"]
         }
         guard arrival != nil, given.isEmpty, !signers.isEmpty else { return losses }
         let names = signers.map(\.fingerprint).joined(separator: " or ")
         return losses + [
-            "it is signed by whom its own system file names, \(names): whether that is yours, only you can tell (--signer KEY)"
+            "it is signed by a key named only in its own system file, \(names): check that this key is yours (--signer KEY)"
         ]
     }
 
@@ -350,8 +351,8 @@ struct RestoreCommand: AsyncParsableCommand {
                         guard root.root.kind != .rebuilt else {
                             let what =
                                 root.packages.isEmpty
-                                ? "made again from locks and archives"
-                                : "as it is now, but for \(root.packages.joined(separator: ", "))"
+                                ? "rebuilt from locks and archives"
+                                : "as it is now, except for \(root.packages.joined(separator: ", "))"
                             return ["  \(root.component)", root.root.path, what, "", "", "", ""]
                         }
                         return [
@@ -365,19 +366,19 @@ struct RestoreCommand: AsyncParsableCommand {
             lines.append(
                 "  stops for the exchange and starts again: \(plan.restarts.joined(separator: ", "))")
         }
-        lines += plan.reloads.map { "  goes on running and reads again: \($0.component), \($0.words)" }
-        lines += plan.derived.map { "  made again by \($0.component) itself: \($0.path)" }
+        lines += plan.reloads.map { "  keeps running and reloads: \($0.component), \($0.words)" }
+        lines += plan.derived.map { "  rebuilt by \($0.component) itself: \($0.path)" }
         lines += starts.filter { !$0.keepsRunning }.map { start in
             let needs = start.needs.joined(separator: ", ")
-            return "  starts \(start.component)\(needs.isEmpty ? " at once" : " as soon as \(needs) serves")"
+            return "  starts \(start.component)\(needs.isEmpty ? " at once" : " once \(needs) is ready")"
         }
         if !starts.isEmpty {
             lines.append(
                 keepGoing
-                    ? "  what does not start stays restored and down, with what needs it; the rest stays up"
-                    : "  when one does not start, the old system comes back")
+                    ? "  what fails to start stays down, with its dependents; the rest keeps running"
+                    : "  if one fails to start, the old system is put back")
         }
-        lines += (arrival?.mapped ?? []).map { "  another here: \($0)" }
+        lines += (arrival?.mapped ?? []).map { "  mapped: \($0)" }
         lines += plan.warnings.map { "  note: \($0)" }
         lines += plan.refusals.map { "  REFUSED: \($0.reason)\n           \($0.hint)" }
         return lines.joined(separator: "\n")
@@ -389,17 +390,17 @@ struct RestoreCommand: AsyncParsableCommand {
         lines += report.fixes.map { "  fixed: \($0.subject): \($0.action)" }
         lines += report.notes.map { "  note: \($0)" }
         lines += report.failed.map { "  NOT STARTED: \($0.component): \($0.message)" }
-        lines += report.held.map { "  not started: \($0), which needs what is down" }
-        if let safety = report.safety { lines.append("  what was there before is snapshot \(safety)") }
+        lines += report.held.map { "  not started: \($0), which depends on what is down" }
+        if let safety = report.safety { lines.append("  the state before it is snapshot \(safety)") }
         let healthy =
             report.started.isEmpty ? "" : "; started and healthy: \(report.started.joined(separator: ", "))"
         lines.append(
             report.proven
-                ? "  proven: read back, it equals the snapshot\(report.fixes.isEmpty ? "" : ", but for the fixes above")\(healthy)"
+                ? "  proven: read back, it equals the snapshot\(report.fixes.isEmpty ? "" : ", except for the fixes above")\(healthy)"
                 : !only.isEmpty
                     ? "  each file was compared with the snapshot while it was written\(healthy)"
                     : "  not proven: \(report.doubts.joined(separator: "; "))\(healthy)")
-        if destination == nil { lines.append("  'understudy undo' takes it back") }
+        if destination == nil { lines.append("  'understudy undo' reverts it") }
         return lines.joined(separator: "\n")
     }
 }

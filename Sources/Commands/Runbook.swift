@@ -94,12 +94,12 @@ struct Runbook {
         Page(
             title: "When \(system) is gone",
             introduction:
-                "Made on \(host), \(CivilTime(seconds: made).iso8601). Print it again after each change of the "
+                "Made on \(host), \(CivilTime(seconds: made).iso8601). Print it again after each change to the "
                 + "system file.",
             sections: [
                 ("1. The one command", command), ("2. The key", key), ("3. What to expect", expectation),
-                ("4. What there is, and whom it needs", parts),
-                ("5. Afterwards, and when it fails", afterwards),
+                ("4. The components, and what each needs", parts),
+                ("5. Afterwards, and if it fails", afterwards),
             ])
     }
 
@@ -135,12 +135,12 @@ struct Runbook {
 
     private var command: [Page.Block] {
         var blocks: [Page.Block] = [
-            .text([.plain("The host is there, and its store "), .code(store), .plain(" too:")]),
+            .text([.plain("The host and its store "), .code(store), .plain(" are there:")]),
             .commands(["understudy --system \(file) restore --identity KEYFILE"]),
             .text([
                 .code("--dry-run"),
-                .plain(" says first what it would do. It stops what runs, and keeps it: "),
-                .code("understudy undo"), .plain(" takes it back."),
+                .plain(" shows first what it would do. A restore stops what runs, and keeps the old state: "),
+                .code("understudy undo"), .plain(" reverts it."),
             ]),
         ]
         guard !copies.isEmpty else {
@@ -175,7 +175,7 @@ struct Runbook {
             .table(head: ["after (min:s)", "step", "took"], rows: measured.rows),
             .text([
                 .plain(
-                    "Builds that ran at the time of the snapshot are cancelled, and listed. What was done after it is lost."
+                    "Builds that ran at the time of the snapshot are cancelled and listed. Work done after it is lost."
                 )
             ]),
         ]
@@ -232,16 +232,17 @@ struct Runbook {
                 .plain("Status 12: the key does not fit. 6: the store is damaged; "),
                 .code("understudy verify --heal"),
                 .plain(
-                    ", or another copy. 7: refused, and the reasons say what to do. 1: it failed, and what was there is there again."
+                    ", or another copy. 7: refused, and the reasons say what to do. 1: it failed, and the message says whether the old system is back."
                 ),
             ],
             [
-                .plain("One thing only: "), .code("understudy restore --only job:NAME --dry-run"),
-                .plain(", and without "), .code("--dry-run"), .plain("."),
+                .plain("One thing only: "),
+                .code("understudy restore --only job:NAME --identity KEYFILE --dry-run"),
+                .plain(", then without "), .code("--dry-run"), .plain("."),
             ],
             [
                 .plain("An older state: "), .code("understudy snapshots"), .plain(", then "),
-                .code("understudy restore ID"),
+                .code("understudy restore ID --identity KEYFILE"),
                 .plain(". Without Understudy: docs/without-understudy.md."),
             ],
         ]

@@ -32,10 +32,10 @@ struct SnapshotCommand: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "Why the snapshot is taken.")
     var message: String?
 
-    @Option(help: "Capture only this component; may be given again.")
+    @Option(help: "Capture only this component; repeatable.")
     var component: [String] = []
 
-    @Option(help: "A word by which the retention policy can keep it; may be given again.")
+    @Option(help: "A word by which the retention policy can keep it; repeatable.")
     var tag: [String] = []
 
     @Flag(help: "Say what a snapshot would hold, and write nothing.")

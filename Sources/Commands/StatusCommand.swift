@@ -11,9 +11,9 @@ internal import SnapshotModel
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Say how fresh and how proven the snapshots are, and what changed since.",
+        abstract: "Show how old the last snapshot is, whether it was proven, and what changed since.",
         discussion: """
-            With --check it is short, looks at nothing of the live system, and is for a monitor: what is older than \
+            With --check, for a monitor, it is short and does not touch the live system: what is older than \
             policies/notify.yaml allows, what the last night and the last drill found, whether a restore was interrupted.
 
             RPO is the age of the last complete snapshot, RTO the time from nothing to serving in the last green drill.
@@ -30,9 +30,9 @@ struct StatusCommand: AsyncParsableCommand {
               64  wrong usage, or a mistake in the system file
             """)
 
-    @Flag(help: "Say only what is wrong, and end with 7 when anything is.")
+    @Flag(help: "Print only what is wrong, and end with 7 if anything is.")
     var check = false
-    @Flag(help: "Ask the remotes what they hold, instead of saying what the last push or pull saw.")
+    @Flag(help: "Ask the remotes what they hold, instead of showing what the last push or pull saw.")
     var look = false
 
     @OptionGroup var options: Options
@@ -46,7 +46,7 @@ struct StatusCommand: AsyncParsableCommand {
             var seen: String?
             /// The snapshots that it lacked then, of those that there are now.
             var lacks: [String]
-            /// Why it cannot be told.
+            /// Why it cannot be determined.
             var failure: String?
         }
 
@@ -163,7 +163,7 @@ struct StatusCommand: AsyncParsableCommand {
     }
 
     private func words(_ copy: Result.Copy) -> String {
-        if let failure = copy.failure { return "cannot be told: \(failure)" }
+        if let failure = copy.failure { return "cannot be determined: \(failure)" }
         guard let seen = copy.seen else { return "never pushed to: 'understudy push \(copy.name)'" }
         return copy.lacks.isEmpty
             ? "has all snapshots (seen \(seen))"
@@ -210,7 +210,7 @@ struct StatusCommand: AsyncParsableCommand {
             rows.append(["key", "\(checked)\(due)"])
         }
         rows += standingRows(result)
-        rows += result.driftFailures.map { ["drift", "cannot be told: \($0)"] }
+        rows += result.driftFailures.map { ["drift", "cannot be determined: \($0)"] }
         if result.drift.isEmpty, result.driftFailures.isEmpty {
             rows.append(["drift", unchangedWords("none", otherFiles: result.driftedFiles)])
         }

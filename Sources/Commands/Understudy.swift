@@ -16,7 +16,7 @@ package struct Understudy: AsyncParsableCommand {
             EXAMPLE
               understudy init /var/lib/jenkins
               understudy snapshot
-              understudy restore latest
+              understudy restore latest --identity KEYFILE
 
             EXIT STATUS
               0  done
@@ -25,7 +25,7 @@ package struct Understudy: AsyncParsableCommand {
               4  the canary failed
               5  the canary is inconclusive
               6  verification failed, or the store is damaged
-              7  refused: preflight, policy
+              7  refused: preflight, drift, policy; or 'status --check' found something
               10 no store
               11 another process writes to the store
               12 no key fits what is sealed

@@ -5,23 +5,22 @@ internal import Restore
 struct UndoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "undo",
-        abstract: "Take the last restore or promotion back.",
+        abstract: "Undo the last restore or promotion.",
         discussion: """
             EXAMPLE
               understudy undo --dry-run
               understudy undo
 
             EXIT STATUS
-              0   the trees of before are there again, also those of before a restore that
-                  was interrupted
-              1   it failed, or not all that ran before is up again
-              7   there is nothing that can be taken back
+              0   the previous state is back, also after an interrupted restore
+              1   it failed, or not everything that ran before is up again
+              7   there is nothing that can be undone
               10  there is no store
               11  another process writes to the store
               64  wrong usage, or a mistake in the system file
             """)
 
-    @Flag(help: "Say what would be exchanged and do nothing.")
+    @Flag(help: "Print what would be exchanged and do nothing.")
     var dryRun = false
 
     @OptionGroup var options: Options

@@ -10,7 +10,7 @@ struct VerifyCommand: AsyncParsableCommand {
         commandName: "verify",
         abstract: "Check snapshots byte by byte: every object, every file's SHA-256, every manifest.",
         discussion: """
-            Sealed files are checked as they lie there; with an identity they are opened as well.
+            Sealed files are checked as they are stored; with an identity they are also opened.
 
             EXAMPLE
               understudy verify
@@ -20,11 +20,11 @@ struct VerifyCommand: AsyncParsableCommand {
             EXIT STATUS
               0   all is well
               1   there is no such snapshot
-              6   something is damaged, not signed by whom the system file names, or was
-                  dropped; it is named
+              6   something is damaged, not signed by a trusted signer, or was dropped; it
+                  is named
               10  there is no store
               11  another process writes to the store (with --heal)
-              12  an identity was given, and does not open the snapshot
+              12  an identity was given that does not open the snapshot
               64  wrong usage, or a mistake in the system file
             """)
 
@@ -38,8 +38,8 @@ struct VerifyCommand: AsyncParsableCommand {
 
     @Flag(
         help: """
-            First replace what is damaged or missing by good copies from the store's git remotes; with --all also put \
-            whole packs in the place of damaged ones.
+            First replace what is damaged or missing with good copies from the store's git remotes; with --all also \
+            replace damaged packs with good ones.
             """)
     var heal = false
 
@@ -109,7 +109,7 @@ struct VerifyCommand: AsyncParsableCommand {
                     ["\(verdict.id)  \(verdict.ok ? "ok" : "NOT OK")  \(verdict.objects) objects"]
                         + verdict.problems.map { "  \($0)" }
                         + verdict.unopened.map {
-                            "  \($0) is sealed, and the identity does not open it: checked as it lies there"
+                            "  \($0) is sealed, and the identity does not open it: checked as it is stored"
                         }
                 } + (all ? ["packs, indexes and history  \(problems.isEmpty ? "ok" : "NOT OK")"] : [])
                 + problems.map { "  \($0)" })
@@ -127,7 +127,7 @@ struct VerifyCommand: AsyncParsableCommand {
         do {
             return try await look()
         } catch let error as GitError where error.code == .damaged || error.code == .notFound {
-            return ["what was dropped or replaced cannot be told: \(error)"]
+            return ["what was dropped or replaced cannot be determined: \(error)"]
         }
     }
 

@@ -80,7 +80,7 @@ struct ServiceCommands {
         guard try Self.runsSystemd(below: root) else {
             return [
                 Refusal(
-                    "the service '\(unit)' is a unit of systemd, which does not run on this host",
+                    "the service '\(unit)' is a systemd unit, and systemd does not run on this host",
                     hint: "restore with --no-start, or give service: {start: …, stop: …} for this host")
             ]
         }
@@ -95,9 +95,9 @@ struct ServiceCommands {
         guard try !places.contains(where: { try Files.exists($0) }) else { return [] }
         return [
             Refusal(
-                "the service '\(unit)' is a unit of systemd that this host has not",
+                "the service '\(unit)' is a systemd unit that does not exist on this host",
                 hint:
-                    "install the package that brings \(name), or put it into /etc/systemd/system and run systemctl daemon-reload",
+                    "install the package that has \(name), or put it into /etc/systemd/system and run 'systemctl daemon-reload'",
                 liftedBy: places)
         ]
     }

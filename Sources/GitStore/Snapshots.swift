@@ -71,14 +71,14 @@ extension SnapshotStore {
             return all[index]
         case .none(let reason):
             throw StoreFailure(
-                .noSuchSnapshot, "no snapshot is meant by '\(text)': \(reason)",
+                .noSuchSnapshot, "no snapshot matches '\(text)': \(reason)",
                 hint: all.isEmpty
                     ? "'understudy snapshot' takes the first one" : "'understudy snapshots' lists them")
         case .ambiguous(let candidates):
             let names = candidates.prefix(5).map { all[$0].id.description }.joined(separator: ", ")
             throw StoreFailure(
                 .noSuchSnapshot,
-                "'\(text)' fits \(candidates.count) snapshots: \(names)\(candidates.count > 5 ? ", …" : "")",
+                "'\(text)' matches \(candidates.count) snapshots: \(names)\(candidates.count > 5 ? ", …" : "")",
                 hint: "give more of the id")
         }
     }

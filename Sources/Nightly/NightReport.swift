@@ -120,7 +120,7 @@ package struct NightReport: Codable, Hashable, Sendable {
     private static var unkept: Problem {
         .init(
             "report", "the report of the last night could not be kept: its disk is full, or broken",
-            hint: "make room where the store is, and run 'understudy nightly'", cause: unkeptCause)
+            hint: "free some space where the store is, and run 'understudy nightly'", cause: unkeptCause)
     }
 
     /// Keeps the report for `status --check` and for the next night.
@@ -136,7 +136,7 @@ package struct NightReport: Codable, Hashable, Sendable {
         } catch let failure as FileFailure {
             return .init(
                 "report", "the report of this night cannot be kept: \(failure)\(Self.outdate(local))",
-                hint: "make room where the store is", cause: Self.unkeptCause)
+                hint: "free some space where the store is", cause: Self.unkeptCause)
         }
     }
 

@@ -237,7 +237,7 @@ package struct ItemPlanner {
             < size.bytes + 1 << 24
         {
             plan.refusals.append(
-                Refusal("\(parent) has too little room", hint: "make room for \(size.bytes) bytes"))
+                Refusal("\(parent) has too little free space", hint: "free \(size.bytes) bytes there"))
         }
         try checkRepositories(place, stored, &plan)
         let prefix = "\(place.root.name)/\(place.path)"

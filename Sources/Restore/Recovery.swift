@@ -26,7 +26,7 @@ package enum Recovery {
                 throw RestoreFailure(
                     .failed, lines.joined(separator: "; "),
                     hint:
-                        "mend the cause and run the command again: it tries what is left; or restore a snapshot"
+                        "fix the cause and run the command again: it does what is left; or restore a snapshot"
                 )
             }
         }

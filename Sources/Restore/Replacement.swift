@@ -150,7 +150,7 @@ package final class Replacement {
         }
         for line in outcome.notes { progress(line) }
         let left = outcome.failures.joined(separator: "; ")
-        let again = "mend the cause and run 'understudy undo': it tries what is left"
+        let again = "fix the cause and run 'understudy undo': it does what is left"
         guard !isUntouched else {
             return left.isEmpty
                 ? failure
@@ -170,20 +170,20 @@ package final class Replacement {
             guard problems.isEmpty else {
                 return ReplacementFailure(
                     isPutBack: true,
-                    "\(failure); the old places are back, and \(component) is not well: \(problems.joined(separator: "; "))",
-                    hint: "look at its logs; 'understudy restore \(journal.snapshot)' puts all of it back"
+                    "\(failure); the old places are back, and \(component) is unhealthy: \(problems.joined(separator: "; "))",
+                    hint: "check its logs; 'understudy restore \(journal.snapshot)' puts all of it back"
                 )
             }
         } catch {
             return ReplacementFailure(
                 isPutBack: true,
-                "\(failure); the old places are back, and whether \(component) is well cannot be told: \(error)",
-                hint: "look at its logs; 'understudy restore \(journal.snapshot)' puts all of it back")
+                "\(failure); the old places are back, and whether \(component) is healthy cannot be determined: \(error)",
+                hint: "check its logs; 'understudy restore \(journal.snapshot)' puts all of it back")
         }
         return ReplacementFailure(
             isPutBack: true,
             "\(failure) (rolled back: \(component) is as it was\(journal.running.isEmpty ? "" : ", and healthy"))",
-            hint: "look at the cause; the same verdict is not promoted again by itself")
+            hint: "find the cause; a verdict that was rolled back is not promoted again")
     }
 }
 

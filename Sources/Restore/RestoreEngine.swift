@@ -396,7 +396,7 @@ package final class RestoreEngine {
             throw RestoreFailure(
                 .failed, words.joined(separator: "; "),
                 hint: (first.failure as? RestoreFailure)?.hint ?? (first.failure as? DriverFailure)?.hint
-                    ?? "look at its logs and mend the cause")
+                    ?? "check its logs and fix the cause")
         }
         failed = zip(outcome.failures, words).map { .init(component: $0.component, message: $1) }
         held = outcome.held
@@ -437,7 +437,7 @@ package final class RestoreEngine {
             return RestoreFailure(
                 .failed,
                 "\(failure) (the old trees are back, but for this: \(outcome.failures.joined(separator: "; ")))",
-                hint: "mend the cause and run 'understudy undo': it tries what is left")
+                hint: "fix the cause and run 'understudy undo': it does what is left")
         }
         if let untaken = outcome.untaken.first {
             // What was loaded in part may not let itself be loaded again; only the driver knows what helps.
@@ -450,7 +450,7 @@ package final class RestoreEngine {
         switch failure {
         case let known as RestoreFailure: hint = known.hint
         case let known as DriverFailure: hint = known.hint
-        default: hint = "the old system is back as it was; mend the cause and run the restore again"
+        default: hint = "the old system is back as it was; fix the cause and run the restore again"
         }
         return RestoreFailure(.failed, "\(failure) (the old system is back as it was)", hint: hint)
     }

@@ -208,7 +208,7 @@ package struct RestoreReport: Sendable, Encodable {
 package struct RestoreFailure: Error, Sendable, CustomStringConvertible {
     /// What kind of failure, for the exit status.
     package enum Code: Sendable {
-        /// It failed; what was there before is there again.
+        /// It failed; the message says whether the old system is back.
         case failed
         /// What came out of the store is not what went in.
         case verification

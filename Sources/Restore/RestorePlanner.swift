@@ -355,7 +355,7 @@ package struct RestorePlanner: Sendable {
                 Refusal(
                     "\(path) has \(room >> 20) MB free\(isBeside ? "" : ", with what is kept for undo"), and the restore "
                         + "needs \((bytes >> 20) + 16) MB beside what is there",
-                    hint: "make room, or restore parts with --component"))
+                    hint: "free some space, or restore parts with --component"))
         }
     }
 

@@ -63,7 +63,9 @@ struct Staging {
             {
                 throw RestoreFailure(
                     .failed, "the disk is full: \(error)",
-                    hint: "nothing was changed; make room beside \(root.root.path) and run the restore again")
+                    hint:
+                        "nothing was changed; free some space beside \(root.root.path) and run the restore again"
+                )
             }
         }
         try await SourceRestore(store, reader: reader).run(captured, in: tree, roots)

@@ -130,8 +130,8 @@ struct StartSequence: Sendable {
             let problems = asksForProblems ? try await lifecycle.problems() : []
             guard problems.isEmpty else {
                 throw RestoreFailure(
-                    .failed, "\(name) runs and is not well: \(problems.joined(separator: "; "))",
-                    hint: "look at its logs; --no-start restores without starting")
+                    .failed, "\(name) is running but unhealthy: \(problems.joined(separator: "; "))",
+                    hint: "check its logs; --no-start restores without starting")
             }
             view.set(name, .up)
         } catch {

@@ -70,7 +70,7 @@ package struct Undo: Sendable {
             throw RestoreFailure(
                 .failed,
                 "\(journal.what) is taken back, but for this: " + outcome.failures.joined(separator: "; "),
-                hint: "mend the cause and run 'understudy undo' again: it tries what is left")
+                hint: "fix the cause and run 'understudy undo' again: it does what is left")
         }
         let untaken = outcome.untaken.map {
             "the old files are back, and not taken up: \($0); \($0.hint)"
@@ -87,12 +87,12 @@ package struct Undo: Sendable {
         for place in journal.places where try !Journal.isExchanged(place) {
             throw RestoreFailure(
                 .refused, "\(place.live) is not what \(journal.what) put there",
-                hint: "somebody replaced it since; restore the snapshot of before instead")
+                hint: "somebody has replaced it since; restore the previous snapshot instead")
         }
         for place in journal.places where try !Journal.hasBefore(place) {
             throw RestoreFailure(
                 .refused, "what stood at \(place.live) before is not at \(place.other) any more",
-                hint: "restore the snapshot of before instead: 'understudy snapshots' lists it")
+                hint: "restore the previous snapshot instead: 'understudy snapshots' lists it")
         }
         let places = journal.places.flatMap { [FilePath($0.live), FilePath($0.other)] }
         if let mounted = try RestorePlanner.refusals(ofMountsAt: places, in: MountPoints.all()).first {
@@ -104,7 +104,7 @@ package struct Undo: Sendable {
                 .refused,
                 "\(applied.component) does not hold what \(journal.what) put there, or has nothing to go "
                     + "back to",
-                hint: "restore the snapshot of before instead: 'understudy snapshots' lists it")
+                hint: "restore the previous snapshot instead: 'understudy snapshots' lists it")
         }
         return journal
     }

@@ -23,7 +23,8 @@ import Testing
             try Files.makeDirectories(root.appending("run/systemd/system"))
             let missing = try jenkins.missing(below: root)
             #expect(
-                missing.first?.reason == "the service 'jenkins' is a unit of systemd that this host has not")
+                missing.first?.reason
+                    == "the service 'jenkins' is a systemd unit that does not exist on this host")
             let place = root.appending("etc/systemd/system/jenkins.service")
             #expect(missing.first?.liftedBy.contains(place) == true)
             try Files.makeDirectories(place.removingLastComponent())

@@ -72,7 +72,7 @@ import Testing
             let plan = try await runner.run(under: ["env"], command + ["--dry-run"])
             #expect(
                 plan.status == 0
-                    && plan.output.contains("another here: tree.paths: \(old) → \(directory)/data/moved"))
+                    && plan.output.contains("mapped: tree.paths: \(old) → \(directory)/data/moved"))
             let outcome = try await runner.run(under: ["env"], command)
             #expect(outcome.status == 0, "\(outcome.errorOutput)")
             #expect(outcome.output.contains("it has the snapshot's own tree"), "\(outcome.output)")

@@ -57,7 +57,7 @@ import Testing
                 in: fixture.master)
             let before = try await process(fixture)
             let plan = try await runner.succeed("restore", "--only", "builder:extra", "--dry-run")
-            #expect(plan.contains("goes on running and reads again: ci, its configuration"), "\(plan)")
+            #expect(plan.contains("keeps running and reloads: ci, its configuration"), "\(plan)")
             #expect(plan.contains("\(fixture.master)/master.cfg") && !plan.contains("builders.py"))
             try await runner.succeed("restore", "--only", "builder:extra")
             #expect(try await process(fixture) == before)
@@ -182,7 +182,7 @@ import Testing
                 """, in: directory)
             let plan = try await runner.succeed("restore", "--only", "plugin:Fine", "--dry-run")
             #expect(
-                plan.contains("as it is now, but for fine") && plan.contains("fine: 2.0 → 1.0"), "\(plan)")
+                plan.contains("as it is now, except for fine") && plan.contains("fine: 2.0 → 1.0"), "\(plan)")
             try await runner.succeed("restore", "--only", "plugin:fine")
             #expect(
                 try await shell(

@@ -163,7 +163,7 @@ struct EmptyMachineTests {
             var expected = [
                 "Jenkins 2.462.3 needs Java 11 or newer, and this host has none",
                 "apt-get install openjdk-17-jre-headless",
-                "the service 'jenkins' is a unit of systemd, which does not run on this host",
+                "the service 'jenkins' is a systemd unit, and systemd does not run on this host",
             ]
             if Accounts.ownNumbers.user == 0 { expected.append("files belong to the user 'games'") }
             for words in expected { #expect(refused.errorOutput.contains(words), "\(refused.errorOutput)") }
@@ -181,7 +181,9 @@ struct EmptyMachineTests {
             let old = try await plan(java: "1.8.0_402", map: "")
             #expect(old.status == 7, "\(old.output)\(old.errorOutput)")
             #expect(old.output.contains("needs Java 11 or newer, and /opt/jdk/bin/java is Java 8"))
-            #expect(old.output.contains("the service 'jenkins' is a unit of systemd that this host has not"))
+            #expect(
+                old.output.contains(
+                    "the service 'jenkins' is a systemd unit that does not exist on this host"))
             #expect(!old.output.contains("games'"), "\(old.output)")
             let fit = try await plan(java: "17.0.15", map: "--map \(directory)/units=/etc/systemd/system")
             #expect(fit.status == 0, "\(fit.output)\(fit.errorOutput)")

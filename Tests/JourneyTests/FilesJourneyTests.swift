@@ -282,7 +282,7 @@ import Testing
             try await runner.succeed("snapshot")
             let outcome = try await runner.run("show", "2")
             #expect(outcome.status == 1)
-            #expect(outcome.errorOutput.contains("fits 2 snapshots"))
+            #expect(outcome.errorOutput.contains("matches 2 snapshots"))
         }
     }
 }

@@ -49,7 +49,7 @@ import Testing
                 ], ["snapshot"])
             #expect(outcome.status == 1, "\(outcome.output)\(outcome.errorOutput)")
             #expect(outcome.errorOutput.contains("the disk is full"), "\(outcome.errorOutput)")
-            #expect(outcome.errorOutput.contains("hint: make room"), "\(outcome.errorOutput)")
+            #expect(outcome.errorOutput.contains("hint: free some space"), "\(outcome.errorOutput)")
             let after = directory.appending("after.git")
             #expect(try SnapshotStore.open(at: after).snapshots(of: "tree").count == 1)
             try Files.removeTree(store)

@@ -154,7 +154,8 @@ import Testing
             )
             #expect(try world.names("webhook-").count == 1, "\(night)")
             let message = try world.text("webhook-1")
-            #expect(message.contains("snapshot failed: ") && message.contains("make room"), "\(message)")
+            #expect(
+                message.contains("snapshot failed: ") && message.contains("free some space"), "\(message)")
             #expect(try world.text("u.prom").contains("kind=\"snapshot\"} 1\n"))
             #expect(try world.text("check-2") == check)
         }

@@ -181,8 +181,8 @@ import Testing
             #expect(
                 plan.contains("  starts left at once\n") && plan.contains("  starts right at once\n"),
                 "\(plan)")
-            #expect(plan.contains("  starts last as soon as right serves\n"))
-            #expect(plan.contains("when one does not start, the old system comes back"))
+            #expect(plan.contains("  starts last once right is ready\n"))
+            #expect(plan.contains("if one fails to start, the old system is put back"))
             let outcome = try await runner.run("restore")
             #expect(outcome.status == 0, "\(outcome.errorOutput)")
             let live = outcome.errorOutput.split(separator: "\n")
@@ -214,7 +214,7 @@ import Testing
                 ])
             try await runner.succeed("snapshot")
             let plan = try await runner.succeed("restore", "--dry-run", "--keep-going")
-            #expect(plan.contains("what does not start stays restored and down"), "\(plan)")
+            #expect(plan.contains("what fails to start stays down"), "\(plan)")
             let outcome = try await runner.run("restore", "--keep-going")
             #expect(outcome.status == 1, "\(outcome.errorOutput)")
             let report = outcome.output

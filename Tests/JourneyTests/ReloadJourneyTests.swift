@@ -76,7 +76,7 @@ import Testing
                 in: directory)
             let plan = try await runner.succeed("restore", "--only", "job:team/deploy", "--dry-run")
             #expect(
-                plan.contains("goes on running and reads again: jenkins, /job/team/job/deploy"), "\(plan)")
+                plan.contains("keeps running and reloads: jenkins, /job/team/job/deploy"), "\(plan)")
             #expect(
                 try await shell("cat requests", in: directory) == "", "a plan asks for nothing to be done")
             let report = try await runner.succeed(
@@ -179,7 +179,7 @@ import Testing
             let plan = try await runner.succeed("restore", "--only", "plugin:plugin-2", "--dry-run")
             for words in [
                 "plugins/plugin-2.jpi ", "plugins/plugin-2.jpi.pinned", "plugins/plugin-2.hpi",
-                "made again by jenkins itself: \(directory)/jenkins/plugins/plugin-2",
+                "rebuilt by jenkins itself: \(directory)/jenkins/plugins/plugin-2",
                 "afterwards plugin-5 7.0 would not load: it fails: needs plugin-2 9.0 or newer",
             ] { #expect(plan.contains(words), "\(words): \(plan)") }
             try await runner.succeed("restore", "--only", "plugin:plugin-2")

@@ -154,7 +154,9 @@ import Testing
             #expect(outcome.output.contains("away  FAILED: cannot read the remote away"), "\(outcome.output)")
             #expect(outcome.output.contains("offsite  got 3 snapshots"))
             let looked = try await runner.succeed("status", "--look")
-            #expect(looked.contains("away: cannot be told") && looked.contains("offsite: has all snapshots"))
+            #expect(
+                looked.contains("away: cannot be determined") && looked.contains("offsite: has all snapshots")
+            )
             try await runner.succeed("remote", "remove", "away")
             #expect(try await runner.succeed("push").contains("has everything"))
             #expect(try await runner.run("push", "away").status == 7)

@@ -248,7 +248,7 @@ import Testing
             #expect(report.contains("nothing is signed here: the signing key"), "\(report)")
             // Without a key from elsewhere only its own word stands for it.
             let again = try await runner.succeed("restore", "--from", "offsite.git", "--dry-run")
-            #expect(again.contains("it is signed by whom its own system file names, SHA256:"))
+            #expect(again.contains("it is signed by a key named only in its own system file, SHA256:"))
             try await expect(
                 "cannot sign with the key", of: ["snapshot"], status: 1, runner)
         }

@@ -8,7 +8,8 @@ struct CanaryCommand: AsyncParsableCommand {
             Without a subcommand it is 'canary run'.
 
             EXAMPLE
-              understudy canary --plugin buildbot-grid-view@4.3.0
+              understudy canary --plugin buildbot-grid-view@4.3.0 \\
+                  --identity recovery.key
               understudy canary show latest --report pages/
 
             EXIT STATUS

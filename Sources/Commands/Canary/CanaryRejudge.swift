@@ -9,29 +9,30 @@ struct CanaryRejudge: AsyncParsableCommand {
         commandName: "rejudge",
         abstract: "Judge a canary's evidence again, under another policy.",
         discussion: """
-            Nothing is run: what the canary saw is judged once more, and what comes out otherwise is shown. The store \
-            keeps the verdict under the policy that was declared before the first boot; one that was chosen afterwards, \
-            with the outcome in sight, is not kept and cannot be promoted.
+            Nothing is run: what the canary saw is judged again, and what comes out differently is shown. The store keeps \
+            the verdict under the policy that was declared before the first boot; a verdict under a policy that was chosen \
+            afterwards, when the outcome was known, is not kept and cannot be promoted.
 
             EXAMPLE
               understudy canary rejudge latest --policy stricter.yaml
 
             EXIT STATUS
               0   pass under that policy
-              1   error: the experiment had broken
+              1   error: the experiment broke
               4   fail under that policy
               5   inconclusive under that policy
               6   a record is damaged
-              7   there is no such canary, or several
+              7   there is no such canary, or there are several
               10  there is no store
               64  wrong usage, or a mistake in the system file or the policy
             """)
 
-    @Argument(help: "The canary: its id, a beginning of it that no other has, or 'latest'.")
+    @Argument(help: "The canary: its id, a unique prefix of it, or 'latest'.")
     var id: String
 
     @Option(
-        help: "The policy; else that of the system, as it is now.", completion: .file(extensions: ["yaml"]))
+        help: "The policy; default: that of the system as it is now.", completion: .file(extensions: ["yaml"])
+    )
     var policy: String?
 
     @OptionGroup var options: Options
@@ -47,7 +48,7 @@ struct CanaryRejudge: AsyncParsableCommand {
         var verdict: Verdict
         /// The verdict under the declared policy.
         var declared: String
-        /// What comes out otherwise.
+        /// What comes out differently.
         var changes: [Outcome]
     }
 
@@ -64,7 +65,7 @@ struct CanaryRejudge: AsyncParsableCommand {
         try session.output.result(document) {
             let head =
                 changes.isEmpty
-                ? "nothing comes out otherwise under the policy \(policy.digest.prefix(12))"
+                ? "nothing comes out differently under the policy \(policy.digest.prefix(12))"
                 : table(
                     [["under the policy", "declared", String(policy.digest.prefix(12))]]
                         + changes.map { ["  \($0.what)", $0.before, $0.after] })

@@ -18,21 +18,24 @@ struct CanaryRunCommand: AsyncParsableCommand {
         discussion: """
             Makes two copies of a snapshot, takes every secret and every way out of them, isolates them in the kernel, \
             puts the change into one, and runs both through the stages of the policy: static checks, boots, history, the \
-            site's own builds. Production is not touched. The verdict and all that it rests on are kept in the store. \
-            Without a change the two arms are alike, which shows what this host's noise alone can do.
+            site's own builds. Production is not touched. The verdict and its evidence are kept in the store. Without a \
+            change the two arms are the same, which shows what this host's noise alone can do.
 
             EXAMPLE
-              understudy canary run --plugin buildbot-grid-view@4.3.0
-              understudy canary run --files new/ --removes builder:nightly
-              understudy canary run --change grid-view
+              understudy canary run --plugin buildbot-grid-view@4.3.0 \\
+                  --identity recovery.key
+              understudy canary run --files new/ --removes builder:nightly \\
+                  --identity recovery.key
+              understudy canary run --change grid-view --identity recovery.key
 
             EXIT STATUS
               0   pass: the change may be promoted
-              1   the experiment broke; the verdict is error
+              1   the experiment broke, and the verdict is error; or there is no such
+                  snapshot
               4   fail: the change would break something; the report says what
-              5   inconclusive: the report says the cheapest way to a decision
+              5   inconclusive: the report names the cheapest way to a decision
               6   the snapshot is damaged
-              7   refused: nothing that can be rehearsed, no such change, or one that
+              7   refused: nothing can be rehearsed, or there is no such change, or it
                   cannot be used
               10  there is no store
               11  another canary runs, or another process writes to the store
@@ -51,18 +54,18 @@ struct CanaryRunCommand: AsyncParsableCommand {
     @Option(help: "The snapshot that is changed; the latest when left out.")
     var snapshot = "latest"
 
-    @Option(help: "What the order of the probes is drawn from; by chance when left out.")
+    @Option(help: "The seed for the order of the probes; random when left out.")
     var seed: UInt64?
 
     @Option(
         name: [.customShort("m"), .long], help: "One line that says what the change is for.")
     var message: String?
 
-    @Option(help: "A directory that the reports are written to: HTML, JSON, JUnit.", completion: .directory)
+    @Option(help: "Write the reports to this directory: HTML, JSON, JUnit.", completion: .directory)
     var report: String?
 
     @Option(
-        help: "The policy; else that of the system. The verdict is bound to it.",
+        help: "The policy; default: that of the system. The verdict is bound to it.",
         completion: .file(extensions: ["yaml"]))
     var policy: String?
 
@@ -76,7 +79,7 @@ struct CanaryRunCommand: AsyncParsableCommand {
             return
         }
         if proposal != nil, !change.removals.isEmpty {
-            throw ValidationError("what a proposed change removes on purpose stands in it.")
+            throw ValidationError("A proposed change says itself what it removes on purpose.")
         }
         if proposal == nil, !change.archives.isEmpty {
             throw ValidationError("--archives says what a --plugin may need; name one.")

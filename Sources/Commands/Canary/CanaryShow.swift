@@ -7,7 +7,7 @@ internal import SystemPackage
 struct CanaryShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show what a canary came to.",
+        abstract: "Show the verdict of a canary and its evidence.",
         discussion: """
             EXAMPLE
               understudy canary show latest
@@ -16,15 +16,15 @@ struct CanaryShow: AsyncParsableCommand {
             EXIT STATUS
               0   the report was printed, whatever the verdict
               6   a record is damaged
-              7   there is no such canary, or several
+              7   there is no such canary, or there are several
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """)
 
-    @Argument(help: "The canary: its id, a beginning of it that no other has, or 'latest'.")
+    @Argument(help: "The canary: its id, a unique prefix of it, or 'latest'.")
     var id: String
 
-    @Option(help: "A directory that the reports are written to: HTML, JSON, JUnit.", completion: .directory)
+    @Option(help: "Write the reports to this directory: HTML, JSON, JUnit.", completion: .directory)
     var report: String?
 
     @OptionGroup var options: Options

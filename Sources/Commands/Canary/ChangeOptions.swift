@@ -14,49 +14,51 @@ internal import SystemPackage
 struct ChangeOptions: ParsableArguments {
     @Option(
         name: .customLong("plugin"),
-        help: "A plugin or package and its version, NAME@VERSION, or an archive of it; may be given again.")
+        help: "A plugin or package and its version, NAME@VERSION, or an archive of it; repeatable.")
     var plugins: [String] = []
 
     @Option(
-        name: .customLong("remove-plugin"), help: "A plugin or package to remove; may be given again.")
+        name: .customLong("remove-plugin"), help: "A plugin or package to remove; repeatable.")
     var removedPlugins: [String] = []
 
     @Option(
-        help: "The CI tool itself in this version, with what is released together with it; or a jenkins.war.")
+        help:
+            "The CI tool itself in this version, with the packages released together with it; or a jenkins.war."
+    )
     var core: String?
 
     @Option(
-        help: "A directory with changed files, as ROOT/PATH below it: master/master.cfg.",
+        help: "A directory with changed files, each at ROOT/PATH in it: master/master.cfg.",
         completion: .directory)
     var files: String?
 
     @Option(
-        help: "A patch, as 'git diff' writes it, of files named as with --files; may be given again.",
+        help: "A patch, as 'git diff' writes it, of files named as with --files; repeatable.",
         completion: .file())
     var patch: [String] = []
 
     @Option(
-        name: .customLong("remove-file"), help: "A file to remove, as ROOT/PATH; may be given again.")
+        name: .customLong("remove-file"), help: "A file to remove, as ROOT/PATH; repeatable.")
     var removedFiles: [String] = []
 
     @Option(
         name: .customLong("archives"),
-        help: "A directory with archives that may be needed: wheels, plugins; may be given again.",
+        help: "A directory with archives that may be needed: wheels, plugins; repeatable.",
         completion: .directory)
     var archives: [String] = []
 
-    @Option(help: "The package index to fetch from what is not at hand; else the one that this host uses.")
+    @Option(help: "The package index to fetch missing packages from; default: the one this host uses.")
     var index: String?
 
-    @Flag(help: "Fetch nothing: what is not at hand is not to be had.")
+    @Flag(help: "Fetch nothing; use only local archives.")
     var offline = false
 
     @Option(
         name: .customLong("removes"),
-        help: "What the change removes on purpose, KIND:NAME, such as builder:old; may be given again.")
+        help: "What the change removes on purpose, KIND:NAME, such as builder:old; repeatable.")
     var removals: [String] = []
 
-    @Option(help: "The component; needed when several can be rehearsed.")
+    @Option(help: "The component; needed if several can be rehearsed.")
     var component: String?
 
     func validate() throws {

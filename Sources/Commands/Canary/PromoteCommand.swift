@@ -13,37 +13,38 @@ struct PromoteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "promote",
         abstract:
-            "Apply a change that has passed its canary, watch it, and take it back by itself if need be.",
+            "Apply a change that has passed its canary, watch it, and roll it back automatically on failure.",
         discussion: """
-            Refuses when the verdict is no pass, is too old, was made under another policy, lacks approvals, or when \
-            production drifted from the snapshot of the verdict. Takes a snapshot, makes the candidate once more, rehearses \
-            the way back in isolation, makes everything beside production, stops, exchanges in one step, starts, compares \
-            the plugins with those of the candidate, asks for the builds that the policy names as 'smoke', and watches for the \
-            policy's time. The first thing that the canary had not seen brings everything back. 'understudy undo' \
-            takes it back at any later time.
+            Refuses a verdict that is no pass, is too old, was made under another policy or lacks approvals, and a \
+            production that drifted from the verdict's snapshot. Takes a snapshot, makes the candidate again, rehearses the \
+            way back in isolation, prepares everything beside production, stops, exchanges in one step, starts, compares \
+            the plugins with those of the candidate, runs the builds that the policy names as 'smoke', and watches for the \
+            policy's time. The first thing that the canary had not seen rolls everything back. 'understudy undo' reverts \
+            the promotion later.
 
             EXAMPLE
-              understudy promote --dry-run latest
-              understudy promote 20261126T0224 --approved-by kim
+              understudy promote --dry-run latest --identity recovery.key
+              understudy promote 20261126T0224 --approved-by kim \\
+                  --identity recovery.key
 
             EXIT STATUS
               0   it is in production, and the watch was quiet
-              1   it failed: it was rolled back, or that failed too, which it says
-              7   refused before anything was touched; the reasons are printed
+              1   it failed, and was rolled back; or that failed too, and the report says so
+              7   refused: nothing was exchanged; the reasons are printed
               10  there is no store
               11  another process writes to the store, or another canary runs
               12  no identity, or none that opens the snapshot
               64  wrong usage, or a mistake in the system file or a policy
             """)
 
-    @Argument(help: "The verdict: its id, a beginning of it, or latest.")
+    @Argument(help: "The verdict: its id, a unique prefix of it, or latest.")
     var verdict: String
 
     @Option(
-        name: .customLong("approved-by"), help: "Who approved; may be given again.")
+        name: .customLong("approved-by"), help: "Who approved; repeatable.")
     var approvals: [String] = []
 
-    @Flag(help: "Say what would be done and do nothing.")
+    @Flag(help: "Print what would be done and do nothing.")
     var dryRun = false
 
     @OptionGroup var identity: IdentityOption
@@ -123,8 +124,8 @@ struct PromoteCommand: AsyncParsableCommand {
             }
         }
         lines.append("  the way back: \(report.rollback)")
-        lines.append("  what was there before is snapshot \(report.before)")
-        if report.result == .promoted { lines.append("  'understudy undo' takes it back") }
+        lines.append("  the state before it is snapshot \(report.before)")
+        if report.result == .promoted { lines.append("  'understudy undo' reverts it") }
         return lines.map { printable($0.utf8) }.joined(separator: "\n")
     }
 }

@@ -10,8 +10,8 @@ struct ChangeCommand: AsyncParsableCommand {
 
             EXAMPLE
               understudy change new grid-view --plugin buildbot-grid-view@4.3.0
-              understudy change show grid-view
-              understudy canary --change grid-view
+              understudy change show grid-view --identity recovery.key
+              understudy canary --change grid-view --identity recovery.key
 
             EXIT STATUS
               that of the subcommand

@@ -11,13 +11,13 @@ struct ChangeDrop: AsyncParsableCommand {
         commandName: "drop",
         abstract: "Forget proposed changes.",
         discussion: """
-            What was rehearsed stays with its verdict, and can be promoted as long as that holds.
+            What was rehearsed stays with its verdict, and can be promoted until that expires.
 
             EXAMPLE
               understudy change drop grid-view
 
             EXIT STATUS
-              0   they are forgotten
+              0   they were forgotten
               7   there is no such change; none was forgotten
               10  there is no store
               11  another process writes to the store

@@ -12,25 +12,26 @@ internal import SystemPackage
 struct ChangeNew: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "new",
-        abstract: "Propose a change, and keep it in the store with all that it brings.",
+        abstract: "Propose a change, and keep it in the store with all its archives.",
         discussion: """
-            Packages come from the archives that are given, then from any snapshot in the store. When one that is asked for \
-            is in neither, it is fetched with what it needs: from the index that --index names, else from the one that this \
-            host uses; --offline fetches nothing. Nothing is run. The same change under the same name is no second one.
+            Packages come from the given archives, then from any snapshot in the store. If one is in neither, it is fetched \
+            with its dependencies: from the index that --index names, else from the one that this host uses; --offline \
+            fetches nothing. Nothing is run. Repeating the same command changes nothing.
 
             EXAMPLE
               understudy change new grid-view --plugin buildbot-grid-view@4.3.0
-              understudy change new fix -m 'Build nightly with -O2' --patch fix.diff
+              understudy change new fix -m 'Build nightly with -O2' --patch fix.diff \\
+                  --identity recovery.key
 
             EXIT STATUS
               0   it is kept
-              1   something could not be fetched
+              1   something could not be fetched, or there is no such snapshot
               6   the snapshot is damaged
-              7   refused: the name cannot be one or is taken, nothing is changed, or a
-                  patch does not fit
+              7   refused: the name is invalid or taken, nothing is changed, or a patch does
+                  not apply
               10  there is no store
               11  a canary runs, or another process writes to the store
-              12  no identity, or none that opens what is changed
+              12  no identity, or none that opens the changed files
               64  wrong usage, or a mistake in the system file
             """)
 
@@ -41,7 +42,7 @@ struct ChangeNew: AsyncParsableCommand {
 
     @Option(
         help:
-            "The snapshot that patches are made against, and packages fetched for; the latest when left out.")
+            "The snapshot that patches apply to and packages are fetched for; default: the latest.")
     var snapshot = "latest"
 
     @Option(
@@ -54,7 +55,7 @@ struct ChangeNew: AsyncParsableCommand {
 
     func validate() throws {
         if change.isEmpty {
-            throw ValidationError("nothing is changed: give --plugin, --files, or another option.")
+            throw ValidationError("Nothing is changed: give --plugin, --files, or another option.")
         }
     }
 
@@ -78,8 +79,8 @@ struct ChangeNew: AsyncParsableCommand {
             session.output.endProgress()
             if change.source != .none, let missing = try contents.missingArchives(session.system).first {
                 throw CommandFailure(
-                    .failed, "no archive of \(missing.name) \(missing.version ?? "") is to be had",
-                    hint: "look at its name and version, name another --index, or give it as a file")
+                    .failed, "no archive of \(missing.name) \(missing.version ?? "") was found",
+                    hint: "check its name and version, name another --index, or give it as a file")
             }
         }
         guard !contents.isEmpty else {

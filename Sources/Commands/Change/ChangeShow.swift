@@ -9,27 +9,28 @@ internal import SnapshotModel
 struct ChangeShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Say what a proposed change would do to a snapshot.",
+        abstract: "Show what a proposed change would do to a snapshot.",
         discussion: """
-            Speaks of jobs, plugins, packages, and of files that belong to none of them, as 'understudy diff' does. What \
-            packages bring along besides is resolved by the canary.
+            Shows jobs, plugins, packages, and files that belong to none of them, as 'understudy diff' does. Dependencies of \
+            packages are resolved by the canary.
 
             EXAMPLE
-              understudy change show grid-view
+              understudy change show grid-view --identity recovery.key
 
             EXIT STATUS
               0   it was shown
+              1   there is no such snapshot
               6   the change or the snapshot is damaged
               7   there is no such change, or it cannot be used; the reason is printed
               10  there is no store
-              12  no identity, or none that opens a file that is changed
-              64  wrong usage, or a mistake in the system file or in the change's own
+              12  no identity, or none that opens the changed files
+              64  wrong usage, or a mistake in the system file or in change.yaml
             """)
 
     @Argument(help: "The change's name.")
     var name: String
 
-    @Option(help: "The snapshot that it is held against; the latest when left out.")
+    @Option(help: "The snapshot that it is compared with; default: the latest.")
     var snapshot = "latest"
 
     @OptionGroup var identity: IdentityOption

@@ -16,7 +16,7 @@ extension EnvironmentRebuild {
             ).runSuccessfully()
         } catch let failure as ProgramFailure {
             throw DriverFailure(
-                "\(final) cannot be copied: \(failure)", hint: "make room beside it and try again")
+                "\(final) cannot be copied: \(failure)", hint: "free some space beside it and try again")
         }
         let pip = try await installer()
         let before = try await complaints(pip)
