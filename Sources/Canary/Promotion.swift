@@ -264,7 +264,7 @@ package final class Promotion {
         precondition(plan.refusals.isEmpty, "a refused plan is not run")
         let clock = ContinuousClock()
         let began = clock.now
-        progress("taking a snapshot of before")
+        progress("taking a snapshot of production")
         let taken = try await SystemCapture(system, store: store, identities: identities).take(
             .init(message: "before promoting \(verdict.id)", components: [], author: request.author),
             holding: lock, progress: { _ in })

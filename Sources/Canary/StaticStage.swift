@@ -72,7 +72,7 @@ extension CanaryRun {
         return run
     }
 
-    /// What is complained of in an arm, or why that cannot be told.
+    /// What is complained of in an arm, or why that cannot be determined.
     private static func check(
         _ room: Room, _ driver: any ShadowDriver
     ) async -> Result<StaticCheck, any Error> {

@@ -197,7 +197,7 @@ package struct SystemCapture: Sendable {
         ).taken
     }
 
-    /// Whether the last snapshot can be opened by somebody who shall not open the next one: he has its sealing key, and
+    /// Whether the last snapshot can be opened by somebody who must not open the next one: he has its sealing key, and
     /// could recognise guesses at later secrets with it.
     private func isSealedToOthers(_ previous: StoredSnapshot?) -> Bool {
         let current = Set(system.recipients.map(\.description))

@@ -18,13 +18,13 @@ struct Arrival {
         var source: String
         /// The snapshot, in any spelling.
         var id: String
-        /// Where the store shall be, nil for where the system file says.
+        /// Where the store should be, nil for where the system file says.
         var store: String?
         /// Which system, nil when there is only one.
         var name: String?
         /// What stands elsewhere here, `old=new`.
         var map: [String]
-        /// Where the system file shall be, nil for where it stood.
+        /// Where the system file should be, nil for where it stood.
         var systemFile: String?
     }
 
@@ -115,8 +115,8 @@ struct Arrival {
         if let bytes = try Files.readIfPresent(file), bytes != Array(here.text.utf8) {
             refusals.append(
                 Refusal(
-                    "\(file) is there already and says something else than the snapshot's system file",
-                    hint: "move it away, or say where the snapshot's shall be: --system FILE"))
+                    "\(file) is there already and differs from the snapshot's system file",
+                    hint: "move it away, or say where the snapshot's should be: --system FILE"))
         }
     }
 
@@ -132,7 +132,7 @@ struct Arrival {
                 notes.append("wrote \(path)")
                 continue
             }
-            if old != contents { notes.append("\(path) is another than in the snapshot, and was left") }
+            if old != contents { notes.append("\(path) differs from the snapshot's, and was left as it is") }
         }
         // A system file whose directory of policies is missing would be refused.
         if let directory { try Files.makeDirectories(directory) }
@@ -175,8 +175,9 @@ struct Arrival {
         ).store
         guard !store.starts(with: nowhere) else {
             throw CommandFailure(
-                .usage, "the system file of '\(system)' says where its store is, but not from where",
-                hint: "say where it shall be here: --store DIR")
+                .usage,
+                "the system file of '\(system)' gives a relative path for its store, but not what it is relative to",
+                hint: "say where it should be on this host: --store DIR")
         }
         return store
     }
@@ -189,8 +190,8 @@ struct Arrival {
             return try SnapshotStore.create(at: place, system: system)
         } catch let error as FileFailure {
             throw CommandFailure(
-                .refused, "the store cannot be made where it was: \(error)",
-                hint: "say where it shall be here: --store DIR", path: place.string)
+                .refused, "the store cannot be made at its old place: \(error)",
+                hint: "say where it should be on this host: --store DIR", path: place.string)
         }
     }
 
@@ -209,7 +210,7 @@ struct Arrival {
             throw CommandFailure(
                 .refused, plan.conflicts.joined(separator: "\n       "),
                 hint:
-                    "the store \(store.path) is not a copy of the same: say where this one shall be, --store DIR"
+                    "\(store.path) is not a copy of the same store: say where this one should be, --store DIR"
             )
         }
         let reader = { try store.reader() }

@@ -46,7 +46,7 @@ struct AttestCommand: ParsableCommand {
         unsafe execvp(command[0], &arguments)
         throw CommandFailure(
             .failed, "\(command[0]) cannot be run in the sandbox: \(Errno(rawValue: errno))",
-            hint: "look whether it is in the snapshot, or installed on this host")
+            hint: "check whether it is in the snapshot, or installed on this host")
     }
 
     private func limit(_ resource: __rlimit_resource, _ value: UInt64) throws {

@@ -314,7 +314,7 @@ package struct StagedComponent: Sendable {
     package var roots: [StagedRoot]
     /// The directory in which the artifacts lie, by their names; nil when there are none.
     package var artifacts: FilePath?
-    /// Whether work that was in flight at the snapshot shall go on by itself.
+    /// Whether work that was in flight at the snapshot should go on by itself.
     package var resumesWork: Bool
     /// The name of the host it was captured on.
     package var capturedHost: String

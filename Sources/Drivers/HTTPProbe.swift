@@ -49,7 +49,7 @@ package struct HTTPProbe: Sendable {
     /// Whether a process listens there; one that is too busy to answer does too.
     ///
     /// Any status is an answer, also the 503 of a server that is booting, unless `isOwn` says that somebody else gave it.
-    /// Throws an ``HTTPFailure`` when it cannot be told.
+    /// Throws an ``HTTPFailure`` when it cannot be determined.
     package func isAnswered(
         _ path: String = "/", where isOwn: (Answer) -> Bool = { _ in true }
     ) async throws -> Bool {

@@ -91,7 +91,7 @@ internal import Clibisal
         return used
     }
 
-    /// The tables for a short input, nil when it shall have its own; it may be a sample for the next.
+    /// The tables for a short input, nil when it should have its own; it may be a sample for the next.
     @unsafe private func tablesForNext(_ input: UnsafeRawBufferPointer) -> UnsafeMutableRawPointer? {
         let hasTables = shortInputs >= Self.firstInputs
         shortInputs += 1

@@ -52,7 +52,7 @@ package struct RemotePeek: Sendable {
         guard let file = try reader.entry("understudy.yaml", of: commit.tree) else {
             throw StoreFailure(
                 .damaged, "the history of '\(system)' in \(source.shownURL) has no system file",
-                hint: "say where the store shall be: --store DIR")
+                hint: "say where the store should be: --store DIR")
         }
         return try reader.contents(file.id, .blob)
     }

@@ -118,7 +118,7 @@ package struct SignatureVerification: Sendable {
                 throw StoreFailure(
                     .failed,
                     "signatures cannot be checked: ssh-keygen ended with status \(anybody.status): \(words)",
-                    hint: "see that 'ssh-keygen -Y check-novalidate' works on this host")
+                    hint: "make sure that 'ssh-keygen -Y check-novalidate' works on this host")
             }
             return "was changed after it was signed: its signature does not fit it"
         }

@@ -28,7 +28,7 @@ package enum Freshness {
             problems.append(
                 .init(
                     "age", words,
-                    hint: "run 'understudy nightly' and read what it says; see that it is scheduled",
+                    hint: "run 'understudy nightly' and read what it says; make sure that it is scheduled",
                     cause: "complete"))
         }
         if let limit = limits.pushed, let words = words("pushed", last.pushed, limit, now) {
@@ -59,7 +59,7 @@ package enum Freshness {
             "clock",
             "the snapshot \(snapshot) is \(span(seconds)) newer than the clock, which jumped then or since",
             hint:
-                "see that the clock is right, and kept right (timedatectl); when it was wrong then, drop that snapshot: git -C "
+                "make sure that the clock is right and stays right (timedatectl); if it was wrong then, drop that snapshot: git -C "
                 + "\(store) update-ref -d refs/snapshots/\(system)/\(snapshot) && echo \(snapshot) >>\(store)/understudy/absent-snapshots",
             cause: future)
     }
@@ -72,7 +72,7 @@ package enum Freshness {
         return .init(
             "clock",
             "the clock jumped \(jump > 0 ? "forwards" : "back") by \(span(abs(jump))) during the night",
-            hint: "see that it is right, and kept right (timedatectl): ages and retention go by it",
+            hint: "make sure that it is right and stays right (timedatectl): ages and retention depend on it",
             cause: "jump")
     }
 

@@ -50,7 +50,7 @@ package struct Notifier: Sendable {
                     .init(
                         "notify",
                         "the mail to \(mail.to.joined(separator: ", ")) could not be sent: \(error)",
-                        hint: "see that \(mail.program) works, or take 'mail' out of the policy"))
+                        hint: "make sure that \(mail.program) works, or take 'mail' out of the policy"))
             }
         }
         if let textfile = policy.textfile {
@@ -71,7 +71,7 @@ package struct Notifier: Sendable {
         func problem(_ reason: String) -> NightReport.Problem {
             .init(
                 "notify", "the webhook could not be told: \(reason)",
-                hint: "see that its address in the policy is right, and that this host may reach it")
+                hint: "make sure that its address in the policy is right and that this host can reach it")
         }
         do {
             var url = webhook.url ?? ""

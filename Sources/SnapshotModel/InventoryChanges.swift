@@ -193,7 +193,7 @@ extension Inventory {
         return part
     }
 
-    /// The value where it is one short line; nil where it is not, empty where nobody shall see it.
+    /// The value where it is one short line; nil where it is not, empty where nobody may see it.
     private static func shown(_ facet: Facet) -> String? {
         guard !facet.isHidden else { return "" }
         return facet.value.count <= 80 && !facet.value.contains(where: \.isNewline) ? facet.value : nil

@@ -198,7 +198,7 @@ struct PostgreSQLJourneyTests {
             let taken = try await world.runner.run("snapshot")
             #expect(taken.status == 3)
             #expect(taken.output.contains("unreadable: database/database/buildbot"), "\(taken.output)")
-            #expect(taken.output.contains("see that it runs and lets us in"))
+            #expect(taken.output.contains("make sure that it runs and accepts connections"))
             #expect(
                 try await world.runner.succeed("show", "latest", "tree/files\(world.directory)/tree/a.conf")
                     == "1\n")

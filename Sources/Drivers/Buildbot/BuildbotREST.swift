@@ -160,14 +160,14 @@ struct BuildbotREST: Sendable {
         guard answer.status == 200 else {
             throw DriverFailure(
                 "\(probe.base)\(path) answers with status \(answer.status)",
-                hint: "look whether 'url' is Buildbot's own address, and into twistd.log")
+                hint: "check whether 'url' is Buildbot's own address, and read twistd.log")
         }
         do {
             return try JSONDecoder().decode(type, from: Data(answer.body.utf8))
         } catch {
             throw DriverFailure(
                 "\(probe.base)\(path) does not answer as Buildbot does: \(error)",
-                hint: "look whether 'url' is Buildbot's own address")
+                hint: "check whether 'url' is Buildbot's own address")
         }
     }
 }

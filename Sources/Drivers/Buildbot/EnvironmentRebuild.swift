@@ -172,7 +172,7 @@ struct EnvironmentRebuild {
         guard outcome.status <= 1 else {
             throw DriverFailure(
                 "cannot compile the modules of \(final): status \(outcome.status): \(outcome.errorOutput)",
-                hint: "look whether \(lock.base) works")
+                hint: "check whether \(lock.base) works")
         }
     }
 
@@ -187,7 +187,8 @@ struct EnvironmentRebuild {
             throw DriverFailure(
                 "cannot make the Python environment \(final) again: \(failure)",
                 hint:
-                    "it was made by Python \(lock.python) on \(lock.platform); look whether this host has it")
+                    "it was made by Python \(lock.python) on \(lock.platform); check whether this host has it"
+            )
         }
     }
 }

@@ -30,7 +30,7 @@ struct DatabaseDump {
         guard scan.isComplete else {
             throw DriverFailure(
                 "the dump of the database '\(database)' is cut short: its last words are missing",
-                hint: "see that the disk is not full, and run 'pg_dump \(database)' by hand")
+                hint: "make sure that the disk is not full, and run 'pg_dump \(database)' by hand")
         }
         try Self.blank(scan.guards, in: file)
         return scan

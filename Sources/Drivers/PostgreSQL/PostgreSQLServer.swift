@@ -125,7 +125,7 @@ struct PostgreSQLServer: Sendable {
         } catch let failure as ProgramFailure {
             throw DriverFailure(
                 "the server of \(address.text): \(failure)",
-                hint: "see that it runs and lets us in: psql '\(address.text)'"
+                hint: "make sure that it runs and accepts connections: psql '\(address.text)'"
                     + (user == nil ? "" : ", as the user that 'runAs' names"))
         }
     }
