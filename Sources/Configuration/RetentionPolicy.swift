@@ -46,7 +46,8 @@ package enum RetentionPolicy {
 
     /// The text of the built-in policy, as `policies/retention.yaml` ships it and `init` writes it.
     package static let builtInText = """
-        # Which snapshots 'understudy prune' keeps. Nothing is pruned by itself. Schema: retention.schema.json.
+        # Which snapshots 'understudy prune' keeps. 'understudy nightly' prunes after a good night; nothing else does.
+        # Schema: retention.schema.json.
         # A file without any rule keeps everything. Always kept: the newest complete and the newest proven snapshot, and one
         # that a restore still needs. History is never touched.
 
