@@ -34,6 +34,7 @@ final class Anchor: Sendable {
         guard depth < Self.deepest, looks > 3, pathCount < path.count else { return self }
         let names = names(to: path)
         let count = names.count { $0 == UInt8(ascii: "/") } + 1
+        // As above: the look at its entries names it.
         guard looks * count >= Self.worthwhile, let directory = try? directory.descend(Array(names)) else {
             return self
         }

@@ -171,6 +171,7 @@ internal import Workers
                 let record = records[index]
                 path.setName(bytes, Int(record.nameStart), Int(record.nameCount))
                 guard path.isShort else { return false }
+                // The walk that follows looks again, and names what cannot be looked at.
                 guard let status = try? anchor.directory.look(at: path) else { return false }
                 if record.kind == .directory {
                     guard status.kind == .directory,
@@ -460,6 +461,7 @@ internal import Workers
         let anchor = (node.parent ?? node).openAnchor
         walker.path.setDirectory(anchor.names(to: node.path))
         guard walker.path.isShort else { return }
+        // What cannot be looked at any more has changed.
         if let now = try? anchor.directory.look(at: walker.path),
             EntryRecord(now).hasTimes(of: node.record.own)
         {

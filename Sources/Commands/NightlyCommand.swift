@@ -132,6 +132,7 @@ struct NightlyCommand: AsyncParsableCommand {
             return try Session(options)
         } catch {
             let failure = CommandFailure(error)
+            // What cannot be read names nobody to be told; the failure itself is thrown below.
             if let file = try? SystemFile.find(
                 option: options.system, variable: environment("UNDERSTUDY_SYSTEM")),
                 let description = try? SystemFile.read(file),
@@ -403,6 +404,7 @@ struct NightlyCommand: AsyncParsableCommand {
             if statuses.contains(outcome.status), !outcome.output.isEmpty {
                 return try JSONDecoder().decode(Result.self, from: Data(outcome.output.utf8))
             }
+            // What is no such document was written by a process that died: told below as it stands.
             if let failed = try? JSONDecoder().decode(Failed.self, from: Data(outcome.errorOutput.utf8)) {
                 report.problems.append(
                     .init(

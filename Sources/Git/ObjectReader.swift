@@ -166,6 +166,7 @@ package final class ObjectReader: Sendable {
     package func furtherCopy(_ id: ObjectID, _ kind: ObjectKind) -> [UInt8]? {
         for pack in packs.drop(while: { $0.index.position(of: id) == nil }).dropFirst() {
             guard let position = pack.index.position(of: id),
+                // A damaged copy is none; whoever asks names the object when there is no good one.
                 let object = try? RecordReader().object(id, at: position, in: pack),
                 object.kind == kind, ObjectID.of(kind, object.contents) == id
             else { continue }

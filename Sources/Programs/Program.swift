@@ -180,6 +180,7 @@ package struct Program: Sendable {
         guard file.rawValue >= 0 else {
             throw ProgramFailure("cannot run \(name): \(Errno(rawValue: errno))")
         }
+        // It is in memory: there is nothing that closing could lose.
         defer { try? file.close() }
         do {
             try file.writeAll(input)

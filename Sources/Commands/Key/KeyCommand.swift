@@ -63,6 +63,7 @@ struct RecipientsEdit: Encodable {
         removed = old.filter { !recipients.contains($0) }.map(\.description)
         self.dryRun = dryRun
         guard let text = SystemDescription.text(session.description.text, with: recipients),
+            // An edit that cannot be read back is refused like one that says something else.
             let read = try? SystemFile.parse(
                 text, path: session.file,
                 directory: try Files.resolved(

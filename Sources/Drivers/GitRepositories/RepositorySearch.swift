@@ -44,9 +44,11 @@ enum RepositorySearch {
 
     /// Whether git takes the directory for a repository: it has HEAD, objects and refs.
     private static func isRepository(_ path: FilePath) -> Bool {
+        // What cannot be looked at is named by the walk, here and below.
         guard let head = try? Files.status(path.appending("HEAD")), head.kind == .file || head.kind == .link
         else { return false }
         return ["objects", "refs"].allSatisfy {
+            // As above.
             (try? Files.status(path.appending($0)))?.kind == .directory
         }
     }
@@ -64,13 +66,16 @@ enum RepositorySearch {
             found.append((path, reasonAgainst(directory, path)))
             // The git directories of submodules are all else that can be in a git directory.
             let modules = directory.appending("modules")
+            // As above.
             if (try? Files.status(modules))?.kind == .directory {
                 search(modules, path.appending("modules"), &found)
             }
             return
         }
+        // As above.
         for name in (try? Files.names(directory)) ?? [] {
             let child = directory.pushing(FilePath(bytes: name))
+            // As above.
             guard (try? Files.status(child))?.kind == .directory else { continue }
             search(child, path.appending(name), &found)
         }
@@ -84,9 +89,11 @@ enum RepositorySearch {
         {
             return "its path has characters that mean something else in a pattern"
         }
+        // As above.
         if let shallow = try? Files.status(directory.appending("shallow")), shallow.size > 0 {
             return "it is a shallow clone, whose history has no beginning"
         }
+        // As above.
         if (try? Files.exists(directory.appending("reftable"))) == true {
             return "it keeps its references in reftables"
         }
