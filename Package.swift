@@ -24,10 +24,15 @@ let package = Package(
     ],
     targets: [
         // MARK: System libraries
+        // What Linux offers for files and programs and Swift's importer hides: for FileTree, Programs and TestSupport.
         .target(name: "Cfiles"),
+        // Two hashes at once, with vector instructions.
         .target(name: "Chashes"),
+        // Decompresses short objects with the tables of those before them.
         .target(name: "Cinflate"),
+        // The beginnings of secrets in a text, with vector instructions.
         .target(name: "Csearch"),
+        // What the host has.
         .systemLibrary(name: "Clibarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "Clibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "Clibdeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
@@ -100,6 +105,7 @@ let package = Package(
             ]),
 
         // MARK: The delivery systems
+        // A folder for each kind of component: what to capture, how to stop, start and probe it, how to shadow it.
         .target(
             name: "Drivers",
             dependencies: [
@@ -135,6 +141,7 @@ let package = Package(
             ]),
 
         // MARK: The engines
+        // Drivers to one write session, and what differs between two states.
         .target(
             name: "Capture",
             dependencies: [
@@ -148,6 +155,7 @@ let package = Package(
                 "Capture", "Cryptography", "Drivers", "FileTree", "Git", "Sealing", "SnapshotModel",
                 "TestSupport", "Workers", systemPackage,
             ]),
+        // Plan, stage, verify, exchange, start; the journal, recovery and undo.
         .target(
             name: "Restore",
             dependencies: [
@@ -198,6 +206,7 @@ let package = Package(
             dependencies: ["Configuration", "FileTree", "Nightly", "Programs", "TestSupport", systemPackage]),
 
         // MARK: The command line
+        // A file for each subcommand; output and exit statuses.
         .target(
             name: "Commands",
             dependencies: [
@@ -206,6 +215,7 @@ let package = Package(
                 "GitStore", "Judge", "Nightly", "Programs", "Reports", "Restore", "Sealing", "Shadow",
                 "SnapshotModel", "Workers", argumentParser, systemPackage,
             ]),
+        // The executable.
         .executableTarget(name: "understudy", dependencies: ["Commands"]),
         // The steps of a snapshot and a restore, measured one by one: `make bench`.
         .executableTarget(
@@ -238,7 +248,7 @@ let package = Package(
 
 for target in package.targets
 where ![.system, .plugin, .binary].contains(target.type)
-    && !["Cfiles", "Chashes", "Csearch"].contains(target.name)
+    && !["Cfiles", "Chashes", "Cinflate", "Csearch"].contains(target.name)
 {
     target.swiftSettings = settings
 }
