@@ -115,7 +115,7 @@ struct Arrival {
         if let bytes = try Files.readIfPresent(file), bytes != Array(here.text.utf8) {
             refusals.append(
                 Refusal(
-                    "\(file) is there already and differs from the snapshot's system file",
+                    "\(file) exists already and differs from the snapshot's system file",
                     hint: "move it away, or say where the snapshot's should be: --system FILE"))
         }
     }

@@ -136,7 +136,7 @@ struct DiffCommand: AsyncParsableCommand {
             known = try driver.advisories(index.contents)
         } catch {
             throw CommandFailure(
-                .failed, "\(index.path) is no index of plugins: \(error)",
+                .failed, "\(index.path) is not an index of plugins: \(error)",
                 hint: "give an update-center.json, as updates.jenkins.io has it")
         }
         for place in difference.changes.indices {

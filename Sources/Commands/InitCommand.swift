@@ -108,7 +108,7 @@ struct InitCommand: AsyncParsableCommand {
         let file = here.pushing(FilePath(self.output))
         guard try !Files.exists(file) else {
             throw CommandFailure(
-                .failed, "\(file) is there already", hint: "edit it, or name another with --output",
+                .failed, "\(file) exists already", hint: "edit it, or name another with --output",
                 path: file.string)
         }
         // Later a recovery key would be written already.

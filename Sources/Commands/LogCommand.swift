@@ -101,7 +101,7 @@ struct LogCommand: AsyncParsableCommand {
         guard !life.events.isEmpty else {
             throw CommandFailure(
                 .failed, "the history has no \(kind) '\(name)'",
-                hint: "'understudy show latest' and 'understudy diff' name what there is and was")
+                hint: "'understudy show latest' and 'understudy diff' list the items")
         }
         try session.output.result(
             life.events, text: { life.events.map(words).joined(separator: "\n") },

@@ -141,7 +141,7 @@ struct RestoreCommand: AsyncParsableCommand {
         }
         for text in only where RestoreItem(text) == nil {
             throw ValidationError(
-                "'\(text)' is no item: write file:/PATH, repository:NAME, job:NAME, plugin:NAME or builder:NAME."
+                "'\(text)' is not an item: write file:/PATH, repository:NAME, job:NAME, plugin:NAME or builder:NAME."
             )
         }
         guard only.isEmpty || component.isEmpty && destination == nil && from == nil else {

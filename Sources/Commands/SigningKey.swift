@@ -12,7 +12,7 @@ func signerKey(_ argument: String) throws -> SignerKey {
     let line = text?.split(separator: "\n").first.map(String.init)
     guard let line, let key = SignerKey(line) else {
         throw CommandFailure(
-            .usage, "'\(argument)' is no public Ed25519 key of OpenSSH, and no file with one",
+            .usage, "'\(argument)' is neither a public Ed25519 key of OpenSSH nor a file with one",
             hint: "give 'ssh-ed25519 AAAA…', or the .pub file that ssh-keygen wrote")
     }
     return key

@@ -99,7 +99,7 @@ struct SnapshotCommand: AsyncParsableCommand {
             let lock = try store.lock(purpose: "understudy snapshot")
             if let found = try Recovery.lookHalfway(store.localDirectory) {
                 throw CommandFailure(
-                    .refused, "what is there now is no state to keep: \(found.words)", hint: found.hint)
+                    .refused, "there is no consistent state to capture: \(found.words)", hint: found.hint)
             }
             taken = try await capture.take(request, holding: lock, progress: progress)
         }

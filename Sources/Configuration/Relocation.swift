@@ -36,7 +36,7 @@ package struct Relocation: Hashable, Sendable {
         for text in texts {
             guard let equals = text.firstIndex(of: "=") else {
                 throw RelocationFailure(
-                    "'\(text)' is no OLD=NEW", hint: "write --map OLD=NEW, as --map /srv/ci=/data/ci")
+                    "'\(text)' is not OLD=NEW", hint: "write --map OLD=NEW, as --map /srv/ci=/data/ci")
             }
             var old = String(text[..<equals])
             let new = String(text[text.index(after: equals)...])

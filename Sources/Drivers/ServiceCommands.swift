@@ -67,7 +67,7 @@ struct ServiceCommands {
         guard try missing().isEmpty else { return "inactive" }
         throw DriverFailure(
             "systemd cannot be asked for the unit \(unit): \(words)",
-            hint: "run 'systemctl is-active \(unit)' by hand and see")
+            hint: "run 'systemctl is-active \(unit)' by hand to see more")
     }
 
     private static func runsSystemd(below root: FilePath) throws -> Bool {
@@ -113,7 +113,7 @@ struct ServiceCommands {
         } catch let failure as ProgramFailure {
             throw DriverFailure(
                 "the service command '\(command.joined(separator: " "))' failed: \(failure)",
-                hint: "run it by hand and see")
+                hint: "run it by hand to see more")
         }
     }
 }

@@ -115,7 +115,7 @@ extension SnapshotStore {
             }
             throw StoreFailure(
                 .refused, "\(path.appending(name)) may name objects that no reference names",
-                hint: "a store has no reflogs and no work trees: see what made them, then remove them")
+                hint: "a store has no reflogs and no work trees: find out what made them, then remove them")
         }
     }
 }

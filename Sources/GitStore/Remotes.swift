@@ -122,7 +122,7 @@ package struct Remotes: Sendable {
         }
         guard !url.isEmpty, !url.hasPrefix("-"), !url.contains("::") else {
             throw StoreFailure(
-                .refused, "'\(url)' is no address of a git repository",
+                .refused, "'\(url)' is not the address of a git repository",
                 hint: "give ssh://…, https://…, HOST:PATH or the path of a directory")
         }
     }

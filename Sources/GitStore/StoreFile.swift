@@ -33,7 +33,7 @@ package enum StoreFile {
         progress: @Sendable (String) -> Void
     ) async throws -> Written {
         guard try !Files.exists(path) else {
-            throw StoreFailure(.failed, "\(path) is there already", hint: "name a file that is not there yet")
+            throw StoreFailure(.failed, "\(path) exists already", hint: "name a file that is not there yet")
         }
         let reader = try store.reader()
         guard let newest = snapshots.max(by: { $0.id < $1.id }) else {

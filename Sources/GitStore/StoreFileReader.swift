@@ -210,6 +210,6 @@ extension StoreFile {
 
     private static func foreign(_ path: FilePath, _ reason: String) -> ArchiveError {
         ArchiveError(
-            .unsupported, path, "it is no store that 'understudy export' wrote: \(printable(reason.utf8))")
+            .unsupported, path, "it is not a store that 'understudy export' wrote: \(printable(reason.utf8))")
     }
 }

@@ -14,7 +14,7 @@ extension SnapshotStore {
         guard let text = try Files.readIfPresent(sealingKeyFile, limit: 1 << 10) else { return nil }
         guard let key = SealingKey(text: text) else {
             throw StoreFailure(
-                .damaged, "\(sealingKeyFile) is no sealing key",
+                .damaged, "\(sealingKeyFile) is not a sealing key",
                 hint: "remove it: the next snapshot makes another, and seals everything anew")
         }
         return key

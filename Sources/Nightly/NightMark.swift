@@ -75,7 +75,7 @@ package final class NightMark: Sendable {
             "night",
             "the night that began at \(CivilTime(seconds: status.modified.seconds).iso8601) did not end: it was killed, or the "
                 + "host went down",
-            hint: "see what the journal of the host says of it, and run 'understudy nightly'",
+            hint: "read the host's journal of that night (journalctl), and run 'understudy nightly'",
             cause: "did not end")
     }
 
@@ -83,6 +83,6 @@ package final class NightMark: Sendable {
         .init(
             "night",
             "the night that began at \(CivilTime(seconds: status.modified.seconds).iso8601) still runs",
-            hint: "see what it waits for, or schedule nights further apart", cause: "still runs")
+            hint: "find out what it waits for, or schedule nights further apart", cause: "still runs")
     }
 }

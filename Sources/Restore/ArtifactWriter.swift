@@ -94,6 +94,6 @@ struct ArtifactWriter {
     private func damaged(_ name: String, _ reason: String) -> RestoreFailure {
         RestoreFailure(
             .verification, "the artifact \(printable(name.utf8)) is damaged in the store: \(reason)",
-            hint: "nothing was changed; 'understudy verify --all' says what is whole, restore that")
+            hint: "nothing was changed; 'understudy verify --all' says what is whole; restore that")
     }
 }

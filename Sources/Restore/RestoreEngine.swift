@@ -109,7 +109,7 @@ package final class RestoreEngine {
                 "\(unproven.sorted().joined(separator: ", ")) could not be shown to equal the snapshot")
         }
         if !failed.isEmpty {
-            doubts.append("not everything started; mend it and start it")
+            doubts.append("not everything started")
         } else if request.destination != nil || !request.starts && runsAnything {
             doubts.append("it was not started")
         }
@@ -189,7 +189,7 @@ package final class RestoreEngine {
                     guard try !Files.exists(staged) else {
                         throw RestoreFailure(
                             .failed, "\(staged) came while the restore was planned",
-                            hint: "see who else writes there, and run the restore again")
+                            hint: "find out who else writes there, and run the restore again")
                     }
                     begun.append(staged)
                     continue

@@ -293,7 +293,7 @@ package struct RestorePlanner: Sendable {
 
     private func isInTheWay(_ path: FilePath) -> Refusal {
         Refusal(
-            "\(path) is there already",
+            "\(path) exists already",
             hint: "name another directory with --to, or remove it if it is what an interrupted restore left")
     }
 

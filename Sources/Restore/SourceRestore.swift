@@ -40,7 +40,7 @@ struct SourceRestore {
             } catch let error as ProgramFailure {
                 throw RestoreFailure(
                     .verification, "the objects of \(line.repository.name) cannot be restored: \(error)",
-                    hint: "nothing was changed; 'understudy verify --all' says what is whole, restore that")
+                    hint: "nothing was changed; 'understudy verify --all' says what is whole; restore that")
             }
         }
         try Files.removeTree(scratch)

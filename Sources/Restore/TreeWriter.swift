@@ -309,7 +309,7 @@ internal import Workers
     private func damaged(_ entry: Entry, _ reason: String) -> RestoreFailure {
         RestoreFailure(
             .verification, "\(root.name)/\(entry.path) is damaged in the store: \(reason)",
-            hint: "nothing was changed; 'understudy verify --all' says what is whole, restore that")
+            hint: "nothing was changed; 'understudy verify --all' says what is whole; restore that")
     }
 }
 

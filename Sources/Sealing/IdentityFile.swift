@@ -28,7 +28,8 @@ package enum IdentityFile {
                 decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
             if text.isEmpty || text.hasPrefix("#") { continue }
             guard let identity = Identity(secretText: text) else {
-                throw SealingFailure(.malformed, "line \(index + 1) of \(name) is no identity", hint: hint)
+                throw SealingFailure(
+                    .malformed, "line \(index + 1) of \(name) is not an identity", hint: hint)
             }
             identities.append(identity)
         }

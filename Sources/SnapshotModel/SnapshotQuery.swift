@@ -51,7 +51,7 @@ package struct SnapshotQuery: Hashable, Sendable {
             snapshots[$0].id.description.hasPrefix(text) && !text.isEmpty
         }
         switch matches.count {
-        case 0: return .none("no id begins like that, and it is no date")
+        case 0: return .none("no id begins like that, and it is not a date")
         case 1: return .found(matches[0])
         default: return .ambiguous(matches)
         }

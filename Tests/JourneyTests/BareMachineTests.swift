@@ -107,7 +107,7 @@ import Testing
                 ["offsite.git", "--name", "other"], 64, "holds the systems acme, and no 'other'")
             try await refused(["offsite.git", "--store", "/proc/x.git"], 7, "--store DIR")
             _ = try await shell("mkdir etc; echo 'system: other' >etc/acme.yaml", in: directory)
-            try await refused(["offsite.git"], 7, "acme.yaml is there already")
+            try await refused(["offsite.git"], 7, "acme.yaml exists already")
             _ = try await shell(
                 "rm -r etc; mv recovery.key kept.key; age-keygen -o wrong.key 2>/dev/null", in: directory)
             try await refused(["offsite.git"], 12, "--identity FILE")

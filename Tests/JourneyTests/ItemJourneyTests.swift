@@ -91,8 +91,8 @@ import Testing
                     "file:\(directory)/tree/sub/deep/a.conf", 7,
                     "in which \(directory)/tree/sub/deep/a.conf would stand"
                 ),
-                ("job:none", 7, "has no job:none"), ("file:tree/sub", 64, "is no item"),
-                ("builder:x", 7, "has no builder:x"), ("worker:x", 64, "is no item"),
+                ("job:none", 7, "has no job:none"), ("file:tree/sub", 64, "is not an item"),
+                ("builder:x", 7, "has no builder:x"), ("worker:x", 64, "is not an item"),
             ] {
                 let found = try await runner.run("restore", "--only", item)
                 #expect(

@@ -203,7 +203,7 @@ import Testing
             try Files.remove(builder.home.appending("config.xml"))
             let outcome = try await runner.run("snapshot")
             #expect(outcome.status == 1)
-            #expect(outcome.errorOutput.contains("is no JENKINS_HOME"))
+            #expect(outcome.errorOutput.contains("is not a JENKINS_HOME"))
         }
     }
 }

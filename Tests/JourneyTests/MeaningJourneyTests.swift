@@ -72,7 +72,7 @@ import Testing
             let wrong = try await runner.run("status", "--format", "markdown")
             #expect(wrong.status == 64 && wrong.errorOutput.contains("no output in the format 'markdown'"))
             let none = try await runner.run("diff", "--advisories", "etc/proxy.conf")
-            #expect(none.status == 1 && none.errorOutput.contains("is no index of plugins"))
+            #expect(none.status == 1 && none.errorOutput.contains("is not an index of plugins"))
         }
     }
 

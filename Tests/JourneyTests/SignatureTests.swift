@@ -114,7 +114,7 @@ import Testing
             try await runner.succeed("restore", "--signer", "foreign.pub", "--dry-run")
             try await runner.succeed("restore", "latest~1", "--dry-run")
             try await expect(
-                "no public Ed25519 key", of: ["restore", "--signer", "tree/c"], status: 64, runner)
+                "neither a public Ed25519 key", of: ["restore", "--signer", "tree/c"], status: 64, runner)
         }
     }
 

@@ -214,7 +214,7 @@ struct ChangeOptions: ParsableArguments {
                 if let old { try contents.set(root: old.root, path: old.path, contents: nil) }
                 if let new = try patch.new.map({ try split($0, driver, contents.change.component) }) {
                     if patch.old != patch.new, try current(new, source, contents) != nil {
-                        throw UnifiedPatch.Failure("\(new.root)/\(new.path) is there already")
+                        throw UnifiedPatch.Failure("\(new.root)/\(new.path) exists already")
                     }
                     try contents.set(root: new.root, path: new.path, contents: after)
                 }
@@ -269,7 +269,7 @@ struct ChangeOptions: ParsableArguments {
             for name in try Files.names(directory) {
                 guard let text = String(validating: name, as: UTF8.self) else {
                     throw CommandFailure(
-                        .usage, "\(directory)/\(printable(name)) has a name that is no text",
+                        .usage, "\(directory)/\(printable(name)) has a name that is not UTF-8",
                         hint: "a change names its files by text")
                 }
                 let path = directory.appending(text)

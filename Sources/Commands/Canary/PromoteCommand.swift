@@ -53,7 +53,7 @@ struct PromoteCommand: AsyncParsableCommand {
 
     func validate() throws {
         for name in approvals where !name.contains(where: { $0.isLetter || $0.isNumber }) {
-            throw ValidationError("'\(name)' is nobody's name.")
+            throw ValidationError("'\(name)' is not a name.")
         }
     }
 

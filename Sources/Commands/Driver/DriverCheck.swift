@@ -43,7 +43,7 @@ struct DriverCheck: AsyncParsableCommand {
         let able = session.description.components.filter { $0.driver == CommandDriver.name }.map(\.name)
         guard let described = session.description.component(component), able.contains(component) else {
             throw CommandFailure(
-                .usage, "'\(component)' is no component with driver 'command'",
+                .usage, "'\(component)' is not a component with driver 'command'",
                 hint: able.isEmpty
                     ? "no component of the system file has this driver"
                     : "name one of \(able.joined(separator: ", "))")

@@ -120,7 +120,7 @@ func recipient(_ text: String) throws -> Recipient {
     }
     guard let recipient = Recipient(text) else {
         throw CommandFailure(
-            .usage, "'\(text)' is no public recovery key",
+            .usage, "'\(text)' is not a public recovery key",
             hint: "a key begins with age1 and has 62 characters; 'age-keygen -y FILE' prints it")
     }
     return recipient
@@ -130,7 +130,7 @@ func recipient(_ text: String) throws -> Recipient {
 func writeRecoveryKey(_ identity: Identity, to path: FilePath, time: String) throws {
     guard try !Files.exists(path) else {
         throw CommandFailure(
-            .failed, "\(path) is there already", hint: "name a file that is not there yet", path: path.string)
+            .failed, "\(path) exists already", hint: "name a file that is not there yet", path: path.string)
     }
     try Files.replace(path, with: Array(IdentityFile.text(identity, created: time).utf8), mode: 0o600)
 }

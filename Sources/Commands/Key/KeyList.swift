@@ -56,7 +56,7 @@ struct KeyList: AsyncParsableCommand {
                         row.recipient,
                         row.isCurrent
                             ? (row.opensLatest == false ? "from the next snapshot on" : "")
-                            : "no longer: opens the snapshots of before",
+                            : "no longer: opens earlier snapshots",
                     ]
                 })
         }

@@ -32,7 +32,7 @@ struct RemoteAdd: AsyncParsableCommand {
         let session = try Session(options)
         let remote = try await Remotes(session.store()).add(Remote(name: name, url: url))
         try session.output.result(RemoteList.Row(remote)) {
-            "added \(name); 'understudy push \(name)' brings it what there is"
+            "added \(name); 'understudy push \(name)' sends everything to it"
         }
     }
 }

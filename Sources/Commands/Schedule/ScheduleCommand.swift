@@ -44,7 +44,9 @@ struct ScheduleWishes: ParsableArguments {
     var user: String?
 
     func validate() throws {
-        if let at, Self.time(at) == nil { throw ValidationError("'\(at)' is no time of the day, as 02:17.") }
+        if let at, Self.time(at) == nil {
+            throw ValidationError("'\(at)' is not a time of day, such as 02:17.")
+        }
         guard (0...720).contains(randomDelay ?? 0) else {
             throw ValidationError("--random-delay is from 0 to 720 minutes.")
         }

@@ -80,13 +80,13 @@ package struct BuildbotDriver: Driver {
     package func roots() throws -> [Root] {
         guard try TacFile.read(in: master)?.role == .master else {
             throw DriverFailure(
-                "\(master) is no Buildbot master: it has no buildbot.tac that makes one",
+                "\(master) is not a Buildbot master: it has no buildbot.tac that makes one",
                 hint: "give the directory that 'buildbot create-master' made as 'master'")
         }
         for worker in workers {
             guard try TacFile.read(in: worker.path)?.role == .worker else {
                 throw DriverFailure(
-                    "\(worker.path) is no Buildbot worker: it has no buildbot.tac that makes one",
+                    "\(worker.path) is not a Buildbot worker: it has no buildbot.tac that makes one",
                     hint: "give directories that 'buildbot-worker create-worker' made as 'workers'")
             }
         }

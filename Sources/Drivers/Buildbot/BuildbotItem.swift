@@ -59,7 +59,8 @@ extension BuildbotDriver {
             return [
                 Refusal(
                     "no file of the snapshot makes the builder \(name) by a BuilderConfig with its name as a literal: it is "
-                        + "made by a program, or its file is sealed and there is no identity", hint: whole)
+                        + "made by a program, or its file is sealed and there is not an identity", hint: whole
+                )
             ]
         }
         guard let first = found.files.first else {

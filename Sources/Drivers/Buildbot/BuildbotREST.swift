@@ -126,14 +126,14 @@ struct BuildbotREST: Sendable {
         } catch {
             throw DriverFailure(
                 "a build cannot be asked for: status \(answer.status): \(answer.body.prefix(200))",
-                hint: "look into the master's log")
+                hint: "read the master's log")
         }
         for case .requests(let requests) in decoded.result ?? [] {
             if let request = requests[String(builder)] { return request }
         }
         throw DriverFailure(
             "a build cannot be asked for: \(decoded.error?.message ?? "the answer names no request")",
-            hint: "look into the master's log")
+            hint: "read the master's log")
     }
 
     /// Takes back a request; a build that was begun for it is stopped.

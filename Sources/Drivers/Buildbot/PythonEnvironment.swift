@@ -27,7 +27,7 @@ struct PythonEnvironment {
         let file = path.appending("pyvenv.cfg")
         guard let bytes = try Files.readIfPresent(file, limit: 1 << 16) else {
             throw DriverFailure(
-                "\(path) is no Python environment: it has no pyvenv.cfg",
+                "\(path) is not a Python environment: it has no pyvenv.cfg",
                 hint: "give the directory that 'python -m venv' made as 'environment', or leave it out")
         }
         var fields: [String: String] = [:]

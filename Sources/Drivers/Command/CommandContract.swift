@@ -47,7 +47,7 @@ struct CommandContract: Sendable {
         }
         guard let seconds = Self.seconds(component.text("limit") ?? "10m") else {
             throw DriverFailure(
-                "component '\(component.name)': 'limit' is no time",
+                "component '\(component.name)': 'limit' is not a time",
                 hint: "write a number with s, m or h, as 10m")
         }
         limit = .seconds(seconds)

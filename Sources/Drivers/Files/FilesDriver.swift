@@ -22,7 +22,7 @@ package struct FilesDriver: Driver {
             let path = FilePath(text).lexicallyNormalized()
             guard path.isAbsolute, path.lastComponent != nil else {
                 throw DriverFailure(
-                    "component '\(component.name)': '\(text)' is no absolute path below /",
+                    "component '\(component.name)': '\(text)' is not an absolute path below /",
                     hint: "write whole paths, as /etc/nginx")
             }
             for other in directories where path.starts(with: other.path) || other.path.starts(with: path) {
@@ -53,7 +53,7 @@ package struct FilesDriver: Driver {
             }
             guard status.kind == .directory else {
                 throw DriverFailure(
-                    "\(directory.path) is no directory",
+                    "\(directory.path) is not a directory",
                     hint: status.kind == .link
                         ? "give the directory that it links to" : "give the directory that it lies in")
             }

@@ -64,12 +64,12 @@ package struct JenkinsDriver: Driver {
     package func roots() throws -> [Root] {
         guard try Self.isHome(home) else {
             throw DriverFailure(
-                "\(home) is no JENKINS_HOME: it has no config.xml of Jenkins",
+                "\(home) is not a JENKINS_HOME: it has no config.xml of Jenkins",
                 hint: "give the directory that holds Jenkins' config.xml, jobs and plugins as 'home'")
         }
         if let war, try Files.status(war)?.kind != .file {
             throw DriverFailure(
-                "\(war) is no regular file", hint: "give the path of jenkins.war, or leave 'war' out")
+                "\(war) is not a regular file", hint: "give the path of jenkins.war, or leave 'war' out")
         }
         return places()
     }

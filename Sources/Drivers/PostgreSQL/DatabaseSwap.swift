@@ -177,7 +177,7 @@ struct DatabaseSwap: Application {
             if let before = entry[Key.before], before != ids[name] ?? Self.nothing {
                 throw DriverFailure(
                     "the database '\(name)' is another than when the restore began",
-                    hint: "see who else makes databases there, and restore the snapshot again")
+                    hint: "find out who else makes databases there, and restore the snapshot again")
             }
             return true
         }

@@ -21,7 +21,7 @@ struct PostgreSQLServer: Sendable {
     init(_ component: Component) throws {
         guard let text = component.text("url"), let address = PostgreSQLAddress(text) else {
             throw DriverFailure(
-                "component '\(component.name)': 'url' is no address of a database without a password",
+                "component '\(component.name)': 'url' is not the address of a database without a password",
                 hint: "write postgresql:///NAME, and put a password into a file that 'passwordFile' names")
         }
         self.address = address

@@ -49,7 +49,7 @@ import Testing
         try withTemporaryDirectory { directory in
             let driver = try makeDriver(master: directory)
             let failure = #expect(throws: DriverFailure.self) { try driver.roots() }
-            #expect(failure?.description.contains("no Buildbot master") == true)
+            #expect(failure?.description.contains("not a Buildbot master") == true)
         }
     }
 
