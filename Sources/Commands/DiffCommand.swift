@@ -11,12 +11,12 @@ internal import SystemPackage
 struct DiffCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff",
-        abstract: "Say what differs between two snapshots, or between a snapshot and the live system.",
+        abstract: "Show what differs between two snapshots, or between a snapshot and the live system.",
         discussion: """
-            Speaks of jobs, plugins, builders, users and their rights, and of configuration files that belong to none of \
-            them: what was added, removed or renamed, and what changed inside, a script and a configuration line by line. \
-            Values of credentials are never shown. Without B the live system is compared (drift); without A the latest \
-            snapshot.
+            Shows jobs, plugins, builders, users and their rights, and configuration files that belong to none of them: \
+            what was added, removed or renamed, and what changed inside, scripts and configurations line by line. Values \
+            of credentials are never shown. With one snapshot it is compared with the live system (drift), and without \
+            any the latest is.
 
             EXAMPLE
               understudy diff
@@ -27,8 +27,8 @@ struct DiffCommand: AsyncParsableCommand {
               0   the differences were printed, even if there are none
               1   there is no such snapshot, or the live system cannot be read
               10  there is no store
-              12  the live system cannot be compared without the recovery key, and it was
-                  not given
+              12  the live system cannot be compared without the recovery key, which was not
+                  given
               64  wrong usage, or a mistake in the system file
             """)
 
@@ -43,7 +43,7 @@ struct DiffCommand: AsyncParsableCommand {
 
     @Option(
         help:
-            "An update-center.json: what it says against versions of plugins; else update-center.json beside the policies, if there.",
+            "An update-center.json with warnings about plugin versions; default: update-center.json beside the policies, if there.",
         completion: .file(extensions: ["json"]))
     var advisories: String?
 

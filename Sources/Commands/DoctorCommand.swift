@@ -16,7 +16,7 @@ internal import SystemPackage
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Say what is missing on this host.",
+        abstract: "List what is missing on this host.",
         discussion: """
             EXAMPLE
               understudy doctor
@@ -55,7 +55,7 @@ struct DoctorCommand: AsyncParsableCommand {
                         Finding(
                             subject: component.name, ok: problems.isEmpty,
                             words: isRunning
-                                ? (problems.isEmpty ? "runs, is well" : problems.joined(separator: "; "))
+                                ? (problems.isEmpty ? "runs, healthy" : problems.joined(separator: "; "))
                                 : "does not run"))
                 }
             } catch {

@@ -12,8 +12,8 @@ struct ExportCommand: AsyncParsableCommand {
         abstract: "Write snapshots, with a whole store around them, into one file for the shelf.",
         discussion: """
             The file is a .tar.zst of a bare git repository with checksums at its end; 'tar --zstd -xf' unpacks it, and \
-            'sha256sum -c SHA256SUMS' in it compares. 'import' and 'restore --from FILE' take it. What is sealed stays \
-            sealed; evidence of restores is not in it. It needs as much room in the store for a while.
+            'sha256sum -c SHA256SUMS' checks it. 'import' and 'restore --from FILE' read it. What is sealed stays \
+            sealed; evidence of restores is not in it. Exporting temporarily needs the same amount of space in the store.
 
             EXAMPLE
               understudy export latest acme.tar.zst
@@ -29,7 +29,7 @@ struct ExportCommand: AsyncParsableCommand {
               64  wrong usage, or a mistake in the system file
             """)
 
-    @Argument(help: "The snapshots, and the file last; the latest snapshot when only a file is given.")
+    @Argument(help: "The snapshots, then the file; the latest snapshot when only a file is given.")
     var arguments: [String]
 
     @OptionGroup var options: Options

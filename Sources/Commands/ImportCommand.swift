@@ -9,10 +9,10 @@ internal import SystemPackage
 struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
-        abstract: "Make a store of a file that 'export' wrote, or bring it into one of the same system.",
+        abstract: "Make a store from a file that 'export' wrote, or add it to a store of the same system.",
         discussion: """
             Every member is compared with its checksum and every object with its name before anything is taken. A file that \
-            is cut off, damaged, or holds anything else than a store is refused whole. Needs no system file.
+            is truncated, damaged, or anything but a store is refused as a whole. Needs no system file.
 
             EXAMPLE
               understudy import acme.tar.zst /var/lib/understudy/acme.git
@@ -20,9 +20,9 @@ struct ImportCommand: AsyncParsableCommand {
             EXIT STATUS
               0   the store holds what the file holds
               1   the file cannot be read, or the disk is full
-              6   the file is damaged, cut off, or no store
+              6   the file is damaged, truncated, or not a store
               7   refused: something in it contradicts what is in the store
-              10  something else than a store is at the path
+              10  something other than a store is at the path
               11  another process writes to the store
               64  wrong usage
             """)
@@ -31,7 +31,8 @@ struct ImportCommand: AsyncParsableCommand {
     var file: String
 
     @Argument(
-        help: "The store: a directory that is not there yet, or is empty, or a store.", completion: .directory
+        help: "The store: a store, an empty directory, or a path where nothing is yet.",
+        completion: .directory
     )
     var directory: String
 

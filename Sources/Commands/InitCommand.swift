@@ -11,16 +11,16 @@ internal import SystemPackage
 struct InitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
-        abstract: "Look at paths, find what a delivery system consists of, make a system file and a store.",
+        abstract: "Find what a delivery system consists of, and make a system file and a store for it.",
         discussion: """
             Looks at each path and two levels below it for a JENKINS_HOME, a Buildbot master with its workers and its \
-            Python environment; a directory in which nothing is known is captured as files. Asks nothing and changes \
-            nothing in the paths.
+            Python environment; a directory in which it recognizes nothing is captured as files. It asks no questions and \
+            changes nothing in the paths.
 
-            Makes a recovery key, to which secrets and databases are sealed, and shows its secret half this once; or \
-            writes it to a file; or takes public keys that you have already.
+            Makes a recovery key, to which secrets and databases are sealed, and shows its secret half once, or writes it \
+            to a file; or takes public keys that you already have.
 
-            Without a path it makes the store that the system file names, where none is: a new one, or in place of one \
+            Without a path it makes the store that the system file names, if there is none: a new one, or in place of one \
             that is lost and has no copy.
 
             EXAMPLE
@@ -33,20 +33,22 @@ struct InitCommand: AsyncParsableCommand {
               0   the system file and the store were made
               1   something is in the way of the system file or of a key
               10  something is in the way of the store
-              64  a path is not there, or is no directory; or a mistake in the system file
+              64  a path does not exist or is not a directory; or a mistake in the system
+                  file
             """)
 
     private static let usualOutput = "understudy.yaml"
 
     @Argument(
-        help: "Directories that belong to the delivery system; none: makes the store of its system file.",
+        help:
+            "Directories that belong to the delivery system; without any, only make the store of the system file.",
         completion: .directory)
     var paths: [String] = []
 
-    @Option(help: "The system's name; else that of the first component.")
+    @Option(help: "The system's name; default: that of the first component.")
     var name: String?
 
-    @Option(help: "Where to make the store; else ./<name>.git.", completion: .directory)
+    @Option(help: "Where to make the store; default: ./<name>.git.", completion: .directory)
     var store: String?
 
     @Option(help: "Where to write the system file.", completion: .file())
@@ -63,7 +65,7 @@ struct InitCommand: AsyncParsableCommand {
 
     @Option(
         help:
-            "Sign snapshots with the Ed25519 key in this file; it is made when it is not there. Needs ssh-keygen.",
+            "Sign snapshots with the Ed25519 key in this file; it is made if it does not exist. Needs ssh-keygen.",
         completion: .file())
     var signingKey: String?
 
@@ -75,7 +77,7 @@ struct InitCommand: AsyncParsableCommand {
             || output != Self.usualOutput
         guard !paths.isEmpty || !describes else {
             throw ValidationError(
-                "Name the directories of the system; without one only the store of a system file that is there is made."
+                "Name the directories of the system; without any, only the store of an existing system file is made."
             )
         }
         guard recipient.isEmpty || recoveryKey == nil else {
@@ -201,15 +203,15 @@ struct InitCommand: AsyncParsableCommand {
 
                 \(QRCode(key).map { Terminal.inked($0.text) } ?? "")
 
-                Secrets and databases are sealed to it. Without it they cannot be restored, by anybody. Print it, scan it \
-                or put it into a password manager, and keep it away from this host; a restore reads it from a file: \
+                Secrets and databases are sealed to it. Without it nobody can restore them. Print it, scan it or put it \
+                into a password manager, and keep it away from this host; a restore reads it from a file: \
                 --identity FILE. 'understudy key check' proves that your copy is good.
                 """
         }
         if let recoveryKey {
             return """
-                The recovery key is in \(recoveryKey). Secrets and databases are sealed to it; without it they cannot be \
-                restored, by anybody. Keep it away from this host. 'understudy key check' proves that your copy is good.
+                The recovery key is in \(recoveryKey). Secrets and databases are sealed to it; without it nobody can \
+                restore them. Keep it away from this host. 'understudy key check' proves that your copy is good.
                 """
         }
         return "Secrets and databases are sealed to \(result.recipients.joined(separator: ", "))."

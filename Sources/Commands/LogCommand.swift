@@ -8,18 +8,18 @@ internal import SnapshotModel
 struct LogCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log",
-        abstract: "Show when readable state changed: configuration, job definitions, locks.",
+        abstract: "Show when the readable state changed: configuration, job definitions, locks.",
         discussion: """
-            With KIND:NAME (job:team/deploy, plugin:git, builder:x, ref:'sources/app.git refs/heads/main') it is the life \
-            of one item, across its names: what changed in it, who took the snapshot and why (-m), and, where Jenkins keeps a \
-            configuration history, who did it, when, and the reason that was given.
+            With KIND:NAME (job:team/deploy, plugin:git, builder:x, ref:'sources/app.git refs/heads/main') it shows the \
+            history of one item, also under earlier names: what changed in it, who took the snapshot and why (-m), and, if \
+            Jenkins keeps a configuration history, who did it, when and why.
 
             EXAMPLE
               understudy log
               understudy log job:team/deploy
               understudy log jenkins/files/home/jobs/deploy/config.xml
 
-            Stock git shows the same with differences: git -C STORE log -p SYSTEM -- PATH
+            Stock git shows the same with diffs: git -C STORE log -p SYSTEM -- PATH
 
             EXIT STATUS
               0   the history was printed, even if it is empty

@@ -17,9 +17,9 @@ struct RunbookCommand: AsyncParsableCommand {
         commandName: "runbook",
         abstract: "Print the page to hang on the wall: what to do when the system is gone.",
         discussion: """
-            From the system file and the last green drill or the last restore that was proven, whichever is newer: the one \
-            command, which key opens the store, what to expect minute by minute, what needs what, what to look at afterwards. \
-            Markdown, or with --format html one file that prints. Keep it where it can be read when nothing else can.
+            From the system file and the last green drill or proven restore, whichever is newer: the one command, which key \
+            opens the store, what to expect minute by minute, what depends on what, what to check afterwards. Markdown, or \
+            with --format html one printable file. Keep it where it can be read when nothing else can.
 
             EXAMPLE
               understudy runbook --output runbook.md
@@ -35,7 +35,8 @@ struct RunbookCommand: AsyncParsableCommand {
     @Option(help: "The file to write; standard output when left out.", completion: .file())
     var output: String?
 
-    @Option(help: "Where the recovery key is kept, to stand on the page; a line to fill in when left out.")
+    @Option(
+        help: "Where the recovery key is kept, for the page; if left out, the page has a line to fill in.")
     var keyPlace: String?
 
     @OptionGroup var options: Options

@@ -20,7 +20,7 @@ struct ShowCommand: AsyncParsableCommand {
               1   there is no such snapshot or path
               6   the snapshot is damaged
               10  there is no store
-              12  the file is sealed, and there is no identity that opens it
+              12  the file is sealed, and no identity opens it
               64  wrong usage, or a mistake in the system file
             """)
 
@@ -113,7 +113,7 @@ struct ShowCommand: AsyncParsableCommand {
         guard let entry = try entry(names, stored, reader) else {
             throw CommandFailure(
                 .failed, "the snapshot \(stored.reference.id) holds no '\(path)'",
-                hint: "'understudy show \(id) ' and a directory lists what is in it", path: path)
+                hint: "'understudy show \(id) DIRECTORY' lists what is in a directory", path: path)
         }
         let component = names.first.map { String(decoding: $0, as: UTF8.self) } ?? ""
         let hasSealed = stored.snapshot.components.contains { $0.name == component && $0.sealing != nil }
@@ -134,7 +134,7 @@ struct ShowCommand: AsyncParsableCommand {
         }
         guard let identities = try identity.read() else {
             throw SealingFailure(
-                .noKeyFits, "'\(path)' is sealed, and there is no identity to open it with",
+                .noKeyFits, "'\(path)' is sealed, and no identity was given",
                 hint: "give the recovery key: --identity FILE, or $UNDERSTUDY_IDENTITY")
         }
         try unsafe ReaderLane(reader).open(contents, with: identities, sealed: { _ in }) {

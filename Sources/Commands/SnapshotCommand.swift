@@ -17,13 +17,12 @@ struct SnapshotCommand: AsyncParsableCommand {
             EXIT STATUS
               0   a complete snapshot was taken
               1   no snapshot was taken
-              3   a partial snapshot was taken: something could not be read, or
-                  kept changing
-              6   a snapshot was taken and holds all of today, but the store is
-                  damaged: earlier snapshots may lack something; or none was taken
-                  because of that
-              7   refused: a file holds what looks like a secret, and the policy says
-                  so, or a restore was interrupted in the middle
+              3   a partial snapshot was taken: something could not be read, or kept
+                  changing
+              6   a complete snapshot was taken, but the store is damaged, and earlier
+                  snapshots may lack something; or none was taken because of that
+              7   refused: a file holds what looks like a secret, and the policy refuses
+                  that; or a restore was interrupted in the middle
               10  there is no store
               11  another process writes to the store
               64  wrong usage, or a mistake in the system file
@@ -35,10 +34,10 @@ struct SnapshotCommand: AsyncParsableCommand {
     @Option(help: "Capture only this component; repeatable.")
     var component: [String] = []
 
-    @Option(help: "A word by which the retention policy can keep it; repeatable.")
+    @Option(help: "A tag by which the retention policy can keep it; repeatable.")
     var tag: [String] = []
 
-    @Flag(help: "Say what a snapshot would hold, and write nothing.")
+    @Flag(help: "Print what a snapshot would hold, and write nothing.")
     var dryRun = false
 
     @OptionGroup var options: Options

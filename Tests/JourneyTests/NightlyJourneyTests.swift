@@ -298,6 +298,7 @@ import Testing
                 copy.output.contains("\nUser=nobody\n")
                     && copy.output.contains("RequiresMountsFor=\(directory)/tree.git\n"))
             #expect(try await schedule("install", ["--user", "nobody-there"]).status == 64)
+            #expect(try await schedule("remove", ["--at", "03:30"]).status == 64)
             #expect(try await schedule("remove").status == 0)
             #expect(try await schedule("remove").output == "nothing is scheduled\n")
             #expect(try await schedule("install", ["--at", "25:00"]).status == 64)

@@ -8,10 +8,10 @@ internal import SystemPackage
 struct DriverCheck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Find out whether the commands of a component keep the contract.",
+        abstract: "Check whether the commands of a component keep the contract.",
         discussion: """
-            Captures twice and compares, runs the probes, and with --restore puts the tool's own state back: stopped, \
-            twice in a row, and killed in the middle. The tool must be idle. The contract is docs/command-driver.md.
+            Captures twice and compares, runs the probes, and with --restore restores the tool's own state: stopped, twice \
+            in a row, and killed in the middle. The tool must be idle. The contract is in docs/command-driver.md.
 
             EXAMPLE
               understudy driver check artifactory
@@ -27,7 +27,7 @@ struct DriverCheck: AsyncParsableCommand {
     @Argument(help: "The component.")
     var component: String
 
-    @Flag(help: "Restore the tool's own state: on a machine where it may be lost.")
+    @Flag(help: "Also restore the tool's own state; only on a machine where it may be lost.")
     var restore = false
 
     @OptionGroup var options: Options

@@ -9,7 +9,7 @@ internal import SystemPackage
 struct KeyAdd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add",
-        abstract: "Let somebody else open what is sealed from the next snapshot on.",
+        abstract: "Let somebody else open what is sealed, from the next snapshot on.",
         discussion: """
             EXAMPLE
               understudy key add age1…
@@ -17,7 +17,7 @@ struct KeyAdd: AsyncParsableCommand {
 
             EXIT STATUS
               0   the system file names the recipient
-              1   a file is in the way
+              1   something is at the path of the key already
               7   refused: the system file must be edited by hand
               64  wrong usage, or a mistake in the system file
             """)
@@ -30,7 +30,7 @@ struct KeyAdd: AsyncParsableCommand {
         completion: .file())
     var generate: String?
 
-    @Flag(help: "Say what would be written and write nothing.")
+    @Flag(help: "Print what would be written and write nothing.")
     var dryRun = false
 
     @OptionGroup var options: Options

@@ -10,8 +10,8 @@ struct KeyCheck: AsyncParsableCommand {
         commandName: "check",
         abstract: "Prove that your recovery key opens a snapshot: every sealed file of it.",
         discussion: """
-            Do this with the very copy that you would use after a disaster. When it was done last is kept beside the \
-            store, and 'understudy status' asks for it again when that was long ago.
+            Do this with the very copy that you would use after a disaster. The store keeps when it was last done, and \
+            'understudy status' asks for it again when that is long ago.
 
             EXAMPLE
               understudy key check --identity /media/usb/recovery.key
@@ -51,7 +51,7 @@ struct KeyCheck: AsyncParsableCommand {
         }
         guard let identities = try identity.read() else {
             throw SealingFailure(
-                .noKeyFits, "there is no identity to check",
+                .noKeyFits, "no identity was given",
                 hint: "give the file with your copy of the recovery key: --identity FILE")
         }
         // A key that does not fit is no damage: it is told apart before everything is opened.

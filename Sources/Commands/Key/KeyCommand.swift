@@ -8,10 +8,10 @@ internal import SystemPackage
 struct KeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key",
-        abstract: "Say who can open what is sealed, and change it.",
+        abstract: "Show who can open what is sealed, and change it.",
         discussion: """
-            Secrets and databases are sealed with age to the recipients of the system file. A change holds from the \
-            next snapshot on: what was sealed before stays open to who could open it.
+            Secrets and databases are sealed with age to the recipients of the system file. A change takes effect \
+            with the next snapshot: what was sealed before stays open to whoever could open it.
 
             EXAMPLE
               understudy key list
@@ -20,7 +20,7 @@ struct KeyCommand: AsyncParsableCommand {
             EXIT STATUS
               0   done
               1   failed
-              7   refused
+              7   refused: nobody could open anything, or the file must be edited by hand
               10  there is no store
               12  no key fits
               64  wrong usage, or a mistake in the system file
@@ -97,7 +97,7 @@ struct RecipientsEdit: Encodable {
                 "  the next snapshot is sealed to \(recipients.count == 1 ? "it" : "these \(recipients.count)")"
             ]
             + (removed.isEmpty
-                ? [] : ["  what was sealed before can still be opened with what was taken off"]))
+                ? [] : ["  what was sealed before can still be opened with the removed keys"]))
             .joined(separator: "\n")
     }
 }
@@ -115,7 +115,8 @@ extension SystemDescription {
 func recipient(_ text: String) throws -> Recipient {
     guard !text.uppercased().hasPrefix("AGE-SECRET-KEY-") else {
         throw CommandFailure(
-            .usage, "a secret key was given where a public one belongs: it is now in the list of processes",
+            .usage,
+            "a secret key was given instead of a public one: other users may have seen it in the process list",
             hint: "make another key, and give its public half, age1…")
     }
     guard let recipient = Recipient(text) else {

@@ -5,16 +5,16 @@ internal import Configuration
 struct KeyRemove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove",
-        abstract: "Seal to somebody no longer, from the next snapshot on.",
+        abstract: "Stop sealing to a key, from the next snapshot on.",
         discussion: """
-            The next snapshot seals everything anew, under another key of the store. What was sealed before can still \
-            be opened by whoever was removed: change those secrets themselves where that matters.
+            The next snapshot seals everything anew, under a new sealing key. What was sealed before can still be opened \
+            with the removed key: if that matters, change the secrets themselves.
 
             EXAMPLE
               understudy key remove age1…
 
             EXIT STATUS
-              0   the system file does not name the recipient any more
+              0   the system file no longer names the recipient
               7   refused: nobody would be left, or the system file must be edited by hand
               64  wrong usage, or a mistake in the system file
             """)
@@ -22,7 +22,7 @@ struct KeyRemove: AsyncParsableCommand {
     @Argument(help: "A public key, age1….")
     var key: String
 
-    @Flag(help: "Say what would be written and write nothing.")
+    @Flag(help: "Print what would be written and write nothing.")
     var dryRun = false
 
     @OptionGroup var options: Options

@@ -10,14 +10,14 @@ struct KeyRotate: AsyncParsableCommand {
         commandName: "rotate",
         abstract: "Replace every recovery key by one new key, from the next snapshot on.",
         discussion: """
-            Keep the old keys as long as you want to restore snapshots of before.
+            Keep the old keys as long as you want to restore earlier snapshots.
 
             EXAMPLE
               understudy key rotate --generate /media/usb/recovery.key
 
             EXIT STATUS
               0   the system file names the new recipient alone
-              1   a file is in the way
+              1   something is at the path of the key already
               7   refused: the system file must be edited by hand
               64  wrong usage, or a mistake in the system file
             """)
@@ -27,7 +27,7 @@ struct KeyRotate: AsyncParsableCommand {
         completion: .file())
     var generate: String
 
-    @Flag(help: "Say what would be written and write nothing.")
+    @Flag(help: "Print what would be written and write nothing.")
     var dryRun = false
 
     @OptionGroup var options: Options

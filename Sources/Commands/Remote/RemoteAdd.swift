@@ -6,8 +6,8 @@ struct RemoteAdd: AsyncParsableCommand {
         commandName: "add",
         abstract: "Add a place for a copy of the store.",
         discussion: """
-            The repository must be there before the first push; it should be bare, empty, and nobody else's. Give no \
-            password in the address: git's credential helpers and ssh keys are used as they are set up.
+            The repository must exist before the first push; it should be bare, empty, and used for nothing else. Do not \
+            put a password into the address: git's credential helpers and ssh keys are used as they are set up.
 
             EXAMPLE
               understudy remote add offsite ssh://backup@vault/srv/acme.git
@@ -15,7 +15,7 @@ struct RemoteAdd: AsyncParsableCommand {
 
             EXIT STATUS
               0   it was added
-              7   refused: one of that name is there, or the address cannot be one
+              7   refused: the name is taken, or the address is invalid
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """)
@@ -23,7 +23,7 @@ struct RemoteAdd: AsyncParsableCommand {
     @Argument(help: "A name for it.")
     var name: String
 
-    @Argument(help: "Where it is: an address of a git repository, or the path of a directory.")
+    @Argument(help: "Where it is: the address of a git repository, or the path of a directory.")
     var url: String
 
     @OptionGroup var options: Options

@@ -3,7 +3,7 @@ internal import ArgumentParser
 struct RemoteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remote",
-        abstract: "Say where copies of the store are, and change it.",
+        abstract: "List and change the places where copies of the store are.",
         discussion: """
             A remote is a git remote of the store: any git server, or a bare repository in a directory ('git init --bare \
             DIR' makes one). 'git -C STORE remote' shows the same.
@@ -14,8 +14,8 @@ struct RemoteCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   done
-              7   refused: no such remote, one of that name is there, or the address cannot
-                  be one
+              7   refused: there is no such remote, the name is taken, or the address is
+                  invalid
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """,

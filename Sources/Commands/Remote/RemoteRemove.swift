@@ -11,7 +11,7 @@ struct RemoteRemove: AsyncParsableCommand {
 
             EXIT STATUS
               0   it was removed
-              7   refused: there is none of that name
+              7   refused: there is no remote of that name
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """)

@@ -13,8 +13,8 @@ struct ScheduleCommand: AsyncParsableCommand {
         commandName: "schedule",
         abstract: "Let this host run 'understudy nightly' every night.",
         discussion: """
-            Where systemd runs: a timer, which makes up for a night that was slept through, and a hardened service. \
-            Elsewhere a file in /etc/cron.d.
+            Where systemd runs, a timer, which runs a missed night after the next boot, and a hardened service; elsewhere \
+            a file in /etc/cron.d.
 
             EXAMPLE
               understudy schedule install --at 02:17
@@ -33,14 +33,14 @@ struct ScheduleCommand: AsyncParsableCommand {
 
 /// How the night is to run; what is not said stays as it is installed.
 struct ScheduleWishes: ParsableArguments {
-    @Option(help: "When, hour and minute of this host's day; else as it is installed, or 02:17.")
+    @Option(help: "When, as HH:MM in this host's time; default: as it is installed, or 02:17.")
     var at: String?
 
-    @Option(help: "Minutes by which the time is varied; else as it is installed, or 30.")
+    @Option(help: "Maximum random delay in minutes; default: as it is installed, or 30.")
     var randomDelay: Int?
 
     @Option(
-        help: "Who runs it; you when left out. Needs to read what is captured, and to write to the store.")
+        help: "Who runs it; default: you. Needs to read what is captured and to write to the store.")
     var user: String?
 
     func validate() throws {
@@ -80,11 +80,11 @@ struct ScheduleWishes: ParsableArguments {
 struct ScheduleOptions: ParsableArguments {
     @Option(
         help:
-            "Write the files there, for somebody else to install, instead of making them known to this host.",
+            "Write the files to this directory, for somebody else to install, instead of installing them.",
         completion: .directory)
     var directory: String?
 
-    @Flag(help: "A file for cron, also where systemd runs.")
+    @Flag(help: "Use a file for cron, even where systemd runs.")
     var cron = false
 
     /// The schedule that this host would have; without wishes, the one that is installed.

@@ -7,7 +7,7 @@ internal import SystemPackage
 struct ScheduleInstall: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "install",
-        abstract: "Write the timer and make it known.",
+        abstract: "Install the timer.",
         discussion: """
             EXAMPLE
               understudy schedule install --at 02:17 --dry-run
@@ -15,7 +15,7 @@ struct ScheduleInstall: AsyncParsableCommand {
 
             EXIT STATUS
               0   the night is scheduled, or was already
-              1   a file cannot be written, or systemd does not take it
+              1   a file cannot be written, or systemd does not accept it
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """)
@@ -53,7 +53,7 @@ struct ScheduleInstall: AsyncParsableCommand {
             throw CommandFailure(
                 .failed, "\(error)",
                 hint:
-                    "run it with sudo, and name who runs the night with --user; or --directory DIR writes the files for "
+                    "run it with sudo, and name who runs the night with --user; or write the files with --directory DIR for "
                     + "somebody else to install")
         }
     }

@@ -7,7 +7,7 @@ internal import SystemPackage
 struct ScheduleRemove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove",
-        abstract: "Take the timer away.",
+        abstract: "Remove the timer.",
         discussion: """
             EXAMPLE
               understudy schedule remove

@@ -4,14 +4,14 @@ internal import Nightly
 struct ScheduleShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Say whether the night is scheduled, and how.",
+        abstract: "Show whether the night is scheduled, and how.",
         discussion: """
             EXAMPLE
               understudy schedule show
 
             EXIT STATUS
               0   it is scheduled as these options say
-              7   it is not, or otherwise
+              7   it is not, or differently
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """)
@@ -36,7 +36,7 @@ struct ScheduleShow: AsyncParsableCommand {
         switch found {
         case "same": "as 'schedule install' would write it"
         case "missing": "not there ('understudy schedule install')"
-        default: "other than 'schedule install' would write it with these options"
+        default: "other than what 'schedule install' would write with these options"
         }
     }
 }
