@@ -332,7 +332,7 @@ package final class Promotion {
             throw CanaryFailure(
                 .refused,
                 "the change migrates the database server, and what was there before does not boot on the migrated data: "
-                    + "it could not be taken back",
+                    + "it could not be undone",
                 hint: "migrate by hand, with a snapshot from just before; nothing was touched")
         } else if report.migrates {
             report.rollback =
@@ -341,7 +341,7 @@ package final class Promotion {
         } else {
             throw CanaryFailure(
                 .refused, "the rollback does not boot: \(boot.failure ?? "")",
-                hint: "the change cannot be taken back, so it is not promoted; nothing was touched")
+                hint: "the change could not be undone, so it is not promoted; nothing was touched")
         }
         return room
     }
@@ -394,7 +394,7 @@ package final class Promotion {
         }
         report.checks = ProductionWatch.all(
             watch?.checks ?? [],
-            else: watch == nil ? "production does not run" : "the change was taken back before")
+            else: watch == nil ? "production does not run" : "the change was rolled back before")
     }
 
     /// Who looks at production once it has the change; nil when production does not run.

@@ -42,7 +42,7 @@ struct UndoCommand: AsyncParsableCommand {
         var report: Undo.Report
         if dryRun {
             if let found = try Recovery.look(store.localDirectory) {
-                let words = "\(found.words); 'understudy undo' would see to it that \(found.wayBack)"
+                let words = "\(found.words); with 'understudy undo' \(found.wayBack)"
                 return try session.output.result(WouldRecover(wouldRecover: words)) { words }
             }
             report = try await undo.plan()
@@ -61,10 +61,10 @@ struct UndoCommand: AsyncParsableCommand {
         }
         session.output.endProgress()
         try session.output.result(report) {
-            let verb = dryRun ? "would take" : "took"
+            let verb = dryRun ? "would undo" : "undid"
             return
                 ([
-                    "\(verb) \(report.verdict.map { "the promotion of \($0)" } ?? "the restore of \(report.snapshot)") back"
+                    "\(verb) \(report.verdict.map { "the promotion of \($0)" } ?? "the restore of \(report.snapshot)")"
                 ] + report.paths.map { "  \($0)" }
                 + report.applied.map { "  \($0)" } + report.started.map { "  started \($0)" }
                 + report.reloaded.map { "  reloaded \($0)" }

@@ -55,9 +55,10 @@ package enum Recovery {
         case .starting:
             let names = journal.running.joined(separator: ", ")
             return Interruption(
-                words: "\(journal.what) was taken back, and what ran before it may not be up again: \(names)",
+                words:
+                    "\(journal.what) was rolled back, and what ran before it may not be up again: \(names)",
                 hint: "'understudy undo' tries to start it again",
-                wayBack: "what of \(names) is down is started")
+                wayBack: "whichever of \(names) is down is started")
         case .exchanging:
             return Interruption(
                 words: try halfway(journal),

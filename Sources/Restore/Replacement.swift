@@ -160,7 +160,7 @@ package final class Replacement {
             return ReplacementFailure(
                 isPutBack: outcome.isBack,
                 outcome.isBack
-                    ? "\(failure); the old places are back, but for this: \(left)"
+                    ? "\(failure); the old places are back, except for this: \(left)"
                     : "\(failure); and not all could be put back: \(left)", hint: again)
         }
         do {

@@ -436,7 +436,7 @@ package final class RestoreEngine {
         guard outcome.failures.isEmpty else {
             return RestoreFailure(
                 .failed,
-                "\(failure) (the old trees are back, but for this: \(outcome.failures.joined(separator: "; ")))",
+                "\(failure) (the old trees are back, except for this: \(outcome.failures.joined(separator: "; ")))",
                 hint: "fix the cause and run 'understudy undo': it does what is left")
         }
         if let untaken = outcome.untaken.first {

@@ -69,7 +69,7 @@ package struct Undo: Sendable {
         guard outcome.failures.isEmpty else {
             throw RestoreFailure(
                 .failed,
-                "\(journal.what) is taken back, but for this: " + outcome.failures.joined(separator: "; "),
+                "\(journal.what) is undone, except for this: " + outcome.failures.joined(separator: "; "),
                 hint: "fix the cause and run 'understudy undo' again: it does what is left")
         }
         let untaken = outcome.untaken.map {
@@ -81,7 +81,7 @@ package struct Undo: Sendable {
     private func lastRestore() async throws -> Journal {
         guard let journal = try Journal.read(store.localDirectory), journal.phase == .done else {
             throw RestoreFailure(
-                .refused, "there is no restore and no promotion that can be taken back",
+                .refused, "there is no restore or promotion to undo",
                 hint: "'understudy snapshots' lists the states that can be restored")
         }
         for place in journal.places where try !Journal.isExchanged(place) {

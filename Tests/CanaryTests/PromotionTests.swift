@@ -78,7 +78,7 @@ struct PromotionTests {
             #expect(again.output.contains("promoted already"))
 
             let undone = try await production.runner.succeed("undo")
-            #expect(undone.contains("took the promotion of 2"), "\(undone)")
+            #expect(undone.contains("undid the promotion of 2"), "\(undone)")
             #expect(try await installed(production) == "1.0")
             #expect(try await production.fixture.build("probe") == 0)
             try #expect(staging(production).isEmpty)
@@ -161,7 +161,7 @@ struct PromotionTests {
             #expect(outcome.output.contains(words), "\(outcome.output)")
             #expect(outcome.output.contains("plugin set: BROKEN"), "\(outcome.output)")
             #expect(
-                outcome.output.contains("smoke build: not tried: the change was taken back before"),
+                outcome.output.contains("smoke build: not tried: the change was rolled back before"),
                 "\(outcome.output)")
             // It went from the environment that was taken back.
             try #expect(Files.exists(companion))
