@@ -95,7 +95,7 @@ extension CanaryRun {
     private func advice(_ kind: String) -> String {
         switch kind {
         case "configuration":
-            "production would not start with this: mend the configuration, or choose another version"
+            "production would not start with this: fix the configuration, or choose another version"
         case "requirement": "change the other package too, or choose a version that fits it"
         default: "choose another version, or ask its makers"
         }

@@ -65,7 +65,7 @@ struct StatusCheck: Encodable {
         }
     }
 
-    /// Adds what the last night found and nobody mended since.
+    /// Adds what the last night found and nobody fixed since.
     mutating func addLastNight(_ session: Session) throws {
         let local = try session.store().localDirectory
         if let problem = try NightMark.look(local) { problems.append(problem) }

@@ -48,7 +48,7 @@ package struct Relocation: Hashable, Sendable {
                 !rules.contains(where: { $0.old == old && $0.kind == kind })
             else {
                 throw RelocationFailure(
-                    "'\(text)' cannot be: both sides must be absolute paths, ports, or names of hosts or users, and each old one is given once",
+                    "'\(text)' is not possible: both sides must be absolute paths, ports, or names of hosts or users, and each old one is given once",
                     hint: "write --map OLD=NEW, as --map /srv/ci=/data/ci or --map 8010=8011")
             }
             rules.append(Rule(kind: kind, old: old, new: new))
@@ -98,7 +98,7 @@ package struct Relocation: Hashable, Sendable {
                 throw RelocationFailure(
                     isBoth
                         ? "'\(rule.old)' is a host and a user of this system"
-                        : "the system has nothing that is \(rule.kind.map { "the \($0.rawValue) " } ?? "")'\(rule.old)', so it cannot be another",
+                        : "the system has nothing that is \(rule.kind.map { "the \($0.rawValue) " } ?? "")'\(rule.old)', so there is nothing to replace",
                     hint: isBoth
                         ? "write --map host:\(rule.old)=… or --map user:\(rule.old)=…"
                         : "'understudy show ID understudy.yaml' prints its paths, addresses and ports; --map takes these, the host's name, and owners of files"

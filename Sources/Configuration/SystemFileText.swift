@@ -25,7 +25,7 @@ extension SystemDescription {
         if !signers.isEmpty {
             lines.append("")
             lines.append(
-                "# Who may sign snapshots: 'verify' and 'restore' refuse what nobody of these signed.")
+                "# Who may sign snapshots: 'verify' and 'restore' refuse what none of these signed.")
             lines.append("signers:")
             lines += signers.map { "  - \(scalar($0.description))" }
         }

@@ -52,7 +52,7 @@ package struct DrillRun: Codable, Hashable, Sendable {
                     "red",
                     "the drill of \(last.snapshot) is red: \(last.problems.first ?? "nothing could be checked")\(more)",
                     hint:
-                        "mend it and run 'understudy drill' until it is green; nothing is pruned until then",
+                        "fix it and run 'understudy drill' until it is green; nothing is pruned until then",
                     cause: last.problems.first ?? ""))
         }
         if let target, let lastGreen, lastGreen.restoreSeconds > Double(target) {

@@ -70,7 +70,7 @@ package struct Notifier: Sendable {
     private func post(_ report: NightReport, _ webhook: NotifyPolicy.Webhook) async -> NightReport.Problem? {
         func problem(_ reason: String) -> NightReport.Problem {
             .init(
-                "notify", "the webhook could not be told: \(reason)",
+                "notify", "the webhook could not be notified: \(reason)",
                 hint: "make sure that its address in the policy is right and that this host can reach it")
         }
         do {

@@ -80,7 +80,7 @@ package enum Recovery {
             let others = standing.count { $0 == .other }
             words.append(
                 "\(standing.count { $0 == .restored }) of \(standing.count) places hold the new tree, "
-                    + (others == 0 ? "" : "\(others) what somebody put there since or nothing, ")
+                    + (others == 0 ? "" : "\(others) something else or nothing, ")
                     + "the others the old one")
         }
         let applied = Set(((journal.applied ?? []) + (journal.owed ?? [])).map(\.component)).sorted()

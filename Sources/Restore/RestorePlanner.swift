@@ -267,7 +267,7 @@ package struct RestorePlanner: Sendable {
             isThere: try Files.exists(path))
         if place.kind == .rebuilt {
             plan.warnings.append(
-                "\(captured.name)/\(place.name) is made again at \(place.path), from locks and archives")
+                "\(captured.name)/\(place.name) is rebuilt at \(place.path) from locks and archives")
         } else {
             let stored = try StoredRoot(
                 place.name, in: tree, digest: captured.manifests[place.name] ?? "none", with: origin.reader)
@@ -321,7 +321,7 @@ package struct RestorePlanner: Sendable {
         for name in users.sorted() {
             plan.refusals.append(
                 Refusal(
-                    "files belong to the user '\(printable(name.utf8))', and this host has none of that name",
+                    "files belong to the user '\(printable(name.utf8))', which does not exist on this host",
                     hint:
                         "install the package that makes it, or run: useradd --system --user-group \(printable(name.utf8))"
                 ))
@@ -329,7 +329,7 @@ package struct RestorePlanner: Sendable {
         for name in groups.subtracting(users).sorted() {
             plan.refusals.append(
                 Refusal(
-                    "files belong to the group '\(printable(name.utf8))', and this host has none of that name",
+                    "files belong to the group '\(printable(name.utf8))', which does not exist on this host",
                     hint:
                         "install the package that makes it, or run: groupadd --system \(printable(name.utf8))"
                 ))

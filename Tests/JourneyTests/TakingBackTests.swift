@@ -275,7 +275,7 @@ import Testing
             #expect(
                 refused.errorOutput.contains("\(directory)/tree is not what was restored there")
                     && refused.errorOutput.contains("move it away"), "\(refused.errorOutput)")
-            #expect(refused.errorOutput.contains("1 what somebody put there since"))
+            #expect(refused.errorOutput.contains("1 something else or nothing"))
             #expect(try world.text() == "3\n")
             #expect(try await world.runner.run("restore").status == 1, "the old tree would be given up")
             try await world.shell("mv tree mine")
