@@ -9,7 +9,8 @@ struct ChangeCommand: AsyncParsableCommand {
             docs/canary.md says. It is kept until it is dropped.
 
             EXAMPLE
-              understudy change new grid-view --plugin buildbot-grid-view@4.3.0
+              understudy change new grid-view --plugin buildbot-grid-view@4.3.0 \\
+                  --identity recovery.key
               understudy change show grid-view --identity recovery.key
               understudy canary --change grid-view --identity recovery.key
 

@@ -19,7 +19,8 @@ struct ChangeNew: AsyncParsableCommand {
             fetches nothing. Nothing is run. Repeating the same command changes nothing.
 
             EXAMPLE
-              understudy change new grid-view --plugin buildbot-grid-view@4.3.0
+              understudy change new grid-view --plugin buildbot-grid-view@4.3.0 \\
+                  --identity recovery.key
               understudy change new fix -m 'Build nightly with -O2' --patch fix.diff \\
                   --identity recovery.key
 
