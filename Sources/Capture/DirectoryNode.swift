@@ -54,7 +54,7 @@ final class DirectoryNode: @unchecked Sendable {
     var anchor: Anchor?
     /// Its record in the cache, nil when there is none.
     let known: Int?
-    private let cache: StatCache
+    let cache: StatCache
     /// Whether the repository holds what the cache knows of it, with all below.
     var isHeld = false
     /// Whether its entries are the cache's: the same lines in the manifest, the same entries in the tree.

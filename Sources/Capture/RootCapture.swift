@@ -17,10 +17,8 @@ internal import Workers
     private let sink: any ObjectSink
     private let replacements: [[UInt8]: [[UInt8]: FilePath]]
     private let leftOut: Set<EntryClass>
-    private let keeps: Set<EntryClass>
-    private let written: WrittenFiles?
     private let sealer: Sealer?
-    private let allowedInClear: [[UInt8]: Set<[UInt8]>]
+    private let rules: ReadingRules
     private let root: OpenDirectory
     private let work = WorkStack<Work>(threads: usualThreads)
     private let manifest: ManifestWriter
@@ -28,33 +26,13 @@ internal import Workers
     private let isLaterPass: Bool
     /// What changed from then on may have changed after the walk began.
     private let began: (seconds: Int64, nanoseconds: Int64)
-    /// What changed after this may change again without its times showing it.
-    private let settledBefore: (seconds: Int64, nanoseconds: Int64)
     private let found = Mutex(CapturedTree.Found())
 
-    private enum Work: Sendable {
+    enum Work: Sendable {
         /// A directory that is to be looked at, with all below.
         case directory(DirectoryNode)
         /// Some of the files of a directory that are to be read.
         case files(ArraySlice<UnreadFile>, OpenDirectory, DirectoryNode)
-    }
-
-    /// One thread's own.
-    private final class Walker {
-        let reader: FileReader
-        let manifest: ManifestWriter.Lane
-        let names = NameList()
-        var path = ZeroTerminatedPath()
-        /// What is being listed; it keeps its room.
-        var table = EntryTable()
-        var found = CapturedTree.Found()
-        /// What this thread goes on with itself while no other is idle.
-        var own: [Work] = []
-
-        init(_ reader: FileReader, _ manifest: ManifestWriter.Lane) {
-            self.reader = reader
-            self.manifest = manifest
-        }
     }
 
     /// Opens the directory at `path`; throws when it cannot be opened.
@@ -70,9 +48,6 @@ internal import Workers
     ) throws(FileFailure) {
         self.isLaterPass = isLaterPass
         began = now
-        // Some file systems keep whole seconds. And a write through a mapping sets the times only when its page was written to the disk
-        // since the write before, which the kernel does after 30 s, looking every 5.
-        settledBefore = (now.seconds - 60, now.nanoseconds)
         root = try OpenDirectory(path)
         matcher = Classification.Matcher(classification)
         self.cache = cache
@@ -83,10 +58,12 @@ internal import Workers
         }
         self.replacements = byDirectory
         self.leftOut = leftOut
-        self.keeps = keeps
-        self.written = written
         self.sealer = sealer
-        self.allowedInClear = allowedInClear
+        // Some file systems keep whole seconds. And a write through a mapping sets the times only when its page was written to the disk
+        // since the write before, which the kernel does after 30 s, looking every 5.
+        rules = ReadingRules(
+            sink: sink, keeps: keeps, written: written, allowedInClear: allowedInClear,
+            settledBefore: (now.seconds - 60, now.nanoseconds))
         manifest = ManifestWriter(sink, cache: cache, newTexts: newTexts)
     }
 
@@ -100,7 +77,7 @@ internal import Workers
         try work.run(
             start: { _ in
                 let reader = FileReader(sink, sealer: sealer)
-                return Walker(reader, ManifestWriter.Lane(reader.lane))
+                return Walker(reader, ManifestWriter.Lane(reader.lane), rules)
             },
             body: { first, walker in
                 walker.own = [first]
@@ -108,7 +85,7 @@ internal import Workers
                     switch next {
                     case .directory(let node): try visit(node, walker)
                     case .files(let files, let directory, let node):
-                        try read(files, in: directory, of: node, walker)
+                        try walker.read(files, in: directory, of: node)
                         try finishPart(of: node, walker)
                     }
                     if work.hasIdleThreads, walker.own.count > 1 {
@@ -230,9 +207,9 @@ internal import Workers
             opened = directory
             let status = try directory.status()
             node.record.own.set(status)
-            node.record.own.settle(before: settledBefore)
+            node.record.own.settle(before: rules.settledBefore)
             // What we have just written ourselves nobody else changes.
-            if written == nil, isChanged(status) { walker.found.left.append(EntryPath(node.path)) }
+            if rules.written == nil, isChanged(status) { walker.found.left.append(EntryPath(node.path)) }
             // Whatever is not as it should be is looked for again tomorrow.
             node.isListed = node.record.own.flags.contains(.isSettled)
             node.extra.attributes = try directory.attributes().map {
@@ -266,13 +243,13 @@ internal import Workers
                     let replacement = replaced[Array(name)]
                     guard replacement != nil || isCaptured(entryClass) else { continue }
                     if let replacement {
-                        let item = try frozen(replacement, Array(name), status, directory, walker)
+                        let item = try walker.frozen(replacement, Array(name), status, directory)
                         walker.table.append(item.record, name: name, extra: item.extra.encoded)
                         walker.found.replaced.insert(EntryPath(node.path).appending(Array(name)))
                     } else if let place, isUsable(place.record, status, node) {
                         walker.table.append(place.record, name: name, extra: place.extra)
-                    } else if let item = try item(
-                        Array(name), status, entryClass, in: node, directory, walker)
+                    } else if let item = try walker.item(
+                        Array(name), status, entryClass, in: node, directory)
                     {
                         walker.table.append(item.record, name: name, extra: item.extra.encoded)
                     } else if status.kind == .file {
@@ -290,7 +267,7 @@ internal import Workers
                     }
                 } catch {
                     node.isListed = false
-                    note(error, at: name, in: node, walker)
+                    walker.note(error, at: name, in: node)
                 }
             }
         } catch {
@@ -307,63 +284,8 @@ internal import Workers
         guard let opened, !unread.isEmpty else { return [] }
         let pieces = UnreadFile.pieces(of: unread)
         if pieces.count > 1 { return pieces.map { .files($0, opened, node) } }
-        try read(unread[...], in: opened, of: node, walker)
+        try walker.read(unread[...], in: opened, of: node)
         return []
-    }
-
-    /// Notes what kept a name from being captured.
-    private func note(
-        _ failure: FileFailure, at name: some Collection<UInt8>, in node: DirectoryNode, _ walker: Walker
-    ) {
-        if failure.reason == .noSuchFileOrDirectory {
-            // It went away after it was listed: the directory moved.
-            walker.found.moving.append(EntryPath(node.path))
-        } else {
-            let path = EntryPath(node.path(of: name)).description
-            walker.found.unreadable.append(.init(path: path, reason: "\(failure)"))
-        }
-    }
-
-    /// Reads files of a directory, and puts what they became into its table.
-    private func read(
-        _ files: ArraySlice<UnreadFile>, in directory: OpenDirectory, of node: DirectoryNode, _ walker: Walker
-    ) throws {
-        var read: [ReadFile] = []
-        for file in files {
-            do throws(FileFailure) {
-                read.append(try self.read(file, in: directory, of: node, walker))
-            } catch {
-                read.append(ReadFile(index: file.index, record: nil))
-                note(error, at: file.name, in: node, walker)
-            }
-            if let failure = walker.reader.sinkFailure { throw failure }
-        }
-        node.set(read)
-    }
-
-    private func read(
-        _ file: UnreadFile, in directory: OpenDirectory, of node: DirectoryNode, _ walker: Walker
-    ) throws(FileFailure) -> ReadFile {
-        walker.reader.keepsContents = keeps.contains(file.entryClass)
-        let result = try walker.reader.read(
-            try directory.file(file.name), file.entryClass, seen: file.status,
-            allowed: allowedInClear.isEmpty ? [] : allowedInClear[node.path(of: file.name)] ?? [])
-        var record = EntryRecord(result.status, .file, file.entryClass)
-        record.set(result.contents)
-        var extra = EntryExtra()
-        extra.attributes = result.attributes
-        extra.sealedDigest = result.contents.sealedDigest
-        // What the store holds sealed was told when it was sealed first.
-        if let leak = result.leak, !sink.holds(record.id) {
-            let path = EntryPath(node.path(of: file.name)).description
-            walker.found.leaks.append(.init(path: path, reason: leak.words))
-        }
-        if result.isTorn {
-            walker.found.torn.append(EntryPath(node.path(of: file.name)))
-        } else {
-            record.settle(before: settledBefore)
-        }
-        return ReadFile(index: file.index, record: record, extra: extra)
     }
 
     /// Whether something may have changed after the walk began; where times are whole seconds, in the same second.
@@ -378,54 +300,6 @@ internal import Workers
 
     private func isUsable(_ record: EntryRecord, _ status: FileStatus, _ node: DirectoryNode) -> Bool {
         record.isUntouched(EntryRecord(status)) && (node.isHeld || sink.holds(record.id))
-    }
-
-    /// What stands for a file that is read from a frozen copy.
-    private func frozen(
-        _ copy: FilePath, _ name: [UInt8], _ status: FileStatus, _ directory: OpenDirectory, _ walker: Walker
-    ) throws(FileFailure) -> (record: EntryRecord, extra: EntryExtra) {
-        walker.reader.keepsContents = false
-        let contents = try walker.reader.read(OpenFile(copy), .database).contents
-        var extra = EntryExtra()
-        extra.attributes = try directory.file(name).attributes().map {
-            Entry.Attribute(name: $0.name, value: $0.value)
-        }
-        var record = EntryRecord(status, .file, .database)
-        record.set(contents)
-        record.flags.insert(.isFrozen)
-        extra.sealedDigest = contents.sealedDigest
-        return (record, extra)
-    }
-
-    /// What stands for a name without reading it; nil for a file that must be read, and for what is not captured.
-    private func item(
-        _ name: [UInt8], _ status: FileStatus, _ entryClass: EntryClass, in node: DirectoryNode,
-        _ directory: OpenDirectory, _ walker: Walker
-    ) throws(FileFailure) -> (record: EntryRecord, extra: EntryExtra)? {
-        var extra = EntryExtra()
-        switch status.kind {
-        case .directory:
-            preconditionFailure("directories are not items")
-        case .link:
-            var record = EntryRecord(status, .link, entryClass)
-            extra.target = try directory.linkTarget(name)
-            record.id = try walker.reader.add(.blob, extra.target)
-            record.settle(before: settledBefore)
-            return (record, extra)
-        case .socket, .fifo, .device:
-            let path = EntryPath(node.path(of: name)).description
-            walker.found.notCaptured.append(.init(path: path, reason: "a \(status.kind)"))
-            return nil
-        case .file:
-            guard !keeps.contains(entryClass), let file = written?.find(status) else { return nil }
-            var record = EntryRecord(status, .file, entryClass)
-            record.id = file.id
-            record.digest = file.digest
-            record.flags = file.flags
-            extra.attributes = file.attributes
-            extra.sealedDigest = file.sealedDigest
-            return (record, extra)
-        }
     }
 
     // MARK: - Completed directories
@@ -444,7 +318,7 @@ internal import Workers
                 if node.isListed { node.record.flags.insert(.isListed) }
                 node.compareWithKnown()
             }
-            try writeTrees(node, walker.reader.lane)
+            try node.writeTrees(to: walker.reader.lane)
             try manifest.add(node, walker.manifest)
             look(again: node, walker)
             node.complete()
@@ -469,46 +343,5 @@ internal import Workers
         }
         node.record.flags.remove(.isListed)
         walker.found.moving.append(EntryPath(node.path))
-    }
-
-    private func writeTrees(_ node: DirectoryNode, _ lane: any ObjectLane) throws {
-        if let known = node.knownRecord, node.isSame, node.isHeld,
-            node.children.lazy.compactMap(\.node).allSatisfy({ child in
-                child.knownRecord.map {
-                    $0.tree == child.record.tree && $0.historyTree == child.record.historyTree
-                } ?? false
-            })
-        {
-            node.record.tree = known.tree
-            node.record.historyTree = known.historyTree
-            return
-        }
-        var entries: [TreeEntry] = []
-        var history: [TreeEntry] = []
-        node.withEntries { records, bytes in
-            var next = 0
-            for index in records.indices {
-                let record = records[index]
-                guard record.kind == .directory else {
-                    let entry = treeEntry(record, bytes.name(of: record))
-                    entries.append(entry)
-                    if record.isHistory { history.append(entry) }
-                    continue
-                }
-                let child = cache.record(of: node.children[next])
-                next += 1
-                guard child.tree != .none else { continue }
-                let name = StoredName.escaped(bytes.name(of: record))
-                entries.append(TreeEntry(name: name, mode: .tree, id: child.tree))
-                if child.historyTree != .none {
-                    history.append(TreeEntry(name: name, mode: .tree, id: child.historyTree))
-                }
-            }
-        }
-        if !entries.isEmpty { node.record.tree = try lane.add(.tree, Tree.contents(entries)) }
-        if !history.isEmpty {
-            node.record.historyTree =
-                history == entries ? node.record.tree : try lane.add(.tree, Tree.contents(history))
-        }
     }
 }

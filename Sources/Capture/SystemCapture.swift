@@ -8,96 +8,6 @@ package import SnapshotModel
 internal import SystemPackage
 internal import Workers
 
-/// A delivery system as the engines see it.
-package struct DeliverySystem: Sendable {
-    /// Its name.
-    package var name: String
-    /// The text of the system file; a snapshot carries it, so that an empty machine needs nothing else.
-    package var text: [UInt8]
-    /// Where the system file stands, nil when it comes from a snapshot that does not say.
-    package var file: String?
-    /// The files of its policies by name, sorted; a snapshot carries them too.
-    package var policies: [(name: String, contents: [UInt8])]
-    /// Its components with their drivers, in the order of the system file.
-    package var components: [(component: Component, driver: any Driver)]
-    /// What the policy says differently than the drivers.
-    package var options: CaptureOptions
-    /// Who can open its secrets and databases; nobody, and they are captured in clear.
-    package var recipients: [Recipient]
-    /// The name of this host.
-    package var host: String
-    /// The version of Understudy.
-    package var tool: String
-
-    /// A system.
-    package init(
-        name: String, text: [UInt8], file: String? = nil,
-        policies: [(name: String, contents: [UInt8])] = [],
-        components: [(component: Component, driver: any Driver)],
-        options: CaptureOptions, recipients: [Recipient], host: String, tool: String
-    ) {
-        self.file = file
-        self.policies = policies
-        self.recipients = recipients
-        self.name = name
-        self.text = text
-        self.components = components
-        self.options = options
-        self.host = host
-        self.tool = tool
-    }
-
-    /// The components that need one of these to be up before they start, directly or through others; in the order of the
-    /// system file.
-    package func dependents(of names: Set<String>) -> [String] {
-        var needing: Set<String> = []
-        while true {
-            let more = components.map(\.component).filter {
-                !needing.contains($0.name) && !names.union(needing).isDisjoint(with: $0.after)
-            }
-            guard !more.isEmpty else { break }
-            needing.formUnion(more.map(\.name))
-        }
-        return components.map(\.component.name).filter { needing.contains($0) && !names.contains($0) }
-    }
-
-    /// These components in the order in which they start: each after all that it needs, else as in the system file; what
-    /// the system does not have is left out.
-    package func startOrder(of names: Set<String>) -> [String] {
-        var left = components.map(\.component.name).filter { names.contains($0) }
-        var ordered: [String] = []
-        while !left.isEmpty {
-            let waiting = left
-            let index = left.firstIndex { name in
-                !waiting.contains { $0 != name && dependents(of: [$0]).contains(name) }
-            }
-            ordered.append(left.remove(at: index ?? left.startIndex))
-        }
-        return ordered
-    }
-
-    /// The driver of a component, nil when the system has none of that name.
-    package func driver(of name: String) -> (any Driver)? {
-        components.first { $0.component.name == name }?.driver
-    }
-}
-
-/// A snapshot that was taken, or would be.
-package struct TakenSnapshot: Sendable {
-    /// Its commit, nil when it was only rehearsed.
-    package var commit: ObjectID?
-    /// What it says of itself.
-    package var snapshot: Snapshot
-    /// What changed since the last one, in the users' words; empty for the first.
-    package var changes: [Change]
-    /// How many files of each class differ that ``changes`` does not speak of.
-    package var otherFiles: [String: Int]
-    /// Whether it is the system's first.
-    package var isFirst: Bool
-    /// Packs of the store that cannot be read, and why: it is whole without them, and earlier ones may not be.
-    package var lostPacks: [String] = []
-}
-
 /// Takes snapshots of a delivery system: plan, drivers, one write session.
 package struct SystemCapture: Sendable {
     private let system: DeliverySystem
@@ -370,7 +280,8 @@ package struct SystemCapture: Sendable {
         let draft = SnapshotDraft(
             snapshot: snapshot, previous: previous?.reference.id, entries: entries + description,
             history: history + description, keepAlives: keepAlives,
-            subject: request.message ?? words, body: body(request, words, changes), author: request.author,
+            subject: request.message ?? words,
+            body: commitBody(request.message == nil ? nil : words, changes), author: request.author,
             time: started.seconds, isSafety: request.isSafety, tags: request.tags)
         let taken = TakenSnapshot(
             snapshot: snapshot, changes: changes, otherFiles: otherFiles, isFirst: previous == nil,
@@ -427,54 +338,4 @@ package struct SystemCapture: Sendable {
         let commit = try store.commit(parent, with: reader)
         return try reader.tree(commit.tree).first { $0.name == Array(component.utf8) }
     }
-
-    private func body(_ request: Request, _ words: String, _ changes: [Change]) -> String {
-        let lines = changes.prefix(100).map { change in
-            "- \(change.component): \(change.kind) \(change.name) \(change.change.rawValue)"
-                + (change.detail.isEmpty ? "" : " (\(change.detail))")
-        }
-        let more = changes.count > 100 ? ["- and \(changes.count - 100) more"] : []
-        let heading = request.message == nil ? [] : [words, ""]
-        return (heading + lines + more).joined(separator: "\n")
-    }
-}
-
-/// A snapshot that the policy does not allow; nothing was taken.
-package struct CaptureRefusal: Error, Sendable, CustomStringConvertible {
-    /// What is refused, and why.
-    package var description: String
-    /// What to do.
-    package var hint: String
-
-    init(_ description: String, hint: String) {
-        self.description = description
-        self.hint = hint
-    }
-}
-
-/// A line that says what changed: `jenkins: 3 jobs changed, git 5.2.1 → 5.5.2`.
-package func summary(of changes: [Change]) -> String {
-    var components: [String] = []
-    for change in changes where !components.contains(change.component) { components.append(change.component) }
-    return components.map { component in
-        let own = changes.filter { $0.component == component }
-        var words: [String] = []
-        let versions = own.filter { $0.change == .upgraded || $0.change == .downgraded }
-        var kinds: [String] = []
-        for change in own where !kinds.contains(change.kind) { kinds.append(change.kind) }
-        for kind in kinds {
-            for change in [Change.Kind.added, .removed, .renamed, .changed] {
-                let these = own.filter { $0.kind == kind && $0.change == change }
-                guard let first = these.first else { continue }
-                words.append(
-                    these.count == 1
-                        ? "\(kind) \(first.name) \(change.rawValue)"
-                        : "\(these.count) \(kind)s \(change.rawValue)")
-            }
-        }
-        words += versions.prefix(3).map { "\($0.name) \($0.detail)" }
-        if versions.count > 3 { words.append("\(versions.count - 3) more versions") }
-        return "\(component): \(words.joined(separator: ", "))"
-    }
-    .joined(separator: "; ")
 }
