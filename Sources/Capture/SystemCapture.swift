@@ -1,10 +1,10 @@
 internal import Cryptography
-package import Drivers
+internal import Drivers
 internal import FileTree
 package import Git
 package import GitStore
 package import Sealing
-package import SnapshotModel
+internal import SnapshotModel
 internal import SystemPackage
 internal import Workers
 
