@@ -93,7 +93,7 @@ let package = Package(
             name: "GitTests",
             dependencies: [
                 "Cinflate", "Clibdeflate", "Cryptography", "FileTree", "Git", "Programs", "TestSupport",
-                systemPackage,
+                "Workers", systemPackage,
             ]),
         // Snapshots and history in a bare repository.
         .target(

@@ -19,6 +19,8 @@ package struct BuildbotFixture: Sendable {
     /// The web interface's port, or that of a proxy in front of it.
     package var port: UInt16
 
+    /// Where the packages of its Python environment are.
+    package var packages: FilePath { get throws { try Self.packages(of: environment) } }
     /// The master's base directory.
     package var master: FilePath { directory.appending("master") }
     /// The workers' base directories.
@@ -52,6 +54,16 @@ package struct BuildbotFixture: Sendable {
 
     /// The files that installations are made from.
     package static var templates: FilePath { packageRoot.appending("Tests/Fixtures/buildbot") }
+
+    /// Where the packages of a Python environment are, whichever Python made it.
+    package static func packages(of environment: FilePath) throws -> FilePath {
+        let library = environment.appending("lib")
+        let names = try Files.names(library).filter { $0.starts(with: "python3".utf8) }
+        guard names.count == 1, let name = names.first else {
+            throw FixtureFailure("\(library) does not hold one python3*, but \(names.count)")
+        }
+        return library.appending(String(decoding: name, as: UTF8.self)).appending("site-packages")
+    }
 
     private static var packageRoot: FilePath {
         FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()

@@ -58,7 +58,7 @@ package struct CanaryProduction: Sendable {
 
     /// Unpacks a wheel into the environment, as pip would.
     private func install(_ wheel: String) async throws {
-        let packages = fixture.environment.appending("lib/python3.11/site-packages")
+        let packages = try fixture.packages
         try await Program(
             "/usr/bin/python3",
             ["-m", "zipfile", "--extract", wheels.appending(wheel).string, packages.string]

@@ -1,5 +1,6 @@
 internal import Drivers
 internal import FileTree
+internal import Glibc
 internal import Programs
 package import SystemPackage
 
@@ -93,7 +94,15 @@ package struct PostgreSQLFixture: Sendable {
     }
 
     private func remove() async throws {
-        if try Files.exists(directory.appending("data/postmaster.pid")) { try await stop() }
+        if let text = try Files.readIfPresent(directory.appending("data/postmaster.pid")) {
+            do {
+                try await stop()
+            } catch {
+                // Its first line is the server's number; what belongs to the server ends with it.
+                let line = String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+                if let process = Int32(line), process > 1 { kill(process, SIGKILL) }
+            }
+        }
         try Files.removeTree(directory)
     }
 

@@ -77,11 +77,8 @@ package struct ReferenceSystem: Sendable {
         }
         let application = repository("application")
         for name in ["master.cfg", "jobs/builders.py"] {
-            let file = buildbot.master.appending(name)
-            let text = String(decoding: try Files.read(file), as: UTF8.self)
-            try Files.replace(
-                file,
-                with: Array(text.replacing("'\(buildbot.repository)'", with: "'\(application)'").utf8))
+            try replaceText(
+                "'\(buildbot.repository)'", with: "'\(application)'", in: buildbot.master.appending(name))
         }
         try await buildbot.git(["remote", "add", "origin", application.string])
         try await buildbot.git(["push", "-q", "origin", "main"])

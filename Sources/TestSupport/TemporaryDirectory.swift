@@ -4,23 +4,32 @@ package import SystemPackage
 /// Runs `body` with a new directory of its own, and removes the directory with all in it afterwards.
 package func withTemporaryDirectory<Result>(_ body: (FilePath) throws -> Result) throws -> Result {
     let directory = try makeTemporaryDirectory()
-    let result = Swift.Result { try body(directory) }
+    let result: Result
+    do {
+        result = try body(directory)
+    } catch {
+        // What the test found is what to tell.
+        try? Files.removeTree(directory)
+        throw error
+    }
     try Files.removeTree(directory)
-    return try result.get()
+    return result
 }
 
 /// Runs `body` with a new directory of its own, and removes the directory with all in it afterwards.
 package func withTemporaryDirectory<Result>(_ body: (FilePath) async throws -> Result) async throws -> Result
 {
     let directory = try makeTemporaryDirectory()
+    let result: Result
     do {
-        let result = try await body(directory)
-        try Files.removeTree(directory)
-        return result
+        result = try await body(directory)
     } catch {
-        try Files.removeTree(directory)
+        // What the test found is what to tell.
+        try? Files.removeTree(directory)
         throw error
     }
+    try Files.removeTree(directory)
+    return result
 }
 
 private func makeTemporaryDirectory() throws -> FilePath {

@@ -115,8 +115,8 @@ struct DatabaseShadowTests {
                     outcome.errorOutput.contains("the change migrates the database server"),
                     "\(outcome.errorOutput)")
                 #expect(try await server.sql(version, in: "buildbot") == before)
-                let migration = production.fixture.environment.appending(
-                    "lib/python3.11/site-packages/buildbot/db/migrations/versions/acme_schema.py")
+                let migration = try production.fixture.packages.appending(
+                    "buildbot/db/migrations/versions/acme_schema.py")
                 #expect(try !Files.exists(migration))
                 #expect(try await production.fixture.build("probe") == 0)
             }
@@ -138,13 +138,10 @@ struct DatabaseShadowTests {
                 let runner = try CommandLineRunner(directory)
                 try Files.makeDirectory(directory.appending("tree"))
                 try await runner.initialize("tree")
-                let file = directory.appending("understudy.yaml")
-                let text = String(decoding: try Files.read(file), as: UTF8.self)
-                let component = server.component("database", database: "a shop")
-                    .replacing("postgresql:///a shop", with: "postgresql:///a%20shop")
-                try Files.replace(
-                    file, with: Array(text.replacing("components:\n", with: "components:\n\(component)").utf8)
-                )
+                try runner.describe(server.component("database", database: "a shop"))
+                try replaceText(
+                    "postgresql:///a shop", with: "postgresql:///a%20shop",
+                    in: directory.appending("understudy.yaml"))
                 try await runner.succeed("snapshot")
                 let (status, report) = try await drill(runner)
                 #expect(status == 0, "\(report.steps)")

@@ -17,7 +17,8 @@ struct KeptEnvironmentTests {
                 let names = try Files.names(environments)
                 #expect(names.count == 1)
                 let kept = environments.pushing(FilePath(bytes: try #require(names.first)))
-                return kept.appending("environment/lib/python3.11/site-packages/buildbot/__init__.py")
+                return try BuildbotFixture.packages(of: kept.appending("environment"))
+                    .appending("buildbot/__init__.py")
             }
             let file = try await canary()
             let made = try #require(try Files.status(file))

@@ -121,9 +121,8 @@ struct PlantedChangeTests {
     @Test func aServerThatEndsOrDoesNotAnswerSpeaksAgainstItsOwnArm() async throws {
         let fatal = "name='verify', canStartBuild=lambda *arguments: __import__('os')._exit(9),"
         try await CanaryProduction.with(prepare: { fixture in
-            let file = fixture.master.appending("jobs/builders.py")
-            let text = String(decoding: try Files.read(file), as: UTF8.self)
-            try Files.replace(file, with: Array(text.replacing("name='verify',", with: fatal).utf8))
+            try replaceText(
+                "name='verify',", with: fatal, in: fixture.master.appending("jobs/builders.py"))
         }) { production in
             let builders = try production.masterFile("jobs/builders.py").replacing(
                 fatal, with: "name='verify',")

@@ -141,7 +141,7 @@ struct PromotionTests {
             try await production.fixture.start()
             let taken = production.fixture.directory.appending("taken")
             try Files.makeDirectory(taken)
-            let packages = production.fixture.environment.appending("lib/python3.11/site-packages")
+            let packages = try production.fixture.packages
             let companion = packages.appending("acme_companion_1-1.0.dist-info")
             let before = try production.masterFile("master.cfg")
             let bad = """

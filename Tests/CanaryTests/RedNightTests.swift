@@ -8,8 +8,6 @@ import Testing
 @Suite struct RedNightTests {
     /// Runs a night that holds a drill, which must be red with these words and be so for a monitor too.
     private func expectRed(_ runner: CommandLineRunner, _ words: String) async throws {
-        // Until the next drill is due: times count whole seconds.
-        try await Task.sleep(for: .seconds(2))
         let night = try await runner.run(["nightly"], limit: .seconds(600))
         #expect(night.status == 1, "\(night.output)\(night.errorOutput)")
         #expect(night.output.contains("is red: ") && night.output.contains(words), "\(night.output)")
@@ -34,6 +32,8 @@ import Testing
             let well = try await runner.run("nightly")
             #expect(well.status == 0, "\(well.output)\(well.errorOutput)")
             #expect(well.output.contains("drilled: checked, not started: jenkins"), "\(well.output)")
+            // Until the next drill is due: times count whole seconds. After a red one it is every night.
+            try await Task.sleep(for: .seconds(2))
 
             let archive = builder.home.appending("plugins/git-client.jpi")
             let away = directory.appending("away")
@@ -67,7 +67,7 @@ import Testing
             try Files.replace(builders, with: text)
 
             // The step that the plugin brings is what a builder is made of.
-            let packages = production.fixture.environment.appending("lib/python3.11/site-packages")
+            let packages = try production.fixture.packages
             let names = try Files.names(packages).map { String(decoding: $0, as: UTF8.self) }
             for name in names where name.hasPrefix("acme_buildbot_steps") {
                 try Files.removeTree(packages.appending(name))

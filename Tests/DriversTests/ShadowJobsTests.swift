@@ -87,9 +87,7 @@ struct DeadRoom: ShadowRoom {
                         "python3", ["-c", script, socket.string, asked.string], limit: .seconds(60)
                     ).run()
                 }
-                while try !Files.exists(outside.appending("o.ready")) {
-                    try await Task.sleep(for: .milliseconds(10))
-                }
+                try await wait("the server") { try Files.exists(outside.appending("o.ready")) }
                 for (name, target) in [
                     (ShadowHooks.report, outside.appending("report.json")), (ShadowHooks.socket, socket),
                     (ShadowConfiguration.socket, socket),
@@ -108,6 +106,26 @@ struct DeadRoom: ShadowRoom {
                 #expect(answer.status == 200)
                 #expect(try Files.exists(asked))
                 try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func aFileIsReadBelowItsDirectoryAlone() async throws {
+        try await withTemporaryDirectory { directory in
+            let place = directory.appending("s")
+            let outside = directory.appending("outside")
+            for path in [place.appending("a"), outside] {
+                try Files.makeDirectories(path)
+                try Files.replace(path.appending("b"), with: Array("1".utf8))
+            }
+            try Files.makeLink(place.appending("way"), to: outside.byteArray)
+            try Files.makeLink(place.appending("inner"), to: Array("a".utf8))
+            try Files.makeLink(place.appending("a/end"), to: outside.appending("b").byteArray)
+            try await Program("mkfifo", [place.appending("a/pipe").string]).runSuccessfully()
+            #expect(try ShadowCopy.contents("a/b", below: place) == Array("1".utf8))
+            for path in ["way/b", "inner/b", "a/end", "a/pipe", "a", "a/none", "none/b", "a/b/c"] {
+                #expect(try ShadowCopy.contents(path, below: place) == nil, "\(path)")
             }
         }
     }

@@ -92,6 +92,7 @@ import Testing
         let compressor = Compressor()
         let tables = KeptTables()
         let place = Guarded(1 << 16)
+        var compared = 0
         for number in 0..<300 {
             await Task.yield()
             let input = input(&random)
@@ -108,12 +109,14 @@ import Testing
                     let place = damaged.indices.randomElement(using: &random) ?? 0
                     damaged[place] = UInt8.random(in: 0...255, using: &random)
                 }
-                let size = max(0, input.count + [0, 0, 0, -1, 1, 300].randomElement(using: &random)!)
+                let size = max(0, input.count + ([0, 0, 0, -1, 1, 300].randomElement(using: &random) ?? 0))
                 if let output = ours(damaged, size, tables, place) {
+                    compared += 1
                     #expect(output == theirs(damaged, size), "\(number)")
                 }
             }
         }
+        #expect(compared > 0)
     }
 }
 

@@ -307,6 +307,7 @@ import Testing
             let name = try #require(names.first { $0.hasSuffix(".pack") })
             let path = repository.appending("objects/pack").appending(name)
             let bytes = try Files.read(path)
+            #expect(try ObjectID.of(.blob, ObjectReader(repository).contents(id, .blob)) == id)
             for index in 12..<(bytes.count - 20) {
                 var damaged = bytes
                 damaged[index] ^= 0x41

@@ -4,6 +4,7 @@ import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
+import Workers
 
 @testable import Git
 
@@ -76,43 +77,49 @@ import Testing
         }
     }
 
-    /// The last reference that is there.
+    /// The last reference that is there, and whether that is enough.
     private final class Progress: Sendable {
-        let made = Atomic<Int>(-1)
+        let made = Atomic(-1)
+        let isOver = Atomic(false)
     }
 
     /// Stock git writes `packed-refs`, and then removes the files.
     @Test func noReferenceIsMissedWhileReferencesArePacked() async throws {
         try await withRepository { path, references, commits in
             let progress = Progress()
-            let last = 400
             try Files.makeDirectory(path.appending("refs/snapshots"))
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    var packed = "# pack-refs with: peeled fully-peeled sorted \n"
-                    for number in 0...last {
-                        let name = "refs/snapshots/\(1000 + number)"
-                        let file = path.appending(name)
-                        try Files.replaceWithoutSync(file, with: Array("\(commits[0])\n".utf8))
-                        progress.made.store(number, ordering: .sequentiallyConsistent)
-                        packed += "\(commits[0]) \(name)\n"
-                        try Files.replaceWithoutSync(path.appending("packed-refs"), with: Array(packed.utf8))
-                        try Files.remove(file)
-                    }
+            let writing = Background {
+                var packed = "# pack-refs with: peeled fully-peeled sorted \n"
+                var number = 1_000_000
+                while !progress.isOver.load(ordering: .sequentiallyConsistent) {
+                    let name = "refs/snapshots/\(number)"
+                    let file = path.appending(name)
+                    try Files.replaceWithoutSync(file, with: Array("\(commits[0])\n".utf8))
+                    progress.made.store(number, ordering: .sequentiallyConsistent)
+                    packed += "\(commits[0]) \(name)\n"
+                    try Files.replaceWithoutSync(path.appending("packed-refs"), with: Array(packed.utf8))
+                    try Files.remove(file)
+                    number += 1
                 }
-                group.addTask {
-                    while true {
-                        let number = progress.made.load(ordering: .sequentiallyConsistent)
-                        guard number < last else { return }
-                        guard number >= 0 else { continue }
-                        let name = "\(1000 + number)"
-                        let names = try references.names(in: "refs/snapshots")
-                        let tips = try references.tips().map(\.name)
-                        #expect(names.contains(name) && tips.contains("refs/snapshots/\(name)"))
-                    }
-                }
-                try await group.waitForAll()
             }
+            let reading = Background {
+                var looks = 0
+                while looks < 200, !writing.isDone {
+                    let number = progress.made.load(ordering: .sequentiallyConsistent)
+                    guard number >= 0 else { continue }
+                    let names = try references.names(in: "refs/snapshots")
+                    let tips = try references.tips().map(\.name)
+                    guard names.contains("\(number)"), tips.contains("refs/snapshots/\(number)") else {
+                        break
+                    }
+                    looks += 1
+                }
+                return looks
+            }
+            let looks = Result { try reading.wait() }
+            progress.isOver.store(true, ordering: .sequentiallyConsistent)
+            try writing.wait()
+            #expect(try looks.get() == 200, "a reference was missed")
         }
     }
 

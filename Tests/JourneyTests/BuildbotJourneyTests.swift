@@ -46,7 +46,7 @@ struct BuildbotJourneyTests {
             }
             let report = try await runner.succeed("restore")
             #expect(report.contains("started and healthy: ci"))
-            #expect(report.contains("deploy"), "the build that was in flight is told: \(report)")
+            #expect(report.contains("build deploy #2"), "the build that was in flight is told: \(report)")
             #expect(try await fixture.build("probe") == 0)
             // What was being deployed at the snapshot is not deployed again.
             #expect(try fixture.deploymentCount() == deployments)

@@ -35,10 +35,7 @@ import Testing
                 "    restore: \(directory)/restore", "    version: echo 3.1", "    limit: 20s",
             ]
             let component = (lines + more.map { "    \($0)" }).joined(separator: "\n") + "\n"
-            let file = directory.appending("understudy.yaml")
-            let text = String(decoding: try Files.read(file), as: UTF8.self)
-            try Files.replace(
-                file, with: Array(text.replacing("components:\n", with: "components:\n\(component)").utf8))
+            try runner.describe(component)
         }
 
         func script(_ name: String, _ body: String) throws {
@@ -120,7 +117,8 @@ import Testing
             let place = directory.appending("state")
             let world = try await World(
                 directory,
-                restore: "touch \(place)/begun; while test ! -e \(directory)/go; do sleep 0.1; done; "
+                restore: "touch \(place)/begun; "
+                    + "while test ! -e \(directory)/go && test -d \(directory); do sleep 0.1; done; "
                     + "cp sub/names \(place)/names; rm \(place)/begun")
             try await world.runner.succeed("snapshot")
             try world.set("worse\n")
@@ -219,8 +217,14 @@ import Testing
             let world = try await World(directory, more: ["start: 'true'"])
             let only = try await world.runner.run("snapshot")
             #expect(only.status == 1 && only.errorOutput.contains("only one of 'start' and 'stop'"))
+        }
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
             let other = try await world.runner.run("driver", "check", "tree")
-            #expect(other.status != 0)
+            #expect(other.status == 64, "\(other.output)\(other.errorOutput)")
+            #expect(
+                other.errorOutput.contains("'tree' is no component with driver 'command'"),
+                "\(other.errorOutput)")
         }
     }
 }

@@ -33,13 +33,10 @@ struct CutDumpTests {
                 let runner = try CommandLineRunner(directory)
                 try Files.makeDirectory(directory.appending("tree"))
                 try await runner.initialize("tree")
-                let component = server.component("database", database: "buildbot").replacing(
-                    "programs: \(server.programs)", with: "programs: \(try programs(server))")
-                let file = directory.appending("understudy.yaml")
-                let text = String(decoding: try Files.read(file), as: UTF8.self)
-                try Files.replace(
-                    file, with: Array(text.replacing("components:\n", with: "components:\n\(component)").utf8)
-                )
+                try runner.describe(server.component("database", database: "buildbot"))
+                try replaceText(
+                    "programs: \(server.programs)", with: "programs: \(try programs(server))",
+                    in: directory.appending("understudy.yaml"))
                 try Files.replace(
                     directory.appending("policies/notify.yaml"), with: Array("drillEvery: 1s\n".utf8))
                 let first = try await runner.run("nightly")

@@ -194,6 +194,31 @@ import Testing
         }
     }
 
+    /// Whether an older one is the latest nobody can say.
+    @Test(arguments: [": >$newest", "rm $newest"])
+    func aLostNewestSnapshotIsNotPassedOver(_ damage: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            let first = try await shell(
+                "newest=$(ls -t tree.git/objects/pack/*.pack | head -n 1); chmod u+w $newest; \(damage); ls tree.git/refs/snapshots/tree | head -n 1",
+                in: directory
+            ).dropLast()
+            try Files.replace(directory.appending("tree/sub/a"), with: Array("live\n".utf8))
+            let live = try TreeListing(directory.appending("tree"))
+            let references = try TreeListing(directory.appending("tree.git/refs"))
+            for arguments in [["restore"], ["restore", "latest~1"], ["snapshot"]] {
+                let outcome = try await runner.run(arguments, limit: .seconds(60))
+                #expect(outcome.status == 6, "\(arguments): \(outcome.output)\(outcome.errorOutput)")
+                #expect(try TreeListing(directory.appending("tree")).differences(from: live) == [])
+            }
+            let now = try TreeListing(directory.appending("tree.git/refs"))
+            #expect(now.differences(from: references) == [])
+            let named = try await runner.run("restore", String(first))
+            #expect(named.status == 0, "\(named.output)\(named.errorOutput)")
+            #expect(try Files.read(directory.appending("tree/sub/a")) == Array("one\n".utf8))
+        }
+    }
+
     @Test func whatIsTakenOverFromALostPackIsMissed() async throws {
         try await withTemporaryDirectory { directory in
             _ = try await shell("mkdir tree other; echo 1 > tree/a; echo 2 > other/b", in: directory)
@@ -239,12 +264,13 @@ import Testing
         }
     }
 
-    @Test func aDamagedSystemFileIsFoundAndHeals() async throws {
+    @Test(arguments: ["understudy.yaml", "understudy.policies/retention.yaml"])
+    func aDamagedSystemFileIsFoundAndHeals(_ name: String) async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
-            try await damage(":understudy.yaml", directory)
+            try await damage(":\(name)", directory)
             let found = try await runner.run("verify")
-            #expect(found.status == 6 && found.output.contains("understudy.yaml"), "\(found.output)")
+            #expect(found.status == 6 && found.output.contains(name), "\(found.output)")
             try await runner.succeed("verify", "--heal")
             try await runner.succeed("verify")
         }

@@ -40,7 +40,7 @@ import Testing
             #expect(report.contains("every byte is the snapshot's") && report.contains("'understudy undo'"))
             #expect(
                 try await shell(
-                    "stat -c '%a %y' tree/sub/deep/a.conf; cat tree/sub/deep/a.conf tree/other/b",
+                    "TZ=UTC stat -c '%a %y' tree/sub/deep/a.conf; cat tree/sub/deep/a.conf tree/other/b",
                     in: directory)
                     == "640 2001-02-03 04:05:06.700000000 +0000\nold\n2\n")
             let others = try await runner.differences(directory.appending("bad"), directory.appending("tree"))

@@ -182,12 +182,7 @@ import Testing
         try await PostgreSQLFixture.with { server in
             try await server.sql("CREATE DATABASE buildbot;")
             try await withWorld { world in
-                let file = world.directory.appending("understudy.yaml")
-                let text = String(decoding: try Files.read(file), as: UTF8.self)
-                let component = server.component("database", database: "buildbot")
-                try Files.replace(
-                    file, with: Array(text.replacing("components:\n", with: "components:\n\(component)").utf8)
-                )
+                try world.runner.describe(server.component("database", database: "buildbot"))
                 try await world.runner.succeed("nightly")
                 try await server.stop()
                 try await world.expectLoud(
@@ -208,12 +203,8 @@ import Testing
 
     @Test func aPartialSnapshotIsLoud() async throws {
         try await withWorld { world in
-            let file = world.directory.appending("understudy.yaml")
-            let text = String(decoding: try Files.read(file), as: UTF8.self)
-            let component =
-                "  tool: {driver: command, capture: 'echo it is broken >&2; false', restore: 'true'}\n"
-            try Files.replace(
-                file, with: Array(text.replacing("components:\n", with: "components:\n\(component)").utf8))
+            try world.runner.describe(
+                "  tool: {driver: command, capture: 'echo it is broken >&2; false', restore: 'true'}\n")
             try await world.expectLoud("partial", "tool/database/export: ", hint: "run 'understudy snapshot'")
         }
     }

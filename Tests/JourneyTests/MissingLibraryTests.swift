@@ -6,8 +6,18 @@ import Testing
 
 /// A host that lacks a library which is loaded when something is first needed of it.
 @Suite struct MissingLibraryTests {
-    private static let libgit2 = "libgit2.so.1.5"
-    private static let libarchive = "libarchive.so.13"
+    private static let libgit2 = "libgit2"
+    private static let libarchive = "libarchive"
+
+    /// The file that the binary loads for a library, by the name that is in it.
+    private func file(of library: String) async throws -> String {
+        let names = try await Program(
+            "grep",
+            ["-aoE", "\(library)\\.so\\.[0-9]+(\\.[0-9]+)*", CommandLineRunner.builtBinary().string]
+        ).runSuccessfully().output.split(separator: "\n")
+        #expect(Set(names).count == 1, "\(names)")
+        return String(try #require(names.first))
+    }
 
     /// Runs a command; what stands where the libraries are looked for first is none.
     private func run(
@@ -17,7 +27,8 @@ import Testing
         if try Files.exists(directory) { try Files.removeTree(directory) }
         try Files.makeDirectory(directory)
         for library in libraries {
-            try Files.replace(directory.appending(library), with: Array("none\n".utf8))
+            try Files.replace(
+                directory.appending(try await file(of: library)), with: Array("none\n".utf8))
         }
         return try await runner.run(under: ["env", "LD_LIBRARY_PATH=\(directory)"], arguments)
     }

@@ -22,11 +22,8 @@ import Testing
                 try Files.replace(directory.appending("tree/f\(number)"), with: Array("\(number)\n".utf8))
             }
             try await runner.initialize("tree")
-            let component = "  tool: {driver: command, capture: \(directory)/capture, restore: 'true'}\n"
-            let file = directory.appending("understudy.yaml")
-            let text = String(decoding: try Files.read(file), as: UTF8.self)
-            try Files.replace(
-                file, with: Array(text.replacing("components:\n", with: "components:\n\(component)").utf8))
+            try runner.describe(
+                "  tool: {driver: command, capture: \(directory)/capture, restore: 'true'}\n")
             try capture("echo 1 > f")
             try policy("")
         }
@@ -102,9 +99,21 @@ import Testing
             let world = try await World(directory)
             let local = directory.appending("tree.git/understudy")
             // The night is killed while its snapshot is taken.
-            try world.capture("sleep 5; echo 1 > f")
-            try await world.runner.kill(after: 2500, ["nightly"])
-            try await Task.sleep(for: .seconds(3))
+            try world.capture(
+                "touch \(directory)/begun; while test ! -e \(directory)/go && test -d \(directory); do sleep 0.05; done; echo 1 > f"
+            )
+            async let killed = world.runner.run(
+                under: ["/bin/sh", "-c", "echo $$ > pid; exec \"$@\"", "sh"], ["nightly"])
+            try await wait("the snapshot") { try Files.exists(directory.appending("begun")) }
+            let pid = String(decoding: try Files.read(directory.appending("pid")), as: UTF8.self)
+            try await Program("kill", ["-KILL", String(pid.dropLast())]).runSuccessfully()
+            try Files.replace(directory.appending("go"), with: [])
+            #expect(try await killed.status != 0)
+            // Its snapshot ends by itself.
+            try await wait("the lock") {
+                try await Program("flock", ["--nonblock", local.appending("lock").string, "true"]).run()
+                    .status == 0
+            }
             try world.capture("echo 1 > f")
             try await world.runner.succeed("snapshot")
             let check = try await world.runner.run("status", "--check")

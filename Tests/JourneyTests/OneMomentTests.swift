@@ -17,10 +17,7 @@ import Testing
         let text = components.map { name, lines in
             "  \(name):\n    driver: command\n" + lines.map { "    \($0)\n" }.joined()
         }.joined()
-        let file = directory.appending("understudy.yaml")
-        let old = String(decoding: try Files.read(file), as: UTF8.self)
-        try Files.replace(
-            file, with: Array(old.replacing("components:\n", with: "components:\n\(text)").utf8))
+        try runner.describe(text)
         return runner
     }
 

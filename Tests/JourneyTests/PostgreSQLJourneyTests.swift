@@ -38,15 +38,19 @@ struct PostgreSQLJourneyTests {
             try Files.makeDirectory(directory.appending("tree"))
             try Files.replace(directory.appending("tree/a.conf"), with: Array("1\n".utf8))
             try await runner.initialize("tree")
-            try describe(server.component("database", database: "buildbot", more: more))
+            try runner.describe(server.component("database", database: "buildbot", more: more))
         }
 
-        /// Adds a component to the system file.
-        func describe(_ component: String) throws {
-            let file = directory.appending("understudy.yaml")
-            let text = String(decoding: try Files.read(file), as: UTF8.self)
-            try Files.replace(
-                file, with: Array(text.replacing("components:\n", with: "components:\n\(component)").utf8))
+        /// Lets the last restore be one that was killed while it exchanged.
+        func interrupt() throws {
+            try replaceText(
+                "\"phase\" : \"done\"", with: "\"phase\" : \"exchanging\"",
+                in: store.appending("understudy/restore.json"))
+        }
+
+        /// How many builds the database knows.
+        func count() async throws -> String {
+            try await server.sql("SELECT count(*) FROM builds;", in: "buildbot")
         }
 
         /// What people would ask of the database, of its rights and settings too.
@@ -155,22 +159,14 @@ struct PostgreSQLJourneyTests {
     /// People tidy what they do not know, and what they must not have.
     @Test func aDatabaseThatSomebodyDroppedSinceCostsNoOther() async throws {
         try await withWorld { world in
-            func count() async throws -> String {
-                try await world.server.sql("SELECT count(*) FROM builds;", in: "buildbot")
-            }
-            func isExchanging() async throws {
-                let file = "\(world.store)/understudy/restore.json"
-                try await Program("sed", ["-i", "s/\"phase\" : \"done\"/\"phase\" : \"exchanging\"/", file])
-                    .runSuccessfully()
-            }
             try await world.runner.succeed("snapshot")
             try await world.server.sql("DELETE FROM builds WHERE id > 10;", in: "buildbot")
 
             try await world.runner.succeed("restore")
-            try await isExchanging()
+            try world.interrupt()
             try await world.server.sql("DROP DATABASE buildbot;")
             try await world.runner.succeed("undo")
-            #expect(try await count() == "10\n")
+            #expect(try await world.count() == "10\n")
 
             try await world.runner.succeed("restore")
             let names = try await world.names().split(separator: "\n")
@@ -178,16 +174,39 @@ struct PostgreSQLJourneyTests {
             try await world.server.sql("DROP DATABASE \"\(kept)\";")
             let refused = try await world.runner.run("undo")
             #expect(refused.status == 7, "\(refused.output)\(refused.errorOutput)")
-            #expect(try await count() == "500\n")
+            #expect(try await world.count() == "500\n")
             // And where the kill came first.
-            try await isExchanging()
+            try world.interrupt()
             let failed = try await world.runner.run("undo")
             #expect(
                 failed.status == 1 && failed.errorOutput.contains("is not at '\(kept)' any more"),
                 "\(failed.errorOutput)")
-            #expect(try await count() == "500\n")
+            #expect(try await world.count() == "500\n")
             try await world.runner.succeed("restore")
             #expect(try await world.names().split(separator: "\n").count == 3)
+        }
+    }
+
+    @Test func aDatabaseThatSomebodyMadeSinceIsNotGivenUp() async throws {
+        try await withWorld { world in
+            try await world.runner.succeed("snapshot")
+            try await world.server.sql("DELETE FROM builds WHERE id > 10;", in: "buildbot")
+            try await world.runner.succeed("restore")
+            try world.interrupt()
+            try await world.server.sql("DROP DATABASE buildbot;")
+            try await world.server.sql("CREATE DATABASE buildbot;")
+            try await world.server.sql("CREATE TABLE mine (a text);", in: "buildbot")
+            let failed = try await world.runner.run("undo")
+            #expect(
+                failed.status == 1
+                    && failed.errorOutput.contains("the database 'buildbot' is not the one that was restored")
+                    && failed.errorOutput.contains("rename it"), "\(failed.errorOutput)")
+            #expect(try await world.names().split(separator: "\n").count == 3)
+            #expect(try await world.server.sql("SELECT count(*) FROM mine;", in: "buildbot") == "0\n")
+            try await world.server.sql("ALTER DATABASE buildbot RENAME TO mine;")
+            try await world.runner.succeed("undo")
+            #expect(try await world.count() == "10\n")
+            #expect(try await world.names() == "buildbot\nmine\npostgres\n")
         }
     }
 
@@ -226,12 +245,9 @@ struct PostgreSQLJourneyTests {
                 }
                 let script = "#!/bin/sh\n\(server.programs)/pg_dump \"$@\" | head -c 2000\n"
                 try Files.replace(programs.appending("pg_dump"), with: Array(script.utf8), mode: 0o755)
-                let file = directory.appending("understudy.yaml")
-                let text = String(decoding: try Files.read(file), as: UTF8.self)
-                try Files.replace(
-                    file,
-                    with: Array(
-                        text.replacing("programs: \(server.programs)", with: "programs: \(programs)").utf8))
+                try replaceText(
+                    "programs: \(server.programs)", with: "programs: \(programs)",
+                    in: directory.appending("understudy.yaml"))
                 let taken = try await world.runner.run("snapshot")
                 #expect(taken.status == 3)
                 #expect(
@@ -282,8 +298,7 @@ struct PostgreSQLJourneyTests {
                 directory: world.directory
             ).runSuccessfully().output
             #expect(objects == "0\n")
-            try Files.replace(
-                name, with: Array(text.replacing("postgresql:///", with: "postgresql://ci:geheim-7@/").utf8))
+            try replaceText("postgresql:///", with: "postgresql://ci:geheim-7@/", in: name)
             let usage = try await world.runner.run("snapshot")
             #expect(usage.status == 64 && !usage.errorOutput.contains("geheim-7"), "\(usage.errorOutput)")
         }

@@ -12,9 +12,10 @@ import Testing
             .runSuccessfully().output
     }
 
-    /// Answers 200 for the items in `known`, 404 for others, 403 without the token, and `status` to a reload.
+    /// Answers 200 for the items in `known`, 404 for others, 403 without the token, and `status` to a reload, of which one kills
+    /// the process in `kill` instead.
     private static let server = """
-        import base64, http.server, os
+        import base64, http.server, os, signal
         class Jenkins(http.server.BaseHTTPRequestHandler):
             def reply(self):
                 right = base64.b64encode(b'ops:11feed').decode()
@@ -23,6 +24,9 @@ import Testing
                 if self.command == 'POST':
                     self.rfile.read(int(self.headers.get('Content-Length') or 0))
                     with open('requests', 'a') as f: f.write(self.command + ' ' + self.path + '\\n')
+                    if os.path.exists('kill'):
+                        os.rename('kill', 'killed')
+                        os.kill(int(open('killed').read()), signal.SIGKILL)
                     return self.answer(int(open('status').read()))
                 known = open('known').read().split()
                 self.answer(200 if self.path == '/login' or self.path.split('/api/')[0] in known else 404)
@@ -118,28 +122,44 @@ import Testing
         try await withJenkins { directory, runner in
             try await shell("echo '<bad/>' > jenkins/jobs/team/jobs/deploy/config.xml", in: directory)
             let arguments = ["restore", "latest", "--only", "job:team/deploy"]
-            let loop = CrashLoop(runner, seed: 5)
-            let steps = try await loop.calls(["rename", "renameat2"], of: arguments)
-            try await runner.succeed("undo")
-            #expect(!steps.isEmpty)
-            for instant in steps.shuffled().prefix(6) {
-                let outcome = try await loop.kill(arguments, at: instant)
+            func expectTakenBack(_ instant: String) async throws {
                 let before = try await shell("wc -l < requests", in: directory)
                 let isExchanged =
                     try await shell(
                         "grep -c bad jenkins/jobs/team/jobs/deploy/config.xml || true", in: directory)
                     == "0\n"
-                _ = try await runner.run("undo")
+                let undone = try await runner.run("undo")
+                // Before it began there may be nothing to take back.
+                #expect(
+                    undone.status == 0 || undone.status == 7 && !isExchanged,
+                    "\(instant): \(undone.status) \(undone.errorOutput)")
                 #expect(
                     try await shell(
                         "cat jenkins/jobs/team/jobs/deploy/config.xml; ls -A jenkins/jobs/team/jobs",
                         in: directory)
                         == "<bad/>\ndeploy\ninner\n", "\(instant)")
                 if isExchanged {
-                    #expect(
-                        try await shell("wc -l < requests", in: directory) != before, "\(instant) \(outcome)")
+                    #expect(try await shell("wc -l < requests", in: directory) != before, "\(instant)")
                 }
             }
+            let killed = try await runner.run(
+                under: ["/bin/sh", "-c", "echo $$ > kill; exec \"$@\"", "sh"], arguments)
+            #expect(killed.status == 128 + 9, "\(killed.output)\(killed.errorOutput)")
+            let configuration = try await shell("cat jenkins/jobs/team/jobs/deploy/config.xml", in: directory)
+            #expect(!configuration.contains("bad"))
+            try await expectTakenBack("when it asks for the reload")
+
+            let loop = CrashLoop(runner, seed: 5)
+            let steps = try await loop.calls(["rename", "renameat2"], of: arguments)
+            try await runner.succeed("undo")
+            #expect(!steps.isEmpty)
+            var random = SplitMix(state: 5)
+            var hits = 0
+            for instant in steps.shuffled(using: &random).prefix(4) + [.delay(40), .delay(200), .delay(400)] {
+                if try await loop.kill(arguments, at: instant) { hits += 1 }
+                try await expectTakenBack("\(instant)")
+            }
+            #expect(hits > 0)
         }
     }
 

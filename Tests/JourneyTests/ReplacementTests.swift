@@ -122,6 +122,47 @@ import Testing
         }
     }
 
+    @Test func whatSomebodyPutInItsPlaceIsLeftAndNothingStartsOnIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try World(directory)
+            let config = directory.appending("config")
+            let failure = try await world.failure(watch: {
+                try Files.rename(config, to: directory.appending("config.new"))
+                try Files.makeDirectory(config)
+                throw Breach()
+            })
+            let outcome = try #require(failure as? ReplacementFailure)
+            #expect(!outcome.isPutBack, "\(outcome)")
+            #expect(outcome.description.contains("\(config) is not what was restored there"), "\(outcome)")
+            #expect(try Files.isDirectory(config) && !world.isUp() && world.phase() == .exchanging)
+            try Files.removeTree(config)
+            #expect(try await world.recover().failures == [])
+            #expect(try world.text() == "old" && world.isUp())
+            #expect(try world.phase() == .undone && world.staging() == 0)
+        }
+    }
+
+    @Test func aJournalThatCannotBeWrittenAtTheEndTakesAllBack() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try World(directory)
+            let away = directory.appending("away")
+            let failure = try await world.failure(watch: {
+                try Files.rename(world.local, to: away)
+                try Files.replace(world.local, with: [])
+            })
+            let outcome = try #require(failure as? ReplacementFailure)
+            #expect(outcome.isPutBack, "\(outcome)")
+            #expect(outcome.description.contains("the journal cannot be written"), "\(outcome)")
+            #expect(try world.text() == "old" && world.isUp())
+            try Files.remove(world.local)
+            try Files.rename(away, to: world.local)
+            #expect(try world.phase() == .exchanging)
+            #expect(try await world.recover().failures == [])
+            #expect(try world.text() == "old" && world.isUp())
+            #expect(try world.phase() == .undone && world.staging() == 0)
+        }
+    }
+
     @Test func aFileThatTheServerWroteAnewGoesTooAndTheOldOneComesBack() async throws {
         try await withTemporaryDirectory { directory in
             let world = try World(directory)

@@ -32,10 +32,7 @@ import Testing
                 let own = settings.sorted { $0.key < $1.key }.map { "    \($0.key): \($0.value)\n" }.joined()
                 return "  \(name):\n    driver: command\n\(own)"
             }.joined()
-            let file = directory.appending("understudy.yaml")
-            let old = String(decoding: try Files.read(file), as: UTF8.self)
-            try Files.replace(
-                file, with: Array(old.replacing("components:\n", with: "components:\n\(text)").utf8))
+            if !tools.isEmpty { try runner.describe(text) }
             for tool in tools { try Files.replace(directory.appending("up-\(tool.name)"), with: []) }
             try await runner.succeed("snapshot")
             try set("2\n")
@@ -63,11 +60,11 @@ import Testing
             return text.split(separator: "\n").map(String.init)
         }
 
-        /// The journal of the last restore with another phase, as a kill would leave it.
-        func setPhase(_ phase: String) async throws {
-            try await shell(
-                "sed -i 's/\"phase\" : \"[a-z]*\"/\"phase\" : \"\(phase)\"/' tree.git/understudy/restore.json"
-            )
+        /// Lets the last restore be one that was killed while it exchanged.
+        func interrupt() throws {
+            try replaceText(
+                "\"phase\" : \"done\"", with: "\"phase\" : \"exchanging\"",
+                in: directory.appending("tree.git/understudy/restore.json"))
         }
 
         @discardableResult
@@ -177,7 +174,7 @@ import Testing
                     #expect(try world.text() == "1\n")
                 }
                 // And where the kill came first: nothing is put in the place of what is gone.
-                try await world.setPhase("exchanging")
+                try world.interrupt()
                 let failed = try await world.runner.run("undo")
                 #expect(failed.status == 1 && failed.errorOutput.contains("is neither there nor at"))
                 #expect(try world.text() == "1\n")
@@ -196,7 +193,7 @@ import Testing
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)
             try await world.runner.succeed("restore")
-            try await world.setPhase("exchanging")
+            try world.interrupt()
             let refused = try await world.runner.run("snapshot")
             #expect(refused.status == 7, "\(refused.errorOutput)")
             #expect(refused.errorOutput.contains("1 of 1 places hold the new tree"), "\(refused.errorOutput)")
@@ -211,7 +208,7 @@ import Testing
             #expect(try world.text() == "2\n")
             try await world.runner.succeed("snapshot")
             try await world.runner.succeed("restore", "latest~1")
-            try await world.setPhase("exchanging")
+            try world.interrupt()
             let restored = try await world.runner.succeed("restore", "latest~1")
             #expect(restored.contains("note: the restore of") && restored.contains("the old trees are back"))
             #expect(try world.text() == "1\n")
@@ -254,21 +251,21 @@ import Testing
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)
             try await world.runner.succeed("restore", "--only", "file:\(directory)/tree/a")
-            try await world.setPhase("exchanging")
+            try world.interrupt()
             try await world.shell("sed -i s/1/9/ tree/a")
             try await world.runner.succeed("undo")
             #expect(try world.text() == "2\n")
             #expect(try await world.shell("ls -A | grep -c ^.understudy- || true") == "0\n")
 
             try await world.runner.succeed("restore")
-            try await world.setPhase("exchanging")
+            try world.interrupt()
             try await world.shell("mv tree tree.new")
             try await world.runner.succeed("undo")
             #expect(try world.text() == "2\n")
             #expect(try await world.shell("cat tree.new/a") == "1\n")
 
             try await world.runner.succeed("restore")
-            try await world.setPhase("exchanging")
+            try world.interrupt()
             try await world.shell("rm -r tree.new; mv tree tree.new; mkdir tree; echo 3 > tree/a")
             let refused = try await world.runner.run("undo")
             #expect(refused.status == 1, "\(refused.output)")
@@ -285,6 +282,48 @@ import Testing
         }
     }
 
+    @Test func whatSomebodyPutWhereNothingStoodBeforeIsLeftToHim() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.shell("rm -r tree")
+            try await world.runner.succeed("restore")
+            try world.interrupt()
+            try await world.shell("mv tree tree.new; mkdir tree; echo 3 > tree/a")
+            let refused = try await world.runner.run("undo")
+            #expect(refused.status == 1, "\(refused.output)")
+            #expect(
+                refused.errorOutput.contains(
+                    "\(directory)/tree is not what was restored there, and nothing stood there before"),
+                "\(refused.errorOutput)")
+            #expect(try world.text() == "3\n")
+            let check = try await world.runner.run("status", "--check")
+            #expect(
+                check.status == 7 && check.output.contains("1 what somebody put there since or nothing")
+                    && check.output.contains("'understudy undo' puts the old trees back"), "\(check.output)")
+            try await world.shell("mv tree mine")
+            try await world.runner.succeed("undo")
+            #expect(try !Files.exists(directory.appending("tree")))
+            #expect(try await world.runner.run("undo").status == 7)
+        }
+    }
+
+    /// An older version did not write down what stood at a place before.
+    @Test(arguments: [false, true])
+    func aJournalOfAnOlderVersionIsTakenBack(_ isInterrupted: Bool) async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.runner.succeed("restore")
+            try await world.shell(
+                "cd tree.git/understudy; grep -q '\"before\" : ' restore.json; sed -i '/\"before\" : /d' restore.json"
+            )
+            if isInterrupted { try world.interrupt() }
+            #expect(try world.text() == "1\n")
+            try await world.runner.succeed("undo")
+            #expect(try world.text() == "2\n")
+            #expect(try await world.runner.run("undo").status == 7)
+        }
+    }
+
     @Test func aFileThatCannotBePutBackHindersNothingElse() async throws {
         try await withTemporaryDirectory { directory in
             let tool = [
@@ -293,7 +332,7 @@ import Testing
             let world = try await World(directory, [("other", []), ("tool", tool)])
             try await world.shell("echo 2 > held")
             try await world.runner.succeed("restore")
-            try await world.setPhase("exchanging")
+            try world.interrupt()
             let kept = try await world.shell("echo -n .understudy-*")
             try await world.shell("mv \(kept)/tree away")
             let failed = try await world.runner.run("undo")
@@ -313,7 +352,7 @@ import Testing
         try await withTemporaryDirectory { directory in
             let world = try await World(directory, [("a", []), ("b", [])])
             try await world.runner.succeed("restore")
-            try await world.setPhase("exchanging")
+            try world.interrupt()
             // A mount point cannot be replaced by another file.
             let journal = "\(directory)/tree.git/understudy/restore.json"
             let failed = try await world.runner.run(
@@ -373,7 +412,7 @@ import Testing
             try await world.runner.succeed("snapshot")
             try world.set("3\n")
             try await world.runner.succeed("restore")
-            try await world.setPhase("exchanging")
+            try world.interrupt()
             try await world.shell("touch broken")
             let refused = try await world.runner.run("restore", "--quiet", "--only", "file:/nowhere")
             #expect(
