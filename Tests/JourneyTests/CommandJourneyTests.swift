@@ -223,7 +223,7 @@ import Testing
             let other = try await world.runner.run("driver", "check", "tree")
             #expect(other.status == 64, "\(other.output)\(other.errorOutput)")
             #expect(
-                other.errorOutput.contains("'tree' is no component with driver 'command'"),
+                other.errorOutput.contains("'tree' is not a component with driver 'command'"),
                 "\(other.errorOutput)")
         }
     }
