@@ -298,7 +298,7 @@ import Testing
             #expect(try world.text() == "3\n")
             let check = try await world.runner.run("status", "--check")
             #expect(
-                check.status == 7 && check.output.contains("1 what somebody put there since or nothing")
+                check.status == 7 && check.output.contains("1 something else or nothing")
                     && check.output.contains("'understudy undo' puts the old trees back"), "\(check.output)")
             try await world.shell("mv tree mine")
             try await world.runner.succeed("undo")
