@@ -400,7 +400,7 @@ package final class Promotion {
     /// Who looks at production once it has the change; nil when production does not run.
     private func watchOfProduction() async throws -> ProductionWatch? {
         guard let lifecycle = driver.lifecycle, let rules, try await lifecycle.isRunning() else { return nil }
-        return try ProductionWatch(
+        return try await ProductionWatch(
             .init(request.record.evidence), rules: rules, lifecycle: lifecycle, shadow: shadow,
             progress: progress)
     }
