@@ -34,7 +34,8 @@ extension CanaryRun {
                 guard let probe = probes.first(where: { $0.name == pairs.probe }) else { continue }
                 let done =
                     evidence.runs.filter { $0.probe == probe.name && !$0.isWarmUp }.map(\.pair).max() ?? 0
-                for number in done + 1...done + pairs.count {
+                // More runs of one that never passes without the change would say as little.
+                for number in done + 1...done + pairs.count where !evidence.alwaysFails(pairs.probe) {
                     for room in shuffled(baseline, candidate) {
                         progress(
                             "S3: \(probe.name), pair \(number) of \(done + pairs.count) for look \(demand.look), \(room.arm.rawValue)"
