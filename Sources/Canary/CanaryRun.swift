@@ -178,7 +178,7 @@ package final class CanaryRun {
         let start = clock.now
         let applied: AppliedChange
         do {
-            applied = try await apply(in: candidate)
+            applied = try await apply(in: candidate, beside: baseline.copy, of: arms.unchanged)
         } catch let breach as Breach {
             // It is no part of production's life, and nothing in the baseline is like it.
             return evidence.stages.append(

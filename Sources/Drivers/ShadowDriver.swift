@@ -188,6 +188,11 @@ package struct ShadowCopy: Sendable {
         self.workspace = workspace
     }
 
+    /// A file of a root that is a directory, nil when the copy has none there.
+    package func contents(root: String, path: String) throws -> [UInt8]? {
+        try staged.root(root).flatMap { try Self.contents(path, below: $0.staged) }
+    }
+
     /// A file below a directory of the copy, nil when there is none.
     ///
     /// What runs in a shadow may be hostile: a pipe is no file, nor is what a link leads to, whether it stands at the path or

@@ -182,6 +182,23 @@ extension Neutraliser {
         return false
     }
 
+    /// Whether configuration as code, which no shadow applies, may be in a file: it can be kept anywhere in the home, and what is
+    /// gone may have been some; `contents` is nil for that.
+    static func isConfigurationAsCode(_ file: EntryPath, _ contents: [UInt8]?) -> Bool {
+        let name = String(decoding: file.name, as: UTF8.self).lowercased()
+        guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else { return false }
+        guard let contents else { return true }
+        // It is not parsed: the change may be what breaks it.
+        let keys = ["jenkins", "unclassified", "credentials", "security", "tool", "jobs"]
+        return contents.split(whereSeparator: { $0 == 10 || $0 == 13 }).contains { line in
+            let text = String(decoding: line, as: UTF8.self).filter { !"\"'\u{feff}".contains($0) }
+            return text.hasPrefix("{")
+                || keys.contains {
+                    text.hasPrefix($0) && text.dropFirst($0.count).drop { $0 == " " }.first == ":"
+                }
+        }
+    }
+
     private static func removal(of found: HomeFiles.Found) -> NeutralisationPlan.Note? {
         removal(of: found.path, found.entryClass, isBuilds: found.isBuilds)
     }
