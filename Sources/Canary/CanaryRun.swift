@@ -43,8 +43,6 @@ package final class CanaryRun {
         }
     }
 
-    /// How long a boot may take.
-    static let bootLimit = Duration.seconds(180)
     /// How long a probe may take.
     static let probeLimit = Duration.seconds(600)
 
