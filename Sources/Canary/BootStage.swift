@@ -19,14 +19,15 @@ extension CanaryRun {
         )
         // First, so that what it shows by chance is known to be chance when the arms are compared.
         if let broken = try await bootControl(planned.0, secrets) { return broken }
+        let limit = driver.bootLimit
         var done = 0
         var wanted = demand(of: evidence, under: policy).boots
         while wanted > 0 {
             let attempt = done + 1
             done = attempt
             progress("S1: boot \(attempt) of \(attempt + wanted - 1), both arms")
-            async let left = baseline.boot(attempt, limit: Self.bootLimit)
-            async let right = candidate.boot(attempt, limit: Self.bootLimit)
+            async let left = baseline.boot(attempt, limit: limit)
+            async let right = candidate.boot(attempt, limit: limit)
             let (one, other) = (
                 try await compared(try await left, planned.0, in: baseline),
                 try await compared(try await right, planned.1, in: candidate)
@@ -67,7 +68,7 @@ extension CanaryRun {
         guard let control else { return nil }
         progress("S1: booting an unchanged shadow more")
         let boot = try await compared(
-            try await control.boot(1, limit: Self.bootLimit), planned, in: control)
+            try await control.boot(1, limit: driver.bootLimit), planned, in: control)
         evidence.boots.append(boot)
         attest(control, secrets)
         guard !boot.succeeded else { return nil }

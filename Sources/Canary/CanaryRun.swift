@@ -43,8 +43,6 @@ package final class CanaryRun {
         }
     }
 
-    /// How long a boot may take.
-    static let bootLimit = Duration.seconds(180)
     /// How long a probe may take.
     static let probeLimit = Duration.seconds(600)
 
@@ -178,7 +176,7 @@ package final class CanaryRun {
         let start = clock.now
         let applied: AppliedChange
         do {
-            applied = try await apply(in: candidate)
+            applied = try await apply(in: candidate, beside: baseline.copy, of: arms.unchanged)
         } catch let breach as Breach {
             // It is no part of production's life, and nothing in the baseline is like it.
             return evidence.stages.append(

@@ -96,6 +96,8 @@ extension CanaryRun {
     private func fails(
         _ change: ComponentChange, in room: Room, by fails: (Room) async throws -> Bool
     ) async throws -> Bool {
+        let untried = Set(evidence.findings.filter { $0.kind == "not-rehearsed" }.map(\.object.name))
+        if change.files.contains(where: { untried.contains("\($0.root)/\($0.path)") }) { return true }
         if try await driver.apply(change, in: room).findings.contains(where: { $0.severity >= rules.blocks })
         {
             return true
@@ -113,7 +115,7 @@ extension CanaryRun {
     private func bootFails(_ room: Room, _ probes: [Probe]) async throws -> Bool {
         let planned = try await driver.plannedPlugins(in: room)
         let boot = try await compared(
-            try await room.boot(1, limit: Self.bootLimit), planned, in: room)
+            try await room.boot(1, limit: driver.bootLimit), planned, in: room)
         let known = Set(evidence.boots.filter { $0.arm == .baseline }.flatMap(\.lacks).map(\.detail))
         var hasFailed = !boot.succeeded || boot.lacks.contains { !known.contains($0.detail) }
         let expected = Set(evidence.boots.filter { $0.arm == .baseline }.flatMap(\.capabilities))
@@ -144,7 +146,7 @@ extension CanaryRun {
     /// Whether builds take too long with a part of the change: measured anew against the unchanged arm, pair by pair, and judged as
     /// the stage was.
     private func isSlower(_ room: Room, than baseline: Room, _ probes: [Probe]) async throws -> Bool {
-        guard try await room.boot(1, limit: Self.bootLimit).succeeded else { return true }
+        guard try await room.boot(1, limit: driver.bootLimit).succeeded else { return true }
         var trial = evidence
         trial.probes = probes
         trial.runs = []

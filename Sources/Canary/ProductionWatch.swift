@@ -31,20 +31,29 @@ final class ProductionWatch {
     private let lifecycle: any Lifecycle
     private let shadow: any ShadowDriver
     private let progress: @Sendable (String) -> Void
+    /// How long what comes by itself may be absent: a worker of Buildbot tries again after up to five minutes.
+    private let patience: Duration
     /// How far production's log was read.
     private var mark = LogMark()
+    /// What production lacked, and what was wrong with it, before it had the change.
+    private var before: Set<String> = []
 
     /// A watch over a production that still runs as it was: reads its log, so that little is left to read while it is down.
     init(
         _ expectation: Expectation, rules: CanaryPolicy.Rules, lifecycle: any Lifecycle,
-        shadow: any ShadowDriver, progress: @escaping @Sendable (String) -> Void
-    ) throws {
+        shadow: any ShadowDriver, patience: Duration = .seconds(360),
+        progress: @escaping @Sendable (String) -> Void
+    ) async throws {
         self.expectation = expectation
         self.rules = rules
         self.lifecycle = lifecycle
         self.shadow = shadow
+        self.patience = patience
         self.progress = progress
         try readLog()
+        let (problems, absent) = try await look()
+        // A production that does not answer must do so with the change.
+        before = Set(problems.map(\.kind)).subtracting([Self.silence]).union(absent ?? [])
     }
 
     /// Reads the log of the stopped production to its end: a stop has complaints of its own, such as of a poll of a repository
@@ -127,11 +136,13 @@ final class ProductionWatch {
     private func soak() async throws {
         let clock = ContinuousClock()
         let end = clock.now + .seconds(rules.bake)
+        var absentSince: [String: ContinuousClock.Instant] = [:]
         repeat {
-            if let first = try await problems().first {
-                // What connects again a moment later is no breach.
+            let (problems, absent) = try await look()
+            if let first = problems.first(where: { !before.contains($0.kind) }) {
+                // What is well again a moment later is no breach.
                 try await Task.sleep(for: .seconds(2))
-                if let still = try await problems().first(where: { $0.kind == first.kind }) {
+                if let still = try await look().problems.first(where: { $0.kind == first.kind }) {
                     throw breach(still.words)
                 }
             }
@@ -139,20 +150,36 @@ final class ProductionWatch {
                 $0.kind != "log-warning" && !expectation.known.contains($0.detail)
             }
             if let new { throw breach("something new in the log: \(new.detail)") }
-            let left = end - clock.now
-            if left > .zero {
-                progress("watching, \(left.components.seconds) s left")
-                try await Task.sleep(for: min(left, .seconds(2)))
+            let now = clock.now
+            if let absent {
+                let missing = absent.filter { !before.contains($0) }
+                absentSince = Dictionary(missing.map { ($0, absentSince[$0] ?? now) }) { first, _ in first }
+                if let first = missing.first(where: { now - (absentSince[$0] ?? now) >= patience }) {
+                    throw breach("\(first), for \(patience.components.seconds) s")
+                }
             }
-        } while clock.now < end
+            let left = end - now
+            if let first = absentSince.keys.min(), left <= .zero {
+                progress("waiting, for \(first)")
+            } else if left > .zero {
+                progress("watching, \(left.components.seconds) s left")
+            }
+            if left > .zero || !absentSince.isEmpty {
+                try await Task.sleep(for: absentSince.isEmpty ? min(left, .seconds(2)) : .seconds(2))
+            }
+            // What is not back yet is waited for: until then nobody can say that production is well.
+        } while clock.now < end || !absentSince.isEmpty
     }
 
-    /// What is wrong now; that no answer comes is one thing, whatever the reasons are.
-    private func problems() async throws -> [(kind: String, words: String)] {
+    /// The kind of a problem that is there when no answer comes, whatever the reasons are.
+    private static let silence = "no answer"
+
+    /// What is wrong now, and what is absent; nil for that when no answer comes.
+    private func look() async throws -> (problems: [(kind: String, words: String)], absent: [String]?) {
         do {
-            return try await lifecycle.problems().map { ($0, $0) }
+            return (try await lifecycle.problems().map { ($0, $0) }, try await lifecycle.absent())
         } catch let failure as HTTPFailure {
-            return [("no answer", failure.description)]
+            return ([(Self.silence, failure.description)], nil)
         }
     }
 

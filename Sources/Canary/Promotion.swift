@@ -48,8 +48,6 @@ package final class Promotion {
 
     /// The kind of evidence.
     package static let kind = "promotions"
-    /// How long a boot in a shadow may take.
-    private static let bootLimit = Duration.seconds(180)
 
     private let system: DeliverySystem
     private let store: SnapshotStore
@@ -324,7 +322,7 @@ package final class Promotion {
         let back = try await shadows.goingBack(
             from: room, packages: places.filter { $0.file == nil }.map { ($0.root, $0.below) },
             files: change.files, original: original)
-        let boot = try await back.boot(1, limit: Self.bootLimit)
+        let boot = try await back.boot(1, limit: shadow.bootLimit)
         await back.stop()
         if boot.succeeded {
             report.rollback = "what was there before boots again on the data that the change has written"
@@ -347,7 +345,7 @@ package final class Promotion {
     }
 
     private func boot(_ room: Room, _ words: String) async throws {
-        let boot = try await room.boot(1, limit: Self.bootLimit)
+        let boot = try await room.boot(1, limit: shadow.bootLimit)
         await room.stop()
         guard boot.succeeded else {
             throw CanaryFailure(
@@ -400,7 +398,7 @@ package final class Promotion {
     /// Who looks at production once it has the change; nil when production does not run.
     private func watchOfProduction() async throws -> ProductionWatch? {
         guard let lifecycle = driver.lifecycle, let rules, try await lifecycle.isRunning() else { return nil }
-        return try ProductionWatch(
+        return try await ProductionWatch(
             .init(request.record.evidence), rules: rules, lifecycle: lifecycle, shadow: shadow,
             progress: progress)
     }

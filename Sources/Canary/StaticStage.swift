@@ -9,9 +9,14 @@ extension CanaryRun {
     /// Makes the packages of the change part of the candidate, whichever stages the policy asks for.
     ///
     /// Throws when that fails and no stage is there to say so: an arm without the change would be judged for it.
-    func apply(in candidate: Room) async throws -> AppliedChange {
+    func apply(
+        in candidate: Room, beside baseline: ShadowCopy, of restored: ShadowCopy
+    ) async throws -> AppliedChange {
         progress("S0: applying the change to the candidate")
-        let applied = try await driver.apply(request.contents.change, in: candidate)
+        let alike = try filesAlike(baseline, candidate.copy, restored)
+        var applied = try await driver.apply(request.contents.change, in: candidate)
+        let told = Set(applied.findings.filter { $0.kind == "not-rehearsed" }.map(\.object))
+        applied.findings += alike.map(Self.notRehearsed).filter { !told.contains($0.object) }
         if !rules.stages.contains(.static), let first = applied.findings.first {
             throw CanaryFailure(
                 .failed,
@@ -27,6 +32,29 @@ extension CanaryRun {
             }
         evidence.digests = request.contents.archives.mapValues { hex(SHA256.digest($0)) }
         return applied
+    }
+
+    /// The changed files that are the same in both arms once they are harmless: what the change does to them was taken out again.
+    private func filesAlike(
+        _ baseline: ShadowCopy, _ candidate: ShadowCopy, _ restored: ShadowCopy
+    ) throws -> [ComponentChange.File] {
+        try request.contents.change.files.filter { file in
+            let before = try restored.contents(root: file.root, path: file.path)
+            // One that is given as it is already is no change.
+            guard before != file.blob.flatMap({ request.contents.blobs[$0] }) else { return false }
+            return try baseline.contents(root: file.root, path: file.path)
+                == candidate.contents(root: file.root, path: file.path)
+        }
+    }
+
+    /// What is held against a changed file that no shadow shows.
+    static func notRehearsed(_ file: ComponentChange.File) -> Finding {
+        Finding(
+            stage: .static, kind: "not-rehearsed", severity: .critical,
+            object: ObjectName("file", "\(file.root)/\(file.path)"),
+            message:
+                "what is changed in this file is taken out of every shadow, so that nothing of it can be tried",
+            advice: "leave it out of the change, and change it by hand, when somebody sees the server start")
     }
 
     /// The static stage: what can be told without a boot.

@@ -50,7 +50,7 @@ struct DoctorCommand: AsyncParsableCommand {
                         words: "\(component.driver), \(roots.map(\.path).joined(separator: ", "))"))
                 if let lifecycle = driver.lifecycle {
                     let isRunning = try await lifecycle.isRunning()
-                    let problems = isRunning ? try await lifecycle.problems() : []
+                    let problems = isRunning ? try await lifecycle.problems() + lifecycle.absent() : []
                     findings.append(
                         Finding(
                             subject: component.name, ok: problems.isEmpty,

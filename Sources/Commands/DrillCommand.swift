@@ -32,7 +32,8 @@ struct DrillCommand: AsyncParsableCommand {
                   is checked, not proven
               6   red: something does not come back; the report says what
               10  there is no store
-              11  another drill or canary runs, or another process writes to the store
+              11  another drill or canary runs, or another process wrote to the store for
+                  two hours: the outcome was printed, and is not kept
               12  no identity, or none that opens the snapshot
               64  wrong usage, or a mistake in the system file
             """)
@@ -95,7 +96,17 @@ struct DrillCommand: AsyncParsableCommand {
             progress: { session.output.progress($0) }
         ).run()
         session.output.endProgress()
-        let lock = try store.lock(purpose: "drill")
+        let lock: WriterLock
+        do {
+            lock = try await store.lock(purpose: "drill", waiting: evidenceWait) {
+                session.output.progress($0)
+            }
+        } catch {
+            // It is kept nowhere then.
+            try session.output.result(report) { words(report) }
+            throw error
+        }
+        session.output.endProgress()
         let record = try await store.addEvidence(
             DrillHistory.kind, system: session.system.name,
             subject: "drill of \(reference.id): \(Self.word(report))", report: report,

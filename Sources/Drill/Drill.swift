@@ -30,7 +30,7 @@ package final class Drill {
     /// Those of ``jobs`` that nothing booted so far has, nil before anything is.
     private var lacking: [String]?
 
-    /// How long a boot, and a build, may take.
+    /// How long a build may take.
     private static let limit = Duration.seconds(180)
 
     /// A drill; `jobs` are the names of jobs that must run green, `limits` what a shadow may use, and the shadow's directory is
@@ -243,7 +243,7 @@ package final class Drill {
         var boot: Boot?
         try await check(captured.name, "boot") {
             progress("booting \(captured.name) in isolation")
-            let result = try await room.boot(1, limit: Self.limit)
+            let result = try await room.boot(1, limit: shadow.bootLimit)
             guard result.succeeded else { throw Finding(result.failure ?? "it does not serve") }
             boot = result
             return

@@ -351,9 +351,17 @@ package protocol Lifecycle: Sendable {
     func waitUntilReady(limit: Duration) async throws
     /// What is wrong with the running system, empty when nothing is.
     func problems() async throws -> [String]
+    /// What the running system lacks and what comes when it comes, such as workers of other hosts; each in the same words
+    /// whenever it is asked.
+    func absent() async throws -> [String]
     /// What a start of `captured` would collide with or miss on this host: a port in use, a process that is still there, a
     /// unit or a runtime that is not; empty when nothing is in the way.
     func obstacles(to captured: CapturedComponent) async throws -> [Refusal]
+}
+
+extension Lifecycle {
+    /// Nothing comes by itself.
+    package func absent() async throws -> [String] { [] }
 }
 
 /// A failure that a driver can name.

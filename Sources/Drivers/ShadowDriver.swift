@@ -10,6 +10,8 @@ package import SystemPackage
 package protocol ShadowDriver: Sendable {
     /// The roots that a shadow has; others stay out of it.
     var roots: Set<String> { get }
+    /// How long a boot in a shadow may take.
+    var bootLimit: Duration { get }
     /// Directories of this host that the programs need besides the system's own, such as an interpreter's.
     func hostPlaces(_ copy: ShadowCopy) async throws -> [FilePath]
     /// Makes what is rebuilt, in the copy of the unchanged arm; it will stand at its own place.
@@ -104,6 +106,8 @@ package protocol ShadowDriver: Sendable {
 }
 
 extension ShadowDriver {
+    /// Three minutes.
+    package var bootLimit: Duration { .seconds(180) }
     /// What an index said is not kept.
     package var indexFile: String? { nil }
     /// All of it is in its own roots.
@@ -173,6 +177,8 @@ package struct ShadowCopy: Sendable {
     package var workspace: FilePath
     /// What stands in for the database server that production's state is in; nil when there is none.
     package var database: StateServer?
+    /// How much memory the shadow may use, in bytes.
+    package var memory = ShadowLimits().memory
     /// The directory of the host with the archives that come with the change.
     package var changedPackages: FilePath { workspace.appending("packages/change") }
 
@@ -186,6 +192,11 @@ package struct ShadowCopy: Sendable {
         self.staged = staged
         self.socketDirectory = socketDirectory
         self.workspace = workspace
+    }
+
+    /// A file of a root that is a directory, nil when the copy has none there.
+    package func contents(root: String, path: String) throws -> [UInt8]? {
+        try staged.root(root).flatMap { try Self.contents(path, below: $0.staged) }
     }
 
     /// A file below a directory of the copy, nil when there is none.

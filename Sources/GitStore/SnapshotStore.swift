@@ -182,6 +182,27 @@ package final class SnapshotStore: Sendable {
         return lock
     }
 
+    /// The place of the writer, as soon as who has it now is done, or after `limit`; `progress` is told who that is.
+    ///
+    /// For what must not be lost because a night happens to write its snapshot.
+    package func lock(
+        purpose: String, waiting limit: Duration, progress: (String) -> Void
+    ) async throws -> WriterLock {
+        let end = ContinuousClock.now + limit
+        var told: String?
+        while true {
+            do {
+                return try lock(purpose: purpose)
+            } catch let failure as StoreFailure where failure.code == .locked && ContinuousClock.now < end {
+                if told != failure.description {
+                    progress("waiting, for \(failure)")
+                    told = failure.description
+                }
+            }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
     /// What a reference points to, nil when there is none.
     package func reference(_ name: String) throws -> ObjectID? {
         try references.target(of: name)

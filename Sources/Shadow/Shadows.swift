@@ -253,6 +253,7 @@ package struct Shadows {
         let sockets = place.appending("s")
         try Files.makeDirectory(sockets, mode: 0o700)
         var copy = ShadowCopy(staged: staged, socketDirectory: sockets, workspace: workspace.directory)
+        copy.memory = source.limits.memory
         var searched = copy
         switch state {
         case .made(let made, let cluster, let name, let dumps):

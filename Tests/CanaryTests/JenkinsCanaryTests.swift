@@ -174,6 +174,32 @@ import Testing
         }
     }
 
+    /// What becomes harmless in both arms is not what was tried.
+    @Test func aChangeOfWhichNothingIsLeftDoesNotPass() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory)
+            let files = directory.appending("files/home")
+            try Files.makeDirectories(files)
+            let own = production.home.appending("config.xml")
+            var text = String(decoding: try Files.read(own), as: UTF8.self)
+            text.replace("</hudson>", with: "<clouds/></hudson>")
+            try Files.replace(own, with: Array(text.utf8))
+            try await production.runner.succeed("snapshot")
+            text.replace("<clouds/>", with: "<clouds><acme.Cloud/></clouds>")
+            try Files.replace(files.appending("config.xml"), with: Array(text.utf8))
+            // A file that is given as it is already is no change.
+            let job = "jobs/app/config.xml"
+            try Files.makeDirectories(files.appending("jobs/app"))
+            try Files.replace(
+                files.pushing(FilePath(job)),
+                with: try Files.read(production.home.pushing(FilePath(job))))
+            let outcome = try await production.canary(
+                "--offline", "--files", directory.appending("files").string)
+            #expect(outcome.status == 4, "\(outcome.verdict.headline)")
+            #expect(outcome.findings("not-rehearsed") == ["home/config.xml"])
+        }
+    }
+
     // MARK: - Drift
 
     private struct Plan: Decodable { var seen: [String], refusals: [String] }

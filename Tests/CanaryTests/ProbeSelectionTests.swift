@@ -47,6 +47,20 @@ import Testing
         #expect(CanaryRun.loadProbe(in: none) == nil)
     }
 
+    @Test func aProbeThatAlwaysFailsWithoutTheChangeIsNotRunAgain() {
+        var evidence = evidence
+        #expect(!evidence.alwaysFails("unit"), "once is no always")
+        for pair in 2...3 {
+            #expect(!evidence.alwaysFails("unit"))
+            evidence.runs.append(
+                ProbeRun(probe: "unit", arm: .baseline, pair: pair, outcome: .failed, seconds: nil))
+        }
+        #expect(evidence.alwaysFails("unit") && !evidence.alwaysFails("nightly"))
+        evidence.runs.append(
+            ProbeRun(probe: "unit", arm: .control, pair: 3, outcome: .passed, seconds: 1))
+        #expect(!evidence.alwaysFails("unit"))
+    }
+
     /// `unit` fails in both arms, `nightly` in the candidate.
     private var evidence: Evidence {
         var evidence = Evidence(

@@ -1,5 +1,6 @@
 import FileTree
 import Judge
+import Programs
 import SnapshotModel
 import SystemPackage
 import TestSupport
@@ -113,6 +114,76 @@ import Testing
             let applied = try await driver.apply(change, in: DeadRoom(copy: copy))
             #expect(applied.findings.allSatisfy { $0.kind == "not-rehearsed" && $0.severity == .critical })
             #expect(applied.findings.map(\.object.name) == paths.prefix(4).map { "home/\($0)" })
+        }
+    }
+
+    /// What no plugin reads is a file like any other.
+    @Test func configurationAsCodeOfAPluginIsNotRehearsed() async throws {
+        try await withTemporaryDirectory { directory in
+            var builder = JenkinsHomeBuilder(directory.appending("home"))
+            try builder.makeSound()
+            try Files.replace(
+                builder.home.appending("casc.yaml"), with: Array("jenkins: {numExecutors: oops}\n".utf8))
+            let driver = try #require(
+                try JenkinsDriver(
+                    Component(name: "ci", driver: "jenkins", settings: ["home": .text("/srv/ci")])
+                ).shadow)
+            let copy = copy("home", builder.home, "jenkins")
+            _ = try await driver.neutralise(copy)
+            let change = ComponentChange(
+                component: "ci", files: [.init(root: "home", path: "casc.yaml", blob: "0")])
+            #expect(try await driver.apply(change, in: DeadRoom(copy: copy)).findings.isEmpty)
+            try builder.makePlugin("configuration-as-code", version: "1.0", file: "configuration-as-code.jpi")
+            #expect(
+                try await driver.apply(change, in: DeadRoom(copy: copy)).findings.map(\.object.name)
+                    == ["home/casc.yaml"])
+        }
+    }
+
+    /// Only what was compared counts, and the rest is named.
+    @Test func aConfigurationBehindALinkIsNamedAsNotCompared() async throws {
+        try await withTemporaryDirectory { directory in
+            var builder = JenkinsHomeBuilder(directory.appending("home"))
+            try builder.makeSound()
+            try Files.makeLink(builder.home.appending("jobs/old"), to: Array("app".utf8))
+            let driver = try #require(
+                try JenkinsDriver(
+                    Component(name: "ci", driver: "jenkins", settings: ["home": .text("/srv/ci")])
+                ).shadow)
+            let copy = copy("home", builder.home, "jenkins")
+            _ = try await driver.neutralise(copy)
+            let sockets = copy.socketDirectory
+            try Files.makeDirectories(sockets)
+            for number in 0...1 {
+                try Files.replace(
+                    sockets.appending("written-\(number).xml"),
+                    with: try Files.read(builder.home.appending("jobs/app/config.xml")))
+            }
+            let report = """
+                {"version": "2", "failed": [], "unreadable": [], "nodes": [], "views": [], "errors": [], "jobs": [],
+                "written": [{"file": "jobs/app/config.xml", "copy": "written-0.xml"},
+                {"file": "jobs/old/config.xml", "copy": "written-1.xml"}]}
+                """
+            try Files.replace(sockets.appending("report.json"), with: Array(report.utf8))
+            let room = DeadRoom(copy: copy)
+            let (compared, losses) = try driver.rewritten(in: room)
+            #expect(compared == 1 && losses.isEmpty)
+            let named = try driver.notCovered(in: room).filter { $0.reason.hasPrefix("not compared") }
+            #expect(named.map(\.object.name) == ["jobs/old/config.xml"])
+        }
+    }
+
+    @Test func aServerOfAShadowHasItsPartOfTheMemory() async throws {
+        try await withTemporaryDirectory { directory in
+            let driver = try #require(
+                try JenkinsDriver(
+                    Component(name: "ci", driver: "jenkins", settings: ["home": .text("/srv/ci")])
+                ).shadow)
+            var copy = copy("home", directory, "jenkins")
+            #expect(try await driver.server(copy).arguments.contains("-Xmx2048m"))
+            copy.memory = 12 << 30
+            #expect(try await driver.server(copy).arguments.contains("-Xmx6144m"))
+            #expect(driver.bootLimit == .seconds(900))
         }
     }
 

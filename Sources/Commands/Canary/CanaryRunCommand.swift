@@ -38,7 +38,8 @@ struct CanaryRunCommand: AsyncParsableCommand {
               7   refused: nothing can be rehearsed, or there is no such change, or it
                   cannot be used
               10  there is no store
-              11  another canary runs, or another process writes to the store
+              11  another canary runs, or another process wrote to the store for two hours:
+                  the report was printed, and is not kept
               12  no identity, or none that opens the snapshot
               64  wrong usage, or a mistake in the system file or a policy
             """)
@@ -114,17 +115,27 @@ struct CanaryRunCommand: AsyncParsableCommand {
         session.output.endProgress()
         let verdict = judge(evidence, under: policy)
         let reports = CanaryReports(evidence, verdict)
-        let lock = try store.lock(purpose: "canary")
+        // Another writer may have the store for long; and what cannot be told is kept all the same.
+        let told = Result {
+            if let report { try reports.write(to: FilePath(report)) }
+            try session.output.result(reports.document) { reports.text }
+        }
+        let lock = try await store.lock(purpose: "canary", waiting: evidenceWait) {
+            session.output.progress($0)
+        }
+        session.output.endProgress()
         try await CanaryRecord(evidence: evidence, verdict: verdict).save(
             in: store, contents: run.contents,
             sealing: .init(of: contents.change.component, in: stored, of: origin), pages: try reports.pages,
             author: session.author,
             time: Clock.now.seconds, holding: lock)
-        if let report { try reports.write(to: FilePath(report)) }
-        try session.output.result(reports.document) { reports.text }
+        try told.get()
         try reports.end()
     }
 }
+
+/// How long what was seen waits to be kept: a night that writes its snapshot is no reason to lose hours.
+let evidenceWait = Duration.seconds(2 * 3600)
 
 /// The policy in the file that was named, or that of the system.
 func canaryPolicy(_ file: String?, _ session: Session) throws -> CanaryPolicy {

@@ -127,8 +127,12 @@ struct BuildbotLifecycle: Lifecycle {
         for worker in workers where try worker.processes.running().isEmpty {
             problems.append("the worker \(worker.directory) does not run")
         }
-        guard try await isActive() else { return problems + ["the master \(master.directory) is not active"] }
-        guard let url else { return problems }
+        if try await !isActive() { problems.append("the master \(master.directory) is not active") }
+        return problems
+    }
+
+    func absent() async throws -> [String] {
+        guard let url else { return [] }
         let rest = BuildbotREST(probe: HTTPProbe(url))
         let workers: [BuildbotREST.Worker]
         let builders: [BuildbotREST.Builder]
@@ -136,19 +140,21 @@ struct BuildbotLifecycle: Lifecycle {
             workers = try await rest.workers()
             builders = try await rest.builders()
         } catch is BuildbotREST.Closed {
-            return problems
+            // Whoever may not ask is not told.
+            return []
         }
+        var absent: [String] = []
         for worker in workers where !worker.configured_on.isEmpty && worker.connected_to.isEmpty {
-            problems.append("worker \(worker.name) is not connected")
+            absent.append("worker \(worker.name) is not connected")
         }
         for builder in builders where !builder.masterids.isEmpty {
             let isServed = workers.contains { worker in
                 !worker.connected_to.isEmpty
                     && worker.configured_on.contains { $0.builderid == builder.builderid }
             }
-            if !isServed { problems.append("builder \(builder.name) has no connected worker") }
+            if !isServed { absent.append("builder \(builder.name) has no connected worker") }
         }
-        return problems
+        return absent
     }
 
     func obstacles(to captured: CapturedComponent) async throws -> [Refusal] {

@@ -12,7 +12,7 @@ struct JenkinsLifecycle: Lifecycle {
     let hasWar: Bool
 
     /// How long a Jenkins that answers and says that it is booting may take, as systemd lets its unit.
-    private static let bootLimit = Duration.seconds(15 * 60)
+    static let bootLimit = Duration.seconds(15 * 60)
 
     func isRunning() async throws -> Bool {
         if let running = try await service.isRunning() { return running }

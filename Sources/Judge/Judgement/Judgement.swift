@@ -160,6 +160,14 @@ struct Judgement {
     }
 }
 
+extension Evidence {
+    /// Whether a probe has failed in all runs of the unchanged arms, and there were enough of them to say so.
+    package func alwaysFails(_ probe: String) -> Bool {
+        let unchanged = runs.filter { $0.probe == probe && $0.arm != .candidate && !$0.isWarmUp }
+        return unchanged.count >= FailureJudgement.fewest && unchanged.allSatisfy { $0.outcome != .passed }
+    }
+}
+
 extension MeasuredStage {
     /// The runs of the first look.
     var firstRuns: Int { looks.first?.runs ?? SequentialRatio.fewest }

@@ -11,6 +11,9 @@ struct DocumentRules {
         "hudson.security.HudsonPrivateSecurityRealm",
     ]
 
+    /// What agents of production are called and labelled: builds that ask for one of these run on the controller.
+    var labels = AgentLabels()
+
     func apply(to document: inout DocumentEdit) {
         let names = document.path.components.map { String(decoding: $0, as: UTF8.self) }
         guard names.count > 1 else {
@@ -28,10 +31,10 @@ struct DocumentRules {
     // MARK: - The root configuration
 
     private func root(_ document: inout DocumentEdit) {
-        for clouds in document.children("clouds") {
-            let count = clouds.children.count
-            document.empty(clouds, Note(hazard: .clouds, what: "\(count) taken out"))
-        }
+        let count = document.children("clouds").reduce(0) { $0 + $1.children.count }
+        // Written alike whatever stood there: a change of it alone is then seen to leave nothing.
+        document.setChild(
+            "clouds", written: "<clouds></clouds>", Note(hazard: .clouds, what: "\(count) taken out"))
         for agents in document.children("slaves") {
             for index in agents.children { agent(document.outline.elements[index], &document) }
         }
@@ -51,6 +54,9 @@ struct DocumentRules {
         document.setChild(
             "numExecutors", written: "<numExecutors>2</numExecutors>",
             Note(hazard: .executors, what: "two, on the controller"))
+        let own = Note(hazard: .executors, what: "the controller builds for the labels of all agents")
+        document.setChild("mode", written: "<mode>NORMAL</mode>", own)
+        document.setChild("label", written: "<label>\(labels.adding(root: document).text)</label>", own)
         document.setChild(
             "slaveAgentPort", written: "<slaveAgentPort>-1</slaveAgentPort>",
             Note(hazard: .agents, what: "no port for agents"))

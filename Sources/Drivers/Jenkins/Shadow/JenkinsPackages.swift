@@ -306,10 +306,18 @@ extension JenkinsShadow {
         let files = change.files.filter { $0.root == "home" }
         guard !files.isEmpty else { return [] }
         let replaced = try record(copy).replaced.map { EntryPath($0) }
-        return files.filter { file in
+        let home = try home(copy)
+        let hasCode = try PluginFile.files(in: home.appending("plugins")).contains {
+            $0.id == "configuration-as-code"
+        }
+        return try files.filter { file in
             let path = EntryPath(file.path)
             // One that the change removes is in no plan of this copy.
-            return Neutraliser.takesOut(path) || replaced.contains { path.isAtOrBelow($0) }
+            if Neutraliser.takesOut(path) || replaced.contains(where: { path.isAtOrBelow($0) }) {
+                return true
+            }
+            return try hasCode
+                && Neutraliser.isConfigurationAsCode(path, ShadowCopy.contents(file.path, below: home))
         }.map { file in
             Finding(
                 stage: .static, kind: "not-rehearsed", severity: .critical,

@@ -19,6 +19,8 @@ struct JenkinsShadow: ShadowDriver {
     let driver: JenkinsDriver
 
     var roots: Set<String> { ["home", "war"] }
+    /// What production's own start is given.
+    var bootLimit: Duration { JenkinsLifecycle.bootLimit }
 
     func hostPlaces(_ copy: ShadowCopy) async throws -> [FilePath] {
         // All of them: a change of the core may need another one than what the copy has now.
@@ -205,6 +207,8 @@ struct JenkinsShadow: ShadowDriver {
             ("agents", "known and never connected to: builds run on the controller"),
             ("builds", "taken out: what reads old builds is not tried"),
         ]
-        return (own + always.map { NotCovered(ObjectName("part", $0.0), reason: $0.1) }).sorted()
+        return
+            (try own + notCompared(in: room)
+            + always.map { NotCovered(ObjectName("part", $0.0), reason: $0.1) }).sorted()
     }
 }

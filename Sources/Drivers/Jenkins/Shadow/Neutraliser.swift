@@ -21,7 +21,8 @@ package struct Neutraliser: Sendable {
     package func plan(for home: FilePath) throws -> NeutralisationPlan {
         var plan = NeutralisationPlan(edits: [], notCovered: [])
         let own = try ownFiles(home)
-        try HomeFiles(home: home).walk { found in try look(at: found, own, &plan) }
+        let rules = DocumentRules(labels: try AgentLabels(home: home))
+        try HomeFiles(home: home).walk { found in try look(at: found, own, rules, &plan) }
         for (path, file) in own {
             let place = FilePath(bytes: home.byteArray + [UInt8(ascii: "/")] + path.bytes)
             if try Files.status(place)?.kind == .file, try Files.read(place) == file.contents { continue }
@@ -59,7 +60,8 @@ package struct Neutraliser: Sendable {
 
     /// Looks at one path, and says whether to look below it.
     private func look(
-        at found: HomeFiles.Found, _ own: [EntryPath: OwnFile], _ plan: inout NeutralisationPlan
+        at found: HomeFiles.Found, _ own: [EntryPath: OwnFile], _ rules: DocumentRules,
+        _ plan: inout NeutralisationPlan
     ) throws -> Bool {
         if found.status.kind == .link { return try link(found, own, &plan) }
         if own[found.path] != nil { return false }
@@ -76,7 +78,7 @@ package struct Neutraliser: Sendable {
             return found.status.kind == .directory
         }
         if found.isConfiguration {
-            try document(found, &plan)
+            try document(found, rules, &plan)
         } else if found.status.size <= Self.textLimit {
             try text(found, &plan)
         }
@@ -105,7 +107,9 @@ package struct Neutraliser: Sendable {
     /// How large a file may be whose text is looked through; what is larger is no setting, and is left to the final scan.
     private static let textLimit: Int64 = 16 << 20
 
-    private func document(_ found: HomeFiles.Found, _ plan: inout NeutralisationPlan) throws {
+    private func document(
+        _ found: HomeFiles.Found, _ rules: DocumentRules, _ plan: inout NeutralisationPlan
+    ) throws {
         let bytes = try Files.read(found.place)
         var document: DocumentEdit
         do {
@@ -136,7 +140,7 @@ package struct Neutraliser: Sendable {
                 plan.notCovered.append("config.xml: production's \(name) (\(kind)) is not loaded")
             }
         }
-        DocumentRules().apply(to: &document)
+        rules.apply(to: &document)
         document.mask(keys)
         if let edit = document.edit(digest: hex(SHA256.digest(bytes))) { plan.edits.append(edit) }
     }
@@ -176,6 +180,23 @@ extension Neutraliser {
             }
         }
         return false
+    }
+
+    /// Whether configuration as code, which no shadow applies, may be in a file: it can be kept anywhere in the home, and what is
+    /// gone may have been some; `contents` is nil for that.
+    static func isConfigurationAsCode(_ file: EntryPath, _ contents: [UInt8]?) -> Bool {
+        let name = String(decoding: file.name, as: UTF8.self).lowercased()
+        guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else { return false }
+        guard let contents else { return true }
+        // It is not parsed: the change may be what breaks it.
+        let keys = ["jenkins", "unclassified", "credentials", "security", "tool", "jobs"]
+        return contents.split(whereSeparator: { $0 == 10 || $0 == 13 }).contains { line in
+            let text = String(decoding: line, as: UTF8.self).filter { !"\"'\u{feff}".contains($0) }
+            return text.hasPrefix("{")
+                || keys.contains {
+                    text.hasPrefix($0) && text.dropFirst($0.count).drop { $0 == " " }.first == ":"
+                }
+        }
     }
 
     private static func removal(of found: HomeFiles.Found) -> NeutralisationPlan.Note? {

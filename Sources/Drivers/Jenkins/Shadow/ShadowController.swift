@@ -55,7 +55,7 @@ extension JenkinsShadow {
         let java = try await java(copy)?.path.string ?? "java"
         return Program(
             java,
-            ["-Xmx2g"] + properties.map { "-D\($0)" } + [
+            ["-Xmx\(copy.memory / 2 >> 20)m"] + properties.map { "-D\($0)" } + [
                 // One that is newer than the core knows may be all that this host has.
                 "-jar", war, "--enable-future-java", "--httpPort=-1",
                 "--httpUnixDomainPath=\(ShadowCopy.socketPlace.appending(ShadowHooks.socket))",
@@ -133,13 +133,10 @@ extension JenkinsShadow {
                 kind: "data-loss", object: ObjectName("file", $0.name),
                 detail: "it cannot be written again: \(LogSignature.template(of: $0.reason))")
         }
+        var compared = report.errors.count
         for written in report.written {
-            // What runs in a shadow may be hostile, and names no file of the host.
-            let names = written.file.split(separator: "/", omittingEmptySubsequences: false)
-            guard Self.isPlain(written.copy), !names.contains(where: { ["", ".", ".."].contains($0) }),
-                let before = try ShadowCopy.contents(written.file, below: home),
-                let after = try ShadowCopy.contents(written.copy, below: room.copy.socketDirectory)
-            else { continue }
+            guard let (before, after) = try self.written(written, home, room.copy) else { continue }
+            compared += 1
             guard let comparison = RewrittenConfiguration(file: before, written: after) else {
                 losses.append(
                     Observation(
@@ -149,7 +146,33 @@ extension JenkinsShadow {
             }
             if let loss = comparison.observation(of: written.file) { losses.append(loss) }
         }
-        return (report.written.count + report.errors.count, losses)
+        return (compared, losses)
+    }
+
+    /// A configuration as it was read and as it was written again, nil when one of them is not in the copy.
+    private func written(
+        _ written: ShadowHooks.Report.Written, _ home: FilePath, _ copy: ShadowCopy
+    ) throws -> (before: [UInt8], after: [UInt8])? {
+        // What runs in a shadow may be hostile, and names no file of the host.
+        let names = written.file.split(separator: "/", omittingEmptySubsequences: false)
+        guard Self.isPlain(written.copy), !names.contains(where: { ["", ".", ".."].contains($0) }),
+            let before = try ShadowCopy.contents(written.file, below: home),
+            let after = try ShadowCopy.contents(written.copy, below: copy.socketDirectory)
+        else { return nil }
+        return (before, after)
+    }
+
+    /// The configurations that ``rewritten(in:)`` cannot compare.
+    func notCompared(in room: any ShadowRoom) throws -> [NotCovered] {
+        let home = try home(room.copy)
+        return try (ShadowHooks.report(in: room.copy.socketDirectory)?.written ?? []).filter {
+            try written($0, home, room.copy) == nil
+        }.map {
+            NotCovered(
+                ObjectName("file", printable($0.file.utf8)),
+                reason:
+                    "not compared with what Jenkins writes again: it stands behind a link, or is not there")
+        }
     }
 
     // MARK: - Builds

@@ -62,6 +62,8 @@ import XML
               <disabledAdministrativeMonitors/>
               <version>2.462.3</version>
               <numExecutors>8</numExecutors>
+              <mode>EXCLUSIVE</mode>
+              <label>own</label>
               <useSecurity>true</useSecurity>
               <authorizationStrategy class="hudson.security.GlobalMatrixAuthorizationStrategy"><permission>x</permission></authorizationStrategy>
               <securityRealm class="hudson.security.LDAPSecurityRealm" plugin="ldap@1"><managerPasswordSecret>correct-horse</managerPasswordSecret></securityRealm>
@@ -170,10 +172,16 @@ import XML
         for text in [
             "<clouds></clouds>", "<numExecutors>2</numExecutors>", "<slaveAgentPort>-1</slaveAgentPort>",
             "HudsonPrivateSecurityRealm", "${ITEM_ROOTDIR}/builds",
+            "<mode>NORMAL</mode>",
             "<name>old</name><launcher class=\"hudson.slaves.JNLPLauncher\"/>",
         ] {
             #expect(root.contains(text), "\(text)")
         }
+        let labels =
+            try XMLElement(document: Array(root.utf8)).child("label")?.text.split(separator: " ") ?? []
+        #expect(
+            Set(labels).isSuperset(of: ["own", "old", "ssh", "linux", "docker", "ec2", "agent1"]),
+            "\(labels)")
         #expect(!root.contains("LDAP") && !root.contains("GlobalMatrix"))
         #expect(
             plan.description.contains(
@@ -189,6 +197,23 @@ import XML
         ("userContent/proxy.xml", false), ("credentials.xml", false),
     ]) func aFileThatNoShadowHasIsToldByItsPath(_ path: String, _ isTakenOut: Bool) {
         #expect(Neutraliser.takesOut(EntryPath(path)) == isTakenOut)
+    }
+
+    @Test(arguments: [
+        ("casc.yaml", "# ours\njenkins:\n  numExecutors: oops\n", true), ("a/b.YML", "\"tool\" : {}", true),
+        ("casc.yaml", "{unclassified: {}}", true), ("casc.yaml", "a:\n  jenkins: 1\n", false),
+        ("casc.yaml", "jenkinsfile: 1\n", false), ("casc.txt", "jenkins:\n", false), ("casc.yaml", nil, true),
+    ]) func configurationAsCodeIsToldWhereverItLies(_ path: String, _ text: String?, _ isCode: Bool) {
+        #expect(
+            Neutraliser.isConfigurationAsCode(EntryPath(path), text.map { Array($0.utf8) }) == isCode)
+    }
+
+    @Test func aLabelWithBlanksStaysOne() throws {
+        try write("config.xml", "<hudson><label>\"the old\" one</label></hudson>")
+        try write("nodes/a/config.xml", "<slave><name>my agent</name><label>a&amp;b</label></slave>")
+        try neutralise()
+        #expect(
+            try read("config.xml").contains("<label>\"my agent\" \"the old\" a&amp;b one</label>"))
     }
 
     @Test func everyOtherByteStays() throws {
