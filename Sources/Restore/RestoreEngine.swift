@@ -327,7 +327,12 @@ package final class RestoreEngine {
         var running: [String] = []
         for name in (plan.components.map(\.name) + plan.dependents).reversed()
         where !journal.keepsRunning(name) {
-            guard try await system.driver(of: name)?.lifecycle?.isRunning() == true else { continue }
+            do {
+                guard try await system.driver(of: name)?.lifecycle?.isRunning() == true else { continue }
+            } catch is DriverFailure where !request.starts && !plan.restarts.contains(name) {
+                // The plan says that it is taken for stopped.
+                continue
+            }
             running.append(name)
         }
         journal.running = running + journal.running.filter { !running.contains($0) }

@@ -64,7 +64,7 @@ package struct RestorePlanner: Sendable {
             if let words = live?.failure { plan.warnings.append("\(captured.name): \(words)") }
             try await look(driver.application, captured, state.source, request.destination, &plan)
             guard request.destination == nil else { continue }
-            let isRunning = try await driver.lifecycle?.isRunning() ?? false
+            let isRunning = try await isRunning(captured.name, driver.lifecycle, request, &plan)
             if isRunning {
                 plan.restarts.append(captured.name)
                 continue
@@ -82,6 +82,20 @@ package struct RestorePlanner: Sendable {
         try checkSpace(&plan, isBeside: request.destination != nil)
         if request.destination == nil { try await addDependents(&plan) }
         return plan
+    }
+
+    /// Whether a component runs; with `--no-start` one that cannot be asked, as its host may be gone, counts as down.
+    func isRunning(
+        _ component: String, _ lifecycle: (any Lifecycle)?, _ request: RestoreRequest,
+        _ plan: inout RestorePlan
+    ) async throws -> Bool {
+        guard let lifecycle else { return false }
+        do {
+            return try await lifecycle.isRunning()
+        } catch let failure as DriverFailure where !request.starts {
+            plan.warnings.append("\(component) is taken for stopped: \(failure)")
+            return false
+        }
     }
 
     /// Whether the restore itself brings what a refusal says is missing.
