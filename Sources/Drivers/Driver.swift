@@ -343,6 +343,8 @@ package struct StagedComponent: Sendable {
 package protocol Lifecycle: Sendable {
     /// Whether it runs now; also true for a process that is there and answers nothing.
     func isRunning() async throws -> Bool
+    /// Whether all of it runs; what consists of several processes may run in part, and a start begins what is missing.
+    func isComplete() async throws -> Bool
     /// Starts it and returns when its process is up; ready or not.
     func start() async throws
     /// Stops it and returns when its processes are gone; does nothing when it does not run.
@@ -354,6 +356,11 @@ package protocol Lifecycle: Sendable {
     /// What a start of `captured` would collide with or miss on this host: a port in use, a process that is still there, a
     /// unit or a runtime that is not; empty when nothing is in the way.
     func obstacles(to captured: CapturedComponent) async throws -> [Refusal]
+}
+
+extension Lifecycle {
+    /// It is one process.
+    package func isComplete() async throws -> Bool { try await isRunning() }
 }
 
 /// A failure that a driver can name.

@@ -35,6 +35,11 @@ struct BuildbotLifecycle: Lifecycle {
         return false
     }
 
+    func isComplete() async throws -> Bool {
+        for place in places where try place.processes.running().isEmpty { return false }
+        return true
+    }
+
     func start() async throws {
         if let service { return try await service.start() }
         for place in places where try place.processes.running().isEmpty {

@@ -83,6 +83,23 @@ struct BuildbotLiveTests {
         }
     }
 
+    @Test func aStartCompletesWhatRunsInPart() async throws {
+        try await BuildbotFixture.with(relocatable: false) { fixture in
+            let live = try #require(try driver(fixture).lifecycle)
+            try await live.start()
+            try await live.waitUntilReady(limit: .seconds(60))
+            #expect(try await live.isComplete())
+            let file = fixture.workers[0].appending("twistd.pid")
+            let script = "pid=$(cat \(file)); kill $pid; tail --pid=$pid -f /dev/null"
+            try await Program("/bin/sh", ["-c", script]).runSuccessfully()
+            #expect(try await live.isRunning())
+            #expect(try await !live.isComplete())
+            try await live.start()
+            try await live.waitUntilReady(limit: .seconds(60))
+            #expect(try await live.isComplete())
+        }
+    }
+
     @Test func aMasterWithoutItsDatabaseIsStoppedAllTheSame() async throws {
         try await BuildbotFixture.with { fixture in
             try await fixture.start()
