@@ -57,9 +57,9 @@ struct ServiceCommands {
         let words: String
         do {
             let outcome = try await Program("systemctl", ["is-active", unit], limit: .seconds(30)).run()
-            let state = trimmed(outcome.output[...])
+            let state = Self.firstLine(outcome.output)
             guard state.isEmpty else { return state }
-            words = trimmed(outcome.errorOutput[...])
+            words = Self.firstLine(outcome.errorOutput)
         } catch let failure as ProgramFailure {
             words = failure.description
         }
@@ -69,6 +69,9 @@ struct ServiceCommands {
             "systemd cannot be asked for the unit \(unit): \(words)",
             hint: "run 'systemctl is-active \(unit)' by hand to see more")
     }
+
+    /// What a program says, without the end of the line.
+    static func firstLine(_ output: String) -> String { String(output.prefix { !$0.isNewline }) }
 
     private static func runsSystemd(below root: FilePath) throws -> Bool {
         try Files.isDirectory(root.pushing("run/systemd/system"))
