@@ -380,7 +380,7 @@ package final class RestoreEngine {
         if !plan.reloads.isEmpty {
             try await step("reload") { try await journal.reload(in: system, progress: progress) }
         }
-        let starts = plan.starts(in: system, for: request)
+        let starts = plan.starts(in: system, for: request, stopped: journal.running)
         let lifecycles = starts.compactMap { start in
             system.driver(of: start.component)?.lifecycle.map { (start.component, $0) }
         }

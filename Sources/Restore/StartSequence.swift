@@ -16,11 +16,14 @@ extension RestorePlan {
 
     /// What is started after the exchange: each as soon as all that it needs is up, independent ones at the same time.
     ///
-    /// A single item is no reason to start what did not run.
-    package func starts(in system: DeliverySystem, for request: RestoreRequest) -> [Start] {
+    /// A single item is no reason to start what did not run, unless it came up since and was `stopped`.
+    package func starts(
+        in system: DeliverySystem, for request: RestoreRequest, stopped: [String] = []
+    ) -> [Start] {
         let reloading = Set(reloads.map(\.component))
         let names = (components.map(\.name) + dependents).filter { name in
-            let isAffected = request.items.isEmpty || restarts.contains(name) || reloading.contains(name)
+            let isAffected =
+                request.items.isEmpty || (restarts + stopped).contains(name) || reloading.contains(name)
             return isAffected && system.driver(of: name)?.lifecycle != nil
         }
         return names.map { name in
