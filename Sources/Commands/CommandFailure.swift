@@ -76,6 +76,10 @@ struct CommandFailure: Error {
             self.init(.refused, error.description, hint: error.hint)
         case let error as DriverFailure:
             self.init(.failed, error.description, hint: error.hint)
+        case let error as HTTPFailure:
+            self.init(
+                .failed, error.description,
+                hint: "check the address in the system file ('url'), and whether the server there runs")
         case let error as SystemFileFailure:
             self.init(.usage, error.description, hint: error.hint, path: error.path.string)
         case let error as RelocationFailure:

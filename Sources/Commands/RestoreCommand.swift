@@ -180,8 +180,7 @@ struct RestoreCommand: AsyncParsableCommand {
             }
             session.output.endProgress()
             let planned = plan
-            let isStarted = request.starts && destination == nil
-            let starts = isStarted ? planned.starts(in: session.system, for: request) : []
+            let starts = destination == nil ? planned.starts(in: session.system, for: request) : []
             try session.output.result(encodable(planned, starts, arrival)) { words(planned, starts, arrival) }
             if !plan.refusals.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
             return
@@ -362,9 +361,14 @@ struct RestoreCommand: AsyncParsableCommand {
                         ]
                     }))
         lines += plan.applications.flatMap { part in part.words.map { "  \(part.component): \($0)" } }
-        if !plan.restarts.isEmpty {
-            lines.append(
-                "  stops for the exchange and starts again: \(plan.restarts.joined(separator: ", "))")
+        let up = Set(starts.map(\.component))
+        let again = plan.restarts.filter { up.contains($0) }
+        let down = plan.restarts.filter { !up.contains($0) }
+        if !again.isEmpty {
+            lines.append("  stops for the exchange and starts again: \(again.joined(separator: ", "))")
+        }
+        if !down.isEmpty {
+            lines.append("  stops for the exchange and stays down: \(down.joined(separator: ", "))")
         }
         lines += plan.reloads.map { "  keeps running and reloads: \($0.component), \($0.words)" }
         lines += plan.derived.map { "  rebuilt by \($0.component) itself: \($0.path)" }
@@ -374,7 +378,7 @@ struct RestoreCommand: AsyncParsableCommand {
         }
         if !starts.isEmpty {
             lines.append(
-                keepGoing
+                keepGoing || noStart
                     ? "  what fails to start stays down, with its dependents; the rest keeps running"
                     : "  if one fails to start, the old system is put back")
         }

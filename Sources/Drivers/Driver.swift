@@ -343,6 +343,8 @@ package struct StagedComponent: Sendable {
 package protocol Lifecycle: Sendable {
     /// Whether it runs now; also true for a process that is there and answers nothing.
     func isRunning() async throws -> Bool
+    /// Whether all of it runs; what consists of several processes may run in part, and a start begins what is missing.
+    func isComplete() async throws -> Bool
     /// Starts it and returns when its process is up; ready or not.
     func start() async throws
     /// Stops it and returns when its processes are gone; does nothing when it does not run.
@@ -362,6 +364,9 @@ package protocol Lifecycle: Sendable {
 extension Lifecycle {
     /// Nothing comes by itself.
     package func absent() async throws -> [String] { [] }
+
+    /// It is one process.
+    package func isComplete() async throws -> Bool { try await isRunning() }
 }
 
 /// A failure that a driver can name.

@@ -49,16 +49,20 @@ package struct HTTPProbe: Sendable {
     /// Whether a process listens there; one that is too busy to answer does too.
     ///
     /// Any status is an answer, also the 503 of a server that is booting, unless `isOwn` says that somebody else gave it.
-    /// Throws an ``HTTPFailure`` when it cannot be determined.
+    /// Nobody does at a name that does not resolve, or on a host that drops packets: one that is gone. Throws a
+    /// ``DriverFailure`` when it cannot be determined, as by a certificate that is not accepted.
     package func isAnswered(
         _ path: String = "/", where isOwn: (Answer) -> Bool = { _ in true }
     ) async throws -> Bool {
         do {
             return isOwn(try await get(path, attempts: 1))
-        } catch let failure as HTTPFailure where failure.isRefused {
-            return false
-        } catch let failure as HTTPFailure where failure.isPassing {
-            return true
+        } catch let failure as HTTPFailure {
+            if let isServed = failure.isServed { return isServed }
+            throw DriverFailure(
+                "it cannot be determined whether something runs at 'url': \(failure)",
+                hint:
+                    "correct 'url' in the system file, or the certificate of the server there, or restore with --no-start"
+            )
         }
     }
 
@@ -89,7 +93,7 @@ package struct HTTPProbe: Sendable {
         var lines = [
             "url = \(quoted(base + path))", "silent", "show-error", "globoff", "noproxy = \"*\"",
             "proto = \"=http,https\"", "max-time = \(milliseconds / 1000).\(fraction)",
-            "write-out = \"\\n%{http_code}\"",
+            "write-out = \"\\n%{time_connect} %{http_code}\"",
         ]
         lines += headers.map { "header = \(quoted($0))" } + options
         let held: SocketFile?
@@ -105,11 +109,13 @@ package struct HTTPProbe: Sendable {
             limit: limit + .seconds(10), outputLimit: 64 << 20
         ).run()
         guard outcome.status == 0 else {
+            let connecting = outcome.output.split(separator: "\n").last?.split(separator: " ").first
             throw HTTPFailure(
-                address: base + path, code: outcome.status, message: trimmed(outcome.errorOutput[...]))
+                address: base + path, code: outcome.status, message: trimmed(outcome.errorOutput[...]),
+                isConnected: connecting?.contains(where: { $0.isNumber && $0 != "0" }) ?? false)
         }
         guard let end = outcome.output.utf8.lastIndex(of: UInt8(ascii: "\n")),
-            let status = Int(outcome.output[end...].dropFirst())
+            let status = outcome.output[end...].dropFirst().split(separator: " ").last.flatMap({ Int($0) })
         else {
             throw HTTPFailure(address: base + path, code: 1, message: "curl did not say the status")
         }
@@ -125,6 +131,8 @@ package struct HTTPFailure: Error, Hashable, Sendable, CustomStringConvertible {
     package var code: Int32
     /// curl's words.
     package var message: String
+    /// Whether a connection was made before it failed.
+    package var isConnected = false
 
     /// The status for a server that nobody is.
     fileprivate static let refused: Int32 = 7
@@ -133,6 +141,13 @@ package struct HTTPFailure: Error, Hashable, Sendable, CustomStringConvertible {
     package var isRefused: Bool { code == Self.refused }
     /// Whether the same request may well be answered: cut short, timed out, empty, reset.
     package var isPassing: Bool { [18, 28, 52, 56].contains(code) }
+    /// Whether a server is there, nil when this does not tell: a name that does not resolve and packets that are dropped
+    /// are what is left of a host that is gone, and one that took a connection is only slow.
+    package var isServed: Bool? {
+        if [6, Self.refused].contains(code) { return false }
+        if code == 28 { return isConnected }
+        return isPassing ? true : nil
+    }
 
     /// One line: what was asked, and why there is no answer.
     package var description: String {

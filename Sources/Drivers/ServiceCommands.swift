@@ -31,8 +31,21 @@ struct ServiceCommands {
     /// Runs the command that starts it.
     ///
     /// systemd has limits of its own, of each unit, which a unit that says when it is ready may have extended.
+    /// It goes on with the file of a unit as it was before a restore, unless it is told to read it again.
     func start() async throws {
+        if let unit, await isStale(unit) {
+            try await run(["systemctl", "daemon-reload"], limit: Self.limit)
+        }
         try await run(startCommand, limit: unit == nil ? Self.limit : .seconds(20 * 60))
+    }
+
+    /// Whether the file of a unit changed since systemd read it.
+    private func isStale(_ unit: String) async -> Bool {
+        // What keeps systemctl from running is said by the start that comes next.
+        let outcome = try? await Program(
+            "systemctl", ["show", "--property=NeedDaemonReload", "--value", unit], limit: .seconds(30)
+        ).run()
+        return outcome.map { Self.firstLine($0.output) } == "yes"
     }
 
     /// Runs the command that stops it.
@@ -57,9 +70,9 @@ struct ServiceCommands {
         let words: String
         do {
             let outcome = try await Program("systemctl", ["is-active", unit], limit: .seconds(30)).run()
-            let state = trimmed(outcome.output[...])
+            let state = Self.firstLine(outcome.output)
             guard state.isEmpty else { return state }
-            words = trimmed(outcome.errorOutput[...])
+            words = Self.firstLine(outcome.errorOutput)
         } catch let failure as ProgramFailure {
             words = failure.description
         }
@@ -69,6 +82,9 @@ struct ServiceCommands {
             "systemd cannot be asked for the unit \(unit): \(words)",
             hint: "run 'systemctl is-active \(unit)' by hand to see more")
     }
+
+    /// What a program says, without the end of the line.
+    static func firstLine(_ output: String) -> String { String(output.prefix { !$0.isNewline }) }
 
     private static func runsSystemd(below root: FilePath) throws -> Bool {
         try Files.isDirectory(root.pushing("run/systemd/system"))

@@ -99,8 +99,9 @@ package struct ItemPlanner {
                 plan.warnings.append("\(captured.name) cannot take it up while it runs: \(reason)")
             }
         }
-        guard let lifecycle = driver.lifecycle else { return }
-        if try await lifecycle.isRunning() { plan.restarts.append(captured.name) }
+        if try await isRunning(captured.name, driver.lifecycle, request, &plan) {
+            plan.restarts.append(captured.name)
+        }
     }
 
     // MARK: Finding

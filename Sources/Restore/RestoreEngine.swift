@@ -274,10 +274,8 @@ package final class RestoreEngine {
                 for place in journal.places { try Journal.exchange(place) }
                 try journal.removeDerived()
             }
-            if request.starts {
-                try await start()
-                if !unlooked.isEmpty { try await step("prove") { try await lookAgain() } }
-            }
+            if request.starts || !plan.dependents.isEmpty { try await start() }
+            if request.starts, !unlooked.isEmpty { try await step("prove") { try await lookAgain() } }
             unproven.formUnion(unlooked)
             var done = journal
             done.phase = .done
@@ -327,7 +325,12 @@ package final class RestoreEngine {
         var running: [String] = []
         for name in (plan.components.map(\.name) + plan.dependents).reversed()
         where !journal.keepsRunning(name) {
-            guard try await system.driver(of: name)?.lifecycle?.isRunning() == true else { continue }
+            do {
+                guard try await system.driver(of: name)?.lifecycle?.isRunning() == true else { continue }
+            } catch is DriverFailure where !request.starts && !plan.restarts.contains(name) {
+                // The plan says that it is taken for stopped.
+                continue
+            }
             running.append(name)
         }
         journal.running = running + journal.running.filter { !running.contains($0) }
@@ -372,16 +375,18 @@ package final class RestoreEngine {
     }
 
     private func start() async throws {
-        if !plan.reloads.isEmpty {
+        if request.starts, !plan.reloads.isEmpty {
             try await step("reload") { try await journal.reload(in: system, progress: progress) }
         }
-        let starts = plan.starts(in: system, for: request)
+        // Without a start of what is restored nothing hangs on what was only stopped for it.
+        let keepsGoing = request.keepsGoing || !request.starts
+        let starts = plan.starts(in: system, for: request, stopped: journal.running)
         let lifecycles = starts.compactMap { start in
             system.driver(of: start.component)?.lifecycle.map { (start.component, $0) }
         }
         let outcome = await StartSequence(
             starts: starts, lifecycles: Dictionary(uniqueKeysWithValues: lifecycles), limit: Self.readyLimit,
-            keepsGoing: request.keepsGoing
+            keepsGoing: keepsGoing
         ).run(progress)
         steps += outcome.steps
         started = outcome.started
@@ -392,7 +397,7 @@ package final class RestoreEngine {
                 ? "\(failure)"
                 : "\(failure); \(needing.joined(separator: ", ")) must not start without it (after:)"
         }
-        guard request.keepsGoing else {
+        guard keepsGoing else {
             throw RestoreFailure(
                 .failed, words.joined(separator: "; "),
                 hint: (first.failure as? RestoreFailure)?.hint ?? (first.failure as? DriverFailure)?.hint

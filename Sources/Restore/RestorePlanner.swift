@@ -64,7 +64,7 @@ package struct RestorePlanner: Sendable {
             if let words = live?.failure { plan.warnings.append("\(captured.name): \(words)") }
             try await look(driver.application, captured, state.source, request.destination, &plan)
             guard request.destination == nil else { continue }
-            let isRunning = try await driver.lifecycle?.isRunning() ?? false
+            let isRunning = try await isRunning(captured.name, driver.lifecycle, request, &plan)
             if isRunning {
                 plan.restarts.append(captured.name)
                 continue
@@ -80,8 +80,22 @@ package struct RestorePlanner: Sendable {
             checkAccounts(&plan)
         }
         try checkSpace(&plan, isBeside: request.destination != nil)
-        if request.destination == nil { try await addDependents(&plan) }
+        if request.destination == nil { try await addDependents(&plan, request) }
         return plan
+    }
+
+    /// Whether a component runs; with `--no-start` one that cannot be asked, as its host may be gone, counts as down.
+    func isRunning(
+        _ component: String, _ lifecycle: (any Lifecycle)?, _ request: RestoreRequest,
+        _ plan: inout RestorePlan
+    ) async throws -> Bool {
+        guard let lifecycle else { return false }
+        do {
+            return try await lifecycle.isRunning()
+        } catch let failure as DriverFailure where !request.starts {
+            plan.warnings.append("\(component) is taken for stopped: \(failure)")
+            return false
+        }
     }
 
     /// Whether the restore itself brings what a refusal says is missing.
@@ -123,15 +137,19 @@ package struct RestorePlanner: Sendable {
     }
 
     /// Adds what runs on something that is exchanged below it: sessions with a database, say, would end in the middle.
-    private func addDependents(_ plan: inout RestorePlan) async throws {
+    private func addDependents(_ plan: inout RestorePlan, _ request: RestoreRequest) async throws {
         let restored = Set(plan.components.map(\.name))
+        let down = plan.staysDown(in: origin.system, for: request)
         for name in origin.system.dependents(of: Set(plan.applications.map(\.component)))
         where !restored.contains(name) {
-            guard try await origin.system.driver(of: name)?.lifecycle?.isRunning() == true else { continue }
+            let lifecycle = origin.system.driver(of: name)?.lifecycle
+            guard try await isRunning(name, lifecycle, request, &plan) else { continue }
             plan.dependents.append(name)
             plan.restarts.append(name)
             plan.warnings.append(
-                "\(name) is not restored; it stops and starts because it needs what is (after:)")
+                down.contains(name)
+                    ? "\(name) is not restored; it stops because it needs what is (after:), and stays down as that does (--no-start)"
+                    : "\(name) is not restored; it stops and starts because it needs what is (after:)")
         }
     }
 

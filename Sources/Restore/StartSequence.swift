@@ -16,18 +16,31 @@ extension RestorePlan {
 
     /// What is started after the exchange: each as soon as all that it needs is up, independent ones at the same time.
     ///
-    /// A single item is no reason to start what did not run.
-    package func starts(in system: DeliverySystem, for request: RestoreRequest) -> [Start] {
+    /// A single item is no reason to start what did not run, unless it came up since and was `stopped`.
+    package func starts(
+        in system: DeliverySystem, for request: RestoreRequest, stopped: [String] = []
+    ) -> [Start] {
         let reloading = Set(reloads.map(\.component))
+        let down = staysDown(in: system, for: request)
         let names = (components.map(\.name) + dependents).filter { name in
-            let isAffected = request.items.isEmpty || restarts.contains(name) || reloading.contains(name)
-            return isAffected && system.driver(of: name)?.lifecycle != nil
+            let isAffected =
+                request.items.isEmpty || (restarts + stopped).contains(name) || reloading.contains(name)
+            return isAffected && !down.contains(name) && system.driver(of: name)?.lifecycle != nil
         }
         return names.map { name in
             Start(
                 component: name, needs: names.filter { system.dependents(of: [$0]).contains(name) },
                 keepsRunning: reloading.contains(name))
         }
+    }
+}
+
+extension RestorePlan {
+    /// What is not started with `--no-start`: what is restored, and what needs something of it that would be started.
+    func staysDown(in system: DeliverySystem, for request: RestoreRequest) -> Set<String> {
+        guard !request.starts else { return [] }
+        let restored = Set(components.map(\.name).filter { system.driver(of: $0)?.lifecycle != nil })
+        return restored.union(system.dependents(of: restored))
     }
 }
 

@@ -175,7 +175,7 @@ struct TakingBack {
         return held.filter { !journal.keepsRunning($0.key) }
     }
 
-    /// Starts those of the components that do not run, and waits until they serve; returns those that do not.
+    /// Starts those of the components that do not run, or only in part, and waits until they serve; returns those that do not.
     ///
     /// What they complain of is no failure here: they may have done so before.
     private func start(_ names: [String]) async -> [(component: String, message: String)] {
@@ -185,7 +185,7 @@ struct TakingBack {
         for name in names {
             guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
             do {
-                if try await lifecycle.isRunning() { running.insert(name) }
+                if try await lifecycle.isComplete() { running.insert(name) }
                 lifecycles[name] = lifecycle
             } catch {
                 down.append((name, "\(error)"))

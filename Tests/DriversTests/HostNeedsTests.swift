@@ -40,6 +40,11 @@ import Testing
         }
     }
 
+    @Test(arguments: [("inactive\n", "inactive"), ("active\n", "active"), ("", ""), ("a\r\nb\n", "a")])
+    func aStateOfSystemdIsOneWord(_ output: String, _ word: String) {
+        #expect(ServiceCommands.firstLine(output) == word)
+    }
+
     @Test func commandsOfASiteNeedNoUnit() throws {
         let component = Component(
             name: "ci", driver: "jenkins", settings: ["service": .map(["start": "true", "stop": "true"])])

@@ -115,6 +115,18 @@ import Testing
                 try log().dropFirst(5) == [
                     "stop-far", "stop-server", "restore-base", "start-server", "start-far",
                 ])
+            // Nobody asked for them to stay down.
+            let plan = try await runner.succeed("restore", "--component", "base", "--no-start", "--dry-run")
+            #expect(plan.contains("stops for the exchange and starts again: server, far"), "\(plan)")
+            try await runner.succeed("restore", "--component", "base", "--no-start")
+            #expect(
+                try log().dropFirst(10) == [
+                    "stop-far", "stop-server", "restore-base", "start-server", "start-far",
+                ])
+            // What needs one that stays down does too.
+            let down = try await runner.succeed("restore", "--component", "server", "--no-start")
+            #expect(down.contains("far is not restored; it stops because it needs what is"), "\(down)")
+            #expect(try log().dropFirst(15) == ["stop-far", "stop-server", "restore"])
         }
     }
 

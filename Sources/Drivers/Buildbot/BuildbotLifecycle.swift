@@ -35,9 +35,24 @@ struct BuildbotLifecycle: Lifecycle {
         return false
     }
 
+    func isComplete() async throws -> Bool {
+        for place in places where try place.processes.running().isEmpty { return false }
+        return true
+    }
+
     func start() async throws {
-        if let service { return try await service.start() }
-        for place in places where try place.processes.running().isEmpty {
+        var missing = places
+        if let service {
+            try await service.start()
+            // The stop ended the workers too; those that are not the service's business are started here. What is, may
+            // take a moment.
+            missing = try workers.filter { try Files.exists($0.directory) }
+            for _ in 0..<25 {
+                guard try missing.contains(where: { try $0.processes.running().isEmpty }) else { return }
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
+        for place in missing where try place.processes.running().isEmpty {
             try await start(place)
         }
     }

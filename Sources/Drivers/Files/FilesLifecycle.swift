@@ -45,18 +45,27 @@ struct FilesLifecycle: Lifecycle {
     func waitUntilReady(limit: Duration) async throws {
         let clock = ContinuousClock()
         let deadline = clock.now + limit
-        while try await !isServing() {
+        while let reason = try await lack() {
             guard clock.now < deadline else {
                 throw DriverFailure(
-                    "what serves '\(component)' does not answer after \(limit)", hint: "see its log")
+                    "what serves '\(component)' does not answer after \(limit): \(reason)",
+                    hint: "see its log")
             }
             try await Task.sleep(for: .milliseconds(200))
         }
     }
 
-    private func isServing() async throws -> Bool {
-        guard let url else { return try await service.isActive() ?? false }
-        return try await HTTPProbe(url).isAnswered()
+    /// Why it does not serve yet, nil when it does.
+    private func lack() async throws -> String? {
+        guard let url else {
+            return try await service.isActive() == true ? nil : "systemd does not call it active"
+        }
+        do {
+            _ = try await HTTPProbe(url).get("/", attempts: 1)
+            return nil
+        } catch let failure as HTTPFailure {
+            return failure.isServed == true ? nil : failure.description
+        }
     }
 
     func problems() async throws -> [String] {

@@ -83,6 +83,45 @@ struct BuildbotLiveTests {
         }
     }
 
+    @Test func aStartCompletesWhatRunsInPart() async throws {
+        try await BuildbotFixture.with(relocatable: false) { fixture in
+            let live = try #require(try driver(fixture).lifecycle)
+            try await live.start()
+            try await live.waitUntilReady(limit: .seconds(60))
+            #expect(try await live.isComplete())
+            let file = fixture.workers[0].appending("twistd.pid")
+            let script = "pid=$(cat \(file)); kill $pid; tail --pid=$pid -f /dev/null"
+            try await Program("/bin/sh", ["-c", script]).runSuccessfully()
+            #expect(try await live.isRunning())
+            #expect(try await !live.isComplete())
+            try await live.start()
+            try await live.waitUntilReady(limit: .seconds(60))
+            #expect(try await live.isComplete())
+        }
+    }
+
+    @Test func aServiceThatIsTheMasterAloneLeavesNoWorkerDown() async throws {
+        try await BuildbotFixture.with(relocatable: false) { fixture in
+            let buildbot = fixture.environment.appending("bin/buildbot")
+            let settings: [String: SettingValue] = [
+                "workers": .list(fixture.workers.map(\.string)),
+                "environment": .text(fixture.environment.string), "url": .text(fixture.url),
+                "service": .map([
+                    "start": "\(buildbot) start \(fixture.master)",
+                    "stop": "\(buildbot) stop \(fixture.master)",
+                ]),
+            ]
+            let live = try #require(try makeDriver(master: fixture.master, settings).lifecycle)
+            for _ in 0..<2 {
+                try await live.start()
+                try await live.waitUntilReady(limit: .seconds(60))
+                #expect(try await live.isComplete())
+                try await live.stop()
+                #expect(try await !live.isRunning())
+            }
+        }
+    }
+
     @Test func aMasterWithoutItsDatabaseIsStoppedAllTheSame() async throws {
         try await BuildbotFixture.with { fixture in
             try await fixture.start()
