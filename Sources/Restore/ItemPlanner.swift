@@ -147,7 +147,7 @@ package struct ItemPlanner {
     private static func besides(_ place: Place, _ driver: any Driver) throws -> [Place] {
         let classes = driver.classification(of: place.root.name)
         guard classes.entryClass(of: place.path, isDirectory: false) == .database else { return [] }
-        return try ["-wal", "-shm", "-journal"].compactMap { suffix in
+        return try Journal.besides.compactMap { suffix in
             let path = EntryPath(place.path.bytes + Array(suffix.utf8))
             let beside = Place(component: place.component, root: place.root, path: path, change: .remove)
             return try Files.exists(beside.live) ? beside : nil

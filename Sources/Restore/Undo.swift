@@ -84,7 +84,8 @@ package struct Undo: Sendable {
                 .refused, "there is no restore or promotion to undo",
                 hint: "'understudy snapshots' lists the states that can be restored")
         }
-        for place in journal.places where try !Journal.isExchanged(place) {
+        for place in journal.places
+        where try !journal.isBesideDatabase(place) && !Journal.isExchanged(place) {
             throw RestoreFailure(
                 .refused, "\(place.live) is not what \(journal.what) put there",
                 hint: "somebody has replaced it since; restore the previous snapshot instead")
