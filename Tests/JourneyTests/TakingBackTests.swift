@@ -192,6 +192,29 @@ import Testing
         }
     }
 
+    @Test func whatTheSystemFileForgotIsNotTakenBackUnseen() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory, [("tool", [])])
+            try await world.runner.succeed("restore")
+            try await world.shell("sed -i 's/^  tree:/  wood:/' understudy.yaml")
+            for arguments in [["undo", "--dry-run"], ["undo"]] {
+                let refused = try await world.runner.run(arguments, limit: .seconds(60))
+                #expect(
+                    refused.status == 7 && refused.errorOutput.contains("does not describe 'tree' any more"),
+                    "\(refused.errorOutput)")
+            }
+            #expect(try world.text() == "1\n")
+            // Without its commands nobody can say that what ran before is up again.
+            try await world.shell(
+                "sed -i 's/^  wood:/  tree:/; /^    start:/d; /^    stop:/d; /^    ready:/d' understudy.yaml")
+            let undone = try await world.runner.run("undo")
+            #expect(
+                undone.status == 1 && undone.errorOutput.contains("tool is down: it ran before"),
+                "\(undone.errorOutput)")
+            #expect(try world.text() == "2\n")
+        }
+    }
+
     @Test func noSnapshotIsTakenInTheMiddleOfARestoreAndUndoEndsIt() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)
