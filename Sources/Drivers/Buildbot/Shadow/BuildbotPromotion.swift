@@ -12,8 +12,13 @@ extension BuildbotShadow {
         let path = driver.master.appending(file)
         if try Files.exists(path) {
             // A master that was killed leaves a log: the last to close the database puts it in, as the next start would.
-            let database = try Database(path, .writing)
-            try database.rows("SELECT count(*) FROM sqlite_master")
+            do throws(SQLiteFailure) {
+                let database = try Database(path, .writing)
+                try database.rows("SELECT count(*) FROM sqlite_master")
+            } catch {
+                throw DriverFailure(
+                    error.description, hint: "find out who else has it open, and promote again")
+            }
         }
         return [("master", path)]
     }
