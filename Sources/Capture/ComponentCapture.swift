@@ -60,6 +60,12 @@ package struct ComponentCapture: Sendable {
     private let written: [String: WrittenFiles]
     private let sealer: Sealer?
     private let transfer: SourceTransfer?
+    private let takesWhatIsKept: Bool
+
+    /// What a restore or a promotion keeps beside what it exchanged, which may be below a root: for `undo`, and for nobody
+    /// else.
+    private static let kept = Classification.Rule(
+        "**/.understudy-????????T??????Z-????-*/", .derived)
 
     /// How often the files are walked until nothing moves.
     private static let passes = 3
@@ -68,12 +74,14 @@ package struct ComponentCapture: Sendable {
     /// written to the roots ourselves, by component and root, `transfer` what brings the objects of repositories, nil when
     /// nothing is written.
     ///
-    /// Without a `sealer` secrets and databases are captured in clear.
+    /// Without a `sealer` secrets and databases are captured in clear. `takesWhatIsKept` is for what comes from a snapshot that
+    /// holds what a restore once kept beside production.
     package init(
         _ component: Component, driver: any Driver, sink: any ObjectSink, options: CaptureOptions,
         sealer: Sealer?, local: FilePath, written: [String: WrittenFiles] = [:],
-        transfer: SourceTransfer? = nil
+        transfer: SourceTransfer? = nil, takesWhatIsKept: Bool = false
     ) {
+        self.takesWhatIsKept = takesWhatIsKept
         self.sealer = sealer
         self.component = component
         self.driver = driver
@@ -84,11 +92,13 @@ package struct ComponentCapture: Sendable {
         self.transfer = transfer
     }
 
-    /// The classes below a root: the policy's rows, then the driver's.
+    /// The classes below a root: what is never captured, the policy's rows, then the driver's.
     package static func classification(
-        _ root: String, of driver: any Driver, _ component: String, _ options: CaptureOptions
+        _ root: String, of driver: any Driver, _ component: String, _ options: CaptureOptions,
+        takesWhatIsKept: Bool = false
     ) -> Classification {
-        driver.classification(of: root).extended(by: options.rules[component] ?? [])
+        driver.classification(of: root).extended(
+            by: (takesWhatIsKept ? [] : [kept]) + (options.rules[component] ?? []))
     }
 
     /// Captures it; `previous` are the locks of the last snapshot by name.
@@ -281,7 +291,8 @@ package struct ComponentCapture: Sendable {
     ) throws -> CapturedTree {
         let cacheFile = local.appending("cache").appending(
             "\(component.name)-\(hex(SHA256.digest(Array(root.name.utf8)).prefix(6))).stat")
-        let classification = Self.classification(root.name, of: driver, component.name, options)
+        let classification = Self.classification(
+            root.name, of: driver, component.name, options, takesWhatIsKept: takesWhatIsKept)
         let allowed = allowedInClear(in: root)
         let fingerprint = try fingerprint(of: root, classification, allowed)
         // What an earlier night saved may have been in a pack that is lost: then everything is read.

@@ -44,7 +44,9 @@ extension Journal {
                 }
             }
         }
-        places = left(of: places.reversed(), { [$0.component] }, { try Self.putBack($0) }).reversed()
+        let lives = Set(places.map(\.live))
+        places = left(of: places.reversed(), { [$0.component] }, { try Self.putBack($0, amid: lives) })
+            .reversed()
         derived = left(of: derived ?? [], { _ in all }) { try Files.removeTree(FilePath($0)) }
         newDirectories = left(of: (newDirectories ?? []).reversed(), { _ in all }) { directory in
             let path = FilePath(directory)

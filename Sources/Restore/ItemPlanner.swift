@@ -70,6 +70,7 @@ package struct ItemPlanner {
         plan.openings = try RestorePlanner(origin)
             .openings(of: plan.components, in: stored)
         for place in places { try look(at: place, stored, request, &plan) }
+        checkNames(places, &plan)
         try checkMounts(&plan)
         for captured in plan.components {
             try await lookHowItTakesEffect(
@@ -148,7 +149,7 @@ package struct ItemPlanner {
     private static func besides(_ place: Place, _ driver: any Driver) throws -> [Place] {
         let classes = driver.classification(of: place.root.name)
         guard classes.entryClass(of: place.path, isDirectory: false) == .database else { return [] }
-        return try ["-wal", "-shm", "-journal"].compactMap { suffix in
+        return try Journal.besides.compactMap { suffix in
             let path = EntryPath(place.path.bytes + Array(suffix.utf8))
             let beside = Place(component: place.component, root: place.root, path: path, change: .remove)
             return try Files.exists(beside.live) ? beside : nil
@@ -250,6 +251,18 @@ package struct ItemPlanner {
                 Refusal(
                     "the snapshot lacks \(first): it would be missing afterwards",
                     hint: "restore from a complete snapshot, or accept the loss with --partial"))
+        }
+    }
+
+    /// The journal holds paths as text: of one that is none, nobody could find back what was exchanged.
+    private func checkNames(_ places: [Place], _ plan: inout RestorePlan) {
+        let paths =
+            places.map { (component: $0.component.name, path: $0.live) } + plan.derived
+        for (component, path) in paths where FilePath(path.string) != path {
+            plan.refusals.append(
+                Refusal(
+                    "\(printable(path.byteArray)) is no UTF-8, and cannot be exchanged alone",
+                    hint: "restore the whole component: --component \(component)"))
         }
     }
 

@@ -143,16 +143,40 @@ package struct Journal: Codable, Sendable {
         try exchange(place, leavingNothing: place.inode == Place.nothing)
     }
 
-    /// Puts back what stood at a place before; does nothing when it is there already.
+    /// What SQLite keeps beside a database: it belongs to the file that stands there, and would be played into another.
+    static let besides = ["-wal", "-shm", "-journal"]
+
+    /// Whether what stands at a path is a file that begins as a SQLite database does.
+    static func isDatabase(_ path: FilePath) throws -> Bool {
+        guard try Files.status(path)?.kind == .file else { return false }
+        var isDatabase = false
+        try Files.readPieces(path, size: 16, overlap: 0) { piece in
+            isDatabase = piece.elementsEqual("SQLite format 3\0".utf8)
+            return false
+        }
+        return isDatabase
+    }
+
+    /// Whether a place is what SQLite keeps beside a database that is a place too: who opens the one that came makes it anew.
+    func isBesideDatabase(_ place: Place) -> Bool {
+        place.inode == Place.nothing
+            && Self.besides.contains { suffix in places.contains { $0.live + suffix == place.live } }
+    }
+
+    /// Puts back what stood at a place before, one of those at `lives`; does nothing when it is there already.
     ///
-    /// A file that was written anew since, as services do with their own, goes as the restored one would. Throws a
-    /// ``RestoreFailure``, and leaves what is in production, when what should come is nowhere, and when what would go is
-    /// neither such a file nor what was restored.
-    static func putBack(_ place: Place) throws {
+    /// A file that was written anew since, as services do with their own, goes as the restored one would, and a database goes
+    /// with its log. Throws a ``RestoreFailure``, and leaves what is in production, when what should come is nowhere, and when
+    /// what would go is neither such a file nor what was restored.
+    static func putBack(_ place: Place, amid lives: Set<String>) throws {
         switch try standing(at: place) {
         case .before: return
         case .restored:
-            try exchange(place, leavingNothing: (place.before ?? Place.nothing) == Place.nothing)
+            let leavesNothing = (place.before ?? Place.nothing) == Place.nothing
+            if try leavesNothing || Files.exists(FilePath(place.other)) {
+                try removeBesides(of: place, amid: lives)
+            }
+            try exchange(place, leavingNothing: leavesNothing)
         case .other:
             guard place.before != Place.nothing else {
                 throw inTheWay(place, "and nothing stood there before")
@@ -162,8 +186,19 @@ package struct Journal: Codable, Sendable {
             guard kind == nil || kind == .file else {
                 throw inTheWay(place, "and what stood there before is at \(place.other)")
             }
+            try removeBesides(of: place, amid: lives)
             try exchange(place, leavingNothing: false)
         }
+    }
+
+    /// Removes what SQLite keeps beside a database that is about to go, but for what is a place itself.
+    private static func removeBesides(of place: Place, amid lives: Set<String>) throws {
+        guard try isDatabase(FilePath(place.live)) else { return }
+        for path in besides.map({ place.live + $0 }) where !lives.contains(path) {
+            guard try Files.status(FilePath(path))?.kind == .file else { continue }
+            try Files.remove(FilePath(path))
+        }
+        try Files.syncDirectory(FilePath(place.live).removingLastComponent())
     }
 
     private static func inTheWay(_ place: Place, _ words: String) -> RestoreFailure {

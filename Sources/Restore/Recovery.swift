@@ -99,7 +99,7 @@ package enum Recovery {
     ) async throws -> Report {
         var report = Report()
         guard var journal = try Journal.read(local) else { return report }
-        guard let words = try look(local)?.words else {
+        guard let interruption = try look(local) else {
             // Killed while it took away what nobody needs any more.
             guard journal.phase == .undone else { return report }
             report.notes = await journal.removeStaging(in: system)
@@ -109,10 +109,22 @@ package enum Recovery {
         let isHalfway = journal.phase == .exchanging
         var taking = TakingBack(journal, of: system, in: local, progress: progress)
         // It may have been started on the restored tree already, and must not run while that is taken away.
-        if isHalfway { try await taking.stop() }
+        if isHalfway {
+            do {
+                try await taking.stop()
+            } catch {
+                // Nothing is changed yet, and what ran until now can go on as it did.
+                let down = await taking.resume()
+                let failures = ["nothing was put back: \(error)"] + down
+                let hint = (error as? DriverFailure)?.hint ?? "stop it by hand"
+                throw RestoreFailure(
+                    .failed, "\(interruption.words); \(failures.joined(separator: "; "))",
+                    hint: "\(hint); then \(interruption.hint)")
+            }
+        }
         let outcome = await taking.run()
         report.words =
-            words
+            interruption.words
             + (!outcome.isBack
                 ? "; the old trees are back, but not everywhere"
                 : isHalfway

@@ -73,6 +73,7 @@ package final class Replacement {
                         other: place.staged.string, inode: inode,
                         before: try Files.status(place.live)?.inode ?? Journal.Place.nothing))
             }
+            try refuseLogs()
             journal.newDirectories = try newDirectories()
             for directory in journal.stagingDirectories { try Files.syncFileSystem(FilePath(directory)) }
             journal.phase = .exchanging
@@ -93,6 +94,21 @@ package final class Replacement {
             try done.write(store.localDirectory)
         } catch {
             throw await putBack(error)
+        }
+    }
+
+    /// Throws where the log of a database that is to be exchanged is not empty: what is in it belongs to the one that stands
+    /// there, and SQLite would play it into the other.
+    private func refuseLogs() throws {
+        for place in journal.places where try Journal.isDatabase(FilePath(place.other)) {
+            for log in ["-wal", "-journal"].map({ FilePath(place.live + $0) }) {
+                guard let size = try Files.status(log)?.size, size > 0 else { continue }
+                throw RestoreFailure(
+                    .refused,
+                    "\(log) is still there after the stop: what is in it is not in the database that would come",
+                    hint: "start and stop \(component) once, so that SQLite puts it into the database, and "
+                        + "promote again")
+            }
         }
     }
 

@@ -263,6 +263,7 @@ package final class RestoreEngine {
                 // It went away by itself when the component stopped.
                 if place.before != Journal.Place.nothing { journal.places.append(place) }
             }
+            try addLogs()
             journal.derived = plan.derived.map(\.path.string)
             try syncStaged()
             journal.phase = .exchanging
@@ -283,6 +284,23 @@ package final class RestoreEngine {
             try done.write(store.localDirectory)
         } catch {
             throw await putBack(error)
+        }
+    }
+
+    /// What a server that was killed left beside its database goes away with it: SQLite would play it into the one that comes.
+    private func addLogs() throws {
+        for place in journal.places where try Journal.isDatabase(FilePath(place.other)) {
+            for suffix in Journal.besides {
+                let live = place.live + suffix
+                let before = try Self.inode(at: FilePath(live))
+                guard before != Journal.Place.nothing, !journal.places.contains(where: { $0.live == live })
+                else { continue }
+                journal.places.append(
+                    .init(
+                        component: place.component, root: place.root, live: live,
+                        other: "\(place.other)\(suffix)-before", inode: Journal.Place.nothing,
+                        before: before))
+            }
         }
     }
 

@@ -218,7 +218,9 @@ package struct RestorePlanner: Sendable {
         return captured.roots.filter { !today.contains($0.name) }.map { root in
             Refusal(
                 "\(root.path) of \(captured.name) is in the snapshot, and not in the system file any more",
-                hint: "add it to the system file again, or restore with --to DIR and copy what you need")
+                hint: "add it to the system file again, or restore with --to DIR and copy what you need; "
+                    + "after a move: 'understudy restore SNAPSHOT --from STORE --map OLD=NEW', with all that moved"
+            )
         }
     }
 

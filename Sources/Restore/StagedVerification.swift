@@ -56,7 +56,7 @@ struct StagedVerification {
         for name in captured.locks.keys { locks[name] = try state.source.lock(name) }
         let again = try await ComponentCapture(
             described.component, driver: relocated, sink: sink, options: system.options, sealer: sealer,
-            local: scratch, written: written
+            local: scratch, written: written, takesWhatIsKept: true
         ).run(previous: locks)
         guard again.tree != state.tree else {
             notes.append("\(captured.name): captured again, it has the snapshot's own tree \(state.tree)")

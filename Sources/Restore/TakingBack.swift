@@ -183,7 +183,15 @@ struct TakingBack {
         var lifecycles: [String: any Lifecycle] = [:]
         var running: Set<String> = []
         for name in names {
-            guard let lifecycle = system.driver(of: name)?.lifecycle else { continue }
+            guard let lifecycle = system.driver(of: name)?.lifecycle else {
+                down.append(
+                    (
+                        name,
+                        "it ran before, and the system file does not say any more how it is started; put it "
+                            + "back as it was"
+                    ))
+                continue
+            }
             do {
                 if try await lifecycle.isComplete() { running.insert(name) }
                 lifecycles[name] = lifecycle

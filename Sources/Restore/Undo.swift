@@ -84,7 +84,15 @@ package struct Undo: Sendable {
                 .refused, "there is no restore or promotion to undo",
                 hint: "'understudy snapshots' lists the states that can be restored")
         }
-        for place in journal.places where try !Journal.isExchanged(place) {
+        for place in journal.places where system.driver(of: place.component) == nil {
+            throw RestoreFailure(
+                .refused,
+                "the system file does not describe '\(place.component)' any more, which \(journal.what) changed: "
+                    + "it could not be stopped and started",
+                hint: "put it back under that name, and run 'understudy undo' again")
+        }
+        for place in journal.places
+        where try !journal.isBesideDatabase(place) && !Journal.isExchanged(place) {
             throw RestoreFailure(
                 .refused, "\(place.live) is not what \(journal.what) put there",
                 hint: "somebody has replaced it since; restore the previous snapshot instead")

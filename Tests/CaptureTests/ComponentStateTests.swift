@@ -10,6 +10,22 @@ import Testing
 
 /// What is told of a component that was just captured.
 @Suite struct ComponentStateTests {
+    @Test func whatARestoreKeepsForUndoIsNotCaptured() throws {
+        let component = Component(name: "proxy", driver: "files", settings: ["paths": .list(["/srv"])])
+        let driver = try FilesDriver(component)
+        let options = CaptureOptions(rules: ["proxy": [.init("**", .config)]])
+        let nightly = ComponentCapture.classification("srv", of: driver, "proxy", options)
+        let staged = ComponentCapture.classification(
+            "srv", of: driver, "proxy", options, takesWhatIsKept: true)
+        for path in ["", "a/b/"].map({ EntryPath($0 + ".understudy-20261123T232601Z-0e73-0/state.sqlite") }) {
+            #expect(nightly.entryClass(of: path, isDirectory: false) == .derived)
+            #expect(staged.entryClass(of: path, isDirectory: false) == .config)
+        }
+        for path in [".understudy-x/a", ".understudy-20261123T232601Z-0e73-0"].map({ EntryPath($0) }) {
+            #expect(nightly.entryClass(of: path, isDirectory: false) == .config)
+        }
+    }
+
     @Test(arguments: [false, true])
     func aFileThatWentAwayAfterItWasCapturedIsNotTold(_ isDirectoryNow: Bool) async throws {
         try await withTemporaryDirectory { directory in

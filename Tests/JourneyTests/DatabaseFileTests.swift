@@ -1,3 +1,4 @@
+import FileTree
 import Programs
 import SystemPackage
 import TestSupport
@@ -122,6 +123,45 @@ import Testing
             try await runner.succeed("undo")
             _ = try await shell("cmp old tree/master/state.sqlite-journal", in: directory)
             #expect(try await sql("SELECT * FROM alembic_version") == "[('2',)]\n")
+        }
+    }
+
+    /// Whoever is killed leaves a log, and SQLite plays it into whatever database stands there.
+    @Test func theLogOfAKilledServerGoesWithItsOwnDatabase() async throws {
+        try await withTemporaryDirectory { directory in
+            let write = #"""
+                import os, sqlite3, sys
+                database = sqlite3.connect("tree/state.sqlite")
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("CREATE TABLE IF NOT EXISTS builds (number)")
+                database.execute("DELETE FROM builds")
+                database.execute("INSERT INTO builds VALUES (?)", (sys.argv[1],))
+                database.commit()
+                if len(sys.argv) > 2: os._exit(0)
+                database.close()
+                """#
+            let read = #"""
+                import sqlite3
+                database = sqlite3.connect("tree/state.sqlite")
+                print(database.execute("PRAGMA integrity_check").fetchone()[0])
+                print(database.execute("SELECT number FROM builds").fetchone()[0])
+                database.close()
+                """#
+            try Files.replace(directory.appending("write.py"), with: Array(write.utf8))
+            try Files.replace(directory.appending("read.py"), with: Array(read.utf8))
+            _ = try await shell("mkdir tree; python3 write.py 1", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            for old in ["python3 write.py 2 killed; test -s tree/state.sqlite-wal", "python3 write.py 2"] {
+                _ = try await shell(old, in: directory)
+                try await runner.succeed("restore", "--only", "file:\(directory)/tree/state.sqlite")
+                #expect(try await shell("python3 read.py", in: directory) == "ok\n1\n")
+                _ = try await shell(
+                    "python3 write.py 3 killed; test -s tree/state.sqlite-wal", in: directory)
+                try await runner.succeed("undo")
+                #expect(try await shell("python3 read.py", in: directory) == "ok\n2\n")
+            }
         }
     }
 

@@ -179,6 +179,22 @@ import Testing
         }
     }
 
+    @Test func aNameThatIsNoTextIsRefused() async throws {
+        try await withTemporaryDirectory { directory in
+            var builder = JenkinsHomeBuilder(directory.appending("jenkins"))
+            (builder.plugins, builder.jobs, builder.builds) = (2, 1, 1)
+            try builder.make()
+            try await shell("cp -a jenkins/jobs/job-0 $'jenkins/jobs/M\\xfcnchen'", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("jenkins")
+            try await runner.succeed("snapshot")
+            let refused = try await runner.run("restore", "--only", "job:M\\xfcnchen")
+            #expect(
+                refused.status == 7 && refused.errorOutput.contains("jobs/M\\xfcnchen is no UTF-8"),
+                "\(refused.errorOutput)")
+        }
+    }
+
     @Test func aKillLeavesTheOldItemOrTheNewOne() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await tree(directory)

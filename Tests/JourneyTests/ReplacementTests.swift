@@ -51,14 +51,14 @@ import Testing
 
         /// Replaces the configuration; what is thrown then.
         func failure(
-            prepare: () throws -> Void = {}, watch: () throws -> Void = {}
+            _ text: String = "new", prepare: () throws -> Void = {}, watch: () throws -> Void = {}
         ) async throws -> (any Error)? {
             let replacement = try await Replacement(
                 system, store: store, component: "ci", snapshot: SnapshotID(seconds: 0, random: 1),
                 verdict: "verdict", holding: lock, progress: { _ in })
             let live = directory.appending("config")
             let staged = try replacement.staging(for: live)
-            try Files.replace(staged, with: Array("new".utf8))
+            try Files.replace(staged, with: Array(text.utf8))
             do {
                 try await replacement.run(
                     [("root", live, staged)],
@@ -172,6 +172,31 @@ import Testing
             })
             #expect((failure as? ReplacementFailure)?.isPutBack == true, "\(String(describing: failure))")
             #expect(try world.text() == "old" && world.isUp() && world.staging() == 0)
+        }
+    }
+
+    /// SQLite would play the log that a killed server left into the database that comes in the place of its own.
+    @Test func aDatabaseGoesWithItsLogAndNotWithoutIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try World(directory)
+            let database = "SQLite format 3\0new"
+            for text in [database, "no database"] {
+                let failure = try await world.failure(
+                    text,
+                    watch: {
+                        try world.write("config-wal", "of the new one")
+                        throw Breach()
+                    })
+                #expect(
+                    (failure as? ReplacementFailure)?.isPutBack == true, "\(String(describing: failure))")
+                #expect(try world.text() == "old" && world.isUp())
+                #expect(try Files.exists(directory.appending("config-wal")) == (text != database))
+            }
+            let failure = try await world.failure(database)
+            let words = try #require(failure as? RestoreFailure).description
+            #expect(words.contains("config-wal is still there after the stop"), "\(words)")
+            #expect(try world.text() == "old" && world.isUp() && world.phase() == .undone)
+            #expect(try Files.exists(directory.appending("config-wal")))
         }
     }
 }

@@ -189,6 +189,55 @@ import Testing
         }
     }
 
+    @Test func whatTheSystemFileForgotIsNotTakenBackUnseen() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory, [("tool", [])])
+            try await world.runner.succeed("restore")
+            try await world.shell("sed -i 's/^  tree:/  wood:/' understudy.yaml")
+            for arguments in [["undo", "--dry-run"], ["undo"]] {
+                let refused = try await world.runner.run(arguments, limit: .seconds(60))
+                #expect(
+                    refused.status == 7 && refused.errorOutput.contains("does not describe 'tree' any more"),
+                    "\(refused.errorOutput)")
+            }
+            #expect(try world.text() == "1\n")
+            // Without its commands nobody can say that what ran before is up again.
+            try await world.shell(
+                "sed -i 's/^  wood:/  tree:/; /^    start:/d; /^    stop:/d; /^    ready:/d' understudy.yaml")
+            let undone = try await world.runner.run("undo")
+            #expect(
+                undone.status == 1 && undone.errorOutput.contains("tool is down: it ran before"),
+                "\(undone.errorOutput)")
+            #expect(try world.text() == "2\n")
+        }
+    }
+
+    @Test func whatDoesNotStopKeepsAnInterruptedRestoreAsItIs() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(
+                directory,
+                [
+                    ("a", ["stop: test ! -e \(directory)/stuck && rm -f \(directory)/up-a"]),
+                    ("b", ["start: test ! -e \(directory)/broken && touch \(directory)/up-b"]),
+                ])
+            try await world.runner.succeed("restore")
+            try await world.setPhase("exchanging")
+            for (script, up) in [("touch stuck", Set(["a", "b"])), ("touch broken", Set(["a"]))] {
+                try await world.shell(script)
+                let failed = try await world.runner.run("undo")
+                #expect(
+                    failed.status == 1 && failed.errorOutput.contains("1 of 1 places hold the new tree")
+                        && failed.errorOutput.contains("nothing was put back: component 'a'")
+                        && failed.errorOutput.contains("b is down") == (up == ["a"]),
+                    "\(failed.errorOutput)")
+                #expect(try world.up() == up && world.text() == "1\n")
+            }
+            try await world.shell("rm stuck broken")
+            try await world.runner.succeed("undo")
+            #expect(try world.up() == ["a", "b"] && world.text() == "2\n")
+        }
+    }
+
     @Test func noSnapshotIsTakenInTheMiddleOfARestoreAndUndoEndsIt() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)

@@ -102,14 +102,17 @@ struct JenkinsFixes {
             "\(captured.map(String.init) ?? "missing") → \(next): the numbers below are taken already")
     }
 
+    /// The number in a file, nil when there is none that Jenkins can read: its numbers have 32 bits.
     private func number(_ path: FilePath) throws -> Int? {
         guard let bytes = try Files.readIfPresent(path, limit: 1 << 16) else { return nil }
-        return Int(String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self))
+        return Int32(String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self)).map { Int($0) }
     }
 
+    /// The highest number of a build that another can come after.
     private func highestBuild(_ builds: FilePath) throws -> Int {
         guard try Files.isDirectory(builds) else { return 0 }
-        return try Files.names(builds).compactMap { Int(String(decoding: $0, as: UTF8.self)) }.max() ?? 0
+        let numbers = try Files.names(builds).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+        return numbers.filter { $0 < Int32.max }.max().map { Int($0) } ?? 0
     }
 
     /// Takes away what would run again by itself; it stays in the snapshot, for whoever wants it back.

@@ -38,6 +38,15 @@ import Testing
         return Dictionary(uniqueKeysWithValues: fixes.map { ($0.subject, $0.action) })
     }
 
+    @Test func numbersThatJenkinsCannotHaveArePassedOver() throws {
+        for name in ["9223372036854775807", "2147483647", "41"] {
+            try write("jobs/big/builds/\(name)/build.xml", "<build/>")
+        }
+        try write("jobs/big/nextBuildNumber", "9223372036854775807\n")
+        _ = try fix()
+        #expect(try read("jobs/big/nextBuildNumber") == "42\n")
+    }
+
     private static func build(_ more: String, done: Bool = false) -> String {
         """
         <?xml version='1.1' encoding='UTF-8'?>

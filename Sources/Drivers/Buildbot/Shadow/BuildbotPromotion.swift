@@ -1,6 +1,7 @@
 internal import FileTree
 internal import Judge
 internal import Programs
+internal import SQLite
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -8,7 +9,18 @@ internal import SystemPackage
 extension BuildbotShadow {
     func migrated() throws -> [(root: String, path: FilePath)] {
         guard let file = try driver.databaseFile() else { return [] }
-        return [("master", driver.master.appending(file))]
+        let path = driver.master.appending(file)
+        if try Files.exists(path) {
+            // A master that was killed leaves a log: the last to close the database puts it in, as the next start would.
+            do throws(SQLiteFailure) {
+                let database = try Database(path, .writing)
+                try database.rows("SELECT count(*) FROM sqlite_master")
+            } catch {
+                throw DriverFailure(
+                    error.description, hint: "find out who else has it open, and promote again")
+            }
+        }
+        return [("master", path)]
     }
 
     func migrate() async throws {
