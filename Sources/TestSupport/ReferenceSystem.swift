@@ -76,10 +76,8 @@ package struct ReferenceSystem: Sendable {
             try await buildbot.git(["init", "-q", "--bare", "-b", "main", repository(name).string])
         }
         let application = repository("application")
-        for name in ["master.cfg", "jobs/builders.py"] {
-            try replaceText(
-                "'\(buildbot.repository)'", with: "'\(application)'", in: buildbot.master.appending(name))
-        }
+        try replaceText(
+            "'\(buildbot.repository)'", with: "'\(application)'", in: buildbot.master.appending("master.cfg"))
         try await buildbot.git(["remote", "add", "origin", application.string])
         try await buildbot.git(["push", "-q", "origin", "main"])
 
