@@ -52,7 +52,17 @@ extension BuildbotShadow {
                 "the shadow's database cannot be asked: \(outcome.output.suffix(500))",
                 hint: "drill the component that captures it, and see whether it can be loaded")
         }
-        return PythonText.lines(outcome.output).filter { !$0.isEmpty }.map {
+        return try Self.rows(in: outcome.output)
+    }
+
+    /// The rows in an output: what stands before the mark is no answer, such as the words of a Python that starts.
+    static func rows(in output: String) throws -> [[String]] {
+        guard let start = output.firstIndex(of: "\u{1}") else {
+            throw DriverFailure(
+                "the shadow's database does not answer: \(output.suffix(500))",
+                hint: "drill the component that captures it, and see whether it can be loaded")
+        }
+        return PythonText.lines(String(output[start...].dropFirst())).filter { !$0.isEmpty }.map {
             $0.split(separator: "\u{1f}", omittingEmptySubsequences: false).map { String($0) }
         }
     }
@@ -62,6 +72,7 @@ extension BuildbotShadow {
         import sqlite3, sys
         database = sqlite3.connect(sys.argv[1])
         database.execute('PRAGMA query_only = 1')
+        print('\\x01')
         tables = {name for name, in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table, sql in zip(sys.argv[2::2], sys.argv[3::2]):
             for row in database.execute(sql) if table in tables else []:

@@ -217,13 +217,14 @@ package struct PostgreSQLCluster: Hashable, Sendable {
         for name in try Files.names(socket) { try Files.remove(socket.pushing(FilePath(bytes: name))) }
     }
 
+    /// Prints U+0001 on a line of its own before the rows, behind whatever the server has to say to who connects.
     func query(_ sql: String, in database: String) -> Program {
         Program(
             programs.appending("psql").string,
             [
                 "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--field-separator", "\u{1f}",
                 "--set",
-                "ON_ERROR_STOP=1", "--command", sql,
+                "ON_ERROR_STOP=1", "--command", "SELECT chr(1)", "--command", sql,
             ],
             environment: [
                 "PGHOST": Self.socketPlace.string, "PGUSER": Self.user, "PGDATABASE": database,
