@@ -348,7 +348,13 @@ package struct Shadows {
         guard let contents = blobs[blob] else {
             preconditionFailure("a change holds the contents of its files")
         }
-        let mode = try Files.status(place)?.mode ?? 0o644
+        let before = try Files.status(place)
+        guard before?.kind != .link else {
+            throw ShadowFailure(
+                "\(file.root)/\(file.path) is a link, and a change holds contents: a file would take its place",
+                hint: "change the file that it leads to", code: .refused)
+        }
+        let mode = before?.mode ?? 0o644
         try Files.replaceWithoutSync(place, with: contents)
         try Files.setMode(place, mode)
     }
