@@ -62,7 +62,12 @@ struct JenkinsShadow: ShadowDriver {
     }
 
     func record(_ copy: ShadowCopy) throws -> Record {
-        try JSONDecoder().decode(Record.self, from: Data(try Files.read(home(copy).appending(Record.name))))
+        guard let bytes = try ShadowCopy.contents(Record.name, below: home(copy)) else {
+            throw DriverFailure(
+                "what ran in a shadow has taken away its \(Record.name), or put something else in its place",
+                hint: "look at what the change does with the files of the home")
+        }
+        return try JSONDecoder().decode(Record.self, from: Data(bytes))
     }
 
     /// The keys of the experiment: the same in every arm, made with the first.

@@ -174,10 +174,12 @@ package struct PostgreSQLCluster: Hashable, Sendable {
         _ databases: [String], in data: FilePath, against artifacts: FilePath
     ) throws -> [Inspection] {
         let dumps = try dumps(in: artifacts)
+        // What a dump made the server do may have left links.
+        let directory = try OpenDirectory(data)
         return try databases.enumerated().map { index, database in
             guard let dump = dumps[database] else { preconditionFailure("what was made has a dump") }
             let wanted = try DumpScan(dump.appending(DatabaseDump.contents), key: "")
-            let made = try DumpScan(data.appending(again(index)), key: againKey)
+            let made = try DumpScan(again(index), in: directory, key: againKey)
             let rows = made.tables.reduce(0) { $0 + $1.rows }
             let words = "\(made.tables.count) tables with \(rows) rows"
             let there = Dictionary(made.tables.map { ($0.name, $0.rows) }) { $0 + $1 }
@@ -202,18 +204,32 @@ package struct PostgreSQLCluster: Hashable, Sendable {
             directory: Self.dataPlace, limit: .seconds(24 * 3600))
     }
 
+    /// The file in a cluster that a server which runs has there.
+    private static let running = "postmaster.pid"
+
     /// Whether the server of a cluster that is in a directory of the host takes connections.
     package static func isReady(_ data: FilePath) throws -> Bool {
-        let lines = try Files.readIfPresent(data.appending("data/postmaster.pid")) ?? []
+        let lines = try ShadowCopy.contents("data/\(running)", below: data) ?? []
         return lines.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropFirst(7)
             .first?
             .starts(with: "ready".utf8) == true
     }
 
     /// Takes away what a server that was killed has left: it would be taken for one that runs.
+    ///
+    /// Who reached that server was its superuser, and may have put a link in the place of the cluster: no link is followed, and
+    /// one there is a ``DriverFailure``.
     package static func forget(_ data: FilePath, socket: FilePath) throws {
-        let left = data.appending("data/postmaster.pid")
-        if try Files.exists(left) { try Files.remove(left) }
+        let cluster = data.appending("data")
+        guard try Files.status(cluster)?.kind == .directory else {
+            throw DriverFailure(
+                "what ran in a shadow has put something else in the place of its database, \(cluster)",
+                hint:
+                    "nothing outside of the shadow was touched; look at what the change does with the database"
+            )
+        }
+        // Nothing runs there now, and a link that comes all the same is not followed.
+        try OpenDirectory(cluster).remove(Array(running.utf8))
         for name in try Files.names(socket) { try Files.remove(socket.pushing(FilePath(bytes: name))) }
     }
 
