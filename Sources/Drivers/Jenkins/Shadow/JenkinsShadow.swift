@@ -21,8 +21,9 @@ struct JenkinsShadow: ShadowDriver {
     var roots: Set<String> { ["home", "war"] }
 
     func hostPlaces(_ copy: ShadowCopy) async throws -> [FilePath] {
-        // All of them: a change of the core may need another one than what the copy has now.
-        JavaRuntime.places(of: try JavaRuntime.all())
+        // All of them: a change of the core may need another one than what the copy has now. What its user cannot enter cannot
+        // be mounted for it either.
+        JavaRuntime.places(of: try await JavaRuntime.usable(among: try JavaRuntime.all(), as: try copy.user))
     }
 
     /// All is captured as files.
@@ -61,6 +62,7 @@ struct JenkinsShadow: ShadowDriver {
         }
     }
 
+    /// What was written down; what has run in the copy since may have put a link there, which is not followed.
     func record(_ copy: ShadowCopy) throws -> Record {
         guard let bytes = try ShadowCopy.contents(Record.name, below: home(copy)) else {
             throw DriverFailure(
@@ -132,7 +134,9 @@ struct JenkinsShadow: ShadowDriver {
     func check(in room: any ShadowRoom) async throws -> StaticCheck {
         let core = try core(room.copy)
         // Where none fits, the boot says so, and classes are not held against one that will not run them.
-        let java = try await JavaRuntime.find(atLeast: Self.leastJava(for: core.version)).runtime?.version()
+        let java = try await JavaRuntime.find(
+            atLeast: Self.leastJava(for: core.version), as: try room.copy.user
+        ).runtime?.version()
         return try StaticPrediction(
             try record(room.copy).reading, home: try home(room.copy), core: core, java: java
         ).check
