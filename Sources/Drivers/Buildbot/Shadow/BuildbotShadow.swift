@@ -22,9 +22,7 @@ struct BuildbotShadow: ShadowDriver {
 
     func hostPlaces(_ copy: ShadowCopy) async throws -> [FilePath] {
         guard let lock = try lock(copy) else { return [] }
-        let interpreter = try Files.resolved(try await Interpreter.find(for: lock).path)
-        let prefix = interpreter.removingLastComponent().removingLastComponent()
-        return prefix.starts(with: "/usr") && prefix != "/usr/local" || prefix == "/" ? [] : [prefix]
+        return SystemPrograms.places(of: try Files.resolved(try await Interpreter.find(for: lock).path))
     }
 
     func rebuild(_ copy: ShadowCopy) async throws {

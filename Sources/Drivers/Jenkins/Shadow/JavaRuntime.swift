@@ -63,12 +63,9 @@ struct JavaRuntime {
         }.map { JavaRuntime(path: try Files.resolved($0)) }
     }
 
-    /// Where those are that a sandbox, which has `/usr` without `/usr/local`, has not by itself.
+    /// Where those are that a sandbox has not by itself.
     static func places(of runtimes: [JavaRuntime]) -> [FilePath] {
-        let homes = runtimes.map(\.home).filter { home in
-            (!home.starts(with: "/usr") || home.starts(with: "/usr/local")) && !home.components.isEmpty
-        }
-        return Array(Set(homes)).sorted { $0.string < $1.string }
+        Set(runtimes.flatMap { SystemPrograms.places(of: $0.path) }).sorted { $0.string < $1.string }
     }
 
     /// The oldest Java that runs a version of Jenkins.

@@ -25,6 +25,16 @@ package struct PostgreSQLCluster: Hashable, Sendable {
     /// The user that its programs run as inside: one that every list of users has, and that is not root.
     package static let identity: UInt32 = 65534
 
+    /// Where its programs are that a sandbox has not by itself; the place that they are called by, and that which it leads to.
+    package var places: [FilePath] {
+        get throws {
+            let server = programs.appending("postgres")
+            return Array(
+                Set(SystemPrograms.places(of: server) + SystemPrograms.places(of: try Files.resolved(server)))
+            )
+        }
+    }
+
     // MARK: - Finding one
 
     /// The server on this host that is nearest above the version of what was dumped.
