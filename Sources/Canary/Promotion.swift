@@ -424,13 +424,19 @@ package final class Promotion {
                 continue
             }
             guard let blob = file.blob, let contents = request.contents.blobs[blob] else { continue }
-            var like = try Files.status(place.live)
+            let before = try Files.status(place.live)
+            guard before?.kind != .link else {
+                throw CanaryFailure(
+                    .refused, "\(place.live) is a link by now, and the change would put a file in its place",
+                    hint: "nothing was exchanged; take a snapshot and run a new canary")
+            }
+            var like = before
             var parent = place.live
             while like == nil, parent.lastComponent != nil {
                 parent.removeLastComponent()
                 like = try Files.status(parent)
             }
-            let mode = try Files.status(place.live)?.mode ?? 0o644
+            let mode = before?.mode ?? 0o644
             try Files.replace(beside, with: contents, mode: mode)
             if Accounts.ownNumbers.user == 0, let like {
                 try Files.setOwner(beside, owner: like.owner, group: like.group)

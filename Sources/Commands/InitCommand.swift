@@ -162,7 +162,8 @@ struct InitCommand: AsyncParsableCommand {
             },
             notes: discovery.notes, recipients: recipients.map(\.description),
             recoveryKey: recoveryKey == nil ? identity?.secretText : nil)
-        try output.result(result) { words(result) }
+        // The code of the recovery key sets its colours.
+        try output.result(result, isOurs: true) { words(result) }
     }
 
     /// Makes the store that a system file names.

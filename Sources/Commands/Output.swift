@@ -20,13 +20,16 @@ struct Output: Sendable {
     }
 
     /// Prints a command's result: one JSON document, or the text; `document` makes it in the other formats that the command has.
+    ///
+    /// Text has words of shadows and of people, which mean nothing to a terminal, unless `isOurs`.
     func result(
-        _ value: some Encodable, text: () -> String, document: (Options.Format) -> String = { _ in "" }
+        _ value: some Encodable, isOurs: Bool = false, text: () -> String,
+        document: (Options.Format) -> String = { _ in "" }
     ) throws {
         let words: String
         switch format {
         case .json: return try say(Self.json(value) + "\n")
-        case .text: words = text()
+        case .text: words = isOurs ? text() : printable(text: text())
         case .markdown, .html: words = document(format)
         }
         guard !words.isEmpty else { return }
@@ -41,6 +44,7 @@ struct Output: Sendable {
     /// Says what is being done: on one line of a terminal, a line each elsewhere.
     func progress(_ words: String) {
         guard !isQuiet else { return }
+        let words = printable(text: words)
         // Progress that cannot be printed is no reason to stop a restore.
         try? write(isTerminal ? "\r\u{1b}[K\(words)…" : "understudy: \(words)\n", to: .standardError)
     }
@@ -66,7 +70,7 @@ struct Output: Sendable {
         let text: String
         switch format {
         case .text, .markdown, .html:
-            text = "error: \(failure.message)\nhint: \(failure.hint)\n"
+            text = printable(text: "error: \(failure.message)\nhint: \(failure.hint)\n")
         case .json:
             let document = Document(
                 error: .init(

@@ -48,7 +48,7 @@ package struct ShadowDatabase: Sendable {
         self.socket = socket
     }
 
-    /// A program that asks it, and prints the rows: fields with U+001F between them.
+    /// A program that asks it, and prints U+0001 and then the rows: fields with U+001F between them.
     package func query(_ sql: String) -> Program { cluster.query(sql, in: name) }
 }
 

@@ -182,6 +182,17 @@ package struct ShadowCopy: Sendable {
     /// The directory of the host with the archives that come with the change.
     package var changedPackages: FilePath { workspace.appending("packages/change") }
 
+    /// Whom its programs run as: what runs in a shadow is nobody's business but production's own user's; nil for ourselves.
+    package var user: (owner: UInt32, group: UInt32)? {
+        get throws {
+            guard Accounts.ownNumbers.user == 0,
+                let root = staged.roots.first(where: { $0.root.kind == .directory }),
+                let status = try Files.status(root.staged), status.owner != 0
+            else { return nil }
+            return (status.owner, status.group)
+        }
+    }
+
     /// Where the socket's directory stands inside.
     package static let socketPlace: FilePath = "/run/shadow"
     /// Where packages of the change stand inside.

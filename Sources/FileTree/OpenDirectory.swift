@@ -144,6 +144,15 @@ package final class OpenDirectory: Sendable {
         return try directory(name)
     }
 
+    /// Removes a file or link; nothing there is as good.
+    package func remove(_ name: [UInt8]) throws(FileFailure) {
+        do {
+            try systemCall("remove", path(name)) {
+                unsafe withName(name) { unsafe unlinkat(descriptor, $0, 0) }
+            }
+        } catch  where error.reason == .noSuchFileOrDirectory {}
+    }
+
     /// Makes a symbolic link with its owner and time.
     package func createLink(
         _ name: [UInt8], target: [UInt8], owner: UInt32, group: UInt32, modified: (Int64, Int64)

@@ -24,7 +24,8 @@ package struct DatabaseCopy {
         for place in [data, socket] { try Files.makeDirectory(place, mode: 0o700) }
         try cluster.writeRoles(artifacts, for: databases, passwords: isTrial, to: data)
         try await give(directory)
-        var sandbox = Self.sandbox(data, socket, launcher: launcher, hostName: hostName, user: user)
+        var sandbox = try Self.sandbox(
+            data, socket, cluster, launcher: launcher, hostName: hostName, user: user)
         sandbox.mounts.append(.init(dumps, at: PostgreSQLCluster.dumpPlace))
         let outcome = try await SandboxProcess.run(
             cluster.making(databases, dumpsAgain: isTrial), in: sandbox, within: allowance,
@@ -59,7 +60,9 @@ package struct DatabaseCopy {
         try PostgreSQLCluster.forget(database.data, socket: database.socket)
         let process = try await SandboxProcess.start(
             database.cluster.server,
-            in: sandbox(database.data, database.socket, launcher: launcher, hostName: hostName, user: user),
+            in: sandbox(
+                database.data, database.socket, database.cluster, launcher: launcher, hostName: hostName,
+                user: user),
             within: allowance, log: log)
         let clock = ContinuousClock()
         let deadline = clock.now + .seconds(120)
@@ -77,12 +80,12 @@ package struct DatabaseCopy {
 
     /// What the server sees: its data and its socket, and nothing of the shadow that it serves.
     private static func sandbox(
-        _ data: FilePath, _ socket: FilePath, launcher: FilePath, hostName: String,
-        user: (owner: UInt32, group: UInt32)?
-    ) -> Sandbox {
+        _ data: FilePath, _ socket: FilePath, _ cluster: PostgreSQLCluster, launcher: FilePath,
+        hostName: String, user: (owner: UInt32, group: UInt32)?
+    ) throws -> Sandbox {
         var sandbox = Sandbox(
             launcher: launcher,
-            mounts: [
+            mounts: try cluster.places.map { .init($0, at: $0) } + [
                 .init(data, at: PostgreSQLCluster.dataPlace, isWritable: true),
                 .init(socket, at: PostgreSQLCluster.socketPlace, isWritable: true),
             ], hostName: hostName, user: user)

@@ -1,3 +1,4 @@
+internal import Drivers
 internal import FileTree
 internal import Glibc
 package import SystemPackage
@@ -15,7 +16,10 @@ extension InsideView {
                 "192.0.2.1:80": connection(outcome(AF_INET)),
                 "[2001:db8::1]:80": connection(outcome(AF_INET6)),
             ],
-            resolvesNames: resolves("example.com"), sockets: try sockets(below: "/", besides: places),
+            resolvesNames: resolves("example.com"),
+            sockets: try sockets(below: "/", besides: places)
+                + (Files.isDirectory(SystemPrograms.local)
+                    ? sockets(below: SystemPrograms.local, besides: places) : []),
             environment: try variables(), places: identities, processes: try processes(),
             capabilities: try status("CapEff"))
     }
@@ -84,6 +88,7 @@ extension InsideView {
 
     /// Sockets in the file system: each would be a door, for a network of its own hides none of them.
     private static func sockets(below directory: FilePath, besides places: [FilePath]) throws -> [String] {
+        // Of /usr only what people put there themselves: packages are a hundred thousand files.
         let passed: [FilePath] = ["/proc", "/sys", "/usr"] + places
         guard !passed.contains(directory) else { return [] }
         var found: [String] = []

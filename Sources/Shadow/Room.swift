@@ -69,12 +69,13 @@ package final class Room: ShadowRoom {
     /// What was checked about the isolation, once something has run.
     package var checks: [InsideView.Check] { state.withLock(\.checks) }
 
-    private func sandbox(writesEverywhere: Bool) -> Sandbox {
+    private func sandbox(writesEverywhere: Bool) throws -> Sandbox {
         var mounts = hostPlaces.map { Sandbox.Mount($0, at: $0) }
         mounts += neighbours.map { Sandbox.Mount($0.staged, at: FilePath($0.root.path)) }
         mounts.append(.init(packages, at: ShadowCopy.packagePlace))
         mounts.append(.init(copy.socketDirectory, at: ShadowCopy.socketPlace, isWritable: true))
         if case .own(let database) = copy.database {
+            mounts += try database.cluster.places.map { Sandbox.Mount($0, at: $0) }
             mounts.append(.init(database.socket, at: PostgreSQLCluster.socketPlace))
         }
         for root in copy.staged.roots {

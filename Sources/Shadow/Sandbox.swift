@@ -1,3 +1,4 @@
+internal import Drivers
 internal import FileTree
 internal import Glibc
 package import Judge
@@ -112,6 +113,8 @@ package struct Sandbox: Sendable {
             "--unshare-cgroup-try", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname",
             hostName, "--ro-bind", "/usr", "/usr",
         ]
+        let local = Self.local
+        arguments += local.hidden
         if let identity { arguments += ["--uid", String(identity), "--gid", String(identity)] }
         for name in ["bin", "lib", "lib32", "lib64", "sbin"] {
             arguments += Self.isLink(FilePath("/\(name)")) ? ["--symlink", "usr/\(name)", "/\(name)"] : []
@@ -128,6 +131,7 @@ package struct Sandbox: Sendable {
                 mount.isWritable ? "--bind" : "--ro-bind", mount.source.string, mount.target.string,
             ]
         }
+        arguments += local.closed
         arguments.append("--clearenv")
         for (name, value) in environment(of: program).sorted(by: { $0.key < $1.key }) {
             arguments += ["--setenv", name, value]
@@ -136,6 +140,20 @@ package struct Sandbox: Sendable {
         arguments += ["--", Self.launcherPlace.string, "attest"] + limits.arguments
         for mount in mounts { arguments += ["--place", mount.target.string] }
         return arguments + ["--", program.name] + program.arguments
+    }
+
+    /// Leaves of `/usr/local` what is there for programs.
+    ///
+    /// The second part is for when all is mounted: then nobody writes there either.
+    private static var local: (hidden: [String], closed: [String]) {
+        // What cannot be looked at cannot be hidden, and the look around from inside fails as this one did.
+        guard (try? Files.status(SystemPrograms.local))??.kind == .directory else { return ([], []) }
+        let place = SystemPrograms.local.string
+        return (
+            ["--tmpfs", place]
+                + SystemPrograms.localDirectories.flatMap { ["--ro-bind-try", $0.string, $0.string] },
+            ["--remount-ro", place]
+        )
     }
 
     private static func isLink(_ path: FilePath) -> Bool {

@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Drivers
 internal import FileTree
 internal import FoundationEssentials
 internal import Glibc
@@ -115,9 +116,11 @@ package final class SandboxProcess: Sendable {
         for line in maps.split(separator: "\n") {
             guard let slash = line.firstIndex(of: "/"), line.contains(".so") else { continue }
             let path = FilePath(String(line[slash...]))
-            guard !["/usr", "/lib", "/lib64"].contains(where: { path.starts(with: FilePath($0)) }) else {
-                continue
-            }
+            let isSeen =
+                path.starts(with: SystemPrograms.local)
+                ? SystemPrograms.localDirectories.contains { path.starts(with: $0) }
+                : ["/usr", "/lib", "/lib64"].contains { path.starts(with: FilePath($0)) }
+            guard !isSeen else { continue }
             directories.insert(path.removingLastComponent())
         }
         return directories.sorted { $0.string < $1.string }

@@ -122,15 +122,9 @@ package struct Shadows {
         let outside = staged.roots.filter { !driver.roots.contains($0.root.name) }
         staged.roots.removeAll { !driver.roots.contains($0.root.name) }
         restored = staged
-        // What runs in a shadow is nobody's business but production's own user's.
-        let owner = try staged.roots.first { $0.root.kind == .directory }.flatMap {
-            try Files.status($0.staged)
-        }
-        user =
-            Accounts.ownNumbers.user == 0
-            ? owner.flatMap { $0.owner == 0 ? nil : ($0.owner, $0.group) } : nil
         let copy = ShadowCopy(
             staged: staged, socketDirectory: workspace.directory, workspace: workspace.directory)
+        user = try copy.user
         if !verifies {
             source.progress("making its environment")
             try await KeptEnvironments(source.store).rebuild(copy, by: driver)
@@ -349,7 +343,13 @@ package struct Shadows {
         guard let contents = blobs[blob] else {
             preconditionFailure("a change holds the contents of its files")
         }
-        let mode = try Files.status(place)?.mode ?? 0o644
+        let before = try Files.status(place)
+        guard before?.kind != .link else {
+            throw ShadowFailure(
+                "\(file.root)/\(file.path) is a link, and a change holds contents: a file would take its place",
+                hint: "change the file that it leads to", code: .refused)
+        }
+        let mode = before?.mode ?? 0o644
         try Files.replaceWithoutSync(place, with: contents)
         try Files.setMode(place, mode)
     }

@@ -110,6 +110,17 @@ package func printable(_ bytes: some Sequence<UInt8>) -> String {
     return shown
 }
 
+/// Text as people may see it on a terminal, whoever wrote it: its line breaks and tabs stay, and all else is ``printable(_:)``.
+package func printable(text: String) -> String {
+    func parts(_ text: Substring.UnicodeScalarView, _ end: Unicode.Scalar) -> [Substring.UnicodeScalarView] {
+        text.split(separator: end, omittingEmptySubsequences: false)
+    }
+    return parts(text[...].unicodeScalars, "\n").map { line in
+        parts(line, "\t").map { printable(String($0).utf8) }.joined(separator: "\t")
+    }
+    .joined(separator: "\n")
+}
+
 /// Whether a terminal shows the scalar and does nothing else: no controls, no direction overrides.
 private func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {

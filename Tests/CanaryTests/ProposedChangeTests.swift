@@ -49,6 +49,18 @@ struct ProposedChangeTests {
         production.fixture.directory.appending("acme.git")
     }
 
+    @Test func aFileInThePlaceOfALinkIsRefused() async throws {
+        try await CanaryProduction.with(
+            prepare: { fixture in
+                try Files.makeLink(fixture.master.appending("linked.py"), to: Array("jobs/builders.py".utf8))
+            }
+        ) { production in
+            let files = try production.changed(["linked.py": "x = 1\n"]).string
+            try await refused(
+                production, "canary", "--offline", "--files", files, saying: "master/linked.py is a link")
+        }
+    }
+
     @Test func aChangeIsKeptShownAndDropped() async throws {
         try await CanaryProduction.with { production in
             let wheel = production.wheels.appending(StepPlugin.second.file).string

@@ -95,6 +95,30 @@ import Testing
         #expect(JenkinsShadow.leastJava(for: version) == max(16, java))
     }
 
+    @Test func aJavaThatCannotBeStartedHidesNoOther() async throws {
+        try await withTemporaryDirectory { directory in
+            func java(_ name: String) -> JavaRuntime { JavaRuntime(path: directory.appending(name)) }
+            try Files.replace(directory.appending("broken"), with: [0x7f, 0x45, 0x4c, 0x46, 0], mode: 0o755)
+            try Files.makeDirectory(directory.appending("directory"))
+            let script = "#!/bin/sh\necho 'openjdk version \"21\" 2023-09-19' >&2\n"
+            for name in ["good", "hidden/good"] {
+                try Files.makeDirectories(directory.appending(name).removingLastComponent())
+                try Files.replace(directory.appending(name), with: Array(script.utf8), mode: 0o755)
+            }
+            let all = [java("broken"), java("directory"), java("hidden/good"), java("good")]
+            let found = try await JavaRuntime.find(atLeast: 17, among: Array(all.dropLast()))
+            #expect(found.runtime?.path == all[2].path)
+            let none = try await JavaRuntime.find(atLeast: 17, among: [all[0]])
+            #expect(none.runtime == nil && none.lack.contains("broken"))
+
+            guard Accounts.ownNumbers.user == 0 else { return }
+            try Files.setMode(directory, 0o755)
+            try Files.setMode(directory.appending("hidden"), 0o700)
+            let usable = try await JavaRuntime.usable(among: all, as: (65534, 65534))
+            #expect(usable.map(\.path) == [all[3].path])
+        }
+    }
+
     @Test func theFirstJavaThatFitsIsTakenAndNoOther() async throws {
         let (none, lack) = try await JavaRuntime.find(atLeast: 999)
         #expect(none == nil && !lack.isEmpty)

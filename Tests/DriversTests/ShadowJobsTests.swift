@@ -130,6 +130,22 @@ struct DeadRoom: ShadowRoom {
         }
     }
 
+    @Test func aLinkInTheHomeOfAHostileShadowIsNotReadAsItsRecord() throws {
+        try withTemporaryDirectory { directory in
+            var room = try room(directory.appending("s"))
+            let home = directory.appending("home")
+            try Files.makeDirectory(home)
+            room.copy.staged.roots = [
+                .init(root: Root(name: "home", path: "/srv/ci"), staged: home, live: nil)
+            ]
+            let record = "{}"
+            let outside = directory.appending("outside")
+            try Files.replace(outside, with: Array(record.utf8))
+            try Files.makeLink(home.appending(JenkinsShadow.Record.name), to: outside.byteArray)
+            #expect(throws: DriverFailure.self) { try jenkins().notCovered(in: room) }
+        }
+    }
+
     @Test func jobsThatAreWrittenOtherwiseUseWhatIsChanged() throws {
         try withTemporaryDirectory { directory in
             func room(_ name: String, _ jobs: [(file: String, text: String)]) throws -> DeadRoom {

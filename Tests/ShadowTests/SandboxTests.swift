@@ -1,3 +1,4 @@
+import Drivers
 import FileTree
 import Glibc
 import Judge
@@ -34,6 +35,23 @@ import Testing
             #expect(outcome.output.contains("HOME=/tmp"))
             #expect(!outcome.output.contains("USER="))
             try #expect(Files.read(home.appending("made")) == Array("new\n".utf8))
+        }
+    }
+
+    /// People put servers there too, with passwords and sockets.
+    @Test func ofUsrLocalItHasWhatIsForProgramsAlone() async throws {
+        try await withTemporaryDirectory { directory in
+            let script = "ls -A /usr/local; echo; touch /usr/local/made 2>&1; ls /usr/local/etc 2>&1"
+            let outcome = try await SandboxProcess.run(
+                Program("sh", ["-c", script]), in: sandbox(directory, at: "/usr/local/server/master"),
+                within: allowance(), log: directory.appending("log"))
+            let names = outcome.output.split(separator: "\n").prefix { !$0.hasPrefix("touch") }.map(
+                String.init)
+            let usual = SystemPrograms.localDirectories.compactMap { $0.lastComponent?.string }
+            #expect(names.contains("server"))
+            #expect(Set(names).isSubset(of: usual + ["server"]), "\(outcome.output)")
+            #expect(outcome.output.contains("Read-only file system"))
+            #expect(outcome.output.contains("/usr/local/etc': No such file"))
         }
     }
 

@@ -30,6 +30,12 @@ import Testing
         #expect(EntryPath(path).isAtOrBelow(EntryPath(other)) == expected)
     }
 
+    @Test func aTextDoesNothingToATerminalAndKeepsItsLines() {
+        #expect(
+            printable(text: "error: a\u{1b}]0;x\u{7}\n\thint\r\n") == "error: a\\x1b]0;x\\x07\n\thint\\x0d\n")
+        #expect(printable(text: "") == "")
+    }
+
     @Test func theOrderIsThatOfTheBytes() {
         let sorted = ["", "a", "a!b", "a/b", "a0", "b", "é"].map { EntryPath($0) }
         #expect(sorted.shuffled().sorted() == sorted)

@@ -29,11 +29,20 @@ struct DumpScan {
     /// Reads a file; `key` is the word that its guards carry.
     init(_ file: FilePath, key: String) throws {
         self.key = Array(key.utf8)
-        let open = try OpenFile(file)
+        try read(OpenFile(file))
+    }
+
+    /// Reads a file of a directory, and follows no link.
+    init(_ name: String, in directory: OpenDirectory, key: String) throws {
+        self.key = Array(key.utf8)
+        try read(directory.file(Array(name.utf8)))
+    }
+
+    private mutating func read(_ file: borrowing OpenFile) throws {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { unsafe buffer.deallocate() }
         while true {
-            let count = try unsafe open.read(into: buffer)
+            let count = try unsafe file.read(into: buffer)
             unsafe take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             guard count == buffer.count else { break }
         }

@@ -49,10 +49,27 @@ import Testing
         let shadow = BuildbotShadow(driver: try makeDriver(master: master))
         let root = StagedComponent.StagedRoot(
             root: Root(name: "master", path: master.string), staged: staged, live: nil)
-        #expect(try shadow.database(root) == staged.appending("bot.sqlite"))
-        let text = ShadowConfiguration.text(original: "master.cfg", place: "/run/shadow", database: nil)
-        try Files.replace(staged.appending(ShadowConfiguration.name), with: Array(text.utf8))
-        #expect(try shadow.database(root) == staged.appending("bot.sqlite"))
+        #expect(try shadow.database(root) == "bot.sqlite")
+        let text = ShadowConfiguration.text(
+            original: "master.cfg", state: "bot.sqlite", place: "/run/shadow", database: nil)
+        let file = staged.appending(ShadowConfiguration.name)
+        try Files.replace(file, with: Array(text.utf8))
+        #expect(try shadow.stateFile(root) == "bot.sqlite")
+        try Files.remove(staged.appending("bot.sqlite"))
+        #expect(try shadow.stateFile(root) == nil)
+
+        // What has run there may have put a link in its place.
+        try Files.rename(file, to: directory.appending("elsewhere"))
+        try Files.makeLink(file, to: directory.appending("elsewhere").byteArray)
+        #expect(throws: DriverFailure.self) { try shadow.stateFile(root) }
+    }
+
+    @Test func whatAPythonSaysWhenItStartsIsNoRow() throws {
+        let noise = "Error processing line 1 of /srv/env/lib/x.pth:\n\n  Traceback\n"
+        #expect(try BuildbotShadow.rows(in: noise + "\u{1}\n058\n") == [["058"]])
+        #expect(try BuildbotShadow.rows(in: "\u{1}\na\u{1f}2\nb\u{1f}\n") == [["a", "2"], ["b", ""]])
+        #expect(try BuildbotShadow.rows(in: noise + "\u{1}\n").isEmpty)
+        #expect(throws: DriverFailure.self) { try BuildbotShadow.rows(in: noise) }
     }
 
     @Test func aFileIsNoStateWhereAComponentIsNamedForIt() throws {
@@ -85,7 +102,8 @@ import Testing
         ("{}", "None None\n"),
     ]) func aShadowRunsOnProductionsState(_ configuration: String, _ printed: String) async throws {
         try make("BuildmasterConfig = \(configuration)", in: master)
-        let text = ShadowConfiguration.text(original: "master.cfg", place: master.string, database: nil)
+        let text = ShadowConfiguration.text(
+            original: "master.cfg", state: "bot.sqlite", place: master.string, database: nil)
         try Files.replace(master.appending(ShadowConfiguration.name), with: Array(text.utf8))
         let outcome = try await Program("/usr/bin/python3", ["-c", Self.harness, master.string]).run()
         #expect(outcome.output == printed, "\(outcome.errorOutput)")

@@ -35,6 +35,37 @@ import Testing
         }
     }
 
+    /// A candidate that asks the shadow's server as its superuser may exchange its directory for any link.
+    @Test func noLinkOfAShadowsServerIsFollowed() throws {
+        let scratch = try ScratchDirectory()
+        let (data, socket) = (scratch.appending("data"), scratch.appending("s"))
+        let host = scratch.appending("host")
+        for place in [data, socket, host] { try Files.makeDirectory(place) }
+        let running = host.appending("postmaster.pid")
+        try Files.replace(running, with: Array("1\n\n\n\n\n\n\nready\n".utf8))
+        try Files.makeLink(data.appending("data"), to: host.byteArray)
+        #expect(throws: DriverFailure.self) { try PostgreSQLCluster.forget(data, socket: socket) }
+        #expect(try Files.exists(running))
+        #expect(try !PostgreSQLCluster.isReady(data))
+
+        try Files.remove(data.appending("data"))
+        try Files.rename(host, to: data.appending("data"))
+        #expect(try PostgreSQLCluster.isReady(data))
+        try PostgreSQLCluster.forget(data, socket: socket)
+        #expect(try !Files.exists(data.appending("data/postmaster.pid")))
+
+        // Nor is what a dump had the server write.
+        let artifacts = scratch.appending("artifacts")
+        let dumps = artifacts.appending(DatabaseDump.directory).appending("ci")
+        try Files.makeDirectories(dumps)
+        try Files.replace(dumps.appending(DatabaseDump.contents), with: Array(dump.utf8))
+        try Files.makeLink(
+            data.appending("again-0.sql"), to: dumps.appending(DatabaseDump.contents).byteArray)
+        #expect(throws: FileFailure.self) {
+            try PostgreSQLCluster.inspect(["ci"], in: data, against: artifacts)
+        }
+    }
+
     private func scan(_ text: String, key: String = "K") throws -> DumpScan {
         let scratch = try ScratchDirectory()
         let file = scratch.appending("dump")

@@ -22,9 +22,7 @@ struct BuildbotShadow: ShadowDriver {
 
     func hostPlaces(_ copy: ShadowCopy) async throws -> [FilePath] {
         guard let lock = try lock(copy) else { return [] }
-        let interpreter = try Files.resolved(try await Interpreter.find(for: lock).path)
-        let prefix = interpreter.removingLastComponent().removingLastComponent()
-        return prefix.starts(with: "/usr") && prefix != "/usr/local" || prefix == "/" ? [] : [prefix]
+        return SystemPrograms.places(of: try Files.resolved(try await Interpreter.find(for: lock).path))
     }
 
     func rebuild(_ copy: ShadowCopy) async throws {
@@ -47,7 +45,7 @@ struct BuildbotShadow: ShadowDriver {
         let master = try master(copy)
         // Nothing is written before it is certain that all of it stays in the copy.
         let tac = try master.place(of: "buildbot.tac")
-        _ = try database(master)
+        let state = try database(master)
         var fixes = try await driver.afterRestore(copy.staged)
         let configuration = try TacFile.read(in: master.staged)?.configurationFile ?? "master.cfg"
         guard configuration != ShadowConfiguration.name else { return fixes }
@@ -55,7 +53,7 @@ struct BuildbotShadow: ShadowDriver {
             master.staged.appending(ShadowConfiguration.name),
             with: Array(
                 ShadowConfiguration.text(
-                    original: configuration, place: ShadowCopy.socketPlace.string,
+                    original: configuration, state: state, place: ShadowCopy.socketPlace.string,
                     database: database(of: copy)
                 ).utf8))
         try Files.replace(
@@ -65,12 +63,13 @@ struct BuildbotShadow: ShadowDriver {
                 "master/buildbot.tac",
                 "makes a master that runs \(configuration) and drops from its result schedulers by time and by change, "
                     + "change sources, reporters, remote workers, logins and secrets"))
-        return fixes + (try emptyDatabase(of: master))
+        return fixes + (try emptyDatabase(state, of: master))
     }
 
     /// Takes out of the copied database what opens something and what no rehearsal needs.
-    private func emptyDatabase(of master: StagedComponent.StagedRoot) throws -> [Fix] {
-        guard let path = try database(master) else { return [] }
+    private func emptyDatabase(_ file: String, of master: StagedComponent.StagedRoot) throws -> [Fix] {
+        let path = try master.place(of: FilePath(file))
+        guard try Files.exists(path) else { return [] }
         let database = try Database(path, .writing)
         try database.execute("PRAGMA secure_delete = ON")
         try database.execute("BEGIN IMMEDIATE")

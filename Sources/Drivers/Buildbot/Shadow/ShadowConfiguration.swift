@@ -7,6 +7,8 @@ enum ShadowConfiguration {
     static let name = "shadow.cfg"
     /// The variable that names production's own configuration.
     static let productionName = "production_configuration"
+    /// The variable that names the SQLite database, below the master.
+    static let stateName = "production_state"
     /// The scheduler that probes are asked for through.
     static let scheduler = "understudy-probe"
     /// What was cut, as JSON, in the socket's directory.
@@ -16,9 +18,9 @@ enum ShadowConfiguration {
     /// The web interface's socket, in the socket's directory.
     static let socket = "web"
 
-    /// The text; `original` is the production configuration's file name, `place` the socket's directory inside, `database` the
+    /// The text; `original` is the production configuration's file name, `state` its SQLite database, `place` the socket's directory inside, `database` the
     /// one of the shadow's own database server, nil when it has none.
-    static func text(original: String, place: String, database: String?) -> String {
+    static func text(original: String, state: String, place: String, database: String?) -> String {
         """
         # Made by Understudy for a shadow. Production's configuration is executed as it is; then everything that reaches out
         # of the shadow is taken from its result, and what was taken is written down.
@@ -33,6 +35,7 @@ enum ShadowConfiguration {
 
         _place = \(python(place))
         \(productionName) = \(python(original))
+        \(stateName) = \(python(state))
         _original = os.path.join(basedir, \(productionName))
         _names = {'basedir': basedir, '__file__': _original}
         with open(_original, encoding='utf-8') as f:

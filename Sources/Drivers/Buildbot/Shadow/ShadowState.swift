@@ -40,8 +40,8 @@ extension BuildbotShadow {
             program = server.query(questions.map(\.sql).joined(separator: " UNION ALL "))
         } else {
             let master = try master(room.copy)
-            guard var path = try database(master), path.removePrefix(master.staged) else { return [] }
-            let place = FilePath(master.root.path).pushing(path).string
+            guard let file = try stateFile(master) else { return [] }
+            let place = FilePath(master.root.path).appending(file).string
             program = script(
                 "python", ["-I", "-c", Self.question, place] + questions.flatMap { [$0.table, $0.sql] },
                 room.copy)
@@ -52,7 +52,17 @@ extension BuildbotShadow {
                 "the shadow's database cannot be asked: \(outcome.output.suffix(500))",
                 hint: "drill the component that captures it, and see whether it can be loaded")
         }
-        return PythonText.lines(outcome.output).filter { !$0.isEmpty }.map {
+        return try Self.rows(in: outcome.output)
+    }
+
+    /// The rows in an output: what stands before the mark is no answer, such as the words of a Python that starts.
+    static func rows(in output: String) throws -> [[String]] {
+        guard let start = output.firstIndex(of: "\u{1}") else {
+            throw DriverFailure(
+                "the shadow's database does not answer: \(output.suffix(500))",
+                hint: "drill the component that captures it, and see whether it can be loaded")
+        }
+        return PythonText.lines(String(output[start...].dropFirst())).filter { !$0.isEmpty }.map {
             $0.split(separator: "\u{1f}", omittingEmptySubsequences: false).map { String($0) }
         }
     }
@@ -62,6 +72,7 @@ extension BuildbotShadow {
         import sqlite3, sys
         database = sqlite3.connect(sys.argv[1])
         database.execute('PRAGMA query_only = 1')
+        print('\\x01')
         tables = {name for name, in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table, sql in zip(sys.argv[2::2], sys.argv[3::2]):
             for row in database.execute(sql) if table in tables else []:
@@ -91,25 +102,30 @@ extension BuildbotShadow {
             .first
     }
 
-    /// The copied SQLite database, nil when the snapshot has none.
+    /// The SQLite database of a copy that is not yet made harmless, as a path below the master; where production has none, that
+    /// which its shadow makes.
     ///
-    /// A master that is already made harmless runs another configuration, which names the one of production. Throws a
-    /// ``DriverFailure`` when it is outside of the copy.
-    func database(_ master: StagedComponent.StagedRoot) throws -> FilePath? {
-        let staged = master.staged
-        let here = driver.relocated(to: ["master": staged])
-        var file = try here.databaseFile()
-        if let bytes = try Files.readIfPresent(staged.appending(ShadowConfiguration.name)),
-            let name = PythonText.assignment(
-                ShadowConfiguration.productionName, in: String(decoding: bytes, as: UTF8.self)
-            ).flatMap(PythonText.string)
-        {
-            let source = try Files.readIfPresent(staged.appending(name)) ?? []
-            let configuration = MasterConfiguration(source: String(decoding: source, as: UTF8.self))
-            file = try here.databaseFile(of: configuration) ?? "state.sqlite"
+    /// Throws a ``DriverFailure`` when it is outside of the copy.
+    func database(_ master: StagedComponent.StagedRoot) throws -> String {
+        let file = try driver.relocated(to: ["master": master.staged]).databaseFile() ?? "state.sqlite"
+        _ = try master.place(of: FilePath(file))
+        return file
+    }
+
+    /// The same of a copy that was made harmless, as it was written down then; nil when it is not there.
+    ///
+    /// What has run there may have put links anywhere: none is followed.
+    func stateFile(_ master: StagedComponent.StagedRoot) throws -> String? {
+        let text = try ShadowCopy.contents(ShadowConfiguration.name, below: master.staged)
+        guard
+            let file = text.flatMap({
+                PythonText.assignment(ShadowConfiguration.stateName, in: String(decoding: $0, as: UTF8.self))
+            }).flatMap(PythonText.string)
+        else {
+            throw DriverFailure(
+                "what ran in a shadow has taken away its \(ShadowConfiguration.name), or put something else in its place",
+                hint: "look at what the change does with the files of the master")
         }
-        guard let file else { return nil }
-        let place = try master.place(of: FilePath(file))
-        return try Files.exists(place) ? place : nil
+        return try Files.exists(master.place(of: FilePath(file))) ? file : nil
     }
 }

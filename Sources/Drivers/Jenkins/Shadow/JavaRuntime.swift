@@ -12,20 +12,38 @@ struct JavaRuntime {
     /// Where it is installed: the directory with `bin`.
     var home: FilePath { path.removingLastComponent().removingLastComponent() }
 
-    /// The first Java of this host that is as new as `least`; where there is none, why.
-    static func find(atLeast least: Int) async throws -> (runtime: JavaRuntime?, lack: String) {
+    /// The first Java that is as new as `least` and that a user can run, nil for ourselves; where there is none, why.
+    static func find(
+        atLeast least: Int, as user: (owner: UInt32, group: UInt32)? = nil,
+        among runtimes: [JavaRuntime]? = nil
+    ) async throws -> (runtime: JavaRuntime?, lack: String) {
         var found: [String] = []
-        for runtime in try all() {
+        for runtime in try runtimes ?? all() {
             do {
-                let version = try await runtime.version()
+                let version = try await runtime.version(as: user)
                 guard version < least else { return (runtime, "") }
                 found.append("\(runtime.path) is Java \(version)")
             } catch let failure as DriverFailure {
                 // One that does not run is no reason not to look at the next.
                 found.append("\(printable(failure.description.utf8))")
+            } catch let failure as ProgramFailure {
+                // Nor is one that cannot even be started.
+                found.append("\(printable(failure.description.utf8))")
             }
         }
         return (nil, found.first ?? "this host has none")
+    }
+
+    /// Those that a user can run, nil for ourselves.
+    static func usable(
+        among runtimes: [JavaRuntime], as user: (owner: UInt32, group: UInt32)?
+    ) async throws -> [JavaRuntime] {
+        var usable: [JavaRuntime] = []
+        for runtime in runtimes {
+            let (found, _) = try await find(atLeast: 0, as: user, among: [runtime])
+            if let found { usable.append(found) }
+        }
+        return usable
     }
 
     /// Every Java of this host: that which `JAVA_HOME` names, the usual programs, and what distributions and people install
@@ -45,12 +63,9 @@ struct JavaRuntime {
         }.map { JavaRuntime(path: try Files.resolved($0)) }
     }
 
-    /// Where those are that a sandbox, which has `/usr` without `/usr/local`, has not by itself.
+    /// Where those are that a sandbox has not by itself.
     static func places(of runtimes: [JavaRuntime]) -> [FilePath] {
-        let homes = runtimes.map(\.home).filter { home in
-            (!home.starts(with: "/usr") || home.starts(with: "/usr/local")) && !home.components.isEmpty
-        }
-        return Array(Set(homes)).sorted { $0.string < $1.string }
+        Set(runtimes.flatMap { SystemPrograms.places(of: $0.path) }).sorted { $0.string < $1.string }
     }
 
     /// The oldest Java that runs a version of Jenkins.
@@ -80,9 +95,9 @@ struct JavaRuntime {
     /// What to install for a Java as new as `least`: what Debian 12 has fits all that needs 17 or less.
     static func debianPackage(for least: Int) -> String { "openjdk-\(max(17, least))-jre-headless" }
 
-    /// Its version: 17.
-    func version() async throws -> Int {
-        let outcome = try await Program(path.string, ["-version"]).run()
+    /// Its version, as a user sees it, nil for ourselves: 17.
+    func version(as user: (owner: UInt32, group: UInt32)? = nil) async throws -> Int {
+        let outcome = try await Program(path.string, ["-version"], user: user).run()
         guard outcome.status == 0, let version = Self.version(in: outcome.errorOutput) else {
             throw DriverFailure(
                 "\(path) does not say its version: \(outcome.errorOutput.prefix(200))",

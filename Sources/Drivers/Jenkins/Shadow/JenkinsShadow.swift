@@ -23,8 +23,9 @@ struct JenkinsShadow: ShadowDriver {
     var bootLimit: Duration { JenkinsLifecycle.bootLimit }
 
     func hostPlaces(_ copy: ShadowCopy) async throws -> [FilePath] {
-        // All of them: a change of the core may need another one than what the copy has now.
-        JavaRuntime.places(of: try JavaRuntime.all())
+        // All of them: a change of the core may need another one than what the copy has now. What its user cannot enter cannot
+        // be mounted for it either.
+        JavaRuntime.places(of: try await JavaRuntime.usable(among: try JavaRuntime.all(), as: try copy.user))
     }
 
     /// All is captured as files.
@@ -63,8 +64,14 @@ struct JenkinsShadow: ShadowDriver {
         }
     }
 
+    /// What was written down; what has run in the copy since may have put a link there, which is not followed.
     func record(_ copy: ShadowCopy) throws -> Record {
-        try JSONDecoder().decode(Record.self, from: Data(try Files.read(home(copy).appending(Record.name))))
+        guard let bytes = try ShadowCopy.contents(Record.name, below: home(copy)) else {
+            throw DriverFailure(
+                "what ran in a shadow has taken away its \(Record.name), or put something else in its place",
+                hint: "look at what the change does with the files of the home")
+        }
+        return try JSONDecoder().decode(Record.self, from: Data(bytes))
     }
 
     /// The keys of the experiment: the same in every arm, made with the first.
@@ -129,7 +136,9 @@ struct JenkinsShadow: ShadowDriver {
     func check(in room: any ShadowRoom) async throws -> StaticCheck {
         let core = try core(room.copy)
         // Where none fits, the boot says so, and classes are not held against one that will not run them.
-        let java = try await JavaRuntime.find(atLeast: Self.leastJava(for: core.version)).runtime?.version()
+        let java = try await JavaRuntime.find(
+            atLeast: Self.leastJava(for: core.version), as: try room.copy.user
+        ).runtime?.version()
         return try StaticPrediction(
             try record(room.copy).reading, home: try home(room.copy), core: core, java: java
         ).check

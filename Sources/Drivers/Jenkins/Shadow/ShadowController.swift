@@ -19,7 +19,7 @@ extension JenkinsShadow {
         }
         let core = try Self.version(ofWar: war.staged)
         let least = Self.leastJava(for: core)
-        let (runtime, lack) = try await JavaRuntime.find(atLeast: least)
+        let (runtime, lack) = try await JavaRuntime.find(atLeast: least, as: copy.user)
         guard runtime == nil else { return nil }
         return
             "nothing was booted: Jenkins \(core) needs Java \(least) or newer in a shadow, and \(lack); install "
@@ -32,8 +32,8 @@ extension JenkinsShadow {
     /// The Java that a copy is booted by, nil where nothing is booted.
     func java(_ copy: ShadowCopy) async throws -> JavaRuntime? {
         guard let war = copy.staged.root("war") else { return nil }
-        return try await JavaRuntime.find(atLeast: Self.leastJava(for: Self.version(ofWar: war.staged)))
-            .runtime
+        let least = Self.leastJava(for: try Self.version(ofWar: war.staged))
+        return try await JavaRuntime.find(atLeast: least, as: copy.user).runtime
     }
 
     func preparations(_ copy: ShadowCopy) -> [Program] { [] }

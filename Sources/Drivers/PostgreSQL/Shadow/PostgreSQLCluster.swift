@@ -25,6 +25,16 @@ package struct PostgreSQLCluster: Hashable, Sendable {
     /// The user that its programs run as inside: one that every list of users has, and that is not root.
     package static let identity: UInt32 = 65534
 
+    /// Where its programs are that a sandbox has not by itself; the place that they are called by, and that which it leads to.
+    package var places: [FilePath] {
+        get throws {
+            let server = programs.appending("postgres")
+            return Array(
+                Set(SystemPrograms.places(of: server) + SystemPrograms.places(of: try Files.resolved(server)))
+            )
+        }
+    }
+
     // MARK: - Finding one
 
     /// The server on this host that is nearest above the version of what was dumped.
@@ -174,10 +184,12 @@ package struct PostgreSQLCluster: Hashable, Sendable {
         _ databases: [String], in data: FilePath, against artifacts: FilePath
     ) throws -> [Inspection] {
         let dumps = try dumps(in: artifacts)
+        // What a dump made the server do may have left links.
+        let directory = try OpenDirectory(data)
         return try databases.enumerated().map { index, database in
             guard let dump = dumps[database] else { preconditionFailure("what was made has a dump") }
             let wanted = try DumpScan(dump.appending(DatabaseDump.contents), key: "")
-            let made = try DumpScan(data.appending(again(index)), key: againKey)
+            let made = try DumpScan(again(index), in: directory, key: againKey)
             let rows = made.tables.reduce(0) { $0 + $1.rows }
             let words = "\(made.tables.count) tables with \(rows) rows"
             let there = Dictionary(made.tables.map { ($0.name, $0.rows) }) { $0 + $1 }
@@ -202,28 +214,43 @@ package struct PostgreSQLCluster: Hashable, Sendable {
             directory: Self.dataPlace, limit: .seconds(24 * 3600))
     }
 
+    /// The file in a cluster that a server which runs has there.
+    private static let running = "postmaster.pid"
+
     /// Whether the server of a cluster that is in a directory of the host takes connections.
     package static func isReady(_ data: FilePath) throws -> Bool {
-        let lines = try Files.readIfPresent(data.appending("data/postmaster.pid")) ?? []
+        let lines = try ShadowCopy.contents("data/\(running)", below: data) ?? []
         return lines.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropFirst(7)
             .first?
             .starts(with: "ready".utf8) == true
     }
 
     /// Takes away what a server that was killed has left: it would be taken for one that runs.
+    ///
+    /// Who reached that server was its superuser, and may have put a link in the place of the cluster: no link is followed, and
+    /// one there is a ``DriverFailure``.
     package static func forget(_ data: FilePath, socket: FilePath) throws {
-        let left = data.appending("data/postmaster.pid")
-        if try Files.exists(left) { try Files.remove(left) }
+        let cluster = data.appending("data")
+        guard try Files.status(cluster)?.kind == .directory else {
+            throw DriverFailure(
+                "what ran in a shadow has put something else in the place of its database, \(cluster)",
+                hint:
+                    "nothing outside of the shadow was touched; look at what the change does with the database"
+            )
+        }
+        // Nothing runs there now, and a link that comes all the same is not followed.
+        try OpenDirectory(cluster).remove(Array(running.utf8))
         for name in try Files.names(socket) { try Files.remove(socket.pushing(FilePath(bytes: name))) }
     }
 
+    /// Prints U+0001 on a line of its own before the rows, behind whatever the server has to say to who connects.
     func query(_ sql: String, in database: String) -> Program {
         Program(
             programs.appending("psql").string,
             [
                 "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--field-separator", "\u{1f}",
                 "--set",
-                "ON_ERROR_STOP=1", "--command", sql,
+                "ON_ERROR_STOP=1", "--command", "SELECT chr(1)", "--command", sql,
             ],
             environment: [
                 "PGHOST": Self.socketPlace.string, "PGUSER": Self.user, "PGDATABASE": database,

@@ -20,7 +20,7 @@ import Testing
     @Test func everyJavaOfThisHostIsInASandbox() {
         let programs = [
             "/usr/lib/jvm/java-17/bin/java", "/opt/jdk-21/bin/java", "/usr/local/jdk/bin/java",
-            "/opt/jdk-21/bin/java", "/bin/java",
+            "/opt/jdk-21/bin/java", "/bin/java", "/usr/local/bin/java", "/usr/local/lib/jdk/bin/java",
         ].map { JavaRuntime(path: FilePath($0)) }
         #expect(JavaRuntime.places(of: programs) == ["/opt/jdk-21", "/usr/local/jdk"])
     }
