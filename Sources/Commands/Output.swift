@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Glibc
+internal import SnapshotModel
 internal import SystemPackage
 
 /// Where a command's words go: results to standard output, progress and failures to standard error.

@@ -188,8 +188,8 @@ import Testing
             text.replace("<clouds/>", with: "<clouds><acme.Cloud/></clouds>")
             try Files.replace(files.appending("config.xml"), with: Array(text.utf8))
             // A file that is given as it is already is no change.
-            let job = "jobs/app/config.xml"
-            try Files.makeDirectories(files.appending("jobs/app"))
+            let job = "jobs/job-0/config.xml"
+            try Files.makeDirectories(files.appending("jobs/job-0"))
             try Files.replace(
                 files.pushing(FilePath(job)),
                 with: try Files.read(production.home.pushing(FilePath(job))))
@@ -197,6 +197,29 @@ import Testing
                 "--offline", "--files", directory.appending("files").string)
             #expect(outcome.status == 4, "\(outcome.verdict.headline)")
             #expect(outcome.findings("not-rehearsed") == ["home/config.xml"])
+        }
+    }
+
+    /// What was seen is told at once, and kept when the other writer is done.
+    @Test func whatWasSeenWaitsForAnotherWriter() async throws {
+        try await withTemporaryDirectory { directory in
+            let production = try await Production(directory)
+            let page = directory.appending("report/report.html")
+            let holder = Program(
+                "flock",
+                [
+                    directory.appending("acme.git/understudy/lock").string, "sh", "-c",
+                    "touch held; until [ -e \(page) ]; do sleep 0.1; done; sleep 2",
+                ], directory: directory, limit: .seconds(300))
+            async let held = holder.runSuccessfully()
+            while try !Files.exists(directory.appending("held")) {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            let outcome = try await production.canary("--offline", "--remove-plugin", "git")
+            #expect(outcome.status == 4)
+            _ = try await held
+            let list = try await production.runner.succeed("canary", "list")
+            #expect(list.contains(outcome.verdict.id), "\(list)")
         }
     }
 

@@ -145,7 +145,7 @@ import Testing
         try await withTemporaryDirectory { directory in
             var builder = JenkinsHomeBuilder(directory.appending("home"))
             try builder.makeSound()
-            try Files.makeLink(builder.home.appending("jobs/old"), to: Array("app".utf8))
+            try Files.makeLink(builder.home.appending("jobs/old"), to: Array("job-0".utf8))
             let driver = try #require(
                 try JenkinsDriver(
                     Component(name: "ci", driver: "jenkins", settings: ["home": .text("/srv/ci")])
@@ -157,11 +157,11 @@ import Testing
             for number in 0...1 {
                 try Files.replace(
                     sockets.appending("written-\(number).xml"),
-                    with: try Files.read(builder.home.appending("jobs/app/config.xml")))
+                    with: try Files.read(builder.home.appending("jobs/job-0/config.xml")))
             }
             let report = """
                 {"version": "2", "failed": [], "unreadable": [], "nodes": [], "views": [], "errors": [], "jobs": [],
-                "written": [{"file": "jobs/app/config.xml", "copy": "written-0.xml"},
+                "written": [{"file": "jobs/job-0/config.xml", "copy": "written-0.xml"},
                 {"file": "jobs/old/config.xml", "copy": "written-1.xml"}]}
                 """
             try Files.replace(sockets.appending("report.json"), with: Array(report.utf8))

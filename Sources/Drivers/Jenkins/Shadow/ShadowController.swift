@@ -55,7 +55,7 @@ extension JenkinsShadow {
         let java = try await java(copy)?.path.string ?? "java"
         return Program(
             java,
-            ["-Xmx\(copy.memory / 2 >> 20)m"] + properties.map { "-D\($0)" } + [
+            ["-Xmx\(copy.memory / (2 << 20))m"] + properties.map { "-D\($0)" } + [
                 // One that is newer than the core knows may be all that this host has.
                 "-jar", war, "--enable-future-java", "--httpPort=-1",
                 "--httpUnixDomainPath=\(ShadowCopy.socketPlace.appending(ShadowHooks.socket))",
