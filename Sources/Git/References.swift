@@ -79,10 +79,15 @@ package struct References: Sendable {
         // The files first, as for one reference: what is packed meanwhile is found in `packed-refs`.
         let loose =
             try Files.isDirectory(path)
-            ? Files.names(path).filter { !$0.suffix(5).elementsEqual(".lock".utf8) }
-                .map { String(decoding: $0, as: UTF8.self) } : []
+            ? Files.names(path).filter(Self.isName).map { String(decoding: $0, as: UTF8.self) } : []
         return loose
             + (try packed().keys.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) })
+    }
+
+    /// Whether git takes a file of this name for a reference: no lock, and nothing that begins with a dot, such as what NFS keeps of
+    /// removed files (`loose_fill_ref_dir` in git's `refs/files-backend.c`).
+    private static func isName(_ bytes: [UInt8]) -> Bool {
+        bytes.first != UInt8(ascii: ".") && !bytes.suffix(5).elementsEqual(".lock".utf8)
     }
 
     private func collect(
@@ -91,7 +96,7 @@ package struct References: Sendable {
     ) throws {
         let path = repository.appending(directory)
         guard try Files.isDirectory(path) else { return }
-        for bytes in try Files.names(path) where !bytes.suffix(5).elementsEqual(".lock".utf8) {
+        for bytes in try Files.names(path) where Self.isName(bytes) {
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 throw GitError(.damaged, "list the references of \(directory)", "a name there is no UTF-8")
             }

@@ -78,6 +78,18 @@ import Workers
         }
     }
 
+    @Test func whatBeginsWithADotIsNoReference() async throws {
+        try await withRepository { path, references, commits in
+            try references.set("refs/heads/x", to: commits[0], expecting: nil)
+            for name in ["refs/.nfs0001", "refs/heads/.nfs0002", "refs/heads/y.lock"] {
+                try Files.replace(path.appending(name), with: Array("no id".utf8))
+            }
+            #expect(try await git(path, "for-each-ref", "--format=%(refname)") == "refs/heads/x")
+            #expect(try references.list("refs/").map(\.name) == ["refs/heads/x"])
+            #expect(try references.names(in: "refs/heads") == ["x"])
+        }
+    }
+
     /// The last reference that is there, how often all were looked at, and whether that is enough.
     private final class Progress: Sendable {
         let made = Atomic(-1)
