@@ -100,7 +100,7 @@ package struct ItemPlanner {
                 plan.warnings.append("\(captured.name) cannot take it up while it runs: \(reason)")
             }
         }
-        if try await isRunning(captured.name, driver.lifecycle, request, &plan) {
+        if try await RestorePlanner.isRunning(captured.name, driver.lifecycle, request, &plan) {
             plan.restarts.append(captured.name)
         }
     }

@@ -64,7 +64,7 @@ package struct RestorePlanner: Sendable {
             if let words = live?.failure { plan.warnings.append("\(captured.name): \(words)") }
             try await look(driver.application, captured, state.source, request.destination, &plan)
             guard request.destination == nil else { continue }
-            let isRunning = try await isRunning(captured.name, driver.lifecycle, request, &plan)
+            let isRunning = try await Self.isRunning(captured.name, driver.lifecycle, request, &plan)
             if isRunning {
                 plan.restarts.append(captured.name)
                 continue
@@ -85,7 +85,7 @@ package struct RestorePlanner: Sendable {
     }
 
     /// Whether a component runs; with `--no-start` one that cannot be asked, as its host may be gone, counts as down.
-    func isRunning(
+    static func isRunning(
         _ component: String, _ lifecycle: (any Lifecycle)?, _ request: RestoreRequest,
         _ plan: inout RestorePlan
     ) async throws -> Bool {
@@ -143,7 +143,7 @@ package struct RestorePlanner: Sendable {
         for name in origin.system.dependents(of: Set(plan.applications.map(\.component)))
         where !restored.contains(name) {
             let lifecycle = origin.system.driver(of: name)?.lifecycle
-            guard try await isRunning(name, lifecycle, request, &plan) else { continue }
+            guard try await Self.isRunning(name, lifecycle, request, &plan) else { continue }
             plan.dependents.append(name)
             plan.restarts.append(name)
             plan.warnings.append(

@@ -48,7 +48,7 @@ import Testing
             let runner = try CommandLineRunner(directory)
             try Files.makeDirectory(directory.appending("tree"))
             try await runner.initialize("tree")
-            let outcome = try await runner.run(["drill", "--report", "no\u{1b}]0;x\u{7}where/drill.html"])
+            let outcome = try await runner.run("drill", "--report", "no\u{1b}]0;x\u{7}where/drill.html")
             #expect(outcome.status == 64)
             #expect(outcome.errorOutput.contains("no\\x1b]0;x\\x07where"))
             #expect(!outcome.errorOutput.utf8.contains(0x1b))

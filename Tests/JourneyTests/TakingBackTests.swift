@@ -221,7 +221,7 @@ import Testing
                     ("b", ["start: test ! -e \(directory)/broken && touch \(directory)/up-b"]),
                 ])
             try await world.runner.succeed("restore")
-            try await world.setPhase("exchanging")
+            try world.interrupt()
             for (script, up) in [("touch stuck", Set(["a", "b"])), ("touch broken", Set(["a"]))] {
                 try await world.shell(script)
                 let failed = try await world.runner.run("undo")
