@@ -239,7 +239,8 @@ let package = Package(
         .testTarget(
             name: "JourneyTests",
             dependencies: [
-                "Capture", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore", "Sealing",
+                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Restore",
+                "Sealing",
                 "SnapshotModel", "TestSupport", "understudy", systemPackage,
             ]),
     ],

@@ -59,8 +59,7 @@ extension BuildbotDriver {
             return [
                 Refusal(
                     "no file of the snapshot makes the builder \(name) by a BuilderConfig with its name as a literal: it is "
-                        + "made by a program, or its file is sealed and there is not an identity", hint: whole
-                )
+                        + "made by a program, or its file is sealed and no identity was given", hint: whole)
             ]
         }
         guard let first = found.files.first else {
