@@ -91,7 +91,11 @@ extension SnapshotStore {
         _ draft: SnapshotDraft, _ head: ObjectID?, _ reader: ObjectReader, _ lane: PackLane
     ) throws -> ObjectID {
         let tree = try lane.add(.tree, Tree.contents(draft.history))
-        if let head, try commit(head, with: reader).tree == tree { return head }
+        do {
+            if let head, try commit(head, with: reader).tree == tree { return head }
+        } catch let error as GitError where error.code == .notFound && !reader.lostPacks.isEmpty {
+            // It was in a pack that is lost: nobody knows whether it is the same, and a new one stands on it.
+        }
         let text = draft.subject + (draft.body.isEmpty ? "" : "\n\n\(draft.body)")
         return try lane.add(
             .commit,

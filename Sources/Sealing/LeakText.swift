@@ -318,8 +318,9 @@
             return isBetween("${", "}") || isBetween("$(", ")") || isName(start + 1, end) || end == start + 2
                 || isInterpolation(start, end)
         case UInt8(ascii: "*"):
-            // An alias of YAML, which stands behind a blank and in no quotes: password: *db_password
-            return byte(start - 1) == 0x20 && !Self.isDigit(byte(start + 1)) && start + 1 < end
+            // An alias of YAML, which stands behind a colon and a blank, and in no quotes: password: *db_password
+            return byte(start - 1) == 0x20 && byte(start - 2) == UInt8(ascii: ":")
+                && !Self.isDigit(byte(start + 1)) && start + 1 < end
                 && run(start + 1, isURLSafe) == end - start - 1
         case UInt8(ascii: "{"):
             return isBetween("{{", "}}") || isBetween("{AQ", "}")
@@ -338,8 +339,12 @@
         }
     }
 
-    /// Whether a value is nothing but what a shell puts in, `$USER:$HOST`, or a path with some of it, `$HOME/token`.
+    /// Whether a value is nothing but what a shell puts in, `$USER:$HOST`, or a path with some of it, `$HOME/token`; the hash of a
+    /// password, which names its method as a variable is named, is none.
     private func isInterpolation(_ start: Int, _ end: Int) -> Bool {
+        for method in ["$apr1$", "$y$", "$gy$", "$argon2"] as [StaticString] where starts(method, at: start) {
+            return false
+        }
         var index = start
         var isPath = false
         while index < end {

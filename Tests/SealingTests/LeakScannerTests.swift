@@ -41,6 +41,8 @@ import Testing
         "<url>jdbc:mysql://db/ci?user=ci&amp;password=hunter2</url>",
         "url: jdbc:sqlserver://db;user=ci;password=hunter2;encrypt=true",
         "curl https://example.org/x?token=hunter2&y=1",
+        "password: $apr1$QhYxYm3O$lFbPVQ8JZ0TJ5CfHkBxa01", "password: '$y$j9T$k3pQx0aL$Zf81mQ0z7bYc'",
+        "password = *A4B6157319038724E3560894F7F932C8886EBFCF",
         "password: $ecret-hunter", "password: '*db_password'", "password=*dkQpL2m",
         "AUTH_TOKEN=\"$DIR/9fkQ2mZ7\"", "export X_TOKEN=\"$USER:hunter2\"",
         "AUTH: \"Zm9vYmFy0123QUJDREVGR0hJSktMTQ==\"", "Password := \"hunter2\"",
