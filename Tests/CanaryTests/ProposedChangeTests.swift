@@ -83,7 +83,7 @@ struct ProposedChangeTests {
                 saying: "another change 'steps'")
             try await refused(
                 production, "change", "new", "a..b", "--remove-file", builders, saying: "cannot be called")
-            try await refused(production, "change", "new", "none", saying: "nothing is changed", status: 64)
+            try await refused(production, "change", "new", "none", saying: "Nothing is changed", status: 64)
 
             try await tryPatch(production, builders)
             try await tryArchives(production)
