@@ -141,19 +141,6 @@ struct PlantedChangeTests {
                     """
             let files = ["--files", try production.changed(["master.cfg": odd]).string]
             try await judge(production, Self.boots, files, is: .fail, at: .boot)
-
-            // One that serves, and ends a moment later.
-            let dying =
-                try production.masterFile("master.cfg") + """
-
-                    import os
-                    from twisted.internet import reactor
-                    reactor.callLater(4, os._exit, 1)
-
-                    """
-            let late = ["--files", try production.changed(["master.cfg": dying]).string]
-            try await judge(
-                production, Self.builds(3, alpha: 0.05, margin: 5, floor: "30s"), late, is: .fail)
         }
     }
 
