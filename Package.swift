@@ -160,7 +160,7 @@ let package = Package(
             name: "Restore",
             dependencies: [
                 "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Sealing",
-                "SnapshotModel",
+                "SnapshotModel", "SQLite",
                 "Workers", systemPackage,
             ]),
 

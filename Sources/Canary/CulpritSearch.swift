@@ -96,7 +96,7 @@ extension CanaryRun {
     private func fails(
         _ change: ComponentChange, in room: Room, by fails: (Room) async throws -> Bool
     ) async throws -> Bool {
-        let untried = Set(evidence.findings.filter { $0.kind == "not-rehearsed" }.map(\.object.name))
+        let untried = Set(evidence.findings.filter { $0.kind == Finding.notRehearsed }.map(\.object.name))
         if change.files.contains(where: { untried.contains("\($0.root)/\($0.path)") }) { return true }
         if try await driver.apply(change, in: room).findings.contains(where: { $0.severity >= rules.blocks })
         {

@@ -15,8 +15,13 @@ extension CanaryRun {
         progress("S0: applying the change to the candidate")
         let alike = try filesAlike(baseline, candidate.copy, restored)
         var applied = try await driver.apply(request.contents.change, in: candidate)
-        let told = Set(applied.findings.filter { $0.kind == "not-rehearsed" }.map(\.object))
-        applied.findings += alike.map(Self.notRehearsed).filter { !told.contains($0.object) }
+        let told = Set(applied.findings.filter { $0.kind == Finding.notRehearsed }.map(\.object))
+        applied.findings += alike.map {
+            .notRehearsed(
+                $0,
+                "what is changed in this file is taken out of every shadow, so that nothing of it can be tried",
+                whenStarted: "the server")
+        }.filter { !told.contains($0.object) }
         if !rules.stages.contains(.static), let first = applied.findings.first {
             throw CanaryFailure(
                 .failed,
@@ -45,16 +50,6 @@ extension CanaryRun {
             return try baseline.contents(root: file.root, path: file.path)
                 == candidate.contents(root: file.root, path: file.path)
         }
-    }
-
-    /// What is held against a changed file that no shadow shows.
-    static func notRehearsed(_ file: ComponentChange.File) -> Finding {
-        Finding(
-            stage: .static, kind: "not-rehearsed", severity: .critical,
-            object: ObjectName("file", "\(file.root)/\(file.path)"),
-            message:
-                "what is changed in this file is taken out of every shadow, so that nothing of it can be tried",
-            advice: "leave it out of the change, and change it by hand, when somebody sees the server start")
     }
 
     /// The static stage: what can be told without a boot.

@@ -161,7 +161,7 @@ package final class Drill {
             let classes = driver.classification(of: root.root.name)
             try root.walk { path, file in
                 guard classes.entryClass(of: path, isDirectory: false) == .database,
-                    try isSQLite(Array(path.name), in: file.removingLastComponent())
+                    try Database.begins(OpenDirectory(file.removingLastComponent()).file(Array(path.name)))
                 else { return }
                 databases.append(file)
             }
@@ -178,15 +178,6 @@ package final class Drill {
             }
             return "\(databases.count) databases are whole"
         }
-    }
-
-    /// Whether a file begins as SQLite's do; a database may be too large to be read for that.
-    private func isSQLite(_ name: [UInt8], in directory: FilePath) throws -> Bool {
-        let mark = Array("SQLite format 3\0".utf8)
-        var start = [UInt8](repeating: 0, count: mark.count)
-        let opened = try OpenDirectory(directory).file(name)
-        let count = try unsafe start.withUnsafeMutableBytes { try unsafe opened.read(into: $0) }
-        return start.prefix(count) == mark[...]
     }
 
     // MARK: - What can be booted

@@ -249,6 +249,21 @@ package protocol ShadowRoom: Sendable {
     var isServerRunning: Bool { get }
 }
 
+extension Finding {
+    /// The kind of what is held against a changed file that no shadow has as it is.
+    package static let notRehearsed = "not-rehearsed"
+
+    /// Holds it against a file that nothing of it can be tried, as `message` says, before production starts.
+    package static func notRehearsed(
+        _ file: ComponentChange.File, _ message: String, whenStarted what: String
+    ) -> Finding {
+        Finding(
+            stage: .static, kind: notRehearsed, severity: .critical,
+            object: ObjectName("file", "\(file.root)/\(file.path)"), message: message,
+            advice: "leave it out of the change, and change it by hand, when somebody sees \(what) start")
+    }
+}
+
 /// What a change does to one component.
 package struct ComponentChange: Hashable, Sendable {
     /// A plugin or package in another version, or gone.

@@ -13,14 +13,17 @@ package enum SystemPrograms {
     ]
     .map { local.appending($0) }
 
+    /// Whether a path below `/usr` is one that every sandbox has.
+    package static func has(_ path: FilePath) -> Bool {
+        path.starts(with: local)
+            ? localDirectories.contains { path.starts(with: $0) } : path.starts(with: "/usr")
+    }
+
     /// Where a program is installed, with what belongs to it; empty when a sandbox has it by itself.
     static func places(of program: FilePath) -> [FilePath] {
         let directory = program.removingLastComponent()
-        let isSeen =
-            directory.starts(with: local)
-            ? localDirectories.contains { directory.starts(with: $0) } : directory.starts(with: "/usr")
         let prefix = directory.removingLastComponent()
-        guard !isSeen, !prefix.components.isEmpty else { return [] }
+        guard !has(directory), !prefix.components.isEmpty else { return [] }
         return [prefix == local ? directory : prefix]
     }
 }

@@ -1,4 +1,5 @@
 package import Judge
+internal import SnapshotModel
 
 /// A verdict as one HTML file: no scripts, nothing from outside, light and dark as the reader has it.
 package enum HTMLReport {
@@ -75,7 +76,7 @@ package enum HTMLReport {
         if let checks = run?.checks, !checks.isEmpty {
             let items = checks.map { "<li>\(Markup.escaped($0))</li>" }.joined(separator: "\n")
             lines.append(
-                "<details><summary>\(checks.count) check\(checks.count == 1 ? "" : "s")</summary>\n<ul>\n\(items)\n</ul>\n</details>"
+                "<details><summary>\(counted(checks.count, "check"))</summary>\n<ul>\n\(items)\n</ul>\n</details>"
             )
         }
         return lines + ["</section>"]
@@ -147,7 +148,7 @@ package enum HTMLReport {
         }
         return [
             "<h3>Changed in the copies before the first boot, so that they can do no harm</h3>",
-            "<details><summary>\(count) change\(count == 1 ? "" : "s")</summary>",
+            "<details><summary>\(counted(count, "change"))</summary>",
             "<div class=\"wide\"><table>", "<thead><tr><th>what</th><th>how</th></tr></thead>",
             "<tbody>\n\(rows.joined(separator: "\n"))\n</tbody>", "</table></div>", "</details>",
         ]

@@ -1,5 +1,6 @@
 internal import FileTree
 internal import FoundationEssentials
+internal import SQLite
 package import SystemPackage
 
 /// What a restore is about to exchange, written down before it does: so that whoever comes after a kill knows which tree
@@ -149,12 +150,7 @@ package struct Journal: Codable, Sendable {
     /// Whether what stands at a path is a file that begins as a SQLite database does.
     static func isDatabase(_ path: FilePath) throws -> Bool {
         guard try Files.status(path)?.kind == .file else { return false }
-        var isDatabase = false
-        try Files.readPieces(path, size: 16, overlap: 0) { piece in
-            isDatabase = piece.elementsEqual("SQLite format 3\0".utf8)
-            return false
-        }
-        return isDatabase
+        return try Database.begins(OpenFile(path))
     }
 
     /// Whether a place is what SQLite keeps beside a database that is a place too: who opens the one that came makes it anew.

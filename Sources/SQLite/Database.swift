@@ -1,5 +1,5 @@
 internal import Csqlite3
-internal import FileTree
+package import FileTree
 package import SystemPackage
 
 /// An open SQLite database.
@@ -34,6 +34,16 @@ package import SystemPackage
         self.path = path
         unsafe handle = opened
         if access == .reading { unsafe sqlite3_exec(handle, "PRAGMA query_only = 1", nil, nil, nil) }
+    }
+
+    /// Whether what comes next in a file is how SQLite's begin; no more is read, for a database may be large.
+    ///
+    /// Throws a `FileFailure` when it cannot be read.
+    package static func begins(_ file: borrowing OpenFile) throws -> Bool {
+        let mark = Array("SQLite format 3\0".utf8)
+        var start = [UInt8](repeating: 0, count: mark.count)
+        let count = try unsafe start.withUnsafeMutableBytes { try unsafe file.read(into: $0) }
+        return start.prefix(count) == mark[...]
     }
 
     deinit {

@@ -116,11 +116,8 @@ package final class SandboxProcess: Sendable {
         for line in maps.split(separator: "\n") {
             guard let slash = line.firstIndex(of: "/"), line.contains(".so") else { continue }
             let path = FilePath(String(line[slash...]))
-            let isSeen =
-                path.starts(with: SystemPrograms.local)
-                ? SystemPrograms.localDirectories.contains { path.starts(with: $0) }
-                : ["/usr", "/lib", "/lib64"].contains { path.starts(with: FilePath($0)) }
-            guard !isSeen else { continue }
+            guard !SystemPrograms.has(path), !path.starts(with: "/lib"), !path.starts(with: "/lib64")
+            else { continue }
             directories.insert(path.removingLastComponent())
         }
         return directories.sorted { $0.string < $1.string }

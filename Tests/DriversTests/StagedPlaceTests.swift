@@ -22,6 +22,19 @@ import Testing
             socketDirectory: staged.removingLastComponent(), workspace: staged.removingLastComponent())
     }
 
+    /// What a home becomes as a shadow of the Jenkins in `/srv/ci`.
+    private func harmless(
+        _ builder: JenkinsHomeBuilder
+    ) async throws -> (driver: any ShadowDriver, copy: ShadowCopy) {
+        let driver = try #require(
+            try JenkinsDriver(
+                Component(name: "ci", driver: "jenkins", settings: ["home": .text("/srv/ci")])
+            ).shadow)
+        let copy = copy("home", builder.home, "jenkins")
+        _ = try await driver.neutralise(copy)
+        return (driver, copy)
+    }
+
     @Test func thePlaceOfAPathIsInTheCopyOrNowhere() throws {
         try withTemporaryDirectory { directory in
             let root = copy("master", directory, "buildbot").staged.roots[0]
@@ -98,12 +111,7 @@ import Testing
                 builder.home.appending("jenkins.yaml"), with: Array("jenkins: {numExecutors: oops}\n".utf8))
             try Files.makeDirectories(builder.home.appending("nodes/broken"))
             try Files.replace(builder.home.appending("nodes/broken/config.xml"), with: Array("<slave".utf8))
-            let driver = try #require(
-                try JenkinsDriver(
-                    Component(name: "ci", driver: "jenkins", settings: ["home": .text("/srv/ci")])
-                ).shadow)
-            let copy = copy("home", builder.home, "jenkins")
-            _ = try await driver.neutralise(copy)
+            let (driver, copy) = try await harmless(builder)
             let paths = [
                 "jenkins.yaml", "nodes/broken/config.xml", "proxy.xml", "users/users.xml",
                 "config.xml", "jobs/app/config.xml",
@@ -124,12 +132,7 @@ import Testing
             try builder.makeSound()
             try Files.replace(
                 builder.home.appending("casc.yaml"), with: Array("jenkins: {numExecutors: oops}\n".utf8))
-            let driver = try #require(
-                try JenkinsDriver(
-                    Component(name: "ci", driver: "jenkins", settings: ["home": .text("/srv/ci")])
-                ).shadow)
-            let copy = copy("home", builder.home, "jenkins")
-            _ = try await driver.neutralise(copy)
+            let (driver, copy) = try await harmless(builder)
             let change = ComponentChange(
                 component: "ci", files: [.init(root: "home", path: "casc.yaml", blob: "0")])
             #expect(try await driver.apply(change, in: DeadRoom(copy: copy)).findings.isEmpty)
@@ -146,12 +149,7 @@ import Testing
             var builder = JenkinsHomeBuilder(directory.appending("home"))
             try builder.makeSound()
             try Files.makeLink(builder.home.appending("jobs/old"), to: Array("job-0".utf8))
-            let driver = try #require(
-                try JenkinsDriver(
-                    Component(name: "ci", driver: "jenkins", settings: ["home": .text("/srv/ci")])
-                ).shadow)
-            let copy = copy("home", builder.home, "jenkins")
-            _ = try await driver.neutralise(copy)
+            let (driver, copy) = try await harmless(builder)
             let sockets = copy.socketDirectory
             try Files.makeDirectories(sockets)
             for number in 0...1 {

@@ -44,13 +44,15 @@ enum RepositorySearch {
 
     /// Whether git takes the directory for a repository: it has HEAD, objects and refs.
     private static func isRepository(_ path: FilePath) -> Bool {
-        // What cannot be looked at is named by the walk, here and below.
-        guard let head = try? Files.status(path.appending("HEAD")), head.kind == .file || head.kind == .link
+        guard let head = status(path.appending("HEAD")), head.kind == .file || head.kind == .link
         else { return false }
-        return ["objects", "refs"].allSatisfy {
-            // As above.
-            (try? Files.status(path.appending($0)))?.kind == .directory
-        }
+        return ["objects", "refs"].allSatisfy { status(path.appending($0))?.kind == .directory }
+    }
+
+    /// What stands at a path; nil also where that cannot be looked at.
+    private static func status(_ path: FilePath) -> FileStatus? {
+        // What cannot be looked at is named by the walk.
+        try? Files.status(path)
     }
 
     private static func all(in root: FilePath) -> [(path: EntryPath, reason: String?)] {
@@ -66,17 +68,15 @@ enum RepositorySearch {
             found.append((path, reasonAgainst(directory, path)))
             // The git directories of submodules are all else that can be in a git directory.
             let modules = directory.appending("modules")
-            // As above.
-            if (try? Files.status(modules))?.kind == .directory {
+            if status(modules)?.kind == .directory {
                 search(modules, path.appending("modules"), &found)
             }
             return
         }
-        // As above.
+        // As with the status.
         for name in (try? Files.names(directory)) ?? [] {
             let child = directory.pushing(FilePath(bytes: name))
-            // As above.
-            guard (try? Files.status(child))?.kind == .directory else { continue }
+            guard status(child)?.kind == .directory else { continue }
             search(child, path.appending(name), &found)
         }
     }
@@ -89,12 +89,10 @@ enum RepositorySearch {
         {
             return "its path has characters that mean something else in a pattern"
         }
-        // As above.
-        if let shallow = try? Files.status(directory.appending("shallow")), shallow.size > 0 {
+        if let shallow = status(directory.appending("shallow")), shallow.size > 0 {
             return "it is a shallow clone, whose history has no beginning"
         }
-        // As above.
-        if (try? Files.exists(directory.appending("reftable"))) == true {
+        if status(directory.appending("reftable")) != nil {
             return "it keeps its references in reftables"
         }
         let config = RepositoryClasses.config(directory)

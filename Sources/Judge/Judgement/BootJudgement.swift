@@ -1,3 +1,5 @@
+internal import SnapshotModel
+
 extension Bench {
     /// The static stage: its findings, no statistics.
     func judgeStatic() -> StageJudgement {
@@ -12,7 +14,7 @@ extension Bench {
                 nextStep: NextStep(action: .runAgain, text: "Run the canary again: nothing was checked."))
         }
         return StageJudgement(
-            result: .pass, reason: "nothing stops the change in \(count(checks.count, "check"))",
+            result: .pass, reason: "nothing stops the change in \(counted(checks.count, "check"))",
             findings: findings)
     }
 
@@ -46,13 +48,13 @@ extension Bench {
                     stage: .boot, kind: "boot-failed", severity: policy.severity(of: "boot-failed"),
                     object: ObjectName("system", evidence.system),
                     message:
-                        "with the change the system does not come up, in none of \(count(candidate.count, "boot"))",
+                        "with the change the system does not come up, in none of \(counted(candidate.count, "boot"))",
                     evidence: distinct(candidate.compactMap(\.failure)),
                     advice: "Read the first error of the boot; the unchanged shadow came up."))
             judgement.result = .fail
             let failure = candidate.compactMap(\.failure).first.map { ": \($0)" } ?? ""
             judgement.reason =
-                "the candidate came up in 0 of \(count(candidate.count, "boot")), the baseline in \(up.count) of "
+                "the candidate came up in 0 of \(counted(candidate.count, "boot")), the baseline in \(up.count) of "
                 + "\(baseline.count)\(failure)"
             return judgement
         }
@@ -66,11 +68,11 @@ extension Bench {
                 candidateUp.count < candidate.count
                 ? (candidateUp.count, candidate.count) : (up.count, baseline.count)
             undecide(
-                &judgement, reason: "the \(arm) came up in \(done) of \(count(all, "boot")) only",
+                &judgement, reason: "the \(arm) came up in \(done) of \(counted(all, "boot")) only",
                 boots: min(baseline.count, candidate.count))
         } else if judgement.result == .pass {
             judgement.reason =
-                "both arms came up in all of \(count(baseline.count + candidate.count, "boot")), and nothing new "
+                "both arms came up in all of \(counted(baseline.count + candidate.count, "boot")), and nothing new "
                 + "that matters was seen"
         }
         return judgement
@@ -103,7 +105,7 @@ extension Bench {
         } else if judgement.result == .pass {
             let compared = candidate.map(\.compared).min() ?? 0
             judgement.reason =
-                "\(count(compared, "object")) compared with what they were, and nothing more is lost"
+                "\(counted(compared, "object")) compared with what they were, and nothing more is lost"
         }
         return judgement
     }
@@ -122,7 +124,7 @@ extension Bench {
         guard fewest < rules.boots else { return nil }
         let arm = baseline <= candidate ? "baseline" : "candidate"
         return (
-            "\(count(fewest, what)) of the \(arm), and the policy asks for \(rules.boots)",
+            "\(counted(fewest, what)) of the \(arm), and the policy asks for \(rules.boots)",
             NextStep(
                 action: .moreBoots, count: rules.boots, text: "\(rules.boots) boots of each arm are needed.")
         )
@@ -193,7 +195,7 @@ extension Bench {
                     stage: stage, kind: "preexisting", severity: .note,
                     object: ObjectName("system", evidence.system),
                     message:
-                        "\(count(comparison.preexisting.count, "thing")) the unchanged shadow shows as well, not held "
+                        "\(counted(comparison.preexisting.count, "thing")) the unchanged shadow shows as well, not held "
                         + "against the change",
                     evidence: comparison.preexisting.map { "\($0.kind): \($0.object): \($0.detail)" }))
         }
@@ -227,9 +229,6 @@ extension Bench {
         }
     }
 }
-
-/// `1 boot`, `2 boots`.
-func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
 /// Each text once, in the order in which they first come.
 func distinct(_ texts: [String]) -> [String] {

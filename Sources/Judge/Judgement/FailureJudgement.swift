@@ -1,3 +1,5 @@
+internal import SnapshotModel
+
 /// Pass and fail of one series, compared: deterministic causes first, then the count.
 struct FailureJudgement {
     /// What it comes to.
@@ -74,7 +76,7 @@ struct FailureJudgement {
         } else if isComplete, !unchanged.isEmpty, !candidate.isEmpty, let bound {
             result = .pass
             reason =
-                "no failure in \(count(candidate.count, "run")); a rate of up to \(percent(bound)) would still go unseen"
+                "no failure in \(counted(candidate.count, "run")); a rate of up to \(percent(bound)) would still go unseen"
         } else {
             result = .inconclusive
             reason = "\(min(candidate.count, unchanged.count)) runs of each arm so far"

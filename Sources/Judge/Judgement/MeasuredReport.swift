@@ -1,3 +1,5 @@
+internal import SnapshotModel
+
 extension MeasuredStage {
     /// What the stage comes to, in words and numbers.
     func judgement(_ bench: Bench) -> StageJudgement {
@@ -49,9 +51,9 @@ extension MeasuredStage {
                 action: .runAgain, text: "Run the canary again, with the runs of a second unchanged shadow.")
         case .pass:
             let runs = critical.map(\.candidate.count).max() ?? 0
-            let what = stage == .load ? "the load" : count(distinct(critical.map(\.probe)).count, "probe")
+            let what = stage == .load ? "the load" : counted(distinct(critical.map(\.probe)).count, "probe")
             judgement.reason =
-                "\(what) shown to be within what is tolerated, in \(count(runs, "run")) of each arm"
+                "\(what) shown to be within what is tolerated, in \(counted(runs, "run")) of each arm"
         }
         return judgement
     }
@@ -91,7 +93,7 @@ extension MeasuredStage {
             let planned = looks.first?.runs ?? SequentialRatio.fewest
             return done >= planned
                 ? "too few runs passed to compare \(series.quantities[position - 1].name.noun)"
-                : "\(done) of \(count(planned, "run")) of each arm"
+                : "\(done) of \(counted(planned, "run")) of each arm"
         }
         return ratio.reason(
             state.decision, quantity: series[index].quantities[position - 1], margin: margin)
@@ -124,7 +126,7 @@ extension MeasuredStage {
         if ratio.beyond > 0 {
             add(
                 "outlier", .note,
-                "\(name(measure)): \(ratio.beyond) of \(count(measure.candidate.count, "run")) beyond the margin over "
+                "\(name(measure)): \(ratio.beyond) of \(counted(measure.candidate.count, "run")) beyond the margin over "
                     + "the worst of the baseline",
                 [], "")
         }

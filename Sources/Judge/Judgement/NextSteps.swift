@@ -1,3 +1,5 @@
+internal import SnapshotModel
+
 extension MeasuredStage {
     /// The cheapest way to a decision of what is undecided; nil when all is decided.
     func nextStep(_ critical: [Measure]) -> NextStep? {
@@ -21,7 +23,7 @@ extension MeasuredStage {
             if isShort, unfinished.quantity == .failures || unfinished.failures == nil {
                 return NextStep(
                     action: .moreRuns, count: runs,
-                    text: "Run the canary again: \(count(runs, "run")) of each arm are needed.")
+                    text: "Run the canary again: \(counted(runs, "run")) of each arm are needed.")
             }
         }
         if let dirty = open.first(where: { $0.failures?.baselineFailed ?? 0 > 0 }) {

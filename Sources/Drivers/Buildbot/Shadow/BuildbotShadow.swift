@@ -240,14 +240,11 @@ struct BuildbotShadow: ShadowDriver {
     }
 
     func apply(_ change: ComponentChange, in room: any ShadowRoom) async throws -> AppliedChange {
-        var findings = change.files.filter { $0.root == "master" && $0.path == "buildbot.tac" }.map { _ in
-            Finding(
-                stage: .static, kind: "not-rehearsed", severity: .critical,
-                object: ObjectName("file", "master/buildbot.tac"),
-                message:
-                    "a shadow is started by a buildbot.tac of its own, so that nothing of this change can be tried",
-                advice:
-                    "leave it out of the change, and change it by hand, when somebody sees the master start")
+        var findings = change.files.filter { $0.root == "master" && $0.path == "buildbot.tac" }.map { file in
+            Finding.notRehearsed(
+                file,
+                "a shadow is started by a buildbot.tac of its own, so that nothing of this change can be tried",
+                whenStarted: "the master")
         }
         guard !change.packages.isEmpty else { return AppliedChange(parts: [], findings: findings) }
         let before = try await installed(in: room)

@@ -40,8 +40,7 @@ struct AgentLabels {
 
     /// As Jenkins keeps it, escaped for XML; the same for the same labels.
     var text: String {
-        atoms.sorted().joined(separator: " ")
-            .replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+        ShadowUsers.escaped(atoms.sorted().joined(separator: " "))
     }
 
     private mutating func add(agent outline: XMLOutline, _ index: Int) {

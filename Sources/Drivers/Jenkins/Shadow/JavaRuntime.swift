@@ -9,9 +9,6 @@ struct JavaRuntime {
     /// The program.
     let path: FilePath
 
-    /// Where it is installed: the directory with `bin`.
-    var home: FilePath { path.removingLastComponent().removingLastComponent() }
-
     /// The first Java that is as new as `least` and that a user can run, nil for ourselves; where there is none, why.
     static func find(
         atLeast least: Int, as user: (owner: UInt32, group: UInt32)? = nil,

@@ -319,13 +319,10 @@ extension JenkinsShadow {
             return try hasCode
                 && Neutraliser.isConfigurationAsCode(path, ShadowCopy.contents(file.path, below: home))
         }.map { file in
-            Finding(
-                stage: .static, kind: "not-rehearsed", severity: .critical,
-                object: ObjectName("file", "home/\(file.path)"),
-                message:
-                    "a shadow does not have this file, or has one of its own instead, so that nothing of this change can be tried",
-                advice:
-                    "leave it out of the change, and change it by hand, when somebody sees Jenkins start")
+            .notRehearsed(
+                file,
+                "a shadow does not have this file, or has one of its own instead, so that nothing of this change can be tried",
+                whenStarted: "Jenkins")
         }
     }
 

@@ -58,7 +58,8 @@ struct ShadowUsers {
         }
     }
 
-    private static func escaped(_ text: String) -> String {
+    /// Text as it stands in an element.
+    static func escaped(_ text: String) -> String {
         text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
     }
 
