@@ -56,8 +56,7 @@ package struct SystemCapture: Sendable {
     ) async throws -> TakenSnapshot {
         // An hour of reading must not end with a key that is not there.
         try await store.signer?.check()
-        let reader = try store.reader()
-        let previous = try lastSnapshot(reader)
+        let (reader, previous) = try ground()
         let known = try store.localSealingKey()
         let sealer = try sealer { isSealedToOthers(previous) ? SealingKey() : known ?? SealingKey() }
         // The first key now, while there is nothing else that its sync could wait for. One that takes the place of another not
@@ -79,18 +78,32 @@ package struct SystemCapture: Sendable {
             throw error
         }
         // Not before: syncs would wait for what nobody needs on the disk.
+        keep(caches, &result, holding: lock)
+        return result
+    }
+
+    /// Keeps what the next snapshot takes for granted. This one is there, whatever becomes of what can be made again.
+    private func keep(_ caches: [NewCache], _ taken: inout TakenSnapshot, holding lock: WriterLock) {
+        func note(_ text: String, at place: Int?) {
+            guard let place = place ?? taken.snapshot.components.indices.first else { return }
+            taken.snapshot.components[place].notes.append(text)
+        }
         for cache in caches {
             do {
                 try cache.file.wait().commit()
             } catch {
-                // The snapshot is there, whatever becomes of what can be made again.
-                let place = result.snapshot.components.firstIndex { $0.name == cache.component } ?? 0
-                result.snapshot.components[place].notes.append(
-                    "the next snapshot reads again what this one read, since the list of it could not be kept: \(error)"
-                )
+                note(
+                    "the next snapshot reads again what this one read, since the list of it could not be kept: \(error)",
+                    at: taken.snapshot.components.firstIndex { $0.name == cache.component })
             }
         }
-        return result
+        do {
+            try store.rememberPacks(holding: lock)
+        } catch {
+            note(
+                "the next snapshot does not miss a pack that goes, since the list of them could not be kept: \(error)",
+                at: nil)
+        }
     }
 
     private var hasRepositories: Bool { system.components.contains { !$0.driver.repositories().isEmpty } }
@@ -99,12 +112,17 @@ package struct SystemCapture: Sendable {
     package func rehearse(
         _ request: Request, progress: @escaping @Sendable (String) -> Void
     ) async throws -> TakenSnapshot {
-        let reader = try store.reader()
+        let (reader, previous) = try ground()
         // A store that has not sealed yet has no key; what is only rehearsed is sealed under any.
         let sealer = try sealer { try store.localSealingKey() ?? SealingKey() }
-        return try await draft(
-            request, into: Rehearsal(reader), sealer, reader, try lastSnapshot(reader), progress
-        ).taken
+        return try await draft(request, into: Rehearsal(reader), sealer, reader, previous, progress).taken
+    }
+
+    /// What a new snapshot stands on: the newest one, nil when there is none, and a reader that knows what of it is lost.
+    private func ground() throws -> (reader: ObjectReader, previous: StoredSnapshot?) {
+        let last = try store.newestSnapshot(of: system.name)
+        let reader = try store.reader(takingForGranted: last)
+        return (reader, try last.map { try store.read($0, with: reader) })
     }
 
     /// Whether the last snapshot can be opened by somebody who must not open the next one: he has its sealing key, and
@@ -138,7 +156,7 @@ package struct SystemCapture: Sendable {
         let live = try await ComponentCapture(
             described, driver: driver, sink: sink, options: system.options, sealer: sealer,
             local: store.localDirectory
-        ).run(previous: try locks(old))
+        ).run(previous: try locks(old, reader))
         return try Difference(
             from: old,
             to: ComponentState(live, sink: sink, reader: reader, identities: identities), driver: driver,
@@ -159,10 +177,28 @@ package struct SystemCapture: Sendable {
         return try store.read(last, with: reader)
     }
 
-    private func locks(_ state: ComponentState?) throws -> [String: [UInt8]] {
+    /// The locks of the last snapshot, without what was in a pack that is lost.
+    private func locks(_ state: ComponentState?, _ reader: ObjectReader) throws -> [String: [UInt8]] {
         guard let state else { return [:] }
         var locks: [String: [UInt8]] = [:]
-        for name in state.captured.locks.keys { locks[name] = try state.source.lock(name) }
+        for name in state.captured.locks.keys {
+            do {
+                locks[name] = try state.source.lock(name)
+            } catch  where reader.mayHaveLost(error) {
+                continue
+            }
+        }
+        guard !reader.lostPacks.isEmpty, let lock = locks[SourcesLock.name] else { return locks }
+        let whole = try SourcesLock(lock).lines.filter { line in
+            do {
+                let kept = [line.keepAlive, line.references].compactMap { ObjectID(hex: $0.utf8) }
+                try reader.reach(from: kept.filter { $0 != .none }, into: ObjectSet())
+                return true
+            } catch  where reader.mayHaveLost(error) {
+                return false
+            }
+        }
+        locks[SourcesLock.name] = SourcesLock(lines: whole).contents
         return locks
     }
 
@@ -188,9 +224,7 @@ package struct SystemCapture: Sendable {
         let results = try await SimultaneousCapture.run(
             try wanted.map { component, driver in
                 let old = previous.flatMap { state(component.name, of: $0, reader) }
-                // What was saved with an earlier night may have been in a pack that is lost.
-                let known = reader.lostPacks.isEmpty ? try locks(old) : [:]
-                return .init(component: component, driver: driver, previous: known)
+                return .init(component: component, driver: driver, previous: try locks(old, reader))
             }
         ) { part in
             progress(part.component.name)
@@ -203,12 +237,11 @@ package struct SystemCapture: Sendable {
             let old = previous.flatMap { state(component.name, of: $0, reader) }
             guard let result = results[component.name] else {
                 if let old {
-                    captured.append(old.captured)
+                    let kept = try takeOver(old, previous, reader)
+                    captured.append(kept.captured)
                     entries.append(TreeEntry(component.name, .tree, old.tree))
-                    // One of which people read nothing has none.
-                    let head = try historyEntry(component.name, previous, reader)
-                    if let head { history.append(head) }
-                    keepAlives += try takeOver(old, head, reader, &captured[captured.count - 1])
+                    if let head = kept.history { history.append(head) }
+                    keepAlives += kept.keepAlives
                 }
                 continue
             }
@@ -237,7 +270,7 @@ package struct SystemCapture: Sendable {
                     let difference = try Difference(from: old, to: new, driver: driver)
                     changes += difference.changes
                     otherFiles.merge(difference.otherFiles, uniquingKeysWith: +)
-                } catch let error as GitError where error.code == .notFound && !reader.lostPacks.isEmpty {
+                } catch  where reader.mayHaveLost(error) {
                     changes.append(
                         Change(
                             component: component.name, kind: "component", name: component.name,
@@ -289,20 +322,24 @@ package struct SystemCapture: Sendable {
         return (draft, taken, caches)
     }
 
-    /// The commits that keep the repositories of a component that is taken over from the last snapshot.
+    /// A component as the last snapshot has it, its part of history, nil when it has none, and the commits that keep its
+    /// repositories.
     ///
     /// What that stored may have been in a pack that is lost: where something of it is missing, the component is incomplete.
     private func takeOver(
-        _ old: ComponentState, _ history: TreeEntry?, _ reader: ObjectReader,
-        _ captured: inout CapturedComponent
-    ) throws -> [ObjectID] {
+        _ old: ComponentState, _ previous: StoredSnapshot?, _ reader: ObjectReader
+    ) throws -> (captured: CapturedComponent, history: TreeEntry?, keepAlives: [ObjectID]) {
+        var captured = old.captured
+        var history: TreeEntry?
         var keepAlives: [ObjectID] = []
         do {
+            history = try historyEntry(captured.name, previous, reader)
             keepAlives = try SourcesLock(old.source.lock(SourcesLock.name) ?? []).keepAlives
-            guard !reader.lostPacks.isEmpty else { return keepAlives }
-            let trees = [old.tree] + (history.map { [$0.id] } ?? [])
-            try reader.reach(from: trees + keepAlives, into: ObjectSet())
-        } catch let error as GitError where error.code == .notFound && !reader.lostPacks.isEmpty {
+            if !reader.lostPacks.isEmpty {
+                let trees = [old.tree] + (history.map { [$0.id] } ?? [])
+                try reader.reach(from: trees + keepAlives, into: ObjectSet())
+            }
+        } catch  where reader.mayHaveLost(error) {
             let problem = CapturedComponent.Problem(
                 path: ".",
                 reason:
@@ -310,7 +347,7 @@ package struct SystemCapture: Sendable {
             )
             if !captured.unreadable.contains(problem) { captured.unreadable.append(problem) }
         }
-        return keepAlives
+        return (captured, history, keepAlives)
     }
 
     /// The system file and the policies: what an empty machine needs beside the components.

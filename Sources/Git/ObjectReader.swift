@@ -17,10 +17,12 @@ package final class ObjectReader: Sendable {
         let file: MappedFile
     }
 
-    /// A pack that cannot be opened, it or its index, and why.
+    /// A pack that cannot be read, it or its index, and why.
     package struct LostPack: Sendable, CustomStringConvertible {
         let path: FilePath
         let reason: String
+        /// It, when it and an index can be opened but do not belong together: what it gives counts only when it has its id.
+        var pack: Pack?
 
         /// For people.
         package var description: String { "\(path): \(reason)" }
@@ -46,11 +48,18 @@ package final class ObjectReader: Sendable {
     private let looseBytes: Set<UInt8>
 
     /// Opens the packs that are there now; packs that come later are only found by the fallback.
-    package init(_ repository: FilePath) throws {
+    ///
+    /// Those that were there, by their names without an ending, count as lost.
+    package init(_ repository: FilePath, withoutPacks gone: [String] = []) throws {
         self.repository = repository
-        let opened = try Self.openPacks(repository.appending("objects").appending("pack"))
+        let directory = repository.appending("objects").appending("pack")
+        let opened = try Self.openPacks(directory)
         packs = opened.packs
-        lostPacks = opened.lost
+        lostPacks =
+            opened.lost
+            + gone.map {
+                LostPack(path: directory.appending("\($0).pack"), reason: "it or its index is gone")
+            }
         newestPack = opened.newest
         looseBytes = Set(
             try Files.names(repository.appending("objects")).compactMap { name in
@@ -69,6 +78,15 @@ package final class ObjectReader: Sendable {
             names = now
         }
         return try open(names, directory)
+    }
+
+    /// The names of the packs that have an index, without an ending.
+    package static func packNames(of repository: FilePath) throws -> Set<String> {
+        let names = try Files.names(repository.appending("objects").appending("pack")).map {
+            String(decoding: $0, as: UTF8.self)
+        }
+        let packs = Set(names.filter { $0.hasSuffix(".pack") }.map { String($0.dropLast(5)) })
+        return packs.intersection(names.filter { $0.hasSuffix(".idx") }.map { String($0.dropLast(4)) })
     }
 
     private static func open(_ names: [[UInt8]], _ directory: FilePath) throws -> OpenedPacks {
@@ -92,10 +110,14 @@ package final class ObjectReader: Sendable {
                 continue
             }
             do {
-                opened.packs.append(
-                    Pack(
-                        index: try PackIndex(found[place].index),
-                        file: try MappedFile(found[place].pack, staysOpen: open.contains(place))))
+                let pack = Pack(
+                    index: try PackIndex(found[place].index),
+                    file: try MappedFile(found[place].pack, staysOpen: open.contains(place)))
+                if let reason = try pack.mismatch() {
+                    opened.lost.append(LostPack(path: found[place].pack, reason: reason, pack: pack))
+                } else {
+                    opened.packs.append(pack)
+                }
             } catch let error as GitError where error.code == .damaged {
                 opened.lost.append(LostPack(path: found[place].pack, reason: "\(error)"))
             } catch let error as FileFailure where error.reason == .invalidArgument {
@@ -116,7 +138,14 @@ package final class ObjectReader: Sendable {
         let digits = id.description
         let path = repository.appending("objects").appending(String(digits.prefix(2))).appending(
             String(digits.dropFirst(2)))
-        return unsafe path.withPlatformString { unsafe access($0, F_OK) } == 0
+        // A power loss may leave one without a byte.
+        var status = stat()
+        return unsafe path.withPlatformString { unsafe stat($0, &status) } == 0 && status.st_size > 0
+    }
+
+    /// Whether what an error misses may have been in a pack that is lost.
+    package func mayHaveLost(_ error: any Error) -> Bool {
+        !lostPacks.isEmpty && (error as? GitError)?.code == .notFound
     }
 
     /// The kind and the contents of an object.
@@ -164,13 +193,25 @@ package final class ObjectReader: Sendable {
     /// The contents of an object as one of the packs holds it that are not looked into first, nil where none does; they have
     /// the object's id.
     package func furtherCopy(_ id: ObjectID, _ kind: ObjectKind) -> [UInt8]? {
-        for pack in packs.drop(while: { $0.index.position(of: id) == nil }).dropFirst() {
+        let others = packs.drop { $0.index.position(of: id) == nil }.dropFirst()
+        let object = Self.checkedCopy(id, in: others + doubtfulPacks)
+        return object?.kind == kind ? object?.contents : nil
+    }
+
+    /// Packs that are lost and yet may give one or the other object.
+    var doubtfulPacks: [Pack] { lostPacks.compactMap(\.pack) }
+
+    /// An object out of the first of the packs that gives it with its id.
+    private static func checkedCopy(_ id: ObjectID, in packs: some Sequence<Pack>) -> (
+        kind: ObjectKind, contents: [UInt8]
+    )? {
+        for pack in packs {
             guard let position = pack.index.position(of: id),
                 // A damaged copy is none; whoever asks names the object when there is no good one.
                 let object = try? RecordReader().object(id, at: position, in: pack),
-                object.kind == kind, ObjectID.of(kind, object.contents) == id
+                ObjectID.of(object.kind, object.contents) == id
             else { continue }
-            return object.contents
+            return object
         }
         return nil
     }
@@ -203,6 +244,7 @@ package final class ObjectReader: Sendable {
             }
         } catch {
             guard error.code == .notFound, let lost = lostPacks.first else { throw error }
+            if let copy = Self.checkedCopy(id, in: doubtfulPacks) { return copy }
             throw GitError(
                 .notFound, error.operation, "\(error.reason); this pack cannot be read: \(lost)")
         }

@@ -9,21 +9,21 @@ extension ObjectReader {
     ///
     /// Finds every changed byte of a pack or its index, whether or not anything that is still wanted lies there.
     package func damagedPacks() throws -> [String] {
-        let work = WorkStack<Int>(threads: usualThreads)
+        let work = WorkStack<Pack>(threads: usualThreads)
         let problems = Problems()
-        work.push(Array(packs.indices))
+        work.push(packs + doubtfulPacks)
         try work.run(
             start: { _ in () },
-            body: { index, _ in problems.add(damage(of: packs[index])) },
+            body: { pack, _ in problems.add(pack.damage()) },
             end: { _ in })
-        return (problems.all + lostPacks.map(\.description)).sorted()
+        return (problems.all + lostPacks.filter { $0.pack == nil }.map(\.description)).sorted()
     }
 
     /// The damaged packs, each with the ids that its index names, none when one of the two cannot be read at all.
     package func objectsOfDamagedPacks() throws -> [(path: FilePath, ids: [ObjectID])] {
-        packs.filter { !damage(of: $0).isEmpty }.map { pack in
+        (packs.filter { !$0.damage().isEmpty } + doubtfulPacks).map { pack in
             (pack.file.path, (0..<pack.index.count).map { pack.index.id(at: $0) })
-        } + lostPacks.map { ($0.path, []) }
+        } + lostPacks.filter { $0.pack == nil }.map { ($0.path, []) }
     }
 
     /// The name of a pack without its ending: git makes it of the pack's own checksum.
@@ -53,29 +53,6 @@ extension ObjectReader {
         }
     }
 
-    private func damage(of pack: Pack) -> [String] {
-        let bytes = unsafe pack.file.bytes
-        guard bytes.count >= 32 else { return ["\(pack.file.path): it is too short for a pack"] }
-        var problems: [String] = []
-        let header = unsafe (
-            bytes.load(as: UInt32.self).bigEndian,
-            bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self).bigEndian,
-            Int(bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self).bigEndian)
-        )
-        if header != (0x5041_434b, 2, pack.index.count) {
-            problems.append(
-                "\(pack.file.path): its header is not that of a pack with \(pack.index.count) objects")
-        }
-        let end = bytes.count - 20
-        let trailer = unsafe Array(bytes[end...])
-        var hash = SHA1()
-        unsafe hash.update(UnsafeRawBufferPointer(rebasing: bytes[..<end]))
-        if hash.finish() != trailer {
-            problems.append("\(pack.file.path): its bytes are not what its checksum says")
-        }
-        return problems + pack.index.damage(packChecksum: trailer)
-    }
-
     /// Findings of several threads.
     private final class Problems: Sendable {
         private let found = Mutex<[String]>([])
@@ -85,6 +62,51 @@ extension ObjectReader {
         }
 
         var all: [String] { found.withLock { $0 } }
+    }
+}
+
+extension ObjectReader.Pack {
+    /// Why the pack is not the one that the index is of, nil when it is: a pack that was cut has another end.
+    ///
+    /// What git asks when it opens one, so that neither of the two finds what the other does not.
+    func mismatch() throws -> String? {
+        guard try bytes(0..<12) == header else {
+            return "its header is not that of a pack with \(index.count) objects"
+        }
+        let size = unsafe file.bytes.count
+        let end = try bytes((size - 20)..<size)
+        return unsafe index.ownPackChecksum.elementsEqual(end)
+            ? nil : "it was cut, or its index is that of another pack"
+    }
+
+    /// How a pack begins that has as many objects as the index.
+    private var header: [UInt8] {
+        Array("PACK".utf8) + bigEndian(UInt32(2)) + bigEndian(UInt32(index.count))
+    }
+
+    private func bytes(_ range: Range<Int>) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: range.count)
+        try unsafe bytes.withUnsafeMutableBytes {
+            try unsafe file.copy(from: range.lowerBound, into: $0)
+        }
+        return bytes
+    }
+
+    /// What is wrong with its bytes, and those of the index.
+    fileprivate func damage() -> [String] {
+        let bytes = unsafe file.bytes
+        var problems: [String] = []
+        if unsafe !bytes.prefix(12).elementsEqual(header) {
+            problems.append("\(file.path): its header is not that of a pack with \(index.count) objects")
+        }
+        let end = bytes.count - 20
+        let trailer = unsafe Array(bytes[end...])
+        var hash = SHA1()
+        unsafe hash.update(UnsafeRawBufferPointer(rebasing: bytes[..<end]))
+        if hash.finish() != trailer {
+            problems.append("\(file.path): its bytes are not what its checksum says")
+        }
+        return problems + index.damage(packChecksum: trailer)
     }
 }
 
@@ -102,7 +124,7 @@ extension PackIndex {
     }
 
     /// The checksum of the pack that it is the index of, as it says.
-    private var ownPackChecksum: Slice<UnsafeRawBufferPointer> {
+    fileprivate var ownPackChecksum: Slice<UnsafeRawBufferPointer> {
         unsafe file.bytes[(file.bytes.count - 40)..<(file.bytes.count - 20)]
     }
 

@@ -91,6 +91,7 @@ extension SnapshotStore {
         try Files.removeTree(localDirectory.appending("cache"))
         try Files.syncDirectory(localDirectory)
         try plan.repack.removeSources(keeping: copy)
+        try rememberPacks(holding: lock)
     }
 
     private func name(of reference: SnapshotReference, _ system: String) -> String {

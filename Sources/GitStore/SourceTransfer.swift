@@ -162,14 +162,16 @@ package struct SourceTransfer: Sendable {
     ) async throws -> [String: String] {
         guard !tips.isEmpty else { return [:] }
         let outcome = try await git(
-            ["rev-list", "--objects", "--quiet", "--stdin"], tips + known.map { "^\($0)" },
+            ["rev-list", "--verify-objects", "--quiet", "--stdin"], tips + known.map { "^\($0)" },
             alternates: objects
         ).run()
-        guard outcome.status != 0 else { return [:] }
+        // An object of another id it only tells, and ends with 0.
+        let errors = outcome.errorOutput.split(separator: "\n").filter {
+            $0.hasPrefix("error: ") || $0.hasPrefix("fatal: ")
+        }
+        guard outcome.status != 0 || !errors.isEmpty else { return [:] }
         guard tips.count > 1 else {
-            let words =
-                outcome.errorOutput.split(separator: "\n").first.map(String.init) ?? "git could not read it"
-            return [tips[0]: printable(words.utf8)]
+            return [tips[0]: printable((errors.first ?? "git could not read it").utf8)]
         }
         let half = tips.count / 2
         let left = try await broken(of: Array(tips[..<half]), known, objects)

@@ -165,7 +165,10 @@ import Testing
     }
 
     /// What an earlier night stored in it is not believed to be there any more.
-    @Test(arguments: [": >${first%pack}idx", ": >$first", "printf x >$first"])
+    @Test(arguments: [
+        ": >${first%pack}idx", ": >$first", "printf x >$first", "truncate -s 200 $first",
+        "cp $(ls -t tree.git/objects/pack/*.idx | head -n 1) ${first%pack}idx",
+    ])
     func aSnapshotStoresAgainWhatALostPackHeldAndSaysSo(_ damage: String) async throws {
         try await withTemporaryDirectory { directory in
             _ = try await shell("mkdir -p tree/still; echo still > tree/still/c", in: directory)
@@ -191,6 +194,48 @@ import Testing
             let restored = try await runner.run("restore")
             #expect(restored.status == 0, "\(restored.output)\(restored.errorOutput)")
             #expect(try TreeListing(directory.appending("tree")).differences(from: expected) == [])
+        }
+    }
+
+    /// Git remembers no pack; a snapshot does, and says once that one went.
+    @Test(arguments: ["rm $first ${first%pack}idx", "rm ${first%pack}idx", "rm $first"])
+    func aSnapshotStoresAgainWhatAPackHeldThatWent(_ damage: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            let expected = try TreeListing(directory.appending("tree"))
+            _ = try await shell(
+                "first=$(ls -t tree.git/objects/pack/*.pack | tail -n 1); \(damage)", in: directory)
+            let taken = try await runner.run("snapshot")
+            #expect(taken.status == 6, "\(taken.output)\(taken.errorOutput)")
+            #expect(taken.output.contains("complete") && taken.output.contains("is gone"), "\(taken.output)")
+            try await runner.succeed("verify")
+            try await runner.succeed("snapshot")
+            try await runner.succeed("restore")
+            #expect(try TreeListing(directory.appending("tree")).differences(from: expected) == [])
+        }
+    }
+
+    @Test func nothingIsMissedWhereGitPackedTheStoreAnew() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            _ = try await shell("git -C tree.git gc --quiet --prune=now", in: directory)
+            #expect(try await runner.succeed("snapshot").contains("no change"))
+        }
+    }
+
+    /// What a pack without its right end gives counts where it is what its id says.
+    @Test func whatAPackWithAnotherEndHoldsIsRestored() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            let expected = try TreeListing(directory.appending("tree"))
+            _ = try await shell(
+                "for i in tree.git/objects/pack/*.pack; do chmod u+w $i; printf xx | dd of=$i bs=1 seek=$(($(stat -c %s $i) - 2)) conv=notrunc status=none; done",
+                in: directory)
+            #expect(try await runner.run("verify", "--all").status == 6)
+            try await runner.succeed("restore", "--to", "copy")
+            let copy = try await shell("find copy -path \"*$PWD/tree\"", in: directory).dropLast()
+            #expect(
+                try TreeListing(directory.appending(String(copy))).differences(from: expected) == [])
         }
     }
 

@@ -192,14 +192,18 @@ import Testing
         }
     }
 
-    @Test func aMissingObjectIsNamedEachNightAndTheOtherReferencesAreCaptured() async throws {
+    /// Git looks only at the sizes of files when it lists what a reference needs.
+    @Test(arguments: [
+        "rm -f $object", "chmod u+w $object; : >$object", "chmod u+w $object; echo none >$object",
+    ])
+    func aLostObjectIsNamedEachNightAndTheOtherReferencesAreCaptured(_ damage: String) async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
             try await shell(
                 """
                 cd clone; git checkout -q -b broken; echo x >only-here; git add .; git commit -qm x; git push -q origin broken
                 cd ../git/app.git; id=$(git rev-parse broken:only-here); [ -e objects/${id:0:2}/${id:2} ] || git unpack-objects -q <objects/pack/*.pack
-                rm -f objects/${id:0:2}/${id:2}; : >refs/heads/torn
+                object=objects/${id:0:2}/${id:2}; \(damage); : >refs/heads/torn
                 """, in: directory)
             for _ in 0..<2 {
                 let outcome = try await runner.run("snapshot")

@@ -1,0 +1,33 @@
+internal import FileTree
+package import Git
+internal import SystemPackage
+
+/// The packs that the store had when its last snapshot was taken: in `understudy/packs`, a name a line.
+///
+/// A snapshot takes for granted that the store has what the one before found in it, and git remembers no pack: one that somebody
+/// removed, it or its index, would be missed by nobody. The file may be deleted at any time; then none is missed.
+extension SnapshotStore {
+    private var knownPacks: FilePath { localDirectory.appending("packs") }
+
+    /// A reader for who takes for granted what was stored up to a snapshot: packs that went since count as lost, unless all
+    /// that the snapshot reaches is in others, as after `git gc`.
+    package func reader(takingForGranted last: SnapshotReference?) throws -> ObjectReader {
+        let reader = try reader()
+        guard let last, let known = try Files.readIfPresent(knownPacks) else { return reader }
+        let names = known.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+        let gone = Set(names).subtracting(try ObjectReader.packNames(of: path)).sorted()
+        guard !gone.isEmpty else { return reader }
+        do {
+            try reader.reach(from: [last.commit], into: ObjectSet())
+            return reader
+        } catch let error as GitError where error.code == .notFound || error.code == .damaged {
+            return try ObjectReader(path, withoutPacks: gone)
+        }
+    }
+
+    /// Writes down which packs there are now, without waiting for the disk.
+    package func rememberPacks(holding lock: WriterLock) throws {
+        let names = try ObjectReader.packNames(of: path).sorted()
+        try Files.replaceWithoutSync(knownPacks, with: names.flatMap { Array("\($0)\n".utf8) })
+    }
+}
