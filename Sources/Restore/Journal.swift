@@ -132,7 +132,8 @@ package struct Journal: Codable, Sendable {
         return try place.inode != Place.nothing && inode(place.other) == place.inode ? .before : .other
     }
 
-    private static func inode(_ path: String) throws -> UInt64 {
+    /// The inode of what stands at a path, ``Place/nothing`` where nothing does.
+    static func inode(_ path: String) throws -> UInt64 {
         try Files.status(FilePath(path))?.inode ?? Place.nothing
     }
 

@@ -243,27 +243,7 @@ package final class RestoreEngine {
             journal.reloads = plan.reloads
             try await step("stop") { try await stop() }
             try await step("fix") { try await fix() }
-            for component in staging.components {
-                for root in component.roots {
-                    let target = FilePath(root.root.path).appending(root.only)
-                    let staged = root.staged.appending(root.only)
-                    guard let inode = try Files.status(staged)?.inode else {
-                        throw RestoreFailure(
-                            .failed, "\(staged) went away before it was exchanged",
-                            hint: "run the restore again")
-                    }
-                    journal.places.append(
-                        .init(
-                            component: component.captured.name, root: root.root.name, live: target.string,
-                            other: staged.string, inode: inode, before: try Self.inode(at: target)))
-                }
-            }
-            for var place in removals {
-                place.before = try Self.inode(at: FilePath(place.live))
-                // It went away by itself when the component stopped.
-                if place.before != Journal.Place.nothing { journal.places.append(place) }
-            }
-            try addLogs()
+            try journal.addPlaces(of: staging.components, removing: removals)
             journal.derived = plan.derived.map(\.path.string)
             try syncStaged()
             journal.phase = .exchanging
@@ -285,27 +265,6 @@ package final class RestoreEngine {
         } catch {
             throw await putBack(error)
         }
-    }
-
-    /// What a server that was killed left beside its database goes away with it: SQLite would play it into the one that comes.
-    private func addLogs() throws {
-        for place in journal.places where try Journal.isDatabase(FilePath(place.other)) {
-            for suffix in Journal.besides {
-                let live = place.live + suffix
-                let before = try Self.inode(at: FilePath(live))
-                guard before != Journal.Place.nothing, !journal.places.contains(where: { $0.live == live })
-                else { continue }
-                journal.places.append(
-                    .init(
-                        component: place.component, root: place.root, live: live,
-                        other: "\(place.other)\(suffix)-before", inode: Journal.Place.nothing,
-                        before: before))
-            }
-        }
-    }
-
-    private static func inode(at path: FilePath) throws -> UInt64 {
-        try Files.status(path)?.inode ?? Journal.Place.nothing
     }
 
     /// Saves what is there now.
@@ -456,26 +415,7 @@ package final class RestoreEngine {
                 hint: "run 'understudy undo': it finds the journal and puts the old trees back first")
         }
         for line in outcome.notes { progress(line) }
-        guard outcome.failures.isEmpty else {
-            return RestoreFailure(
-                .failed,
-                "\(failure) (the old trees are back, except for this: \(outcome.failures.joined(separator: "; ")))",
-                hint: "fix the cause and run 'understudy undo': it does what is left")
-        }
-        if let untaken = outcome.untaken.first {
-            // What was loaded in part may not let itself be loaded again; only the driver knows what helps.
-            return RestoreFailure(
-                .failed,
-                "\(failure) (the old files are back, and it does not take them up either: \(untaken))",
-                hint: untaken.hint)
-        }
-        let hint: String
-        switch failure {
-        case let known as RestoreFailure: hint = known.hint
-        case let known as DriverFailure: hint = known.hint
-        default: hint = "the old system is back as it was; fix the cause and run the restore again"
-        }
-        return RestoreFailure(.failed, "\(failure) (the old system is back as it was)", hint: hint)
+        return outcome.failure(of: failure, again: "run 'understudy undo'")
     }
 
     /// Removes what was staged after a failure, which is what is thrown: what cannot be removed is only told.

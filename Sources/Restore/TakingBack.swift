@@ -40,6 +40,30 @@ struct TakingBack {
             return words
         }
 
+        /// The failure of a restore, with what became of the old system; `again` is how what is left is done.
+        func failure(of cause: any Error, again: String) -> RestoreFailure {
+            guard failures.isEmpty else {
+                return RestoreFailure(
+                    .failed,
+                    "\(cause) (the old trees are back, except for this: \(failures.joined(separator: "; ")))",
+                    hint: "fix the cause and \(again): it does what is left")
+            }
+            if let untaken = untaken.first {
+                // What was loaded in part may not let itself be loaded again; only the driver knows what helps.
+                return RestoreFailure(
+                    .failed,
+                    "\(cause) (the old files are back, and it does not take them up either: \(untaken))",
+                    hint: untaken.hint)
+            }
+            let hint: String
+            switch cause {
+            case let known as RestoreFailure: hint = known.hint
+            case let known as DriverFailure: hint = known.hint
+            default: hint = "the old system is back as it was; fix the cause and run the restore again"
+            }
+            return RestoreFailure(.failed, "\(cause) (the old system is back as it was)", hint: hint)
+        }
+
         /// A failure with what to do about it.
         private static func words(of failure: any Error) -> String {
             switch failure {
