@@ -397,6 +397,26 @@ import Testing
         }
     }
 
+    /// What a tool writes until it is stopped came after it was captured.
+    @Test func whatWasNotRestoredYetIsNotTakenBack() async throws {
+        try await withTemporaryDirectory { directory in
+            let held = "\(directory)/held"
+            let failing = ["capture: cat \(held)-a > f || echo 1 > f", "restore: test $(cat f) = 2"]
+            let writing = [
+                "after: [a]", "capture: cat \(held)-b > f || echo 1 > f", "restore: cat f > \(held)-b",
+                "stop: echo 3 >> \(held)-b; rm -f \(directory)/up-b",
+            ]
+            let world = try await World(directory, [("a", failing), ("b", writing)])
+            try await world.shell("echo 2 > held-a; echo 2 > held-b")
+            let failed = try await world.runner.run("restore")
+            #expect(
+                failed.status == 1 && failed.errorOutput.contains("the old system is back as it was"),
+                "\(failed.errorOutput)")
+            #expect(try await world.shell("cat held-b") == "2\n3\n")
+            #expect(try world.up() == ["a", "b"])
+        }
+    }
+
     @Test func aJournalThatCannotBeWrittenKeepsNothingDown() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory, [("a", []), ("b", [])])
