@@ -73,6 +73,22 @@ extension Journal {
     mutating func removeStaging(in system: DeliverySystem) async -> [String] {
         let left = removeDirectories()
         return await left + Self.discard(&applied, in: system) + Self.discard(&owed, in: system)
+            + Self.discard(&leftovers, in: system)
+    }
+
+    /// Takes over what could not be removed of an earlier restore: it is tried, and told, until somebody has removed it.
+    mutating func takeOverLeftovers(of last: Journal) {
+        stagingDirectories = last.stagingDirectories
+        // In the middle of an exchange they are the way back.
+        let applied = last.phase == .exchanging ? [] : (last.owed ?? []) + (last.applied ?? [])
+        leftovers = last.leftovers
+        addLeftovers(applied)
+    }
+
+    /// Notes what drivers could not remove.
+    mutating func addLeftovers(_ applied: [Applied]) {
+        guard !applied.isEmpty else { return }
+        leftovers = (leftovers ?? []) + applied
     }
 
     /// Removes the directories beside production; those that cannot be removed stay in the journal, and are returned in words.

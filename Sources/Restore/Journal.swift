@@ -59,6 +59,8 @@ package struct Journal: Codable, Sendable {
     /// What drivers put in place in restores before this one and have not put back since, the oldest first: it is taken
     /// back after what this one put there; nil where there is none.
     package var owed: [Applied]?
+    /// What drivers keep of restores before this one that nobody needs, and could not remove yet; nil where there is none.
+    package var leftovers: [Applied]?
     /// Directories beside production that hold what is staged, or what was there before.
     package var stagingDirectories: [String]
     /// The components that were running before.

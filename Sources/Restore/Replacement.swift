@@ -35,8 +35,7 @@ package final class Replacement {
             started: CivilTime(seconds: Clock.now.seconds).iso8601, verdict: verdict)
         if var last = try Journal.read(store.localDirectory) {
             for line in try await last.giveUp(in: system, store.localDirectory) { progress(line) }
-            // They are told until somebody removes them.
-            journal.stagingDirectories = last.stagingDirectories
+            journal.takeOverLeftovers(of: last)
         }
         try journal.write(store.localDirectory)
     }

@@ -144,15 +144,14 @@ package final class RestoreEngine {
         if !owed.isEmpty {
             journal.phase = .exchanging
             journal.owed = owed
-            journal.stagingDirectories = last.stagingDirectories
+            journal.takeOverLeftovers(of: last)
             try journal.write(store.localDirectory)
             notes += last.removeDirectories()
         } else if last.phase != .undone {
             // Of one that is undone, whoever looked for an interrupted restore has just tried to remove the rest.
             notes += try await last.giveUp(in: system, store.localDirectory)
         }
-        // They are told until somebody removes them.
-        journal.stagingDirectories = last.stagingDirectories
+        journal.takeOverLeftovers(of: last)
     }
 
     private func stage() async throws {

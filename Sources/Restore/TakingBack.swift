@@ -183,6 +183,7 @@ struct TakingBack {
         for list in [\Journal.owed, \Journal.applied] {
             var back = journal[keyPath: list]?.filter { !left.contains($0.component) }
             outcome.notes += await Journal.discard(&back, in: system)
+            journal.addLeftovers(back ?? [])
             journal[keyPath: list]?.removeAll { !left.contains($0.component) }
         }
     }

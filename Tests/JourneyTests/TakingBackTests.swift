@@ -473,6 +473,25 @@ import Testing
         }
     }
 
+    @Test func whatADriverCouldNotRemoveIsTriedUntilItIsGone() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory, [("tool", [])])
+            func kept() async throws -> String {
+                try await world.shell("ls tree.git/understudy | grep -c ^applied- || true")
+            }
+            try await world.runner.succeed("restore")
+            try await world.shell("sed -i 's/^  tool:/  other:/' understudy.yaml")
+            for _ in 0..<2 {
+                let report = try await world.runner.succeed("restore", "--component", "tree")
+                #expect(report.contains("left beside it could not be removed"), "\(report)")
+                #expect(try await kept() == "1\n")
+            }
+            try await world.shell("sed -i 's/^  other:/  tool:/' understudy.yaml")
+            try await world.runner.succeed("restore", "--component", "tree")
+            #expect(try await kept() == "0\n")
+        }
+    }
+
     @Test func whatWasDoneAboutAnInterruptedRestoreIsToldWhateverComesOfThisOne() async throws {
         try await withTemporaryDirectory { directory in
             let start = "start: test ! -e \(directory)/broken && touch \(directory)/up-ci"
