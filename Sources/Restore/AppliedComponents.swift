@@ -60,9 +60,9 @@ extension Journal {
 
     /// Gives up what lies beside production: it can be taken back no more, which is written down before anything is removed.
     ///
-    /// Returns in words what cannot be removed.
+    /// What is not up again stays told. Returns in words what cannot be removed.
     mutating func giveUp(in system: DeliverySystem, _ local: FilePath) async throws -> [String] {
-        phase = .undone
+        if phase != .starting { phase = .undone }
         try write(local)
         return await removeStaging(in: system)
     }

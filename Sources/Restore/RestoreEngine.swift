@@ -255,6 +255,7 @@ package final class RestoreEngine {
                 try journal.removeDerived()
             }
             if request.starts || !plan.dependents.isEmpty { try await start() }
+            await startWhatWasLeftDown()
             if request.starts, !unlooked.isEmpty { try await step("prove") { try await lookAgain() } }
             unproven.formUnion(unlooked)
             var done = journal
@@ -381,6 +382,24 @@ package final class RestoreEngine {
         }
         failed = zip(outcome.failures, words).map { .init(component: $0.component, message: $1) }
         held = outcome.held
+    }
+
+    /// Starts what ran before an earlier restore, is down since, and is not restored now: where it does not come up, that is told,
+    /// and no reason to take this restore back.
+    private func startWhatWasLeftDown() async {
+        let planned = Set(plan.components.map(\.name) + plan.dependents)
+        let down = plan.staysDown(in: system, for: request)
+            .union(system.dependents(of: Set(failed.map(\.component) + held)))
+        let leftDown = journal.running.filter { !planned.contains($0) }
+        held += leftDown.filter { down.contains($0) }
+        let names = leftDown.filter { !down.contains($0) }
+        guard !names.isEmpty else { return }
+        let taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
+        let failures = await taking.start(names)
+        failed += failures.map { .init(component: $0.component, message: $0.message) }
+        notes += names.filter { name in !failures.contains { $0.component == name } }.map {
+            "\($0) is up again, which ran before an earlier restore"
+        }
     }
 
     /// Lets drivers compare what runs with what they staged.

@@ -203,7 +203,7 @@ struct TakingBack {
     /// Starts those of the components that do not run, or only in part, and waits until they serve; returns those that do not.
     ///
     /// What they complain of is no failure here: they may have done so before.
-    private func start(_ names: [String]) async -> [(component: String, message: String)] {
+    func start(_ names: [String]) async -> [(component: String, message: String)] {
         var down: [(component: String, message: String)] = []
         var lifecycles: [String: any Lifecycle] = [:]
         var running: Set<String> = []

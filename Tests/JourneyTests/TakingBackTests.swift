@@ -130,6 +130,48 @@ import Testing
         }
     }
 
+    @Test func whatWasLeftDownIsStartedAlsoByARestoreOfAnotherComponent() async throws {
+        try await withTemporaryDirectory { directory in
+            let condition = "grep -q 1 \(directory)/tree/a && test ! -e \(directory)/broken"
+            let world = try await World(
+                directory, [("ci", ["start: \(condition) && touch \(directory)/up-ci"])])
+            try await world.runner.succeed("restore")
+            #expect(try await world.runner.run("undo").status == 1)
+            #expect(try world.up() == [])
+            let report = try await world.runner.succeed("restore", "--component", "tree")
+            #expect(report.contains("ci is up again"), "\(report)")
+            #expect(try world.up() == ["ci"])
+
+            #expect(try await world.runner.run("undo").status == 1)
+            try await world.shell("touch broken")
+            let told = try await world.runner.run("restore", "--component", "tree")
+            #expect(told.status == 1 && told.output.contains("NOT STARTED: ci"), "\(told.output)")
+            #expect(try world.text() == "1\n")
+        }
+    }
+
+    @Test func whatWasLeftDownIsNotForgottenByARestoreThatIsKilled() async throws {
+        try await withTemporaryDirectory { directory in
+            let start = "start: test ! -e \(directory)/broken && touch \(directory)/up-ci"
+            let world = try await World(directory, [("ci", [start])])
+            try await world.runner.succeed("restore")
+            try await world.shell("touch broken")
+            let loop = CrashLoop(world.runner, seed: 3)
+            // Each step ends with a journal that takes the place of another.
+            for number in 1...6 {
+                #expect(try await world.runner.run("undo").status == 1)
+                _ = try await loop.kill(
+                    ["restore", "--component", "tree"], at: .call("rename", number: number))
+                let journal = try Files.read(directory.appending("tree.git/understudy/restore.json"))
+                #expect(
+                    !String(decoding: journal, as: UTF8.self).contains("\"phase\" : \"undone\""), "\(number)")
+            }
+            try await world.shell("rm broken")
+            try await world.runner.succeed("undo")
+            #expect(try world.up() == ["ci"])
+        }
+    }
+
     @Test func whatADriverCannotPutBackHindersNoFileAndNoOtherComponent() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(
