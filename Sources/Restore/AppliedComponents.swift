@@ -24,6 +24,23 @@ extension Journal {
         Set(places.map(\.component) + ((applied ?? []) + (owed ?? [])).map(\.component))
     }
 
+    /// Why nothing can be taken back: a component ran on what would change, and the system file says no more how it is
+    /// stopped; nil when there is none.
+    func unstoppable(in system: DeliverySystem) -> DriverFailure? {
+        let changed = components
+        let name = running.first { name in
+            guard changed.contains(name), !keepsRunning(name), let driver = system.driver(of: name) else {
+                return false
+            }
+            return driver.lifecycle == nil
+        }
+        return name.map { name in
+            DriverFailure(
+                "the system file does not say any more how '\(name)' is stopped, which ran before \(what)",
+                hint: "put its commands back as they were")
+        }
+    }
+
     /// Puts the old places back, and takes away what was made from the new ones and the directories that were made for them.
     ///
     /// What is done is no more in the journal: what somebody makes there from now on is his. What could not be done hinders

@@ -396,7 +396,7 @@ package final class RestoreEngine {
         guard !names.isEmpty else { return }
         let taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
         let failures = await taking.start(names)
-        failed += failures.map { .init(component: $0.component, message: $0.message) }
+        failed += failures.map { RestoreReport.Failure(component: $0.component, message: $0.message) }
         notes += names.filter { name in !failures.contains { $0.component == name } }.map {
             "\($0) is up again, which ran before an earlier restore"
         }

@@ -91,6 +91,10 @@ package struct Undo: Sendable {
                     + "it could not be stopped and started",
                 hint: "put it back under that name, and run 'understudy undo' again")
         }
+        if let failure = journal.unstoppable(in: system) {
+            throw RestoreFailure(
+                .refused, failure.description, hint: "\(failure.hint), and run 'understudy undo' again")
+        }
         for place in journal.places
         where try !journal.isBesideDatabase(place) && !Journal.isExchanged(place) {
             throw RestoreFailure(

@@ -243,14 +243,18 @@ import Testing
                     "\(refused.errorOutput)")
             }
             #expect(try world.text() == "1\n")
-            // Without its commands nobody can say that what ran before is up again.
+            // Without its commands nobody can stop what runs on what would change, before the kill as after it.
             try await world.shell(
                 "sed -i 's/^  wood:/  tree:/; /^    start:/d; /^    stop:/d; /^    ready:/d' understudy.yaml")
-            let undone = try await world.runner.run("undo")
-            #expect(
-                undone.status == 1 && undone.errorOutput.contains("tool is down: it ran before"),
-                "\(undone.errorOutput)")
-            #expect(try world.text() == "2\n")
+            for status: Int32 in [7, 1] {
+                let refused = try await world.runner.run("undo")
+                #expect(
+                    refused.status == status
+                        && refused.errorOutput.contains("does not say any more how 'tool' is stopped"),
+                    "\(refused.errorOutput)")
+                #expect(try world.text() == "1\n" && world.up() == ["tool"])
+                if status == 7 { try world.interrupt() }
+            }
         }
     }
 
