@@ -163,6 +163,7 @@ struct RestoreCommand: AsyncParsableCommand {
             starts: !noStart, resumesWork: resumeWork, allowsPartial: partial, author: session.author,
             accounts: arrival?.accounts ?? [:])
         request.keepsGoing = keepGoing
+        request.hasSystemFile = try Files.exists(session.file)
         request.items = only.compactMap { RestoreItem($0) }
         let identities = try identity.read()
         if dryRun {

@@ -203,7 +203,7 @@ package struct Journal: Codable, Sendable {
     private static func inTheWay(_ place: Place, _ words: String) -> RestoreFailure {
         RestoreFailure(
             .failed, "\(place.live) is not what was restored there, \(words)",
-            hint: "somebody put it there: move it away, and run 'understudy undo' again")
+            hint: "somebody put it there: move it away, and run 'understudy undo' or the same restore again")
     }
 
     private static func lost(_ place: Place) -> RestoreFailure {

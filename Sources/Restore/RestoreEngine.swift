@@ -422,6 +422,8 @@ package final class RestoreEngine {
     /// Puts the old trees back after a failure, starts what was running, and says so.
     private func putBack(_ failure: any Error) async -> any Error {
         progress("failed; putting the old system back")
+        let again =
+            request.hasSystemFile ? "run 'understudy undo'" : "run the same 'understudy restore --from' again"
         let outcome: TakingBack.Outcome
         do {
             var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
@@ -430,10 +432,10 @@ package final class RestoreEngine {
         } catch {
             return RestoreFailure(
                 .failed, "\(failure); and the old system could not be put back: \(error)",
-                hint: "run 'understudy undo': it finds the journal and puts the old trees back first")
+                hint: "\(again): it finds the journal and puts the old trees back first")
         }
         for line in outcome.notes { progress(line) }
-        return outcome.failure(of: failure, again: "run 'understudy undo'")
+        return outcome.failure(of: failure, again: again)
     }
 
     /// Removes what was staged after a failure, which is what is thrown: what cannot be removed is only told.

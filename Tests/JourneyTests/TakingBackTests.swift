@@ -590,6 +590,25 @@ import Testing
         }
     }
 
+    /// On an empty machine the system file, which `undo` reads, is written at the end.
+    @Test func aFailedRestoreFromACopyNamesNoUndoBeforeThereIsASystemFile() async throws {
+        try await withTemporaryDirectory { directory in
+            let start = "start: test ! -e \(directory)/broken && touch \(directory)/up-tool"
+            let world = try await World(directory, [("tool", [start])])
+            try await world.shell("touch broken")
+            let restore = ["restore", "--from", "tree.git", "--system", "new/understudy.yaml"]
+            let failed = try await world.runner.run(restore, limit: .seconds(120))
+            #expect(failed.status == 1, "\(failed.output)")
+            #expect(
+                failed.errorOutput.contains("run the same 'understudy restore --from' again")
+                    && !failed.errorOutput.contains("understudy undo"), "\(failed.errorOutput)")
+            try await world.shell("rm broken")
+            let restored = try await world.runner.run(restore, limit: .seconds(120))
+            #expect(restored.status == 0, "\(restored.errorOutput)")
+            #expect(try world.text() == "1\n" && world.up() == ["tool"])
+        }
+    }
+
     @Test func aSystemFileThatCannotBeWrittenIsADoubt() async throws {
         try await withTemporaryDirectory { directory in
             let start = "start: touch \(directory)/later \(directory)/up-tool"
