@@ -44,8 +44,11 @@ extension Journal {
     /// Puts the old places back, and takes away what was made from the new ones and the directories that were made for them.
     ///
     /// What is done is no more in the journal: what somebody makes there from now on is his. What could not be done hinders
-    /// nothing else, and is returned with the components that it is about.
-    mutating func putBack() -> [(components: Set<String>, failure: any Error)] {
+    /// nothing else, and is returned with the components that it is about; so is, in words, what was put aside.
+    mutating func putBack() -> (
+        failures: [(components: Set<String>, failure: any Error)], kept: [String]
+    ) {
+        var kept: [String] = []
         var failures: [(components: Set<String>, failure: any Error)] = []
         let all = Set(places.map(\.component))
         func left<Item>(of items: [Item], _ components: (Item) -> Set<String>, _ undo: (Item) throws -> Void)
@@ -62,8 +65,14 @@ extension Journal {
             }
         }
         let lives = Set(places.map(\.live))
-        places = left(of: places.reversed(), { [$0.component] }, { try Self.putBack($0, amid: lives) })
-            .reversed()
+        let staging = stagingDirectories.map { FilePath($0) }
+        func exchange(_ place: Place) throws {
+            let beside = staging.first { FilePath(place.other).starts(with: $0) }
+            guard let path = try Self.putBack(place, amid: lives, beside: beside) else { return }
+            kept.append(
+                "what was written to \(place.live) since, where nothing stood before, is kept as \(path)")
+        }
+        places = left(of: places.reversed(), { [$0.component] }, exchange).reversed()
         derived = left(of: derived ?? [], { _ in all }) { try Files.removeTree(FilePath($0)) }
         newDirectories = left(of: (newDirectories ?? []).reversed(), { _ in all }) { directory in
             let path = FilePath(directory)
@@ -72,7 +81,7 @@ extension Journal {
             try Files.removeDirectoryIfEmpty(path)
             try Files.syncDirectory(path.removingLastComponent())
         }.reversed()
-        return failures
+        return (failures, kept)
     }
 
     /// Gives up what lies beside production: it can be taken back no more, which is written down before anything is removed.

@@ -72,6 +72,11 @@ package struct Undo: Sendable {
                 "\(journal.what) is undone, except for this: " + outcome.failures.joined(separator: "; "),
                 hint: "fix the cause and run 'understudy undo' again: it does what is left")
         }
+        guard outcome.kept.isEmpty else {
+            throw RestoreFailure(
+                .failed, (["\(journal.what) is undone"] + outcome.kept).joined(separator: "; "),
+                hint: Recovery.keptHint)
+        }
         let untaken = outcome.untaken.map {
             "the old files are back, and not taken up: \($0); \($0.hint)"
         }

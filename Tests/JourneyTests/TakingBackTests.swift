@@ -402,6 +402,26 @@ import Testing
         }
     }
 
+    @Test func aFileThatWasWrittenAnewWhereNothingStoodIsKeptBesideAndTold() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.shell("rm tree/a")
+            for number in 1...2 {
+                try await world.runner.succeed("restore", "--only", "file:\(directory)/tree/a")
+                try world.interrupt()
+                try await world.shell("sed -i s/1/mine-\(number)/ tree/a")
+                let undone = try await world.runner.run("undo")
+                #expect(
+                    undone.status == 1 && undone.errorOutput.contains("the old trees are back everywhere")
+                        && undone.errorOutput.contains("is kept as \(directory)/.understudy-"),
+                    "\(undone.errorOutput)")
+                #expect(try !Files.exists(directory.appending("tree/a")))
+                #expect(try await world.runner.run("undo").status == 7)
+            }
+            #expect(try await world.shell("cat .understudy-*-kept*/a | sort") == "mine-1\nmine-2\n")
+        }
+    }
+
     /// An older version did not write down what stood at a place before.
     @Test(arguments: [false, true])
     func aJournalOfAnOlderVersionIsTakenBack(_ isInterrupted: Bool) async throws {
