@@ -39,7 +39,7 @@ struct RestoreCommand: AsyncParsableCommand {
             EXIT STATUS
               0   the system is restored
               1   it failed, and the message says whether the old system is back; or there
-                  is no such snapshot; or with --keep-going not everything started
+                  is no such snapshot; or not everything started
               6   the snapshot is damaged, or not signed by a trusted signer; nothing was
                   changed
               7   refused before anything was touched; the reasons are printed
@@ -163,6 +163,7 @@ struct RestoreCommand: AsyncParsableCommand {
             starts: !noStart, resumesWork: resumeWork, allowsPartial: partial, author: session.author,
             accounts: arrival?.accounts ?? [:])
         request.keepsGoing = keepGoing
+        request.hasSystemFile = try Files.exists(session.file)
         request.items = only.compactMap { RestoreItem($0) }
         let identities = try identity.read()
         if dryRun {

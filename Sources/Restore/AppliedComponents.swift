@@ -24,11 +24,31 @@ extension Journal {
         Set(places.map(\.component) + ((applied ?? []) + (owed ?? [])).map(\.component))
     }
 
+    /// Why nothing can be taken back: a component ran on what would change, and the system file says no more how it is
+    /// stopped; nil when there is none.
+    func unstoppable(in system: DeliverySystem) -> DriverFailure? {
+        let changed = components
+        let name = running.first { name in
+            guard changed.contains(name), !keepsRunning(name), let driver = system.driver(of: name) else {
+                return false
+            }
+            return driver.lifecycle == nil
+        }
+        return name.map { name in
+            DriverFailure(
+                "the system file does not say any more how '\(name)' is stopped, which ran before \(what)",
+                hint: "put its commands back as they were")
+        }
+    }
+
     /// Puts the old places back, and takes away what was made from the new ones and the directories that were made for them.
     ///
     /// What is done is no more in the journal: what somebody makes there from now on is his. What could not be done hinders
-    /// nothing else, and is returned with the components that it is about.
-    mutating func putBack() -> [(components: Set<String>, failure: any Error)] {
+    /// nothing else, and is returned with the components that it is about; so is, in words, what was put aside.
+    mutating func putBack() -> (
+        failures: [(components: Set<String>, failure: any Error)], kept: [String]
+    ) {
+        var kept: [String] = []
         var failures: [(components: Set<String>, failure: any Error)] = []
         let all = Set(places.map(\.component))
         func left<Item>(of items: [Item], _ components: (Item) -> Set<String>, _ undo: (Item) throws -> Void)
@@ -45,8 +65,14 @@ extension Journal {
             }
         }
         let lives = Set(places.map(\.live))
-        places = left(of: places.reversed(), { [$0.component] }, { try Self.putBack($0, amid: lives) })
-            .reversed()
+        let staging = stagingDirectories.map { FilePath($0) }
+        func exchange(_ place: Place) throws {
+            let beside = staging.first { FilePath(place.other).starts(with: $0) }
+            guard let path = try Self.putBack(place, amid: lives, beside: beside) else { return }
+            kept.append(
+                "what was written to \(place.live) since, where nothing stood before, is kept as \(path)")
+        }
+        places = left(of: places.reversed(), { [$0.component] }, exchange).reversed()
         derived = left(of: derived ?? [], { _ in all }) { try Files.removeTree(FilePath($0)) }
         newDirectories = left(of: (newDirectories ?? []).reversed(), { _ in all }) { directory in
             let path = FilePath(directory)
@@ -55,14 +81,14 @@ extension Journal {
             try Files.removeDirectoryIfEmpty(path)
             try Files.syncDirectory(path.removingLastComponent())
         }.reversed()
-        return failures
+        return (failures, kept)
     }
 
     /// Gives up what lies beside production: it can be taken back no more, which is written down before anything is removed.
     ///
-    /// Returns in words what cannot be removed.
+    /// What is not up again stays told. Returns in words what cannot be removed.
     mutating func giveUp(in system: DeliverySystem, _ local: FilePath) async throws -> [String] {
-        phase = .undone
+        if phase != .starting { phase = .undone }
         try write(local)
         return await removeStaging(in: system)
     }
@@ -73,6 +99,22 @@ extension Journal {
     mutating func removeStaging(in system: DeliverySystem) async -> [String] {
         let left = removeDirectories()
         return await left + Self.discard(&applied, in: system) + Self.discard(&owed, in: system)
+            + Self.discard(&leftovers, in: system)
+    }
+
+    /// Takes over what could not be removed of an earlier restore: it is tried, and told, until somebody has removed it.
+    mutating func takeOverLeftovers(of last: Journal) {
+        stagingDirectories = last.stagingDirectories
+        // In the middle of an exchange they are the way back.
+        let applied = last.phase == .exchanging ? [] : (last.owed ?? []) + (last.applied ?? [])
+        leftovers = last.leftovers
+        addLeftovers(applied)
+    }
+
+    /// Notes what drivers could not remove.
+    mutating func addLeftovers(_ applied: [Applied]) {
+        guard !applied.isEmpty else { return }
+        leftovers = (leftovers ?? []) + applied
     }
 
     /// Removes the directories beside production; those that cannot be removed stay in the journal, and are returned in words.

@@ -59,6 +59,8 @@ package struct Journal: Codable, Sendable {
     /// What drivers put in place in restores before this one and have not put back since, the oldest first: it is taken
     /// back after what this one put there; nil where there is none.
     package var owed: [Applied]?
+    /// What drivers keep of restores before this one that nobody needs, and could not remove yet; nil where there is none.
+    package var leftovers: [Applied]?
     /// Directories beside production that hold what is staged, or what was there before.
     package var stagingDirectories: [String]
     /// The components that were running before.
@@ -132,7 +134,8 @@ package struct Journal: Codable, Sendable {
         return try place.inode != Place.nothing && inode(place.other) == place.inode ? .before : .other
     }
 
-    private static func inode(_ path: String) throws -> UInt64 {
+    /// The inode of what stands at a path, ``Place/nothing`` where nothing does.
+    static func inode(_ path: String) throws -> UInt64 {
         try Files.status(FilePath(path))?.inode ?? Place.nothing
     }
 
@@ -162,11 +165,14 @@ package struct Journal: Codable, Sendable {
     /// Puts back what stood at a place before, one of those at `lives`; does nothing when it is there already.
     ///
     /// A file that was written anew since, as services do with their own, goes as the restored one would, and a database goes
-    /// with its log. Throws a ``RestoreFailure``, and leaves what is in production, when what should come is nowhere, and when
-    /// what would go is neither such a file nor what was restored.
-    static func putBack(_ place: Place, amid lives: Set<String>) throws {
+    /// with its log; where nothing stood before, it is kept beside `staging`, and the path of it is returned. Throws a
+    /// ``RestoreFailure``, and leaves what is in production, when what should come is nowhere, and when what would go is
+    /// neither such a file nor what was restored.
+    static func putBack(
+        _ place: Place, amid lives: Set<String>, beside staging: FilePath?
+    ) throws -> FilePath? {
         switch try standing(at: place) {
-        case .before: return
+        case .before: break
         case .restored:
             let leavesNothing = (place.before ?? Place.nothing) == Place.nothing
             if try leavesNothing || Files.exists(FilePath(place.other)) {
@@ -175,7 +181,10 @@ package struct Journal: Codable, Sendable {
             try exchange(place, leavingNothing: leavesNothing)
         case .other:
             guard place.before != Place.nothing else {
-                throw inTheWay(place, "and nothing stood there before")
+                guard let staging, try Files.status(FilePath(place.live))?.kind == .file else {
+                    throw inTheWay(place, "and nothing stood there before")
+                }
+                return try setAside(place, amid: lives, beside: staging)
             }
             guard try hasBefore(place) else { throw lost(place) }
             let kind = try Files.status(FilePath(place.live))?.kind
@@ -185,6 +194,35 @@ package struct Journal: Codable, Sendable {
             try removeBesides(of: place, amid: lives)
             try exchange(place, leavingNothing: false)
         }
+        return nil
+    }
+
+    /// Moves a file of production into a new directory beside `staging`, which nobody removes and no snapshot holds; a database
+    /// takes along what SQLite keeps beside it, but for what is a place itself.
+    private static func setAside(
+        _ place: Place, amid lives: Set<String>, beside staging: FilePath
+    ) throws -> FilePath {
+        let live = FilePath(place.live)
+        var directory = FilePath("\(staging)-kept")
+        var number = 2
+        while try Files.exists(directory) {
+            directory = FilePath("\(staging)-kept-\(number)")
+            number += 1
+        }
+        try Files.makeDirectory(directory, mode: 0o700)
+        let kept = directory.appending(live.lastComponent?.string ?? "file")
+        if try isDatabase(live) {
+            for suffix in besides where !lives.contains(place.live + suffix) {
+                let path = FilePath(place.live + suffix)
+                guard try Files.status(path)?.kind == .file else { continue }
+                try Files.renameWithoutReplacing(path, to: FilePath("\(kept)\(suffix)"))
+            }
+        }
+        try Files.renameWithoutReplacing(live, to: kept)
+        for changed in [live.removingLastComponent(), directory, directory.removingLastComponent()] {
+            try Files.syncDirectory(changed)
+        }
+        return kept
     }
 
     /// Removes what SQLite keeps beside a database that is about to go, but for what is a place itself.
@@ -200,7 +238,7 @@ package struct Journal: Codable, Sendable {
     private static func inTheWay(_ place: Place, _ words: String) -> RestoreFailure {
         RestoreFailure(
             .failed, "\(place.live) is not what was restored there, \(words)",
-            hint: "somebody put it there: move it away, and run 'understudy undo' again")
+            hint: "somebody put it there: move it away, and run 'understudy undo' or the same restore again")
     }
 
     private static func lost(_ place: Place) -> RestoreFailure {

@@ -14,13 +14,15 @@ package enum Recovery {
         package var unapplied: Set<String> = []
         /// Whether all files are back: those that are not may be gone for good with the next restore.
         package var areFilesBack = true
+        /// Files that somebody wrote where nothing stood before, and where they are kept now, in words.
+        package var kept: [String] = []
         /// What could not be done, in words; empty when all was.
         package var failures: [String] = []
 
         /// All there is to say.
-        package var lines: [String] { [words].compactMap { $0 } + notes + failures }
+        package var lines: [String] { [words].compactMap { $0 } + notes + kept + failures }
 
-        /// Throws a ``RestoreFailure`` when not all was done.
+        /// Throws a ``RestoreFailure`` when not all was done, or something is left to look at.
         package func check() throws {
             guard failures.isEmpty else {
                 throw RestoreFailure(
@@ -29,8 +31,14 @@ package enum Recovery {
                         "fix the cause and run the command again: it does what is left; or restore a snapshot"
                 )
             }
+            guard kept.isEmpty else {
+                throw RestoreFailure(.failed, lines.joined(separator: "; "), hint: Recovery.keptHint)
+            }
         }
     }
+
+    /// What to do with what is kept.
+    static let keptHint = "all else is done: look at what is kept, and remove it when nobody needs it"
 
     /// A restore that was interrupted, or whose taking back was not completed.
     package struct Interruption: Sendable {
@@ -111,6 +119,7 @@ package enum Recovery {
         // It may have been started on the restored tree already, and must not run while that is taken away.
         if isHalfway {
             do {
+                if let failure = journal.unstoppable(in: system) { throw failure }
                 try await taking.stop()
             } catch {
                 // Nothing is changed yet, and what ran until now can go on as it did.
@@ -133,6 +142,7 @@ package enum Recovery {
         report.notes = outcome.notes + outcome.untaken.map { "\($0); \($0.hint)" }
         report.unapplied = Set(outcome.unapplied.map(\.component))
         report.areFilesBack = outcome.unreturned.isEmpty
+        report.kept = outcome.kept
         report.failures = outcome.failures
         return report
     }

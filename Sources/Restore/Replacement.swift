@@ -35,8 +35,7 @@ package final class Replacement {
             started: CivilTime(seconds: Clock.now.seconds).iso8601, verdict: verdict)
         if var last = try Journal.read(store.localDirectory) {
             for line in try await last.giveUp(in: system, store.localDirectory) { progress(line) }
-            // They are told until somebody removes them.
-            journal.stagingDirectories = last.stagingDirectories
+            journal.takeOverLeftovers(of: last)
         }
         try journal.write(store.localDirectory)
     }
@@ -172,12 +171,13 @@ package final class Replacement {
                 ? failure
                 : RestoreFailure(.failed, "\(failure) (nothing was exchanged, and \(left))", hint: again)
         }
+        let words = (["\(failure)"] + outcome.kept).joined(separator: "; ")
         guard left.isEmpty else {
             return ReplacementFailure(
                 isPutBack: outcome.isBack,
                 outcome.isBack
-                    ? "\(failure); the old places are back, except for this: \(left)"
-                    : "\(failure); and not all could be put back: \(left)", hint: again)
+                    ? "\(words); the old places are back, except for this: \(left)"
+                    : "\(words); and not all could be put back: \(left)", hint: again)
         }
         do {
             let problems =
@@ -186,19 +186,19 @@ package final class Replacement {
             guard problems.isEmpty else {
                 return ReplacementFailure(
                     isPutBack: true,
-                    "\(failure); the old places are back, and \(component) is unhealthy: \(problems.joined(separator: "; "))",
+                    "\(words); the old places are back, and \(component) is unhealthy: \(problems.joined(separator: "; "))",
                     hint: "check its logs; 'understudy restore \(journal.snapshot)' puts all of it back"
                 )
             }
         } catch {
             return ReplacementFailure(
                 isPutBack: true,
-                "\(failure); the old places are back, and whether \(component) is healthy cannot be determined: \(error)",
+                "\(words); the old places are back, and whether \(component) is healthy cannot be determined: \(error)",
                 hint: "check its logs; 'understudy restore \(journal.snapshot)' puts all of it back")
         }
         return ReplacementFailure(
             isPutBack: true,
-            "\(failure) (rolled back: \(component) is as it was\(journal.running.isEmpty ? "" : ", and healthy"))",
+            "\(words) (rolled back: \(component) is as it was\(journal.running.isEmpty ? "" : ", and healthy"))",
             hint: "find the cause; a verdict that was rolled back is not promoted again")
     }
 }

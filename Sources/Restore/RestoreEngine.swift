@@ -144,15 +144,14 @@ package final class RestoreEngine {
         if !owed.isEmpty {
             journal.phase = .exchanging
             journal.owed = owed
-            journal.stagingDirectories = last.stagingDirectories
+            journal.takeOverLeftovers(of: last)
             try journal.write(store.localDirectory)
             notes += last.removeDirectories()
         } else if last.phase != .undone {
             // Of one that is undone, whoever looked for an interrupted restore has just tried to remove the rest.
             notes += try await last.giveUp(in: system, store.localDirectory)
         }
-        // They are told until somebody removes them.
-        journal.stagingDirectories = last.stagingDirectories
+        journal.takeOverLeftovers(of: last)
     }
 
     private func stage() async throws {
@@ -243,27 +242,7 @@ package final class RestoreEngine {
             journal.reloads = plan.reloads
             try await step("stop") { try await stop() }
             try await step("fix") { try await fix() }
-            for component in staging.components {
-                for root in component.roots {
-                    let target = FilePath(root.root.path).appending(root.only)
-                    let staged = root.staged.appending(root.only)
-                    guard let inode = try Files.status(staged)?.inode else {
-                        throw RestoreFailure(
-                            .failed, "\(staged) went away before it was exchanged",
-                            hint: "run the restore again")
-                    }
-                    journal.places.append(
-                        .init(
-                            component: component.captured.name, root: root.root.name, live: target.string,
-                            other: staged.string, inode: inode, before: try Self.inode(at: target)))
-                }
-            }
-            for var place in removals {
-                place.before = try Self.inode(at: FilePath(place.live))
-                // It went away by itself when the component stopped.
-                if place.before != Journal.Place.nothing { journal.places.append(place) }
-            }
-            try addLogs()
+            try journal.addPlaces(of: staging.components, removing: removals)
             journal.derived = plan.derived.map(\.path.string)
             try syncStaged()
             journal.phase = .exchanging
@@ -276,6 +255,7 @@ package final class RestoreEngine {
                 try journal.removeDerived()
             }
             if request.starts || !plan.dependents.isEmpty { try await start() }
+            await startWhatWasLeftDown()
             if request.starts, !unlooked.isEmpty { try await step("prove") { try await lookAgain() } }
             unproven.formUnion(unlooked)
             var done = journal
@@ -285,27 +265,6 @@ package final class RestoreEngine {
         } catch {
             throw await putBack(error)
         }
-    }
-
-    /// What a server that was killed left beside its database goes away with it: SQLite would play it into the one that comes.
-    private func addLogs() throws {
-        for place in journal.places where try Journal.isDatabase(FilePath(place.other)) {
-            for suffix in Journal.besides {
-                let live = place.live + suffix
-                let before = try Self.inode(at: FilePath(live))
-                guard before != Journal.Place.nothing, !journal.places.contains(where: { $0.live == live })
-                else { continue }
-                journal.places.append(
-                    .init(
-                        component: place.component, root: place.root, live: live,
-                        other: "\(place.other)\(suffix)-before", inode: Journal.Place.nothing,
-                        before: before))
-            }
-        }
-    }
-
-    private static func inode(at path: FilePath) throws -> UInt64 {
-        try Files.status(path)?.inode ?? Journal.Place.nothing
     }
 
     /// Saves what is there now.
@@ -425,6 +384,24 @@ package final class RestoreEngine {
         held = outcome.held
     }
 
+    /// Starts what ran before an earlier restore, is down since, and is not restored now: where it does not come up, that is told,
+    /// and no reason to take this restore back.
+    private func startWhatWasLeftDown() async {
+        let planned = Set(plan.components.map(\.name) + plan.dependents)
+        let down = plan.staysDown(in: system, for: request)
+            .union(system.dependents(of: Set(failed.map(\.component) + held)))
+        let leftDown = journal.running.filter { !planned.contains($0) }
+        held += leftDown.filter { down.contains($0) }
+        let names = leftDown.filter { !down.contains($0) }
+        guard !names.isEmpty else { return }
+        let taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
+        let failures = await taking.start(names)
+        failed += failures.map { RestoreReport.Failure(component: $0.component, message: $0.message) }
+        notes += names.filter { name in !failures.contains { $0.component == name } }.map {
+            "\($0) is up again, which ran before an earlier restore"
+        }
+    }
+
     /// Lets drivers compare what runs with what they staged.
     private func lookAgain() async throws {
         let down = Set(failed.map(\.component) + held)
@@ -445,6 +422,8 @@ package final class RestoreEngine {
     /// Puts the old trees back after a failure, starts what was running, and says so.
     private func putBack(_ failure: any Error) async -> any Error {
         progress("failed; putting the old system back")
+        let again =
+            request.hasSystemFile ? "run 'understudy undo'" : "run the same 'understudy restore --from' again"
         let outcome: TakingBack.Outcome
         do {
             var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
@@ -453,29 +432,10 @@ package final class RestoreEngine {
         } catch {
             return RestoreFailure(
                 .failed, "\(failure); and the old system could not be put back: \(error)",
-                hint: "run 'understudy undo': it finds the journal and puts the old trees back first")
+                hint: "\(again): it finds the journal and puts the old trees back first")
         }
         for line in outcome.notes { progress(line) }
-        guard outcome.failures.isEmpty else {
-            return RestoreFailure(
-                .failed,
-                "\(failure) (the old trees are back, except for this: \(outcome.failures.joined(separator: "; ")))",
-                hint: "fix the cause and run 'understudy undo': it does what is left")
-        }
-        if let untaken = outcome.untaken.first {
-            // What was loaded in part may not let itself be loaded again; only the driver knows what helps.
-            return RestoreFailure(
-                .failed,
-                "\(failure) (the old files are back, and it does not take them up either: \(untaken))",
-                hint: untaken.hint)
-        }
-        let hint: String
-        switch failure {
-        case let known as RestoreFailure: hint = known.hint
-        case let known as DriverFailure: hint = known.hint
-        default: hint = "the old system is back as it was; fix the cause and run the restore again"
-        }
-        return RestoreFailure(.failed, "\(failure) (the old system is back as it was)", hint: hint)
+        return outcome.failure(of: failure, again: again)
     }
 
     /// Removes what was staged after a failure, which is what is thrown: what cannot be removed is only told.

@@ -119,6 +119,8 @@ package struct RestoreRequest: Sendable {
     package var author: String
     /// Users and groups that are called otherwise on this host, by their names in the snapshot.
     package var accounts: [String: String]
+    /// Whether there is a system file, which `undo` reads; on an empty machine it is written at the end.
+    package var hasSystemFile = true
     /// Single items that are restored, and nothing else; empty for whole components.
     package var items: [RestoreItem] = []
 

@@ -15,6 +15,8 @@ struct TakingBack {
         var untaken: [DriverFailure] = []
         /// Files that could not be put back, with the components that they belong to.
         var unreturned: [(components: Set<String>, failure: any Error)] = []
+        /// Files that somebody wrote where nothing stood before, and where they are kept now, in words.
+        var kept: [String] = []
         /// Components whose driver could not put back what was there.
         var unapplied: [(component: String, failure: any Error)] = []
         /// Components that ran before and are not up.
@@ -38,6 +40,31 @@ struct TakingBack {
                     "the journal cannot be written, so the next command does this again: \(unwritten)")
             }
             return words
+        }
+
+        /// The failure of a restore, with what became of the old system; `again` is how what is left is done.
+        func failure(of cause: any Error, again: String) -> RestoreFailure {
+            let words = (["\(cause)"] + kept).joined(separator: "; ")
+            guard failures.isEmpty else {
+                return RestoreFailure(
+                    .failed,
+                    "\(words) (the old trees are back, except for this: \(failures.joined(separator: "; ")))",
+                    hint: "fix the cause and \(again): it does what is left")
+            }
+            if let untaken = untaken.first {
+                // What was loaded in part may not let itself be loaded again; only the driver knows what helps.
+                return RestoreFailure(
+                    .failed,
+                    "\(words) (the old files are back, and it does not take them up either: \(untaken))",
+                    hint: untaken.hint)
+            }
+            let hint: String
+            switch cause {
+            case let known as RestoreFailure: hint = known.hint
+            case let known as DriverFailure: hint = known.hint
+            default: hint = "the old system is back as it was; fix the cause and run the restore again"
+            }
+            return RestoreFailure(.failed, "\(words) (the old system is back as it was)", hint: hint)
         }
 
         /// A failure with what to do about it.
@@ -135,7 +162,9 @@ struct TakingBack {
 
     private mutating func putBack(_ outcome: inout Outcome) async {
         progress("putting the old places back")
-        outcome.unreturned = journal.putBack()
+        let (unreturned, kept) = journal.putBack()
+        outcome.unreturned = unreturned
+        outcome.kept = kept
         do {
             // It may have read what is taken away again.
             try await journal.reload(in: system, progress: progress)
@@ -159,6 +188,7 @@ struct TakingBack {
         for list in [\Journal.owed, \Journal.applied] {
             var back = journal[keyPath: list]?.filter { !left.contains($0.component) }
             outcome.notes += await Journal.discard(&back, in: system)
+            journal.addLeftovers(back ?? [])
             journal[keyPath: list]?.removeAll { !left.contains($0.component) }
         }
     }
@@ -178,7 +208,7 @@ struct TakingBack {
     /// Starts those of the components that do not run, or only in part, and waits until they serve; returns those that do not.
     ///
     /// What they complain of is no failure here: they may have done so before.
-    private func start(_ names: [String]) async -> [(component: String, message: String)] {
+    func start(_ names: [String]) async -> [(component: String, message: String)] {
         var down: [(component: String, message: String)] = []
         var lifecycles: [String: any Lifecycle] = [:]
         var running: Set<String> = []

@@ -72,6 +72,11 @@ package struct Undo: Sendable {
                 "\(journal.what) is undone, except for this: " + outcome.failures.joined(separator: "; "),
                 hint: "fix the cause and run 'understudy undo' again: it does what is left")
         }
+        guard outcome.kept.isEmpty else {
+            throw RestoreFailure(
+                .failed, (["\(journal.what) is undone"] + outcome.kept).joined(separator: "; "),
+                hint: Recovery.keptHint)
+        }
         let untaken = outcome.untaken.map {
             "the old files are back, and not taken up: \($0); \($0.hint)"
         }
@@ -90,6 +95,10 @@ package struct Undo: Sendable {
                 "the system file does not describe '\(place.component)' any more, which \(journal.what) changed: "
                     + "it could not be stopped and started",
                 hint: "put it back under that name, and run 'understudy undo' again")
+        }
+        if let failure = journal.unstoppable(in: system) {
+            throw RestoreFailure(
+                .refused, failure.description, hint: "\(failure.hint), and run 'understudy undo' again")
         }
         for place in journal.places
         where try !journal.isBesideDatabase(place) && !Journal.isExchanged(place) {

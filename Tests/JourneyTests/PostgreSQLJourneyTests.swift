@@ -119,6 +119,20 @@ struct PostgreSQLJourneyTests {
         }
     }
 
+    /// The settings of a database are there before its rows.
+    @Test func aDatabaseThatIsReadOnlyByItsSettingsIsLoadedAndStaysSo() async throws {
+        try await withWorld { world in
+            try await world.server.sql("ALTER DATABASE buildbot SET default_transaction_read_only TO on;")
+            try await world.runner.succeed("snapshot")
+            try await world.server.sql("DROP DATABASE buildbot;")
+            let report = try await world.runner.succeed("restore")
+            #expect(report.contains("proven: read back"), "\(report)")
+            #expect(try await world.count() == "500\n")
+            #expect(
+                try await world.server.sql("SHOW default_transaction_read_only;", in: "buildbot") == "on\n")
+        }
+    }
+
     @Test func aNightWithoutAChangeAddsNothing() async throws {
         try await withWorld { world in
             try await world.runner.succeed("snapshot")

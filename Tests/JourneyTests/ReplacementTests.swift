@@ -49,14 +49,15 @@ import Testing
 
         func isUp() throws -> Bool { try Files.exists(directory.appending("up")) }
 
-        /// Replaces the configuration; what is thrown then.
+        /// Replaces the configuration, or another file; what is thrown then.
         func failure(
-            _ text: String = "new", prepare: () throws -> Void = {}, watch: () throws -> Void = {}
+            _ text: String = "new", at name: String = "config", prepare: () throws -> Void = {},
+            watch: () throws -> Void = {}
         ) async throws -> (any Error)? {
             let replacement = try await Replacement(
                 system, store: store, component: "ci", snapshot: SnapshotID(seconds: 0, random: 1),
                 verdict: "verdict", holding: lock, progress: { _ in })
-            let live = directory.appending("config")
+            let live = directory.appending(name)
             let staged = try replacement.staging(for: live)
             try Files.replace(staged, with: Array(text.utf8))
             do {
@@ -172,6 +173,28 @@ import Testing
             })
             #expect((failure as? ReplacementFailure)?.isPutBack == true, "\(String(describing: failure))")
             #expect(try world.text() == "old" && world.isUp() && world.staging() == 0)
+        }
+    }
+
+    @Test func aFileThatTheServerWroteAnewWhereNothingStoodIsKeptBeside() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try World(directory)
+            let failure = try await world.failure(
+                at: "state",
+                watch: {
+                    try world.write("state", "SQLite format 3\0, written anew")
+                    try world.write("state-wal", "of it")
+                    throw Breach()
+                })
+            let outcome = try #require(failure as? ReplacementFailure)
+            let words = "\(directory)/state since, where nothing stood before, is kept as "
+            #expect(outcome.isPutBack && outcome.description.contains(words), "\(outcome)")
+            let rest = try #require(outcome.description.firstRange(of: words))
+            let kept = FilePath(String(outcome.description[rest.upperBound...].prefix { $0 != " " }))
+            #expect(try Files.read(kept) == Array("SQLite format 3\0, written anew".utf8))
+            #expect(try Files.read(FilePath("\(kept)-wal")) == Array("of it".utf8))
+            for name in ["state", "state-wal"] { #expect(try !Files.exists(directory.appending(name))) }
+            #expect(try world.isUp() && world.phase() == .undone && world.staging() == 1)
         }
     }
 

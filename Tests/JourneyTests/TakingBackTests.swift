@@ -130,6 +130,48 @@ import Testing
         }
     }
 
+    @Test func whatWasLeftDownIsStartedAlsoByARestoreOfAnotherComponent() async throws {
+        try await withTemporaryDirectory { directory in
+            let condition = "grep -q 1 \(directory)/tree/a && test ! -e \(directory)/broken"
+            let world = try await World(
+                directory, [("ci", ["start: \(condition) && touch \(directory)/up-ci"])])
+            try await world.runner.succeed("restore")
+            #expect(try await world.runner.run("undo").status == 1)
+            #expect(try world.up() == [])
+            let report = try await world.runner.succeed("restore", "--component", "tree")
+            #expect(report.contains("ci is up again"), "\(report)")
+            #expect(try world.up() == ["ci"])
+
+            #expect(try await world.runner.run("undo").status == 1)
+            try await world.shell("touch broken")
+            let told = try await world.runner.run("restore", "--component", "tree")
+            #expect(told.status == 1 && told.output.contains("NOT STARTED: ci"), "\(told.output)")
+            #expect(try world.text() == "1\n")
+        }
+    }
+
+    @Test func whatWasLeftDownIsNotForgottenByARestoreThatIsKilled() async throws {
+        try await withTemporaryDirectory { directory in
+            let start = "start: test ! -e \(directory)/broken && touch \(directory)/up-ci"
+            let world = try await World(directory, [("ci", [start])])
+            try await world.runner.succeed("restore")
+            try await world.shell("touch broken")
+            let loop = CrashLoop(world.runner, seed: 3)
+            // Each step ends with a journal that takes the place of another.
+            for number in 1...6 {
+                #expect(try await world.runner.run("undo").status == 1)
+                _ = try await loop.kill(
+                    ["restore", "--component", "tree"], at: .call("rename", number: number))
+                let journal = try Files.read(directory.appending("tree.git/understudy/restore.json"))
+                #expect(
+                    !String(decoding: journal, as: UTF8.self).contains("\"phase\" : \"undone\""), "\(number)")
+            }
+            try await world.shell("rm broken")
+            try await world.runner.succeed("undo")
+            #expect(try world.up() == ["ci"])
+        }
+    }
+
     @Test func whatADriverCannotPutBackHindersNoFileAndNoOtherComponent() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(
@@ -201,14 +243,18 @@ import Testing
                     "\(refused.errorOutput)")
             }
             #expect(try world.text() == "1\n")
-            // Without its commands nobody can say that what ran before is up again.
+            // Without its commands nobody can stop what runs on what would change, before the kill as after it.
             try await world.shell(
                 "sed -i 's/^  wood:/  tree:/; /^    start:/d; /^    stop:/d; /^    ready:/d' understudy.yaml")
-            let undone = try await world.runner.run("undo")
-            #expect(
-                undone.status == 1 && undone.errorOutput.contains("tool is down: it ran before"),
-                "\(undone.errorOutput)")
-            #expect(try world.text() == "2\n")
+            for status: Int32 in [7, 1] {
+                let refused = try await world.runner.run("undo")
+                #expect(
+                    refused.status == status
+                        && refused.errorOutput.contains("does not say any more how 'tool' is stopped"),
+                    "\(refused.errorOutput)")
+                #expect(try world.text() == "1\n" && world.up() == ["tool"])
+                if status == 7 { try world.interrupt() }
+            }
         }
     }
 
@@ -356,6 +402,26 @@ import Testing
         }
     }
 
+    @Test func aFileThatWasWrittenAnewWhereNothingStoodIsKeptBesideAndTold() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.shell("rm tree/a")
+            for number in 1...2 {
+                try await world.runner.succeed("restore", "--only", "file:\(directory)/tree/a")
+                try world.interrupt()
+                try await world.shell("sed -i s/1/mine-\(number)/ tree/a")
+                let undone = try await world.runner.run("undo")
+                #expect(
+                    undone.status == 1 && undone.errorOutput.contains("the old trees are back everywhere")
+                        && undone.errorOutput.contains("is kept as \(directory)/.understudy-"),
+                    "\(undone.errorOutput)")
+                #expect(try !Files.exists(directory.appending("tree/a")))
+                #expect(try await world.runner.run("undo").status == 7)
+            }
+            #expect(try await world.shell("cat .understudy-*-kept*/a | sort") == "mine-1\nmine-2\n")
+        }
+    }
+
     /// An older version did not write down what stood at a place before.
     @Test(arguments: [false, true])
     func aJournalOfAnOlderVersionIsTakenBack(_ isInterrupted: Bool) async throws {
@@ -394,6 +460,26 @@ import Testing
             try await world.shell("echo 3 > held; mv away \(kept)/tree")
             try await world.runner.succeed("undo")
             #expect(try await world.shell("cat held") == "3\n" && world.text() == "2\n")
+        }
+    }
+
+    /// What a tool writes until it is stopped came after it was captured.
+    @Test func whatWasNotRestoredYetIsNotTakenBack() async throws {
+        try await withTemporaryDirectory { directory in
+            let held = "\(directory)/held"
+            let failing = ["capture: cat \(held)-a > f || echo 1 > f", "restore: test $(cat f) = 2"]
+            let writing = [
+                "after: [a]", "capture: cat \(held)-b > f || echo 1 > f", "restore: cat f > \(held)-b",
+                "stop: echo 3 >> \(held)-b; rm -f \(directory)/up-b",
+            ]
+            let world = try await World(directory, [("a", failing), ("b", writing)])
+            try await world.shell("echo 2 > held-a; echo 2 > held-b")
+            let failed = try await world.runner.run("restore")
+            #expect(
+                failed.status == 1 && failed.errorOutput.contains("the old system is back as it was"),
+                "\(failed.errorOutput)")
+            #expect(try await world.shell("cat held-b") == "2\n3\n")
+            #expect(try world.up() == ["a", "b"])
         }
     }
 
@@ -453,6 +539,25 @@ import Testing
         }
     }
 
+    @Test func whatADriverCouldNotRemoveIsTriedUntilItIsGone() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory, [("tool", [])])
+            func kept() async throws -> String {
+                try await world.shell("ls tree.git/understudy | grep -c ^applied- || true")
+            }
+            try await world.runner.succeed("restore")
+            try await world.shell("sed -i 's/^  tool:/  other:/' understudy.yaml")
+            for _ in 0..<2 {
+                let report = try await world.runner.succeed("restore", "--component", "tree")
+                #expect(report.contains("left beside it could not be removed"), "\(report)")
+                #expect(try await kept() == "1\n")
+            }
+            try await world.shell("sed -i 's/^  other:/  tool:/' understudy.yaml")
+            try await world.runner.succeed("restore", "--component", "tree")
+            #expect(try await kept() == "0\n")
+        }
+    }
+
     @Test func whatWasDoneAboutAnInterruptedRestoreIsToldWhateverComesOfThisOne() async throws {
         try await withTemporaryDirectory { directory in
             let start = "start: test ! -e \(directory)/broken && touch \(directory)/up-ci"
@@ -502,6 +607,25 @@ import Testing
                 let refused = try await world.runner.run(arguments, limit: .seconds(60))
                 #expect(refused.status == 7, "\(arguments): \(refused.output)\(refused.errorOutput)")
             }
+        }
+    }
+
+    /// On an empty machine the system file, which `undo` reads, is written at the end.
+    @Test func aFailedRestoreFromACopyNamesNoUndoBeforeThereIsASystemFile() async throws {
+        try await withTemporaryDirectory { directory in
+            let start = "start: test ! -e \(directory)/broken && touch \(directory)/up-tool"
+            let world = try await World(directory, [("tool", [start])])
+            try await world.shell("touch broken")
+            let restore = ["restore", "--from", "tree.git", "--system", "new/understudy.yaml"]
+            let failed = try await world.runner.run(restore, limit: .seconds(120))
+            #expect(failed.status == 1, "\(failed.output)")
+            #expect(
+                failed.errorOutput.contains("run the same 'understudy restore --from' again")
+                    && !failed.errorOutput.contains("understudy undo"), "\(failed.errorOutput)")
+            try await world.shell("rm broken")
+            let restored = try await world.runner.run(restore, limit: .seconds(120))
+            #expect(restored.status == 0, "\(restored.errorOutput)")
+            #expect(try world.text() == "1\n" && world.up() == ["tool"])
         }
     }
 

@@ -7,6 +7,8 @@ struct CommandApplication: Application {
     let contract: CommandContract
 
     private static let key = "directory"
+    /// The name of what says in the directory that the restore was begun; left out in a record of a version that made none.
+    private static let mark = "mark"
 
     func plan(_ source: any FileSource, captured: CapturedComponent) async throws -> ApplicationPlan {
         let lines = try source.lock(DatabaseLock.name).map { try DatabaseLock($0).lines } ?? []
@@ -21,7 +23,7 @@ struct CommandApplication: Application {
 
     func record(_ staged: StagedComponent, mark: String, directory: FilePath) async throws -> Record {
         guard try Files.exists(export(staged)) else { return [] }
-        return [[Self.key: directory.string]]
+        return [[Self.key: directory.string, Self.mark: "begun"]]
     }
 
     func stage(_ staged: StagedComponent, _ record: Record) async throws -> StagedApplication {
@@ -51,17 +53,21 @@ struct CommandApplication: Application {
 
     func apply(_ record: Record) async throws {
         guard let place = Place(record) else { return }
+        if let begun = place.begun { try Files.replace(begun, with: [], mode: 0o600) }
         try await contract.succeed(.restore, in: place.restored, lock: place.lock)
     }
 
     func unapply(_ record: Record) async throws -> [String] {
         guard let place = Place(record) else { return [] }
+        // What the tool wrote since it was captured is lost only where something is to be taken back.
+        if let begun = place.begun, try !Files.exists(begun) { return [] }
         guard try Files.exists(place.before) else {
             return [
                 "\(contract.component) stays as the restore left it: what was there before could not be captured"
             ]
         }
         try await contract.succeed(.restore, in: place.before, lock: place.lock)
+        if let begun = place.begun { try Files.remove(begun) }
         return []
     }
 
@@ -87,10 +93,13 @@ struct CommandApplication: Application {
     /// Where the two sides are.
     private struct Place {
         let directory: FilePath
+        /// Stands there from the beginning of the restore until it is taken back; nil where none is made.
+        let begun: FilePath?
 
         init?(_ record: Record) {
             guard let path = record.first?[CommandApplication.key] else { return nil }
             directory = FilePath(path)
+            begun = record.first?[CommandApplication.mark].map { FilePath(path).appending($0) }
         }
 
         /// What the snapshot holds.

@@ -109,9 +109,14 @@ struct PostgreSQLServer: Sendable {
     // MARK: Programs
 
     private func program(_ name: String, _ arguments: [String]) -> Program {
+        // These win over the settings of databases and roles, which a restore loads before the rows.
+        let options = [
+            "client_min_messages=warning", "statement_timeout=0", "lock_timeout=60s",
+            "default_transaction_read_only=off",
+        ]
         var environment = [
             "PGCONNECT_TIMEOUT": "10",
-            "PGOPTIONS": "-c client_min_messages=warning -c statement_timeout=0 -c lock_timeout=60s",
+            "PGOPTIONS": options.map { "-c \($0)" }.joined(separator: " "),
         ]
         environment["PGPASSFILE"] = passwordFile
         return Program(

@@ -161,7 +161,7 @@ package struct PostgreSQLCluster: Hashable, Sendable {
         max_wal_senders = 0
         END
         "$bin/pg_ctl" --pgdata=data --wait --silent --log=log start || { cat log; exit 1; }
-        export PGHOST=\(socketPlace) PGUSER=\(user)
+        export PGHOST=\(socketPlace) PGUSER=\(user) PGOPTIONS='-c default_transaction_read_only=off'
         ask() { "$bin/psql" --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=VERBOSITY=terse "$@" >/dev/null; }
         PGDATABASE=postgres ask --single-transaction --command="\\\\restrict $key" --file=roles.sql
         guard=
