@@ -1,10 +1,8 @@
 package import Capture
 internal import Drivers
-internal import FileTree
 package import Git
 package import GitStore
 package import Judge
-internal import Programs
 internal import Restore
 package import Sealing
 internal import Shadow
@@ -225,33 +223,8 @@ package final class Promotion {
             && !change.files.contains { $0.root == file.root && $0.path == file.path.description }
     }
 
-    /// One thing of production that is exchanged.
-    private struct Place {
-        var root: String
-        /// Its path below the root, nil for the root itself.
-        var below: String?
-        var live: FilePath
-        /// The file of the change, nil for what its packages are.
-        var file: ComponentChange.File?
-    }
-
     /// What is exchanged, without the data.
-    private var places: [Place] {
-        let roots = driver.places()
-        var places = shadow.packagePlaces(change, of: roots).map { root, below in
-            Place(
-                root: root.name, below: below,
-                live: below.map { FilePath(root.path).appending($0) } ?? FilePath(root.path))
-        }
-        for file in change.files {
-            guard let root = roots.first(where: { $0.name == file.root }) else { continue }
-            places.append(
-                Place(
-                    root: file.root, below: file.path, live: FilePath(root.path).appending(file.path),
-                    file: file))
-        }
-        return places
-    }
+    private var places: [ExchangedPlace] { ExchangedPlace.all(of: change, driver, shadow) }
 
     // MARK: - The promotion
 
@@ -412,36 +385,7 @@ package final class Promotion {
             progress("making \(place.live) beside production")
             let beside = try replacement.staging(for: place.live)
             staged.append((place.root, place.live, beside))
-            guard let file = place.file else {
-                guard let root = room.copy.staged.root(place.root)?.staged,
-                    let live = try Files.status(place.live)
-                else { continue }
-                try await Workspace.copy(place.below.map { root.appending($0) } ?? root, to: beside)
-                guard Accounts.ownNumbers.user == 0 else { continue }
-                try await Program(
-                    "chown", ["-hR", "\(live.owner):\(live.group)", beside.string], limit: .seconds(600)
-                ).runSuccessfully()
-                continue
-            }
-            guard let blob = file.blob, let contents = request.contents.blobs[blob] else { continue }
-            let before = try Files.status(place.live)
-            guard before?.kind != .link else {
-                throw CanaryFailure(
-                    .refused, "\(place.live) is a link by now, and the change would put a file in its place",
-                    hint: "nothing was exchanged; take a snapshot and run a new canary")
-            }
-            var like = before
-            var parent = place.live
-            while like == nil, parent.lastComponent != nil {
-                parent.removeLastComponent()
-                like = try Files.status(parent)
-            }
-            let mode = before?.mode ?? 0o644
-            try Files.replace(beside, with: contents, mode: mode)
-            if Accounts.ownNumbers.user == 0, let like {
-                try Files.setOwner(beside, owner: like.owner, group: like.group)
-                try Files.setMode(beside, mode)
-            }
+            try await place.make(at: beside, from: room, request.contents)
         }
         return staged
     }

@@ -2,11 +2,8 @@ internal import ArgumentParser
 internal import Capture
 internal import Configuration
 internal import Drivers
-internal import FileTree
-internal import FoundationEssentials
 internal import GitStore
 internal import Nightly
-internal import Programs
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -37,47 +34,6 @@ struct NightlyCommand: AsyncParsableCommand {
     var acceptShrink = false
 
     @OptionGroup var options: Options
-
-    /// What of a snapshot's JSON is looked at.
-    private struct Taken: Decodable {
-        struct Head: Decodable {
-            var id: String
-            var status: String
-        }
-
-        struct Part: Decodable {
-            var name: String
-            var entries: Int
-            var bytes: Int64
-            var torn: [String]
-            var unreadable: [CapturedComponent.Problem]
-            var obstacles: [String]
-        }
-
-        var snapshot: Head
-        var components: [Part]
-        var lostPacks: [String]
-    }
-
-    /// What of a push's JSON is looked at.
-    private struct Pushed: Decodable {
-        struct Part: Decodable {
-            var name: String
-            var lost: [String]
-            var error: Failed.Words?
-        }
-
-        var remotes: [Part]
-    }
-
-    /// What of a drill's JSON is looked at; its record in the store says the rest.
-    private struct Drilled: Decodable {
-        var green: Bool
-    }
-
-    private struct Pruned: Decodable {
-        var forgotten: [String]
-    }
 
     func run() async throws {
         let session = try await session()
@@ -200,10 +156,8 @@ struct NightlyCommand: AsyncParsableCommand {
 
     /// Takes a snapshot and returns the components that lack something.
     private func snapshot(_ report: inout NightReport, _ session: Session) async -> Set<String> {
-        guard let taken: Taken = await step(["snapshot"], mayEnd: [0, 3, 6], "snapshot", &report, session)
-        else {
-            return []
-        }
+        let step = NightStep(["snapshot"], mayEnd: [0, 3, 6], "snapshot")
+        guard let taken: NightStep.Taken = await step.run(&report, session) else { return [] }
         report.snapshot = taken.snapshot.id
         if !taken.lostPacks.isEmpty {
             report.problems.append(
@@ -295,10 +249,8 @@ struct NightlyCommand: AsyncParsableCommand {
                 .init("push", "the remotes cannot be determined: \(failure.message)", hint: failure.hint))
             return
         }
-        guard
-            let pushed: Pushed = await step(
-                ["push"], mayEnd: [0, 1, 6, 7, 10, 11, 12], "push", &report, session)
-        else { return }
+        let step = NightStep(["push"], mayEnd: [0, 1, 6, 7, 10, 11, 12], "push")
+        guard let pushed: NightStep.Pushed = await step.run(&report, session) else { return }
         for remote in pushed.remotes {
             if let error = remote.error {
                 report.problems.append(.init("push", "\(remote.name): \(error.message)", hint: error.hint))
@@ -338,10 +290,9 @@ struct NightlyCommand: AsyncParsableCommand {
                         cause: "no key"))
                 return isRed
             }
-            let drilled: Drilled? = await step(
-                ["drill", id] + (identity.map { ["--identity", $0] } ?? []), mayEnd: [0, 5, 6], "drill",
-                &report,
-                session)
+            let step = NightStep(
+                ["drill", id] + (identity.map { ["--identity", $0] } ?? []), mayEnd: [0, 5, 6], "drill")
+            let drilled: NightStep.Drilled? = await step.run(&report, session)
             return drilled.map { !$0.green } ?? isRed
         } catch {
             let failure = CommandFailure(error)
@@ -354,7 +305,8 @@ struct NightlyCommand: AsyncParsableCommand {
     }
 
     private func prune(_ report: inout NightReport, _ session: Session) async {
-        let pruned: Pruned? = await step(["prune"], mayEnd: [0], "prune", &report, session)
+        let step = NightStep(["prune"], mayEnd: [0], "prune")
+        let pruned: NightStep.Pruned? = await step.run(&report, session)
         report.forgotten = pruned?.forgotten.count
     }
 
@@ -374,55 +326,6 @@ struct NightlyCommand: AsyncParsableCommand {
                     hint: failure.hint)
             )
         }
-    }
-
-    // MARK: Processes
-
-    private struct Failed: Decodable {
-        struct Words: Decodable {
-            var message: String
-            var hint: String
-        }
-
-        var error: Words
-    }
-
-    /// Runs another command of ours and reads what it says; nil when it failed, which is then among the problems.
-    private func step<Result: Decodable>(
-        _ arguments: [String], mayEnd statuses: Set<Int32>, _ kind: String, _ report: inout NightReport,
-        _ session: Session
-    ) async -> Result? {
-        session.output.progress(arguments.joined(separator: " "))
-        do {
-            let program = String(decoding: try Files.linkTarget("/proc/self/exe"), as: UTF8.self)
-            let outcome = try await Program(
-                program, arguments + ["--system", session.file.string, "--format", "json", "--quiet"],
-                // It is ourselves, and does what it does by hand: agents, proxies and git are set up there.
-                environment: try environment(), limit: .seconds(12 * 3600),
-                outputLimit: 1 << 28
-            ).run()
-            if statuses.contains(outcome.status), !outcome.output.isEmpty {
-                return try JSONDecoder().decode(Result.self, from: Data(outcome.output.utf8))
-            }
-            // What is no such document was written by a process that died: told below as it stands.
-            if let failed = try? JSONDecoder().decode(Failed.self, from: Data(outcome.errorOutput.utf8)) {
-                report.problems.append(
-                    .init(
-                        kind, "\(arguments[0]) failed: \(failed.error.message)", hint: failed.error.hint,
-                        cause: NightReport.Problem.lasting(failed.error.message)))
-            } else {
-                // It died without a word of its own: what the system or the runtime said is all there is.
-                let said = outcome.errorOutput.split(separator: "\n").suffix(3).joined(separator: "; ")
-                report.problems.append(
-                    .init(
-                        kind, "\(arguments[0]) ended with status \(outcome.status): \(said)",
-                        hint: "run 'understudy \(arguments[0])' by hand to see more"))
-            }
-        } catch {
-            report.problems.append(
-                .init(kind, "\(arguments[0]) could not be run: \(error)", hint: "run it by hand to see more"))
-        }
-        return nil
     }
 
     private func words(_ report: NightReport) -> String {

@@ -223,6 +223,15 @@ package enum Files {
         }
     }
 
+    /// Gives a file a second name; throws `improperLink` where the two are on different mounts, also of one file system.
+    package static func addName(_ name: FilePath, to file: FilePath) throws(FileFailure) {
+        try systemCall("give a second name to", file.byteArray) {
+            unsafe file.withPlatformString { file in
+                unsafe name.withPlatformString { unsafe Glibc.link(file, $0) }
+            }
+        }
+    }
+
     /// What a symbolic link points to.
     package static func linkTarget(_ path: FilePath) throws(FileFailure) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 4097)

@@ -8,7 +8,7 @@ package struct InsideView: Codable, Hashable, Sendable {
     package var connections: [String: String]
     /// Whether a name that exists can be resolved.
     package var resolvesNames: Bool
-    /// Sockets in the file system, but for those in mounted places.
+    /// Sockets in the file system, but for those in mounted places; what is not looked through from inside is looked for outside.
     package var sockets: [String]
     /// Names of the variables of the environment.
     package var environment: [String]

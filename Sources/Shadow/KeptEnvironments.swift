@@ -2,7 +2,6 @@ internal import Cryptography
 internal import Drivers
 internal import FileTree
 internal import GitStore
-internal import Programs
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -34,14 +33,14 @@ struct KeptEnvironments {
         if let mark = try Files.readIfPresent(kept.appending(Self.mark)),
             mark == run + (try Self.listing(kept))
         {
-            for root in roots { try await duplicate(kept.appending(root.root.name), to: root.staged) }
+            for root in roots { try await Workspace.link(kept.appending(root.root.name), to: root.staged) }
             return try Files.replaceWithoutSync(kept.appending(Self.mark), with: mark)
         }
         try await driver.rebuild(copy)
         try Files.makeDirectories(directory, mode: 0o700)
         try Files.removeTree(kept)
         try Files.makeDirectory(kept, mode: 0o700)
-        for root in roots { try await duplicate(root.staged, to: kept.appending(root.root.name)) }
+        for root in roots { try await Workspace.link(root.staged, to: kept.appending(root.root.name)) }
         // Last: one that was cut off has no mark.
         try Files.replaceWithoutSync(kept.appending(Self.mark), with: run + Self.listing(kept))
         try removeOthers(of: run)
@@ -65,18 +64,6 @@ struct KeptEnvironments {
         }
         try list(directory, "")
         return hash.finish()
-    }
-
-    private func duplicate(_ source: FilePath, to target: FilePath) async throws {
-        let parent = target.removingLastComponent()
-        let isNear = try Files.status(source)?.device == Files.status(parent)?.device
-        try await Program(
-            "cp",
-            [
-                "--archive", isNear ? "--link" : "--reflink=auto", "--no-target-directory", source.string,
-                target.string,
-            ], limit: .seconds(1800)
-        ).runSuccessfully()
     }
 
     /// Removes what is of no use any more: cut off, of an earlier run of the kernel, or one too many.

@@ -88,7 +88,7 @@ extension InsideView {
 
     /// Sockets in the file system: each would be a door, for a network of its own hides none of them.
     private static func sockets(below directory: FilePath, besides places: [FilePath]) throws -> [String] {
-        // Of /usr only what people put there themselves: packages are a hundred thousand files.
+        // Of /usr only what people put there themselves: packages are a hundred thousand files. ``BoundSockets`` are for those.
         let passed: [FilePath] = ["/proc", "/sys", "/usr"] + places
         guard !passed.contains(directory) else { return [] }
         var found: [String] = []

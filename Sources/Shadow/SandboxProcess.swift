@@ -41,7 +41,7 @@ package final class SandboxProcess: Sendable {
             await child.end()
             throw error
         }
-        guard let seen = try? JSONDecoder().decode(InsideView.self, from: Data(line)) else {
+        guard var seen = try? JSONDecoder().decode(InsideView.self, from: Data(line)) else {
             await child.end()
             if let breach = try allowance.breach { throw breach }
             let words = lastLines(try Files.readIfPresent(log) ?? [])
@@ -52,8 +52,14 @@ package final class SandboxProcess: Sendable {
             )
         }
         var production: [String: String] = [:]
-        for mount in sandbox.mounts where mount.source != mount.target {
-            production[mount.target.string] = try Files.status(mount.target).map(InsideView.identity)
+        do {
+            seen.sockets += try BoundSockets().shown(by: sandbox.mounts)
+            for mount in sandbox.mounts where mount.source != mount.target {
+                production[mount.target.string] = try Files.status(mount.target).map(InsideView.identity)
+            }
+        } catch {
+            await child.end()
+            throw error
         }
         let variables = Set(sandbox.environment(of: program).keys).union(["PWD"])
         let checks = seen.checks(environment: variables, production: production)

@@ -240,7 +240,7 @@ package struct Shadows {
                 try await Workspace.copy(root.staged, to: target)
             } else {
                 // Only the installer writes there, and it replaces files.
-                try await workspace.link(root.staged, to: target)
+                try await Workspace.link(root.staged, to: target)
             }
             staged.roots[index].staged = target
         }

@@ -93,10 +93,45 @@ package struct Workspace {
     }
 
     /// A second set of names for the files of a tree, for what replaces files and never writes into them.
-    func link(_ source: FilePath, to target: FilePath) async throws {
+    ///
+    /// A copy where no file can have a name in both places.
+    static func link(_ source: FilePath, to target: FilePath) async throws {
+        let way =
+            try canLink(source, into: target.removingLastComponent()) ? "--link" : "--reflink=auto"
         try await Program(
-            "cp", ["--archive", "--link", source.string, target.string], limit: .seconds(1800)
+            "cp", ["--archive", way, "--no-target-directory", source.string, target.string],
+            limit: .seconds(1800)
         ).runSuccessfully()
+    }
+
+    /// Whether the files of a tree can have second names in a directory, by trying with one of them.
+    ///
+    /// The number of a device does not tell: two mounts of one file system have the same, and no file has a name in both.
+    private static func canLink(_ tree: FilePath, into directory: FilePath) throws -> Bool {
+        guard let file = try firstFile(at: tree) else { return true }
+        let name = directory.appending(".understudy-link")
+        // What a killed one left.
+        try Files.remove(name)
+        do {
+            try Files.addName(name, to: file)
+        } catch  where error.reason == .improperLink {
+            return false
+        }
+        try Files.remove(name)
+        return true
+    }
+
+    /// Some file of a tree, which may be one itself; nil when it has none.
+    private static func firstFile(at place: FilePath) throws -> FilePath? {
+        switch try Files.status(place)?.kind {
+        case .file: return place
+        case .directory:
+            for name in try Files.names(place) {
+                if let file = try firstFile(at: place.pushing(FilePath(bytes: name))) { return file }
+            }
+            return nil
+        default: return nil
+        }
     }
 
     /// A copy of a tree, sharing blocks where the file system can.

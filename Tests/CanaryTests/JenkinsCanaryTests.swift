@@ -185,7 +185,7 @@ import Testing
             text.replace("</hudson>", with: "<clouds/></hudson>")
             try Files.replace(own, with: Array(text.utf8))
             try await production.runner.succeed("snapshot")
-            text.replace("<clouds/>", with: "<clouds><acme.Cloud/></clouds>")
+            text.replace("<clouds/>", with: "<clouds><acme.Cloud><label>gpu</label></acme.Cloud></clouds>")
             try Files.replace(files.appending("config.xml"), with: Array(text.utf8))
             // A file that is given as it is already is no change.
             let job = "jobs/job-0/config.xml"

@@ -144,6 +144,28 @@ struct PlantedChangeTests {
         }
     }
 
+    /// One that serves in every boot, and ends by itself while it is tried: longer after its start than a boot takes, and sooner than its
+    /// builds do, of which the last are then asked of nobody.
+    @Test(.enabled(if: CanaryProduction.triesAll, Comment(rawValue: CanaryProduction.whyFew)))
+    func aCandidateThatEndsSomeTimeAfterItsBootIsStopped() async throws {
+        try await CanaryProduction.with { production in
+            // The configuration is executed in a thread of its own.
+            let dying =
+                try production.masterFile("master.cfg") + """
+
+                    from twisted.internet import reactor
+                    reactor.callFromThread(reactor.callLater, 20, os._exit, 1)
+
+                    """
+            let files = ["--files", try production.changed(["master.cfg": dying]).string]
+            let verdict = try await judge(
+                production, Self.builds(10, alpha: 0.05, margin: 5, floor: "30s"), files, is: .fail,
+                at: .probes)
+            let boot = stage(.boot, of: verdict)
+            #expect(boot?.result == .pass)
+        }
+    }
+
     /// Production has the old version of a package once more, where its configuration looks first.
     @Test func anUpgradeThatAnotherCopyShadowsIsStoppedByTheBoot() async throws {
         try await CanaryProduction.with(prepare: { fixture in

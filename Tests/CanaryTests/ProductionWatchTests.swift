@@ -1,4 +1,3 @@
-import Drivers
 import FileTree
 import Judge
 import SnapshotModel
@@ -8,24 +7,35 @@ import TestSupport
 import Testing
 
 @testable import Canary
+@testable import Drivers
 
-/// What comes back by itself after a restart is waited for, and what was never there is no breach.
+/// What comes back by itself after a restart is waited for, what was never there is no breach, and neither is one answer that is lost.
 @Suite struct ProductionWatchTests {
-    /// A server that always serves and whose workers come when they come.
+    /// A server that always serves, and whose workers come when they come.
     private struct Server: Lifecycle {
+        /// Throws when the answer to a question is lost.
+        var answer: @Sendable () throws -> Void
         var absences: @Sendable () -> [String]
         func isRunning() async throws -> Bool { true }
         func start() async throws {}
         func stop() async throws {}
         func waitUntilReady(limit: Duration) async throws {}
-        func problems() async throws -> [String] { [] }
-        func absent() async throws -> [String] { absences() }
+        func problems() async throws -> [String] {
+            try answer()
+            return []
+        }
+        func absent() async throws -> [String] {
+            try answer()
+            return absences()
+        }
         func obstacles(to captured: CapturedComponent) async throws -> [Refusal] { [] }
     }
 
-    /// Runs a watch, with few seconds of patience, over a server that lacks something before and after its restart.
+    /// Runs a watch, with few seconds of patience, over a server that lacks something before and after its restart; the answers to the
+    /// questions with these numbers are lost, counted from 1, of which two are asked before it.
     private func watch(
-        before: [String], after: @escaping @Sendable (Duration) -> [String]
+        before: [String], losing lost: ClosedRange<Int>? = nil,
+        after: @escaping @Sendable (Duration) -> [String]
     ) async throws -> Duration {
         try await withTemporaryDirectory { directory in
             let shadow = try #require(
@@ -36,10 +46,17 @@ import Testing
             let clock = ContinuousClock()
             let start = clock.now
             let isFirst = Flag()
+            let questions = Count()
+            let server = Server(
+                answer: {
+                    let number = questions.next()
+                    guard lost?.contains(number) == true else { return }
+                    throw HTTPFailure(address: "http://ci/", code: 52, message: "empty reply")
+                },
+                absences: { isFirst.take() ? before : after(clock.now - start) })
             let watch = try await ProductionWatch(
                 .init(evidence), rules: CanaryPolicy.Rules(stages: [], bake: 0),
-                lifecycle: Server { isFirst.take() ? before : after(clock.now - start) }, shadow: shadow,
-                patience: .seconds(5), progress: { _ in })
+                lifecycle: server, shadow: shadow, patience: .seconds(5), progress: { _ in })
             try await watch.run()
             return clock.now - start
         }
@@ -50,6 +67,16 @@ import Testing
         func take() -> Bool {
             isSet.withLock { value in
                 defer { value = false }
+                return value
+            }
+        }
+    }
+
+    private final class Count: Sendable {
+        private let value = Mutex(0)
+        func next() -> Int {
+            value.withLock { value in
+                value += 1
                 return value
             }
         }
@@ -71,6 +98,20 @@ import Testing
     @Test func aWorkerThatWasNotThereBeforeIsNone() async throws {
         let took = try await watch(before: [absence]) { [absence] _ in [absence] }
         #expect(took < .seconds(4), "\(took)")
+    }
+
+    /// That to what is wrong, or that to what is absent.
+    @Test(arguments: [3...3, 4...4]) func oneLostAnswerIsNoBreach(_ lost: ClosedRange<Int>) async throws {
+        let took = try await watch(before: [], losing: lost) { _ in [] }
+        #expect(took >= .seconds(2), "it was not asked again: \(took)")
+    }
+
+    @Test(arguments: [3, 1]) func aServerThatDoesNotAnswerIsABreach(_ first: Int) async throws {
+        let failure = await #expect(throws: (any Error).self) {
+            _ = try await watch(before: [], losing: first...100) { _ in [] }
+        }
+        let words = String(describing: failure)
+        #expect(words.contains("no answer from http://ci/"), "\(words)")
     }
 
     private var evidence: Evidence {

@@ -83,6 +83,14 @@ import Testing
         #expect(failure.isServed == isServed)
     }
 
+    @Test func whatCurlSaysHasNoEndOfALine() async throws {
+        let failure = await #expect(throws: HTTPFailure.self) {
+            try await HTTPProbe("http://no.invalid").get("/", attempts: 1)
+        }
+        #expect(failure?.message.isEmpty == false)
+        #expect(failure?.message.contains(where: \.isNewline) == false)
+    }
+
     @Test func nothingRunsAtANameThatIsNone() async throws {
         let jenkins = try jenkins("http://no.invalid")
         #expect(try await !jenkins.isRunning())

@@ -96,6 +96,35 @@ import Testing
         }
     }
 
+    /// In programs of the host, which are shown read-only where they are, one can connect to it all the same.
+    @Test func aSocketOfTheHostAmongItsProgramsIsRefused() async throws {
+        try await withTemporaryDirectory { directory in
+            let programs = directory.appending("programs")
+            try Files.makeDirectory(programs)
+            let server = """
+                import socket, sys, time
+                s = socket.socket(socket.AF_UNIX)
+                s.bind(sys.argv[1])
+                s.listen(1)
+                time.sleep(600)
+                """
+            let script =
+                "python3 -c '\(server)' \"$0\" >/dev/null 2>&1 & echo $! >pid; until test -S \"$0\"; do sleep 0.05; done"
+            try await Program(
+                "/bin/bash", ["-euc", script, programs.appending("door").string], directory: directory
+            ).runSuccessfully()
+            let failure = await #expect(throws: ShadowFailure.self) {
+                _ = try await SandboxProcess.run(
+                    Program("touch", [programs.appending("ran").string]), in: sandbox(programs, at: programs),
+                    within: allowance(), log: directory.appending("log"))
+            }
+            try await Program("/bin/bash", ["-c", "kill $(cat pid)"], directory: directory).runSuccessfully()
+            #expect(failure?.description.contains("no socket in sight: ") == true)
+            #expect(failure?.description.contains("programs/door") == true)
+            try #expect(!Files.exists(programs.appending("ran")))
+        }
+    }
+
     @Test func whatTakesTooLongIsEnded() async throws {
         try await withTemporaryDirectory { directory in
             await #expect(throws: ShadowFailure.self) {

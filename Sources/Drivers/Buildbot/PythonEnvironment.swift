@@ -84,10 +84,13 @@ func normalised(_ name: Substring) -> String {
     return result
 }
 
-/// Text without blanks around it.
+/// Text without blanks and ends of lines around it.
 func trimmed(_ text: Substring) -> String {
-    var text = text.drop { $0 == " " || $0 == "\t" || $0 == "\r" }
-    while let last = text.last, last == " " || last == "\t" || last == "\r" { text = text.dropLast() }
+    func isBlank(_ character: Character) -> Bool {
+        character == " " || character == "\t" || character.isNewline
+    }
+    var text = text.drop(while: isBlank)
+    while let last = text.last, isBlank(last) { text = text.dropLast() }
     return String(text)
 }
 

@@ -202,6 +202,19 @@ import Testing
         #expect(kept == wanted)
     }
 
+    /// A server that no distribution packed ends its line with its version.
+    @Test func theVersionOfAServerHasNoEndOfALine() async throws {
+        let programs = try ScratchDirectory()
+        for name in ["initdb", "postgres"] {
+            try Files.replace(
+                programs.appending(name),
+                with: Array("#!/bin/sh\necho 'postgres (PostgreSQL) 99.1'\n".utf8), mode: 0o755)
+        }
+        let captured = CapturedComponent(name: "database", driver: "postgresql", version: "99.1", roots: [])
+        let found = try await PostgreSQLCluster.find(for: captured, programs: programs.path.string)
+        #expect(found.version == "99.1")
+    }
+
     @Test func aServerThatIsTooOldIsToldWithWhatToInstall() async throws {
         let captured = CapturedComponent(name: "database", driver: "postgresql", version: "99.1", roots: [])
         do {

@@ -2,12 +2,18 @@ internal import FileTree
 internal import SystemPackage
 internal import XML
 
-/// The names and labels of production's agents: a build that asks for one of them waits for ever where nobody has it.
+/// The names and labels of production's agents, also of those that a cloud would make: a build that asks for one of them waits for ever
+/// where nobody has it.
 struct AgentLabels {
     private var atoms: Set<String> = []
 
     /// Those of nobody.
     init() {}
+
+    /// Those that a text has as Jenkins keeps them.
+    init(_ text: String) {
+        add(text)
+    }
 
     /// Those of the agents that a home has in files of their own.
     init(home: FilePath) throws {
@@ -27,6 +33,35 @@ struct AgentLabels {
         }
     }
 
+    /// Those that the templates of a home's clouds give to the agents that they make.
+    init(cloudsOf home: FilePath) throws {
+        let file = home.appending("config.xml")
+        guard try Files.status(file)?.kind == .file else { return }
+        let outline: XMLOutline
+        do {
+            outline = try XMLOutline(document: try Files.read(file))
+        } catch is XMLError {
+            // Jenkins is shown no clouds there either, and who makes the plan says so.
+            return
+        }
+        var rest = outline.children(of: outline.root, named: "clouds").flatMap(\.children)
+        while let index = rest.popLast() {
+            let element = outline.elements[index]
+            if Self.templateFields.contains(element.name), element.children.isEmpty { add(element.text) }
+            rest += element.children
+        }
+    }
+
+    /// What plugins call the labels of a template: Kubernetes and ECS, Docker and Google's, EC2 and Azure.
+    private static let templateFields: Set = ["label", "labelString", "labels"]
+
+    /// With those of others.
+    func adding(_ others: AgentLabels) -> AgentLabels {
+        var labels = self
+        labels.atoms.formUnion(others.atoms)
+        return labels
+    }
+
     /// With those that stand in the root configuration: the controller's own, and of agents of old.
     func adding(root document: DocumentEdit) -> AgentLabels {
         var labels = self
@@ -38,10 +73,8 @@ struct AgentLabels {
         return labels
     }
 
-    /// As Jenkins keeps it, escaped for XML; the same for the same labels.
-    var text: String {
-        ShadowUsers.escaped(atoms.sorted().joined(separator: " "))
-    }
+    /// As Jenkins keeps them; the same for the same labels.
+    var text: String { atoms.sorted().joined(separator: " ") }
 
     private mutating func add(agent outline: XMLOutline, _ index: Int) {
         let agent = outline.elements[index]

@@ -56,7 +56,8 @@ struct DocumentRules {
             Note(hazard: .executors, what: "two, on the controller"))
         let own = Note(hazard: .executors, what: "the controller builds for the labels of all agents")
         document.setChild("mode", written: "<mode>NORMAL</mode>", own)
-        document.setChild("label", written: "<label>\(labels.adding(root: document).text)</label>", own)
+        let text = ShadowUsers.escaped(labels.adding(root: document).text)
+        document.setChild("label", written: "<label>\(text)</label>", own)
         document.setChild(
             "slaveAgentPort", written: "<slaveAgentPort>-1</slaveAgentPort>",
             Note(hazard: .agents, what: "no port for agents"))

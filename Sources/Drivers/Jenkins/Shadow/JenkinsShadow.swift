@@ -49,7 +49,9 @@ struct JenkinsShadow: ShadowDriver {
         let home = try home(copy)
         _ = try plugins(of: copy)
         var record = Record(reading: try HomeReading(home: home), notCovered: [], replaced: [])
-        let plan = try Neutraliser(keys: try keys(copy)).plan(for: home)
+        var neutraliser = Neutraliser(keys: try keys(copy))
+        neutraliser.cloudLabels = try cloudLabels(copy)
+        let plan = try neutraliser.plan(for: home)
         try plan.apply(to: home)
         record.notCovered = plan.notCovered
         record.replaced = plan.edits.compactMap { edit in
@@ -81,6 +83,19 @@ struct JenkinsShadow: ShadowDriver {
         let secret = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
         try Files.createDurably(file, secret, mode: 0o600)
         return ShadowKeys(experiment: secret)
+    }
+
+    /// The labels that clouds give to agents: the same in every arm, read with the first, which has production's clouds.
+    ///
+    /// So a change of clouds alone leaves nothing in a shadow, and is not taken for rehearsed.
+    private func cloudLabels(_ copy: ShadowCopy) throws -> AgentLabels {
+        let file = copy.workspace.appending("experiment.labels")
+        if let text = try Files.readIfPresent(file) {
+            return AgentLabels(String(decoding: text, as: UTF8.self))
+        }
+        let labels = try AgentLabels(cloudsOf: home(copy))
+        try Files.createDurably(file, Array(labels.text.utf8), mode: 0o600)
+        return labels
     }
 
     // MARK: - Before a boot

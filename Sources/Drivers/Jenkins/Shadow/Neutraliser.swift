@@ -11,6 +11,8 @@ internal import XML
 /// caller, who refuses then. The isolation of the shadow does not depend on any of this.
 package struct Neutraliser: Sendable {
     private let keys: ShadowKeys
+    /// The labels that clouds give to agents, nil for those of the home's own clouds.
+    var cloudLabels: AgentLabels?
 
     /// A neutraliser for the shadows of one experiment.
     package init(keys: ShadowKeys) {
@@ -21,7 +23,8 @@ package struct Neutraliser: Sendable {
     package func plan(for home: FilePath) throws -> NeutralisationPlan {
         var plan = NeutralisationPlan(edits: [], notCovered: [])
         let own = try ownFiles(home)
-        let rules = DocumentRules(labels: try AgentLabels(home: home))
+        let clouds = try cloudLabels ?? AgentLabels(cloudsOf: home)
+        let rules = DocumentRules(labels: try AgentLabels(home: home).adding(clouds))
         try HomeFiles(home: home).walk { found in try look(at: found, own, rules, &plan) }
         for (path, file) in own {
             let place = FilePath(bytes: home.byteArray + [UInt8(ascii: "/")] + path.bytes)

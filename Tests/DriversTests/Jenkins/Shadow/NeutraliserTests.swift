@@ -216,6 +216,40 @@ import XML
             try read("config.xml").contains("<label>\"my agent\" \"the old\" a&amp;b one</label>"))
     }
 
+    /// As Kubernetes, Docker and EC2 write them.
+    @Test func theLabelsOfTemplatesOfCloudsStayWithoutTheClouds() throws {
+        try write(
+            "config.xml",
+            """
+            <hudson><label>own</label><clouds>
+              <org.csanchez.jenkins.plugins.kubernetes.KubernetesCloud><name>k8s</name><templates>
+                <org.csanchez.jenkins.plugins.kubernetes.PodTemplate><name>pod</name><label>maven  jdk17</label></org.csanchez.jenkins.plugins.kubernetes.PodTemplate>
+              </templates></org.csanchez.jenkins.plugins.kubernetes.KubernetesCloud>
+              <com.nirima.DockerCloud><templates><com.nirima.DockerTemplate><labelString>docker</labelString></com.nirima.DockerTemplate></templates></com.nirima.DockerCloud>
+              <hudson.plugins.ec2.EC2Cloud><templates><hudson.plugins.ec2.SlaveTemplate><labels>linux</labels><tags><t><name>x</name></t></tags></hudson.plugins.ec2.SlaveTemplate></templates></hudson.plugins.ec2.EC2Cloud>
+            </clouds></hudson>
+            """)
+        try neutralise()
+        let root = try read("config.xml")
+        #expect(root.contains("<label>docker jdk17 linux maven own</label>"), "\(root)")
+        #expect(root.contains("<clouds></clouds>"))
+    }
+
+    @Test func aChangeOfTheLabelsOfACloudLeavesNothing() throws {
+        func root(_ label: String) throws -> String {
+            try write(
+                "config.xml",
+                "<hudson><clouds><a.Cloud><t><label>\(label)</label></t></a.Cloud></clouds></hudson>")
+            var neutraliser = Neutraliser(keys: keys)
+            neutraliser.cloudLabels = AgentLabels("production")
+            try neutraliser.plan(for: home).apply(to: home)
+            return try read("config.xml")
+        }
+        let one = try root("production")
+        #expect(one.contains("<label>production</label>"))
+        #expect(try root("gpu") == one)
+    }
+
     @Test func everyOtherByteStays() throws {
         try makeHome()
         let before = try read("jobs/timed/config.xml")
