@@ -163,7 +163,8 @@ import Testing
             let runner = try await start(directory)
             for name in ["a", "b", "c"] {
                 try await shell(
-                    "cd clone; git commit -q --allow-empty -m \(name); git push -q origin main", in: directory)
+                    "cd clone; git commit -q --allow-empty -m \(name); git push -q origin main", in: directory
+                )
                 try await runner.succeed("snapshot")
             }
             let verified = try await runner.run(
