@@ -242,7 +242,8 @@ import Testing
     private func lose(_ revision: String, _ directory: FilePath) async throws {
         _ = try await shell(
             """
-            cd tree.git; for i in objects/pack/*.pack; do mv $i x; rm -f ${i%pack}*; git unpack-objects -q <x; done; rm -f x
+            shopt -s nullglob; cd tree.git
+            for i in objects/pack/*.pack; do mv $i x; rm -f ${i%pack}*; git unpack-objects -q <x; done; rm -f x
             id=$(git rev-parse "\(revision)"); rm -f objects/${id:0:2}/${id:2}
             """, in: directory)
     }
