@@ -14,8 +14,16 @@ struct DrillHistory {
 
     /// Reads the records of a system.
     init(_ store: SnapshotStore, system: String, with reader: ObjectReader) throws {
-        runs = try store.reports(Self.kind, as: DrillReport.self, of: system, with: reader).map {
-            record, report in
+        self.init(try store.reports(Self.kind, as: DrillReport.self, of: system, with: reader))
+    }
+
+    /// Reads those records that can be read.
+    init(_ survey: inout StoreSurvey) throws {
+        self.init(try survey.reports(Self.kind, as: DrillReport.self))
+    }
+
+    private init(_ records: [(record: EvidenceRecord, report: DrillReport)]) {
+        runs = records.map { record, report in
             DrillRun(
                 time: record.time, snapshot: report.snapshot.description, isGreen: report.isGreen,
                 restoreSeconds: report.restoreSeconds, notStarted: report.notStarted,

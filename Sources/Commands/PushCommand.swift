@@ -22,7 +22,8 @@ struct PushCommand: AsyncParsableCommand {
             EXIT STATUS
               0   every remote has everything
               1   a remote failed
-              6   what is to be sent is damaged: 'understudy verify --heal'
+              6   some of what is to be sent is damaged, and is named; the rest was
+                  sent: 'understudy verify --all --heal'
               7   refused: secrets are in clear, there is no such remote, or something
                   there is not from this store
               10  there is no store
@@ -92,7 +93,17 @@ struct PushCommand: AsyncParsableCommand {
             result.lacked = plan.snapshots.map(\.id.description)
             result.isHistoryNew = plan.history != nil
             result.isEvidenceNew = !plan.evidence.isEmpty
-            if !dryRun { try await push.run(plan) { session.output.progress($0) } }
+            result.unsendable = plan.unsendable
+            if !dryRun {
+                let (view, unsendable) = try await push.run(plan) { session.output.progress($0) }
+                result.lacked.removeAll { view.snapshots[$0] == nil }
+                result.unsendable += unsendable
+            }
+            guard result.unsendable.isEmpty else {
+                throw CommandFailure(
+                    .verification, result.unsendable.joined(separator: "\n       "),
+                    hint: StoreSurvey.hint)
+            }
         } catch {
             let failure = CommandFailure(error)
             result.error = .init(
@@ -120,8 +131,10 @@ private struct PushResult: Encodable, Sendable {
 
     var name: String
     var url: String
-    /// The snapshots that it lacked, oldest first.
+    /// The snapshots that it lacked, oldest first, without those that are lost here.
     var lacked: [String] = []
+    /// What it lacked and could not get, since something of it is lost here, and why.
+    var unsendable: [String] = []
     var isHistoryNew = false
     var isEvidenceNew = false
     /// Snapshots that are there and not here.
@@ -132,15 +145,20 @@ private struct PushResult: Encodable, Sendable {
 
     func words(dryRun: Bool) -> String {
         var lines: [String] = []
-        if let error {
+        let isPart = !unsendable.isEmpty && error?.status == ExitStatus.verification.rawValue
+        if let error, !isPart {
             lines.append("\(name)  FAILED: \(error.message)\n  hint: \(error.hint)")
         } else if lacked.isEmpty, !isHistoryNew, !isEvidenceNew {
-            lines.append("\(name)  has everything")
+            lines.append("\(name)  \(isPart ? "has everything else" : "has everything")")
         } else {
             let parts =
                 [counted(lacked.count, "snapshot")] + (isHistoryNew ? ["history"] : [])
                 + (isEvidenceNew ? ["evidence"] : [])
             lines.append("\(name)  \(dryRun ? "lacks" : "got") \(parts.joined(separator: ", "))")
+        }
+        if let error, isPart {
+            lines +=
+                unsendable.map { "  NOT \(dryRun ? "SENDABLE" : "SENT"): \($0)" } + ["  hint: \(error.hint)"]
         }
         lines += lost.map { "  NOTE: \($0): it was there when this host looked last" }
         if !onlyThere.isEmpty {

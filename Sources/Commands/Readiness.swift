@@ -20,14 +20,15 @@ struct Readiness: Encodable {
 
     private static let shownDrills = 5
 
-    /// Looks at the store alone.
-    init(_ session: Session, _ store: SnapshotStore, _ reader: ObjectReader, now: Int64) throws {
+    /// Looks at the store alone, and at what can be read of it.
+    init(_ session: Session, _ store: SnapshotStore, _ survey: inout StoreSurvey, now: Int64) throws {
         let policy = try NotifyPolicy.read(for: session.description)
-        let history = try DrillHistory(store, system: session.system.name, with: reader)
+        let history = try DrillHistory(&survey)
         var last: Int64?
         for reference in try store.snapshots(of: session.system.name).reversed() {
-            guard try !store.isSafety(reference, with: reader) else { continue }
-            let stored = try store.read(reference, with: reader)
+            guard try survey.isSafety(reference) == false, let stored = try survey.read(reference) else {
+                continue
+            }
             // Of a snapshot of the future nobody knows when it was taken.
             guard stored.snapshot.status == .complete,
                 stored.commit.time - now <= Freshness.clockTolerance

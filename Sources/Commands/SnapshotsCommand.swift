@@ -14,7 +14,7 @@ struct SnapshotsCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   the list was printed, even if it is empty
-              6   a snapshot is damaged
+              6   a snapshot is lost, and listed as that, or a record of what was proven
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """)
@@ -29,15 +29,23 @@ struct SnapshotsCommand: AsyncParsableCommand {
         var signed: Bool
         var tags: [String]
         var message: String
+        /// Why it cannot be read, when its status is `lost`.
+        var failure: String?
     }
 
     func run() async throws {
         let session = try Session(options)
         let store = try session.store()
         let reader = try store.reader()
-        let proven = try store.provenSnapshots(of: session.system.name, with: reader)
+        var survey = StoreSurvey(store, system: session.system.name, with: reader)
+        let proven = try survey.provenSnapshots()
         let rows = try store.snapshots(of: session.system.name).map { reference in
-            let stored = try store.read(reference, with: reader)
+            guard let stored = try survey.read(reference) else {
+                return Row(
+                    id: reference.id.description, time: reference.id.time, status: "lost",
+                    proven: proven.contains(reference.id), signed: false, tags: [], message: "",
+                    failure: survey.reason(reference.id))
+            }
             return Row(
                 id: reference.id.description, time: reference.id.time,
                 status: stored.snapshot.status.rawValue,
@@ -52,9 +60,14 @@ struct SnapshotsCommand: AsyncParsableCommand {
                         [
                             $0.id, $0.status, $0.proven ? "proven" : "-",
                             $0.tags.isEmpty ? "-" : printable($0.tags.joined(separator: ",").utf8),
-                            printable($0.message.utf8),
+                            printable(($0.failure ?? $0.message).utf8),
                         ]
                     })
+        }
+        guard survey.losses.isEmpty else {
+            throw CommandFailure(
+                .verification, survey.losses.map(\.words).joined(separator: "\n       "),
+                hint: StoreSurvey.hint)
         }
     }
 }

@@ -16,23 +16,27 @@ struct StatusCheck: Encodable {
     var lastGreenDrill: DrillRun?
     /// What is wrong.
     var problems: [NightReport.Problem] = []
+    /// What the store holds and nobody can read; one of the problems.
+    var lost: [StoreSurvey.Loss] = []
 
     /// Looks at the store and at what its remotes were last seen to hold, and at nothing of the live system.
     init(_ session: Session, _ policy: NotifyPolicy) async throws {
         let store = try session.store()
         let reader = try store.reader()
-        let proven = try store.provenSnapshots(of: session.system.name, with: reader)
+        var survey = StoreSurvey(store, system: session.system.name, with: reader)
+        let proven = try survey.provenSnapshots()
         let remotes = Remotes(store)
         let views = try await remotes.list().map { try remotes.view($0.name) }
         let now = Clock.now.seconds
         let snapshots = try store.snapshots(of: session.system.name)
         let ahead = try snapshots.last {
-            try store.commit($0.commit, with: reader).time - now > Freshness.clockTolerance
+            try survey.commit($0).map { $0.time - now > Freshness.clockTolerance } ?? false
         }
         for reference in snapshots.reversed() {
             guard last.complete == nil || last.proven == nil || last.pushed == nil else { break }
-            guard try !store.isSafety(reference, with: reader) else { continue }
-            let stored = try store.read(reference, with: reader)
+            guard try survey.isSafety(reference) == false, let stored = try survey.read(reference) else {
+                continue
+            }
             // A snapshot of the future would never be too old.
             guard stored.commit.time - now <= Freshness.clockTolerance else { continue }
             let isComplete = stored.snapshot.status == .complete
@@ -56,12 +60,19 @@ struct StatusCheck: Encodable {
                 Freshness.ahead(
                     ahead.id.description, by: seconds, system: session.system.name, store: store.path))
         }
-        let drills = try DrillHistory(store, system: session.system.name, with: reader)
+        let drills = try DrillHistory(&survey)
         lastDrill = drills.last
         lastGreenDrill = drills.lastGreen
         problems += DrillRun.problems(last: lastDrill, lastGreen: lastGreenDrill, target: policy.targetRTO)
         if let found = try Recovery.look(store.localDirectory) {
             problems.append(.init("restore", found.words, hint: found.hint))
+        }
+        lost = survey.losses
+        if let first = lost.first {
+            let more =
+                lost.count > 1
+                ? "; and \(lost.count - 1) more: \(lost.dropFirst().map(\.what).joined(separator: ", "))" : ""
+            problems.append(.init("lost", first.words + more, hint: StoreSurvey.hint))
         }
     }
 
@@ -72,7 +83,8 @@ struct StatusCheck: Encodable {
         guard let night = try NightReport.read(local) else { return }
         // Ages, the clock, drills and interrupted restores were looked at just now.
         problems += night.problems.filter {
-            !["age", "proof", "red", "target", "restore"].contains($0.kind) && $0.cause != Freshness.future
+            !["age", "proof", "red", "target", "restore", "lost"].contains($0.kind)
+                && $0.cause != Freshness.future
         }
     }
 

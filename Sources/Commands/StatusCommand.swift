@@ -25,12 +25,14 @@ struct StatusCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   the status was printed; with --check, nothing is wrong
-              7   with --check: something is wrong, and is printed
+              6   a snapshot or a record in the store is lost; it is named, and the rest
+                  was printed
+              7   with --check: something else is wrong, and is printed
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """)
 
-    @Flag(help: "Print only what is wrong, and end with 7 if anything is.")
+    @Flag(help: "Print only what is wrong, and end with 7 if anything is, with 6 if the store is damaged.")
     var check = false
     @Flag(help: "Ask the remotes what they hold, instead of showing what the last push or pull saw.")
     var look = false
@@ -75,6 +77,8 @@ struct StatusCommand: AsyncParsableCommand {
         var driftedFiles: [String: Int] = [:]
         var driftFailures: [String]
         var remotes: [Copy] = []
+        /// What the store holds and nobody can read.
+        var lost: [StoreSurvey.Loss] = []
     }
 
     func run() async throws {
@@ -83,14 +87,14 @@ struct StatusCommand: AsyncParsableCommand {
         let store = try session.store()
         let reader = try store.reader()
         let capture = SystemCapture(session.system, store: store)
-        let all = try store.snapshots(of: session.system.name).filter {
-            try !store.isSafety($0, with: reader)
-        }
-        let proven = try store.provenSnapshots(of: session.system.name, with: reader)
+        var survey = StoreSurvey(store, system: session.system.name, with: reader)
+        // One that cannot be read is one of them.
+        let all = try store.snapshots(of: session.system.name).filter { try survey.isSafety($0) != true }
+        let proven = try survey.provenSnapshots()
         var result = Result(
             system: session.system.name, store: store.path.string, snapshots: all.count, isLate: true,
             proven: false,
-            readiness: try Readiness(session, store, reader, now: Clock.now.seconds),
+            readiness: try Readiness(session, store, &survey, now: Clock.now.seconds),
             interrupted: try Recovery.look(store.localDirectory).map { "\($0.words): \($0.hint)" },
             recipients: session.description.recipients.map(\.description), isKeyCheckDue: false, drift: [],
             driftFailures: [])
@@ -103,9 +107,12 @@ struct StatusCommand: AsyncParsableCommand {
                         || Set($0.recipients).isDisjoint(with: result.recipients)
                 } ?? true
         }
-        result.lastProven = all.last { proven.contains($0.id) }?.id.description
-        if let last = all.last {
-            let stored = try store.read(last, with: reader)
+        result.lastProven =
+            try all.last { try proven.contains($0.id) && survey.read($0) != nil }?.id.description
+        var latest: StoredSnapshot?
+        for reference in all.reversed() where latest == nil { latest = try survey.read(reference) }
+        if let stored = latest {
+            let last = stored.reference
             result.latest = last.id.description
             let age = Clock.now.seconds - stored.stateTime
             result.ageSeconds = age
@@ -129,8 +136,10 @@ struct StatusCommand: AsyncParsableCommand {
             session.output.endProgress()
         }
         result.remotes = try await copies(store, session)
+        result.lost = survey.losses
         let shown = result
         try session.output.result(shown) { words(shown) }
+        if !shown.lost.isEmpty { throw ExitCode(ExitStatus.verification.rawValue) }
     }
 
     private func runCheck(_ session: Session) async throws {
@@ -138,6 +147,7 @@ struct StatusCommand: AsyncParsableCommand {
         try result.addLastNight(session)
         let shown = result
         try session.output.result(shown) { shown.words }
+        if !shown.lost.isEmpty { throw ExitCode(ExitStatus.verification.rawValue) }
         if !shown.problems.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
     }
 
@@ -180,6 +190,8 @@ struct StatusCommand: AsyncParsableCommand {
         }
         rows += result.remotes.map { ["copy", "\($0.name): \(words($0))"] }
         if let interrupted = result.interrupted { rows.append(["restore", interrupted]) }
+        rows += result.lost.map { ["LOST", "\($0.what): \($0.reason)"] }
+        if !result.lost.isEmpty { rows.append(["", StoreSurvey.hint]) }
         return rows
     }
 
@@ -189,7 +201,11 @@ struct StatusCommand: AsyncParsableCommand {
             ["store", "\(result.store), \(counted(result.snapshots, "snapshot"))"],
         ]
         guard let latest = result.latest, let age = result.ageSeconds else {
-            rows.append(["latest", "none: 'understudy snapshot' takes the first one"])
+            rows.append([
+                "latest",
+                result.snapshots == 0
+                    ? "none: 'understudy snapshot' takes the first one" : "none of them can be read",
+            ])
             return table(rows + standingRows(result))
         }
         let late = result.isLate ? "  LATE: older than the policy's warnAfter" : ""

@@ -79,21 +79,36 @@ struct VerifyCommand: AsyncParsableCommand {
         let signatures =
             signers.isEmpty ? nil : try SignatureVerification(store, system: system, signers: signers)
         var verdicts: [SnapshotVerdict] = []
+        if references.count > 1 {
+            session.output.progress("verifying objects of captured repositories")
+            try await verification.verifyAllSources(references)
+        }
         for reference in references {
             session.output.progress("verifying \(reference.id)")
-            var verdict = verification.verify(reference)
-            // One that cannot even be read says so already.
-            if verdict.isOK, let signatures {
-                verdict.problems = try await signatures.problems(of: reference)
+            let verdict = try await verification.settled {
+                $0?.isOK ?? true
+            } look: { () -> SnapshotVerdict? in
+                var verdict = verification.verify(reference)
+                // One that cannot even be read says so already.
+                if verdict.isOK, let signatures {
+                    verdict.problems = try await signatures.problems(of: reference)
+                }
+                if verdict.isOK { verdict.problems = try await verification.verifySources(reference) }
+                // One that a prune forgot meanwhile is not damaged.
+                guard try verdict.isOK || store.snapshots(of: system).contains(reference) else {
+                    guard all else { throw removed(reference) }
+                    return nil
+                }
+                return verdict
             }
-            if verdict.isOK { verdict.problems = try await verification.verifySources(reference) }
-            verdicts.append(verdict)
+            if let verdict { verdicts.append(verdict) }
         }
         if all { session.output.progress("verifying packs and history") }
-        var problems = all ? try verification.verifyStore() : []
-        if all {
-            problems += try await findings { try await signatures?.problemsOfEvidence() ?? [] }
-            problems += try await findings { try store.signsOfLoss(of: system) }
+        let problems = try await verification.settled(\.isEmpty) {
+            guard all else { return [String]() }
+            return try await verification.verifyStore()
+                + findings { try await signatures?.problemsOfEvidence() ?? [] }
+                + findings { try store.signsOfLoss(of: system) }
         }
         session.output.endProgress()
         let result = Result(
@@ -122,11 +137,17 @@ struct VerifyCommand: AsyncParsableCommand {
         }
     }
 
+    private func removed(_ reference: SnapshotReference) -> StoreFailure {
+        StoreFailure(
+            .raced, "the snapshot \(reference.id) was removed while it was verified, as a prune does",
+            hint: "'understudy snapshots' lists those that are there")
+    }
+
     /// What a look finds; when it meets what cannot be read, that, so that what others found is told as well.
     private func findings(_ look: () async throws -> [String]) async throws -> [String] {
         do {
             return try await look()
-        } catch let error as GitError where error.code == .damaged || error.code == .notFound {
+        } catch let error as GitError where error.isLoss {
             return ["what was dropped or replaced cannot be determined: \(error)"]
         }
     }

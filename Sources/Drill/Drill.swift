@@ -69,9 +69,12 @@ package final class Drill {
     private func run(in place: ShadowPlace) async throws {
         try await check("", "verify") {
             let verification = try Verification(store, identities: identities)
-            let verdict = verification.verify(stored.reference)
-            let problems = try await verdict.problems + verification.verifySources(stored.reference)
-            guard problems.isEmpty else { throw Finding(problems.prefix(3).joined(separator: "; ")) }
+            let verdict = try await verification.settled(\.isOK) {
+                var verdict = verification.verify(stored.reference)
+                verdict.problems += try await verification.verifySources(stored.reference)
+                return verdict
+            }
+            guard verdict.isOK else { throw Finding(verdict.problems.prefix(3).joined(separator: "; ")) }
             return "\(verdict.objects) objects are whole"
         }
         for captured in stored.snapshot.components {
@@ -140,12 +143,16 @@ package final class Drill {
                 for repository in repositories {
                     guard let root = places[repository.root] else { continue }
                     let path = FilePath(bytes: root.byteArray + [UInt8(ascii: "/")] + repository.path.bytes)
-                    try await Program(
+                    let outcome = try await Program(
                         "git",
                         ["-c", "safe.directory=*", "-C", path.string, "fsck", "--full", "--no-dangling"],
                         environment: ["HOME": "/nonexistent", "GIT_CONFIG_GLOBAL": "/dev/null"],
-                        limit: .seconds(3600)
-                    ).runSuccessfully()
+                        limit: .seconds(3600), outputLimit: 1 << 28
+                    ).run()
+                    let damage = SourceTransfer.damage(outcome)
+                    guard damage.isEmpty else {
+                        throw Finding("\(path): \(damage.prefix(3).joined(separator: "; "))")
+                    }
                 }
                 return "'git fsck' finds nothing in \(repositories.count) repositories"
             }

@@ -36,6 +36,9 @@ package struct GitError: Error, Hashable, Sendable, CustomStringConvertible {
         self.reason = reason
     }
 
+    /// Whether what was to be read is lost: missing, or not what its name or checksum says.
+    package var isLoss: Bool { code == .notFound || code == .damaged }
+
     /// One line: what failed and why.
     package var description: String { "cannot \(operation): \(reason)" }
 }

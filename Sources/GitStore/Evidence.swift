@@ -18,6 +18,16 @@ package struct EvidenceRecord: Hashable, Sendable {
     package var about: SnapshotID?
 }
 
+extension EvidenceRecord {
+    /// What a commit says of itself.
+    init(kind: String, id: ObjectID, _ commit: Commit) {
+        self.init(
+            kind: kind, commit: id, subject: commit.subject, time: commit.time,
+            proves: commit.trailer("Proves").flatMap { SnapshotID($0) },
+            about: commit.trailer("About").flatMap { SnapshotID($0) })
+    }
+}
+
 /// A record that was added.
 package struct AddedEvidence: Sendable {
     /// The commit.
@@ -106,21 +116,28 @@ extension SnapshotStore {
     package func reports<Report: Decodable>(
         _ kind: String, as type: Report.Type, of system: String, with reader: ObjectReader
     ) throws -> [(record: EvidenceRecord, report: Report)] {
-        try records(of: kind, from: try reference("refs/evidence/\(system)/\(kind)"), reader).map { record in
-            let tree = try commit(record.commit, with: reader).tree
-            guard let entry = try reader.entry("report.json", of: tree) else {
-                throw StoreFailure(
-                    .damaged, "the record \(record.commit) of \(kind) has no report.json",
-                    hint: "'understudy verify --all' says what is whole")
-            }
-            do {
-                let bytes = try reader.contents(entry.id, .blob)
-                return (record, try JSONDecoder().decode(type, from: Data(bytes)))
-            } catch let error as DecodingError {
-                throw StoreFailure(
-                    .damaged, "the record \(record.commit) of \(kind) cannot be read: \(error)",
-                    hint: "'understudy verify --all' says what is whole; a newer version may have written it")
-            }
+        try records(of: kind, from: try reference("refs/evidence/\(system)/\(kind)"), reader).map {
+            ($0, try report(of: $0, as: type, with: reader))
+        }
+    }
+
+    /// The report of a record.
+    func report<Report: Decodable>(
+        of record: EvidenceRecord, as type: Report.Type, with reader: ObjectReader
+    ) throws -> Report {
+        let tree = try commit(record.commit, with: reader).tree
+        guard let entry = try reader.entry("report.json", of: tree) else {
+            throw StoreFailure(
+                .damaged, "the record \(record.commit) of \(record.kind) has no report.json",
+                hint: "'understudy verify --all' says what is whole")
+        }
+        do {
+            let bytes = try reader.contents(entry.id, .blob)
+            return try JSONDecoder().decode(type, from: Data(bytes))
+        } catch let error as DecodingError {
+            throw StoreFailure(
+                .damaged, "the record \(record.commit) of \(record.kind) cannot be read: \(error)",
+                hint: "'understudy verify --all' says what is whole; a newer version may have written it")
         }
     }
 
@@ -132,11 +149,7 @@ extension SnapshotStore {
         var next = newest
         while let id = next {
             let commit = try commit(id, with: reader)
-            records.append(
-                EvidenceRecord(
-                    kind: kind, commit: id, subject: commit.subject, time: commit.time,
-                    proves: commit.trailer("Proves").flatMap { SnapshotID($0) },
-                    about: commit.trailer("About").flatMap { SnapshotID($0) }))
+            records.append(EvidenceRecord(kind: kind, id: id, commit))
             next = commit.parents.first
         }
         return records

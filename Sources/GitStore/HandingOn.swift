@@ -5,14 +5,43 @@ internal import SnapshotModel
 extension SnapshotStore {
     /// The commits from a tip along first parents, newest first, down to one that is left out; nil for all of them.
     package func chain(_ tip: ObjectID?, downTo end: ObjectID?) throws -> [ObjectID] {
-        let reader = try reader()
+        let line = try line(tip, downTo: end)
+        if let loss = line.loss { throw loss }
+        return line.commits
+    }
+
+    /// Whether a commit is a tip or behind it along first parents; what is behind the commit is not read.
+    func chain(_ tip: ObjectID?, holds commit: ObjectID) throws -> Bool {
+        let line = try line(tip, downTo: commit)
+        if let loss = line.loss { throw loss }
+        return line.meetsEnd
+    }
+
+    /// Commits along first parents, newest first, as far as they can be read.
+    struct Line {
+        /// The commits; the last one is what is lost, where something is.
         var commits: [ObjectID] = []
+        /// Whether it came down to the commit that it was to end with, which is left out.
+        var meetsEnd = false
+        /// Why it goes no further.
+        var loss: GitError?
+    }
+
+    /// The commits from a tip on, down to one that is left out, or to one that cannot be read.
+    func line(_ tip: ObjectID?, downTo end: ObjectID?) throws -> Line {
+        let reader = try reader()
+        var line = Line()
         var next = tip
-        while let id = next, id != end {
-            commits.append(id)
-            next = try commit(id, with: reader).parents.first
+        do {
+            while let id = next, id != end {
+                line.commits.append(id)
+                next = try commit(id, with: reader).parents.first
+            }
+            line.meetsEnd = next != nil
+        } catch let error as GitError where error.isLoss {
+            line.loss = error
         }
-        return commits
+        return line
     }
 
     /// Refuses snapshots that hold secrets in clear, and names the first.

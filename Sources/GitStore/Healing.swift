@@ -243,14 +243,9 @@ package struct Healing {
         let pack = try PackWriter(reader, rewrites: true)
         let lane = pack.lane()
         for id in Set(damaged.flatMap(\.ids)).sorted() {
-            do {
-                let object = try reader.object(id)
-                guard ObjectID.of(object.kind, object.contents) == id else { continue }
-                _ = try lane.add(object.kind, object.contents)
-            } catch let error as GitError where error.code != .system {
-                // Nothing that a reference reaches: those were healed before. It stays in the file that is put aside.
-                continue
-            }
+            // Else nothing that a reference of ours reaches: those were healed before. It stays in the file that is put aside.
+            guard let object = try whole(id, reader) else { continue }
+            _ = try lane.add(object.kind, object.contents)
         }
         try lane.flush()
         _ = try pack.finish()
@@ -267,6 +262,22 @@ package struct Healing {
                 "the damaged pack \(file) was replaced and lies in \(place) now; remove it when you like")
         }
         try Repack.putAside(replaced, of: store.path, to: place)
+    }
+
+    /// An object as any of the packs holds it whole, nil where none does.
+    private func whole(_ id: ObjectID, _ reader: ObjectReader) throws -> (
+        kind: ObjectKind, contents: [UInt8]
+    )? {
+        do {
+            let object = try reader.object(id)
+            if ObjectID.of(object.kind, object.contents) == id { return object }
+        } catch let error as GitError where error.code != .system {
+            // Damaged where it is looked for first.
+        }
+        for kind in [ObjectKind.commit, .tree, .blob, .tag] {
+            if let contents = reader.furtherCopy(id, kind) { return (kind, contents) }
+        }
+        return nil
     }
 
     private func git(_ arguments: [String], input: [UInt8] = []) async throws -> Program.Outcome {

@@ -218,7 +218,7 @@ package struct Pull: Sendable {
 
     /// Whether a commit that a remote names is none that our reference holds or has behind it.
     private func isNew(_ theirs: String?, _ reference: String) throws -> Bool {
-        guard let theirs else { return false }
-        return try !store.chain(store.reference(reference), downTo: nil).contains { $0.description == theirs }
+        guard let theirs, let id = ObjectID(hex: theirs.utf8) else { return false }
+        return try !store.chain(store.reference(reference), holds: id)
     }
 }

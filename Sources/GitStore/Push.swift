@@ -12,6 +12,8 @@ package struct PushPlan: Sendable {
     package var history: ObjectID?
     /// The snapshots that it gets, oldest first.
     package var snapshots: [SnapshotReference]
+    /// What it lacks and cannot get, since it is lost here or stands on what is, and why.
+    package var unsendable: [String]
     /// The last records of each kind of evidence that it gets.
     package var evidence: [(kind: String, commit: ObjectID)]
     /// What is there and is not ours: nothing is pushed over it.
@@ -48,8 +50,8 @@ package struct Push: Sendable {
         let view = try await remotes.look(at: remote, system: system, now: now)
         let own = try store.snapshots(of: system)
         var plan = PushPlan(
-            remote: remote, view: view, history: nil, snapshots: [], evidence: [], conflicts: [],
-            onlyThere: [],
+            remote: remote, view: view, history: nil, snapshots: [], unsendable: [], evidence: [],
+            conflicts: [], onlyThere: [],
             lost: try remotes.lost(view, of: remote.name))
         for snapshot in own {
             switch view.snapshots[snapshot.id.description] {
@@ -63,15 +65,56 @@ package struct Push: Sendable {
         let ids = Set(own.map(\.id.description))
         plan.onlyThere = view.snapshots.keys.filter { !ids.contains($0) }.compactMap { SnapshotID($0) }
             .sorted()
-        plan.history = try next(
-            "the history refs/heads/\(system)", try store.reference("refs/heads/\(system)"), view.history,
-            &plan)
+        try leaveOutWhatIsLost(&plan)
         for (kind, commit) in try evidence() {
-            if let next = try next("the evidence of \(kind)", commit, view.evidence[kind], &plan) {
-                plan.evidence.append((kind, next))
+            let what = "the evidence of \(kind)"
+            switch try standing(of: commit, to: view.evidence[kind]) {
+            case .goesOn: plan.evidence.append((kind, commit))
+            case .isThere: break
+            case .apart: plan.conflicts.append(conflict(what, view.evidence[kind]))
+            case .unknown(let line): plan.unsendable.append(words(what, cutOff: line))
             }
         }
         return plan
+    }
+
+    /// Decides how far history goes, and takes the snapshots out that cannot be read or stand on history that is lost.
+    private func leaveOutWhatIsLost(_ plan: inout PushPlan) throws {
+        let reader = try store.reader()
+        var parents: [SnapshotID: ObjectID] = [:]
+        plan.snapshots = try plan.snapshots.filter { snapshot in
+            do {
+                parents[snapshot.id] = try store.read(snapshot, with: reader).commit.parents.first
+                return true
+            } catch {
+                plan.unsendable.append(
+                    "the snapshot \(snapshot.id) is lost: \(try StoreSurvey.reason(error))")
+                return false
+            }
+        }
+        guard let tip = try store.reference("refs/heads/\(system)") else { return }
+        let what = "the history refs/heads/\(system)"
+        // What cannot be brought, for it is lost or what it stands on is.
+        var cutOff: Set<ObjectID> = []
+        // Where the whole of it cannot be brought, it goes as far as a snapshot needs it that can be.
+        for commit in [tip] + plan.snapshots.reversed().compactMap({ parents[$0.id] })
+        where plan.history == nil && !cutOff.contains(commit) {
+            switch try standing(of: commit, to: plan.view.history) {
+            case .goesOn: plan.history = commit
+            case .isThere: break
+            case .apart where commit == tip: plan.conflicts.append(conflict(what, plan.view.history))
+            case .apart: cutOff.insert(commit)
+            case .unknown(let line):
+                cutOff.formUnion(line.commits)
+                if commit == tip { plan.unsendable.append(words(what, cutOff: line)) }
+            }
+            guard commit != tip || !cutOff.isEmpty else { break }
+        }
+        plan.snapshots.removeAll { snapshot in
+            guard let parent = parents[snapshot.id], cutOff.contains(parent) else { return false }
+            plan.unsendable.append("the snapshot \(snapshot.id) stands on history that is lost")
+            return true
+        }
     }
 
     /// Refuses to hand on what holds secrets in clear: a snapshot or a piece of history whose system file named nobody to
@@ -88,25 +131,27 @@ package struct Push: Sendable {
 
     /// Does what a plan without conflicts says; `progress` is told how far it came.
     ///
-    /// Returns what the remote holds afterwards. Throws a ``StoreFailure`` when git could not bring something; what arrived
-    /// before stays, and is remembered.
-    @discardableResult
-    package func run(_ plan: PushPlan, progress: @Sendable (String) -> Void) async throws -> RemoteView {
+    /// Returns what the remote holds afterwards, and why it did not get snapshots of which something is lost. Throws a
+    /// ``StoreFailure`` when git could not bring something else; what arrived before stays, and is remembered.
+    package func run(
+        _ plan: PushPlan, progress: @Sendable (String) -> Void
+    ) async throws -> (view: RemoteView, unsendable: [String]) {
         precondition(plan.conflicts.isEmpty, "what is not ours is not pushed over")
         var view = plan.view
+        let unsendable: [String]
         do {
-            try await run(plan, &view, progress)
+            unsendable = try await run(plan, &view, progress)
         } catch {
             try Remotes(store).keep(view, of: plan.remote.name)
             throw error
         }
         try Remotes(store).keep(view, of: plan.remote.name)
-        return view
+        return (view, unsendable)
     }
 
     private func run(
         _ plan: PushPlan, _ view: inout RemoteView, _ progress: @Sendable (String) -> Void
-    ) async throws {
+    ) async throws -> [String] {
         let remote = plan.remote
         // Where in history each commit stands, newest first: it only ever moves forward there.
         let line =
@@ -123,10 +168,12 @@ package struct Push: Sendable {
             view.history = commit.description
         }
         let reader = try store.reader()
+        var unsendable: [String] = []
         var left = plan.snapshots[...]
+        // Those before it go alone: one of them failed with all that went with it.
+        var aloneUntil = 1
         while !left.isEmpty {
-            let batch = left.prefix(left.startIndex == 0 ? 1 : Self.batch)
-            left = left.dropFirst(batch.count)
+            let batch = left.prefix(left.startIndex < aloneUntil ? 1 : Self.batch)
             let last = batch[batch.endIndex - 1]
             progress(
                 "pushing to \(remote.name): \(last.id), \(batch.endIndex) of \(counted(plan.snapshots.count, "snapshot"))"
@@ -138,14 +185,39 @@ package struct Push: Sendable {
             }
             // Made only where nothing of the name is.
             let leases = batch.map { "--force-with-lease=\(name($0)):" }
-            try await push(leases + [remote.name], batch.map { "\($0.commit):\(name($0))" }, to: remote)
-            for snapshot in batch { view.snapshots[snapshot.id.description] = snapshot.commit.description }
+            do {
+                try await push(leases + [remote.name], batch.map { "\($0.commit):\(name($0))" }, to: remote)
+                for snapshot in batch {
+                    view.snapshots[snapshot.id.description] = snapshot.commit.description
+                }
+            } catch let failure as StoreFailure {
+                let losses = try batch.compactMap { try loss(of: $0, reader) }
+                guard !losses.isEmpty else { throw failure }
+                guard batch.count == 1 else {
+                    aloneUntil = batch.endIndex
+                    continue
+                }
+                unsendable += losses
+            }
+            left = left.dropFirst(batch.count)
         }
         if let history = plan.history { try await moveHistory(to: history) }
         for (kind, commit) in plan.evidence {
             progress("pushing to \(remote.name): evidence of \(kind)")
             try await push(["\(commit):refs/evidence/\(system)/\(kind)"], to: remote)
             view.evidence[kind] = commit.description
+        }
+        return unsendable
+    }
+
+    /// What a snapshot lacks, nil when all that it holds is there.
+    private func loss(of snapshot: SnapshotReference, _ reader: ObjectReader) throws -> String? {
+        do {
+            let tree = try store.commit(snapshot.commit, with: reader).tree
+            try reader.reach(from: [tree], into: ObjectSet())
+            return nil
+        } catch let error as GitError where error.isLoss {
+            return "the snapshot \(snapshot.id) is damaged: \(error)"
         }
     }
 
@@ -168,22 +240,45 @@ package struct Push: Sendable {
         return try store.references(prefix).map { (String($0.name.dropFirst(prefix.count)), $0.target) }
     }
 
-    /// The commit to which a chain moves there, nil when it need not; a chain that is not part of ours is a conflict.
-    private func next(
-        _ what: String, _ own: ObjectID?, _ theirs: String?, _ plan: inout PushPlan
-    ) throws -> ObjectID? {
-        guard let own, theirs != own.description else { return nil }
-        guard let theirs else { return own }
-        guard try !store.chain(own, downTo: nil).contains(where: { $0.description == theirs }) else {
-            return own
+    /// How a commit of ours stands to the last one that a remote holds of its chain.
+    private enum Standing {
+        /// It goes on from there, or there is nothing there.
+        case goesOn
+        /// It is there already.
+        case isThere
+        /// Neither: it is of somebody else.
+        case apart
+        /// Commits between the two are lost, or before the one that is to begin there.
+        case unknown(SnapshotStore.Line)
+    }
+
+    private func standing(of own: ObjectID, to theirs: String?) throws -> Standing {
+        guard theirs != own.description else { return .isThere }
+        let end = theirs.flatMap { ObjectID(hex: $0.utf8) }
+        let reader = try store.reader()
+        var line = try store.line(own, downTo: end)
+        if line.meetsEnd, let end {
+            do {
+                // git goes on from what is there only where it has it.
+                _ = try store.commit(end, with: reader)
+                return .goesOn
+            } catch let error as GitError where error.isLoss {
+                line.commits.append(end)
+                line.loss = error
+                return .unknown(line)
+            }
         }
-        if let id = ObjectID(hex: theirs.utf8), try store.reader().contains(id),
-            try store.chain(id, downTo: nil).contains(own)
-        {
-            // It is ahead of us, and we have seen it: nothing to bring.
-            return nil
-        }
-        plan.conflicts.append("\(what) goes on there with \(theirs), which is no part of what is here")
-        return nil
+        if end == nil, line.loss == nil { return .goesOn }
+        // It may be ahead of us, where we have seen it: nothing to bring.
+        if let end, reader.contains(end), try store.line(end, downTo: own).meetsEnd { return .isThere }
+        return line.loss == nil ? .apart : .unknown(line)
+    }
+
+    private func conflict(_ what: String, _ theirs: String?) -> String {
+        "\(what) goes on there with \(theirs ?? "nothing"), which is no part of what is here"
+    }
+
+    private func words(_ what: String, cutOff line: SnapshotStore.Line) -> String {
+        "\(what) is lost in part: \(line.loss?.description ?? "it ends")"
     }
 }

@@ -159,26 +159,32 @@ package struct Remotes: Sendable {
             guard let now = view.snapshots[id] else { return "the snapshot \(id) is not there any more" }
             return commit == now ? nil : "the snapshot \(id) is another than it was"
         }
-        if let old = before.history, try isOlder(view.history, than: old) {
-            lost.append("the history does not go to \(old) any more")
+        if let old = before.history, let words = try words(of: view.history, gone: old) {
+            lost.append("the history \(words)")
         }
         for (kind, old) in before.evidence.sorted(by: { $0.key < $1.key }) {
             if view.evidence[kind] == nil {
                 lost.append("the evidence of \(kind) is not there any more")
-            } else if try isOlder(view.evidence[kind], than: old) {
-                lost.append("the evidence of \(kind) does not go to \(old) any more")
+            } else if let words = try words(of: view.evidence[kind], gone: old) {
+                lost.append("the evidence of \(kind) \(words)")
             }
         }
         return lost
     }
 
-    /// Whether a chain of commits that ended with `old` ends with an older one of it now, or is gone.
-    private func isOlder(_ now: String?, than old: String) throws -> Bool {
-        guard let now else { return true }
-        guard now != old, let id = ObjectID(hex: old.utf8), try store.reader().contains(id) else {
-            return false
-        }
-        return try store.chain(id, downTo: nil).contains { $0.description == now }
+    /// What to say of a chain of commits that ended with `old` and ends with an older one of it now, or is gone; nil when it
+    /// does not.
+    private func words(of now: String?, gone old: String) throws -> String? {
+        let words = "does not go to \(old) any more"
+        guard let now else { return words }
+        guard now != old, let id = ObjectID(hex: old.utf8), let end = ObjectID(hex: now.utf8),
+            try store.reader().contains(id)
+        else { return nil }
+        // Mostly it went on, which a few commits say.
+        guard try !store.reader().contains(end) || !store.line(end, downTo: id).meetsEnd else { return nil }
+        let line = try store.line(id, downTo: end)
+        if let loss = line.loss { return "may not go to \(old) any more (\(loss))" }
+        return line.meetsEnd ? words : nil
     }
 
     /// The snapshots that any remote held when it was last looked at.

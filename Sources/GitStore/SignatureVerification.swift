@@ -36,26 +36,41 @@ package struct SignatureVerification: Sendable {
         self.store = store
         self.system = system
         self.signers = signers
-        scratch = try Self.scratch(for: store)
         // One name for all: which key it was, ssh-keygen says.
         let lines = signers.map {
             "understudy namespaces=\"\(SSHKeygen.namespace)\" ssh-ed25519 \($0.encoded)\n"
         }
-        try Files.replaceWithoutSync(allowed, with: Array(lines.joined().utf8))
+        scratch = try Self.scratch(for: store, allowing: Array(lines.joined().utf8))
     }
 
-    /// A directory in the store, or in `/tmp` where nobody here can write to the store.
-    private static func scratch(for store: SnapshotStore) throws(FileFailure) -> Scratch {
+    /// A directory in the store, or in `/tmp` where nothing can be written to the store, with the list of who may sign.
+    private static func scratch(
+        for store: SnapshotStore, allowing signers: [UInt8]
+    ) throws(FileFailure) -> Scratch {
         do throws(FileFailure) {
             try Files.makeDirectory(store.localDirectory, mode: 0o700)
-            return try Scratch(in: store.localDirectory)
+            return try scratch(in: store.localDirectory, allowing: signers)
         } catch {
-            guard [.readOnlyFileSystem, .permissionDenied].contains(error.reason) else { throw error }
-            return try Scratch(in: "/tmp")
+            guard unwritable.contains(error.reason) else { throw error }
+            return try scratch(in: "/tmp", allowing: signers)
         }
     }
 
-    private var allowed: FilePath { scratch.path.appending("allowed-signers") }
+    /// Why nothing can be written to a store that can be read all the same.
+    private static let unwritable: Set<Errno> = [
+        .readOnlyFileSystem, .permissionDenied, .notPermitted, .noSpace, .diskQuotaExceeded,
+    ]
+
+    private static func scratch(
+        in directory: FilePath, allowing signers: [UInt8]
+    ) throws(FileFailure) -> Scratch {
+        let scratch = try Scratch(in: directory)
+        try Files.replaceWithoutSync(scratch.path.appending(allowedName), with: signers)
+        return scratch
+    }
+
+    private static let allowedName = "allowed-signers"
+    private var allowed: FilePath { scratch.path.appending(Self.allowedName) }
 
     /// What is wrong with a snapshot; empty when it was signed by one of the keys and is what it is called.
     package func problems(of reference: SnapshotReference) async throws -> [String] {

@@ -56,17 +56,24 @@ extension SnapshotStore {
             var isSafety = false
             do {
                 isSafety = try self.isSafety(reference, with: reader)
-            } catch let error as GitError where error.code == .notFound || error.code == .damaged {
+            } catch let error as GitError where error.isLoss {
                 unreadable.append((index, error))
             }
             return (reference.id, reference.commit.description, isSafety: isSafety)
         }
-        switch SnapshotQuery(text).find(in: candidates) {
+        let query = SnapshotQuery(text)
+        switch query.find(in: candidates) {
         case .found(let index):
-            // An older one that is lost is in nobody's way; a newer one says whether this is the latest.
-            let isNamed = SnapshotID(text) != nil
-            if let first = unreadable.first(where: { isNamed ? $0.index == index : $0.index >= index }) {
-                throw first.error
+            // One that cannot be read was not passed over, so it was found itself where it could be meant; only who counts
+            // must know of each that is newer whether it counts.
+            if let own = unreadable.first(where: { $0.index == index }) {
+                throw damaged(all[index], "\(own.error)")
+            }
+            if query.counts, let newer = unreadable.first(where: { $0.index > index }) {
+                throw StoreFailure(
+                    .damaged,
+                    "which snapshot '\(text)' means cannot be determined, for \(all[newer.index].id) is damaged: \(newer.error)",
+                    hint: "name the snapshot by its id: 'understudy snapshots' lists them")
             }
             return all[index]
         case .none(let reason):

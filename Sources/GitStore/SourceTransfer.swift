@@ -1,6 +1,6 @@
 internal import FileTree
 package import Git
-internal import Programs
+package import Programs
 package import SnapshotModel
 package import SystemPackage
 
@@ -286,16 +286,46 @@ package struct SourceTransfer: Sendable {
 
     // MARK: - Verification
 
-    /// What is wrong with what a keep-alive commit keeps: every object that it reaches is hashed.
+    /// Commits in one run: what Linux takes as arguments of a program is limited.
+    private static let mostHeads = 10_000
+
+    /// What is wrong with what keep-alive commits keep: every object of the store is hashed, and what they reach must be there.
     package func problems(of keepAlives: [ObjectID]) async throws -> [String] {
-        guard !keepAlives.isEmpty else { return [] }
-        let outcome = try await git(
-            ["fsck", "--full", "--no-dangling", "--no-reflogs", "--no-progress"]
-                + Set(keepAlives).sorted().map(\.description)
-        ).run()
+        var problems: [String] = []
+        var rest = Set(keepAlives).sorted()[...]
+        while !rest.isEmpty {
+            let outcome = try await git(
+                ["fsck", "--full", "--no-dangling", "--no-reflogs", "--no-progress"]
+                    + rest.prefix(Self.mostHeads).map(\.description)
+            ).run()
+            for problem in Self.damage(outcome) where !problems.contains(problem) { problems.append(problem) }
+            rest = rest.dropFirst(Self.mostHeads)
+        }
+        return problems
+    }
+
+    /// What `git fsck` found missing or damaged, in its own words, none when all is there.
+    ///
+    /// Of an object that is whole and of bad form, as some tools of long ago wrote them, it says so and fails: the captured
+    /// repository has it like that, and gets it back like that.
+    package static func damage(_ outcome: Program.Outcome) -> [String] {
         guard outcome.status != 0 else { return [] }
-        let lines = (outcome.output + outcome.errorOutput).split(separator: "\n").map { printable($0.utf8) }
-        return lines.isEmpty ? ["git fsck ended with status \(outcome.status)"] : lines
+        let lines = (outcome.output + "\n" + outcome.errorOutput).split(separator: "\n")
+        let damage = lines.filter { !isOfForm($0) }
+        // A signal leaves no words.
+        guard !damage.isEmpty || lines.isEmpty || outcome.status >= 128 else { return [] }
+        return damage.isEmpty
+            ? ["git fsck ended with status \(outcome.status)"] : damage.map { printable($0.utf8) }
+    }
+
+    /// Whether a line is like `error in commit ID: badTimezone: …`, and not like `error in tree ID: broken links`.
+    private static func isOfForm(_ line: Substring) -> Bool {
+        let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+        let words = parts[0].split(separator: " ")
+        guard parts.count == 3, words.count == 4, ["error", "warning"].contains(words[0]), words[1] == "in",
+            ObjectKind(word: String(words[2])) != nil, ObjectID(hex: words[3].utf8) != nil
+        else { return false }
+        return parts[1].dropFirst().allSatisfy { $0.isLetter || $0.isNumber }
     }
 
     // MARK: - The program

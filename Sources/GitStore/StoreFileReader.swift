@@ -177,8 +177,8 @@ extension StoreFile {
         }
         if let history = names.first(where: { !$0.name.hasPrefix(prefix) }) {
             let own = try store.reference(history.name)
-            let isOurs = try store.chain(own, downTo: nil).contains(history.target)
-            let isNewer = try own.map { try store.chain(history.target, downTo: nil).contains($0) } ?? true
+            let isOurs = try store.chain(own, holds: history.target)
+            let isNewer = try own.map { try store.chain(history.target, holds: $0) } ?? true
             guard isOurs || isNewer else {
                 throw StoreFailure(
                     .refused, "the history in \(path) is no part of that in \(store.path)",

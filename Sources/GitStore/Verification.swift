@@ -1,8 +1,10 @@
 internal import Cryptography
+internal import FileTree
 internal import Git
 package import Sealing
 package import SnapshotModel
 internal import Synchronization
+internal import SystemPackage
 internal import Workers
 
 /// What is wrong with a snapshot.
@@ -27,7 +29,7 @@ package struct SnapshotVerdict: Hashable, Sendable {
 /// compared with its keyed name as well.
 package final class Verification: Sendable {
     private let store: SnapshotStore
-    private let reader: ObjectReader
+    private let opened: Mutex<Opened>
     /// Files already found whole, by contents and digest: most of a snapshot is that of the night before.
     private let known = Mutex<Set<Known>>([])
 
@@ -61,11 +63,58 @@ package final class Verification: Sendable {
 
     private let identities: [Identity]?
 
+    /// The packs as they were opened, and the names that were there then.
+    private struct Opened: Sendable {
+        var reader: ObjectReader
+        var names: Set<[UInt8]>
+
+        init(_ store: SnapshotStore) throws {
+            // The names first: what comes or goes while the packs are opened counts as a change.
+            names = try Self.names(of: store)
+            reader = try store.reader()
+        }
+
+        static func names(of store: SnapshotStore) throws -> Set<[UInt8]> {
+            Set(try Files.names(store.path.appending("objects").appending("pack")))
+        }
+    }
+
+    private var reader: ObjectReader { opened.withLock { $0.reader } }
+
     /// A verification of snapshots in a store; sealed files are opened with the identities, where there are some.
     package init(_ store: SnapshotStore, identities: [Identity]? = nil) throws {
         self.store = store
         self.identities = identities
-        reader = try store.reader()
+        opened = Mutex(try Opened(store))
+    }
+
+    /// How often to look at most, where packs come and go all the while.
+    private static let mostLooks = 4
+
+    /// What a look finds; when it finds something wrong and packs came or went meanwhile, as they do in a prune, it looks again
+    /// at what is there then.
+    package func settled<Found>(
+        _ isFine: (Found) -> Bool, look: () async throws -> Found
+    ) async throws -> Found {
+        for _ in 1..<Self.mostLooks {
+            do {
+                let found = try await look()
+                if isFine(found) { return found }
+                guard try reopen() else { return found }
+            } catch {
+                guard try reopen() else { throw error }
+            }
+        }
+        return try await look()
+    }
+
+    /// Opens the packs that are there now; false when they are those that were opened.
+    private func reopen() throws -> Bool {
+        try opened.withLock { opened in
+            guard try Opened.names(of: store) != opened.names else { return false }
+            opened = try Opened(store)
+            return true
+        }
     }
 
     /// What is wrong with the store's own files, its history, evidence and proposed changes; the snapshots are checked one by
@@ -123,10 +172,27 @@ package final class Verification: Sendable {
             objects: findings.objects.withLock { $0 }, unopened: findings.unopened.withLock { $0.sorted() })
     }
 
-    /// What is wrong with the objects of the repositories that a snapshot holds.
-    ///
-    /// git hashes every object of the store for it, so what is found may hit other snapshots too.
-    package func verifySources(_ reference: SnapshotReference) async throws -> [String] {
+    /// Looks at the objects of the repositories that snapshots hold in one go, so that ``verifySources(_:)`` need not ask again
+    /// for each of them when all are whole.
+    package func verifyAllSources(_ references: [SnapshotReference]) async throws {
+        var keepAlives: Set<ObjectID> = []
+        for reference in references {
+            do {
+                keepAlives.formUnion(try keptAlive(by: reference))
+            } catch {
+                // Whoever looks at this snapshot alone says so.
+                _ = try StoreSurvey.reason(error)
+            }
+        }
+        guard try await SourceTransfer(store, reader: reader).problems(of: Array(keepAlives)).isEmpty else {
+            return
+        }
+        knownSources.withLock { $0.formUnion(keepAlives) }
+    }
+
+    /// The commits that keep the objects of the repositories that a snapshot holds.
+    private func keptAlive(by reference: SnapshotReference) throws -> Set<ObjectID> {
+        let reader = reader
         let stored = try store.read(reference, with: reader)
         var keepAlives: Set<ObjectID> = []
         for component in stored.snapshot.components where component.locks[SourcesLock.name] != nil {
@@ -136,6 +202,14 @@ package final class Verification: Sendable {
             let lock = try SourcesLock(reader.contents(entry.id, .blob))
             keepAlives.formUnion(lock.keepAliveIDs.compactMap { ObjectID(hex: $0.utf8) })
         }
+        return keepAlives
+    }
+
+    /// What is wrong with the objects of the repositories that a snapshot holds.
+    ///
+    /// git hashes every object of the store for it, so what is found may hit other snapshots too.
+    package func verifySources(_ reference: SnapshotReference) async throws -> [String] {
+        let keepAlives = try keptAlive(by: reference)
         let isKnown = knownSources.withLock { known in keepAlives.isSubset(of: known) }
         guard !isKnown else { return [] }
         let problems = try await SourceTransfer(store, reader: reader).problems(of: Array(keepAlives))

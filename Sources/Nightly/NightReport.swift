@@ -7,7 +7,7 @@ package struct NightReport: Codable, Hashable, Sendable {
     /// Something that somebody has to look at.
     package struct Problem: Codable, Hashable, Sendable {
         /// What it is, for machines: `store`, `night`, `snapshot`, `partial`, `obstacle`, `push`, `shrink`, `drill`, `red`, `target`,
-        /// `prune`, `age`, `proof`, `clock`, `restore`, `report`, `notify`, `settings`.
+        /// `prune`, `age`, `proof`, `clock`, `restore`, `lost`, `report`, `notify`, `settings`.
         package var kind: String
         /// What is wrong, for people.
         package var message: String

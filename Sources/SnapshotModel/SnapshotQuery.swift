@@ -17,6 +17,9 @@ package struct SnapshotQuery: Hashable, Sendable {
         self.text = text
     }
 
+    /// Whether it counts back from the newest, so that what it means depends on each snapshot that is newer.
+    package var counts: Bool { text.hasPrefix("latest~") }
+
     /// Finds the snapshot in a list of ids and object ids that is sorted by time; relative words and dates pass over
     /// safety snapshots.
     package func find(in snapshots: [(id: SnapshotID, object: String, isSafety: Bool)]) -> Answer {

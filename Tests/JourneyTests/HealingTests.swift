@@ -1,6 +1,7 @@
 import FileTree
 import Git
 import Programs
+import SnapshotModel
 import SystemPackage
 import TestSupport
 import Testing
@@ -282,6 +283,73 @@ import Testing
         }
     }
 
+    /// Takes the one commit out of the store that a revision names.
+    private func lose(_ revision: String, _ directory: FilePath) async throws {
+        _ = try await shell(
+            """
+            shopt -s nullglob; cd tree.git
+            for i in objects/pack/*.pack; do mv $i x; rm -f ${i%pack}*; git unpack-objects -q <x; done; rm -f x
+            id=$(git rev-parse "\(revision)"); rm -f objects/${id:0:2}/${id:2}
+            """, in: directory)
+    }
+
+    /// Only who counts back from the newest must know of each that is newer.
+    @Test func aLostSnapshotIsInTheWayOfWhatItMayBeAlone() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            try await runner.succeed("snapshot")
+            let ids = try await shell("ls tree.git/refs/snapshots/tree", in: directory).split(separator: "\n")
+                .map(
+                    String.init)
+            let times = try ids.map { try #require(SnapshotID($0)).time }
+            let commit = try await shell("cat tree.git/refs/snapshots/tree/\(ids[0])", in: directory)
+                .dropLast()
+            try await lose("refs/snapshots/tree/\(ids[1])", directory)
+            for name in [
+                ids[0], String(ids[0].dropLast()), String(commit), times[0], "latest", times[2], ids[2],
+            ] {
+                let shown = try await runner.run("show", name)
+                #expect(shown.status == 0, "\(name): \(shown.errorOutput)")
+            }
+            for name in ["latest~1", "latest~2", ids[1], String(ids[1].dropLast()), times[1]] {
+                let shown = try await runner.run("show", name)
+                #expect(shown.status == 6, "\(name): \(shown.output)")
+                #expect(shown.errorOutput.contains(ids[1]), "\(name): \(shown.errorOutput)")
+            }
+        }
+    }
+
+    @Test func whatIsLostHidesNothingElse() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            try await runner.succeed("restore")
+            try await runner.succeed("restore")
+            let ids = try await shell("ls tree.git/refs/snapshots/tree", in: directory).split(separator: "\n")
+                .map(
+                    String.init)
+            try await lose("refs/snapshots/tree/\(ids[0])", directory)
+            let listed = try await runner.run("snapshots")
+            #expect(listed.status == 6, "\(listed.output)\(listed.errorOutput)")
+            #expect(ids.allSatisfy { listed.output.contains($0) }, "\(listed.output)")
+            #expect(listed.output.contains("\(ids[0])  lost") && listed.errorOutput.contains(ids[0]))
+            let status = try await runner.run("status")
+            #expect(status.status == 6, "\(status.output)\(status.errorOutput)")
+            #expect(status.output.contains("latest  \(ids[1])") && status.output.contains("2 snapshots"))
+            #expect(status.output.contains("LOST    the snapshot \(ids[0]): cannot read"), "\(status.output)")
+            #expect(status.output.contains("drift   none"), "\(status.output)")
+            let check = try await runner.run("status", "--check", "--format", "json")
+            #expect(check.status == 6, "\(check.output)\(check.errorOutput)")
+            #expect(
+                check.output.contains("the snapshot \(ids[0]) is lost")
+                    && check.output.contains("\"complete\""))
+            // So is an old record of what was done; what a newer one proves is proven.
+            try await lose("refs/evidence/tree/restores~1", directory)
+            let proven = try await runner.run("status")
+            #expect(proven.status == 6, "\(proven.output)\(proven.errorOutput)")
+            #expect(proven.output.contains("proven  yes") && proven.output.contains("of restores"))
+        }
+    }
+
     @Test func whatIsTakenOverFromALostPackIsMissed() async throws {
         try await withTemporaryDirectory { directory in
             _ = try await shell("mkdir tree other; echo 1 > tree/a; echo 2 > other/b", in: directory)
@@ -355,6 +423,32 @@ import Testing
             try await runner.succeed("verify")
             try await runner.succeed("verify", "--all", "--heal")
             try await runner.succeed("verify", "--all")
+        }
+    }
+
+    /// What no reference of ours reaches, but a tag of somebody else's, say.
+    @Test func whatOneOfTwoDamagedPacksHoldsWholeStays() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory, withRemote: false)
+            _ = try await shell(
+                """
+                cd tree.git; for i in 1 2; do
+                    id=$(head -c 200 /dev/urandom | git hash-object -w --stdin); git tag keep$i $id; ids="${ids-} $id"
+                done
+                for order in 1 2; do
+                    { printf '%s\\n' $ids; test $order = 1 || git rev-parse refs/heads/tree; } | git pack-objects -q objects/pack/pack >name
+                    pack=objects/pack/pack-$(cat name).pack; chmod u+w $pack
+                    place=$(git show-index <${pack%pack}idx | grep " $(git rev-parse keep$order) ")
+                    printf '\\377\\377\\377' | dd of=$pack bs=1 seek=$((${place%% *} + 9)) conv=notrunc status=none
+                done
+                rm name; for id in $ids; do rm objects/${id:0:2}/${id:2}; done
+                """, in: directory)
+            let healed = try await runner.succeed("verify", "--all", "--heal")
+            #expect(healed.contains("the damaged pack"), "\(healed)")
+            _ = try await shell(
+                "cd tree.git; git cat-file blob keep1 >/dev/null; git cat-file blob keep2 >/dev/null",
+                in: directory)
+            try await runner.checkStore(directory.appending("tree.git"))
         }
     }
 

@@ -55,6 +55,65 @@ import Testing
         }
     }
 
+    /// Takes the one object out of the store that a revision names, and puts it into `lost`.
+    private func lose(_ revision: String, _ directory: FilePath) async throws {
+        _ = try await shell(
+            """
+            mkdir -p lost; cd tree.git
+            for i in objects/pack/*.pack; do mv $i x; rm -f ${i%pack}*; git unpack-objects -q <x; done; rm -f x
+            set -- $(git for-each-ref --format='%(refname)' refs/snapshots)
+            id=$(git rev-parse "\(revision)"); mv objects/${id:0:2}/${id:2} ../lost/$id
+            """, in: directory)
+    }
+
+    private static let findLost =
+        "for id in $(ls lost); do mv lost/$id tree.git/objects/${id:0:2}/${id:2}; done"
+
+    /// What is behind the commit that the remote has need not be there.
+    @Test(arguments: ["$1", "$1^1", "$2"])
+    func whatIsLostAndArrivedLongAgoHindersNoPush(_ revision: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("push")
+            try Files.replace(directory.appending("tree/c"), with: Array("four\n".utf8))
+            try await runner.succeed("snapshot")
+            try await lose(revision, directory)
+            #expect(try await runner.succeed("push").contains("offsite  got 1 snapshot, history"))
+            #expect(try await runner.succeed("push").contains("offsite  has everything"))
+            #expect(
+                try await references("offsite.git", in: directory) == references("tree.git", in: directory))
+            try await runner.checkStore(directory.appending("offsite.git"))
+        }
+    }
+
+    /// History that is lost before it arrived anywhere ends what can be brought; a snapshot that is lost only itself.
+    @Test(arguments: [
+        ("$2", [0, 2]), ("$2:snapshot.json", [0, 2]), ("$2:tree/manifest", [0, 2]), ("$2^1", [0]),
+    ])
+    func whatIsLostHereIsNamedAndTheRestIsPushed(_ revision: String, _ sent: [Int]) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let ids = try await shell("ls tree.git/refs/snapshots/tree", in: directory).split(separator: "\n")
+            try await lose(revision, directory)
+            let pushed = try await runner.run("push")
+            #expect(pushed.status == 6, "\(pushed.output)\(pushed.errorOutput)")
+            #expect(pushed.output.contains("offsite  got \(sent.count) snapshot"), "\(pushed.output)")
+            let there = try await references("offsite.git", in: directory)
+            for (index, id) in ids.enumerated() {
+                let isSent = sent.contains(index)
+                #expect(there.contains(id) == isSent, "\(id): \(there)")
+                #expect(pushed.output.contains("NOT SENT: the snapshot \(id)") != isSent, "\(pushed.output)")
+            }
+            try await runner.checkStore(directory.appending("offsite.git"))
+            let again = try await runner.run("push", "--format", "json")
+            #expect(again.status == 6 && again.output.contains("\"unsendable\""), "\(again.output)")
+            _ = try await shell(Self.findLost, in: directory)
+            try await runner.succeed("push")
+            #expect(
+                try await references("offsite.git", in: directory) == references("tree.git", in: directory))
+        }
+    }
+
     @Test func aStoreWithoutASnapshotSaysWhatElseThereIsToKnow() async throws {
         try await withTemporaryDirectory { directory in
             _ = try await shell("mkdir tree; touch tree/a", in: directory)

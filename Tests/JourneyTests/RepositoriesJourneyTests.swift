@@ -114,6 +114,85 @@ import Testing
         }
     }
 
+    /// Tools of long ago wrote such commits; git refuses to make them and complains of them for ever.
+    @Test func anObjectOfBadFormIsNoDamage() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(
+                directory,
+                #"""
+
+                cd git/app.git
+                commit=$(printf 'tree %s\nauthor a <a@b> 1 +51800\ncommitter a <a@b> 1 +51800\n\nm\n' $(git rev-parse main:) |
+                    git hash-object -t commit -w --stdin --literally)
+                git update-ref refs/heads/odd $commit; ! git fsck --full 2>&1 | grep -v badTimezone
+                """#)
+            try await runner.succeed("snapshot")
+            try await runner.succeed("verify", "--all")
+            #expect(try await runner.succeed("drill").contains("'git fsck' finds nothing"))
+            // What is missing is told all the same, and the complaint is not.
+            try await shell(
+                """
+                cd git.git; for i in objects/pack/*.pack; do mv $i x; rm -f ${i%pack}*; git unpack-objects -q <x; done; rm -f x
+                id=$(git -C ../git/app.git rev-parse main:f2); rm -f objects/${id:0:2}/${id:2}
+                """, in: directory)
+            let verified = try await runner.run("verify", "--all")
+            #expect(verified.status == 6 && verified.output.contains("missing blob"), "\(verified.output)")
+            #expect(!verified.output.contains("badTimezone"), "\(verified.output)")
+        }
+    }
+
+    /// A program in the place of `git` that does `script` first when it is to look through the store.
+    private func git(_ script: String, in directory: FilePath) async throws -> [String] {
+        try await shell(
+            #"""
+            real=$(git --exec-path)/git
+            cat >fake <<END
+            #!/bin/sh
+            case "\$*" in *git.git*\ fsck\ *) echo >>$PWD/asked; \#(script);; esac
+            exec $real "\$@"
+            END
+            chmod +x fake
+            """#, in: directory)
+        return [
+            "bwrap", "--dev-bind", "/", "/", "--bind", directory.appending("fake").string, "/usr/bin/git",
+        ]
+    }
+
+    @Test func allSnapshotsAreLookedThroughAtOnce() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            for name in ["a", "b", "c"] {
+                try await shell(
+                    "cd clone; git commit -q --allow-empty -m \(name); git push -q origin main", in: directory
+                )
+                try await runner.succeed("snapshot")
+            }
+            let verified = try await runner.run(
+                under: try await git(":", in: directory), ["verify", "--all"])
+            #expect(verified.status == 0, "\(verified.output)\(verified.errorOutput)")
+            #expect(try await shell("wc -l <asked", in: directory) == "1\n")
+        }
+    }
+
+    /// A pack that a prune removes between git's listing and its reading.
+    @Test func aPruneThatRunsMeanwhileIsNoDamage() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            try await runner.succeed("snapshot")
+            let meanwhile = try await git(
+                "test -e \(directory)/once || { touch \(directory)/once; $real -C \(directory)/git.git repack -adq; echo error: packfile cannot be accessed; exit 1; }",
+                in: directory)
+            let verified = try await runner.run(under: meanwhile, ["verify"])
+            #expect(verified.status == 0, "\(verified.output)\(verified.errorOutput)")
+            #expect(try await shell("wc -l <asked", in: directory) == "2\n")
+            // Where no pack came or went it is damage.
+            try await shell("rm once", in: directory)
+            let damaged = try await git("echo error: packfile cannot be accessed; exit 1", in: directory)
+            #expect(try await runner.run(under: damaged, ["verify"]).status == 6)
+        }
+    }
+
     @Test func aPruneFreesWhatOnlyTheForgottenSnapshotHeld() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

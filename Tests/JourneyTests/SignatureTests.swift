@@ -31,6 +31,27 @@ import Testing
         try await shell(Self.references + script, in: directory)
     }
 
+    @Test(arguments: [
+        "while dd if=/dev/zero bs=4k count=1 status=none >>$store/fill; do :; done 2>/dev/null",
+        "chattr +i $store/understudy; trap 'chattr -i $store/understudy' EXIT",
+    ])
+    func signaturesAreCheckedWhereNothingCanBeWritten(_ script: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            _ = try await shell("cp -a tree.git copy.git", in: directory)
+            let store = directory.appending("tree.git")
+            // The store is copied onto a file system of 4 MiB.
+            let outcome = try await runner.run(
+                under: [
+                    "bwrap", "--dev-bind", "/", "/", "--size", "4194304", "--tmpfs", "\(store)", "/bin/bash",
+                    "-c",
+                    "store=\(store); cp -a \(directory)/copy.git/. $store; chmod 700 $store; \(script); \"$@\"",
+                    "bash",
+                ], ["verify"])
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
+        }
+    }
+
     private func expect(
         _ words: String, of arguments: [String], status: Int32 = 6, _ runner: CommandLineRunner
     ) async throws {
