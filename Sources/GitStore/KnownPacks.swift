@@ -20,7 +20,7 @@ extension SnapshotStore {
         do {
             try reader.reach(from: [last.commit], into: ObjectSet())
             return reader
-        } catch let error as GitError where error.code == .notFound || error.code == .damaged {
+        } catch let error as GitError where error.isLoss {
             return try ObjectReader(path, withoutPacks: gone)
         }
     }
