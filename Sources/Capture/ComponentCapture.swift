@@ -63,9 +63,10 @@ package struct ComponentCapture: Sendable {
     private let takesWhatIsKept: Bool
 
     /// What a restore or a promotion keeps beside what it exchanged, which may be below a root: for `undo`, and for nobody
-    /// else.
-    private static let kept = Classification.Rule(
-        "**/.understudy-????????T??????Z-????-*/", .derived)
+    /// else. What it put aside for people (`…-kept`) is theirs.
+    private static let kept = ["?", "??"].map {
+        Classification.Rule("**/.understudy-????????T??????Z-????-\($0)/", .derived)
+    }
 
     /// How often the files are walked until nothing moves.
     private static let passes = 3
@@ -98,7 +99,7 @@ package struct ComponentCapture: Sendable {
         takesWhatIsKept: Bool = false
     ) -> Classification {
         driver.classification(of: root).extended(
-            by: (takesWhatIsKept ? [] : [kept]) + (options.rules[component] ?? []))
+            by: (takesWhatIsKept ? [] : kept) + (options.rules[component] ?? []))
     }
 
     /// Captures it; `previous` are the locks of the last snapshot by name.

@@ -284,12 +284,14 @@ package struct SystemCapture: Sendable {
         let description = try self.description(lane)
         try lane.flush()
         let seconds = idTime(started.seconds, after: previous?.reference.id)
-        if seconds > started.seconds + 1, !captured.isEmpty {
+        // Snapshots within a second, and the one that a restore takes, go ahead by a second each.
+        if seconds > started.seconds + 60, !captured.isEmpty {
             captured[0].notes.append(
                 "the clock of this host is behind the last snapshot, \(previous?.reference.id.description ?? ""): "
                     + "the id is a second after that, so that it is the latest")
         }
         if let place = captured.firstIndex(where: { results[$0.name] != nil }) {
+            captured[place].notes += textsWithSecrets
             captured[place].notes += reader.lostPacks.map {
                 "a pack of the store cannot be read, so every file is read and stored again where the store lacks it; earlier "
                     + "snapshots may lack what only that pack held, 'understudy verify --all --heal' fetches it: \($0)"
@@ -348,6 +350,20 @@ package struct SystemCapture: Sendable {
             if !captured.unreadable.contains(problem) { captured.unreadable.append(problem) }
         }
         return (captured, history, keepAlives)
+    }
+
+    /// What looks like a secret in the system file and the policies, in words: they are in clear, and an empty machine reads
+    /// them before it has a key.
+    private var textsWithSecrets: [String] {
+        ([("understudy.yaml", system.text)] + system.policies.map { ("\(Snapshot.policiesName)/\($0)", $1) })
+            .compactMap {
+                name, text in
+                let leak = unsafe text.withUnsafeBytes { unsafe LeakScanner.find($0) }
+                return leak.map {
+                    "\(name) is in clear in every snapshot and on every remote, and something in it looks like a secret "
+                        + "(\($0.kind)): take it out, change the secret, and let the command read it from a file"
+                }
+            }
     }
 
     /// The system file and the policies: what an empty machine needs beside the components.

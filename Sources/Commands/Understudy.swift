@@ -53,6 +53,7 @@ package struct Understudy: AsyncParsableCommand {
 
     /// Runs the command line and exits: the one place where failures become exit statuses.
     package static func launch() async -> Never {
+        refuseWithoutProc()
         signal(SIGPIPE, SIG_IGN)
         makeRoomForDescriptors()
         // Beside the parser, which takes as long.
@@ -75,6 +76,17 @@ package struct Understudy: AsyncParsableCommand {
             Output.failure(failure, format: wantsJSON(arguments) ? .json : .text)
             exit(withError: ArgumentParser.ExitCode(failure.status.rawValue))
         }
+    }
+
+    /// Exits where there is no `/proc`, as in some rescue systems: Swift reads the command line there, and would take this one for
+    /// empty, and its threads are counted there.
+    private static func refuseWithoutProc() {
+        guard unsafe access("/proc/self/stat", F_OK) != 0 else { return }
+        let failure = CommandFailure(
+            .failed, "/proc is not there, without which no program of Swift runs",
+            hint: "mount it: 'mount -t proc proc /proc'")
+        Output.failure(failure, format: .text)
+        _exit(failure.status.rawValue)
     }
 
     /// Whether the failure is about the command line itself, or a request for help.

@@ -192,12 +192,14 @@ package struct Push: Sendable {
                 }
             } catch let failure as StoreFailure {
                 let losses = try batch.compactMap { try loss(of: $0, reader) }
-                guard !losses.isEmpty else { throw failure }
+                let isForgotten = try batch.contains { try store.reference(name($0)) == nil }
+                guard !losses.isEmpty || isForgotten else { throw failure }
                 guard batch.count == 1 else {
                     aloneUntil = batch.endIndex
                     continue
                 }
-                unsendable += losses
+                // A prune took it meanwhile.
+                if !isForgotten { unsendable += losses }
             }
             left = left.dropFirst(batch.count)
         }

@@ -56,10 +56,15 @@ package enum Recovery {
         switch journal.phase {
         case .done, .undone: return nil
         case .staging:
+            // They are in the journal before the first is stopped.
+            let names = journal.running.joined(separator: ", ")
             return Interruption(
-                words: "\(journal.what) was interrupted before it changed anything",
-                hint: "the next 'understudy restore' or 'understudy undo' removes what was staged",
-                wayBack: "what was staged is removed")
+                words: "\(journal.what) was interrupted before it changed anything"
+                    + (names.isEmpty ? "" : " but what it stops: \(names) may be down"),
+                hint: "the next 'understudy restore' or 'understudy undo' removes what was staged"
+                    + (names.isEmpty ? "" : ", and starts what is down"),
+                wayBack: "what was staged is removed"
+                    + (names.isEmpty ? "" : ", and whichever of \(names) is down is started"))
         case .starting:
             let names = journal.running.joined(separator: ", ")
             return Interruption(

@@ -104,6 +104,9 @@ package final class RestoreEngine {
             let names = plan.components.map(\.name).joined(separator: ", ")
             doubts.append("of the snapshot's components only \(names) came back")
         }
+        if stored.snapshot.status != .complete {
+            doubts.append("the snapshot itself is partial")
+        }
         if !unproven.isEmpty {
             doubts.append(
                 "\(unproven.sorted().joined(separator: ", ")) could not be shown to equal the snapshot")
@@ -283,10 +286,23 @@ package final class RestoreEngine {
                     isSafety: true),
                 holding: lock, progress: { _ in })
             safety = taken.snapshot.id
+            noteWhatIsNotSaved(taken.snapshot)
         } catch {
             notes.append(
                 "what was there could not be captured, so only its trees are kept for 'undo': \(error)")
         }
+    }
+
+    /// Names what the next restore takes away for good.
+    private func noteWhatIsNotSaved(_ saved: Snapshot) {
+        guard saved.status != .complete else { return }
+        let lacking = saved.components.flatMap { component in
+            component.unreadable.map { "\(component.name): \($0.path) (\($0.reason))" }
+                + component.torn.map { "\(component.name): \($0) (it changed while it was read)" }
+        }
+        notes.append(
+            "\(saved.id), which saves what was there, lacks \(counted(lacking.count, "part")) of it, kept for 'undo' alone and only until the next "
+                + "restore: \(lacking.prefix(3).joined(separator: "; "))\(lacking.count > 3 ? "; …" : "")")
     }
 
     /// A store that came to an empty machine goes on to seal as it did, unless somebody was taken off the recipients.

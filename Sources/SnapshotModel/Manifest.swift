@@ -159,6 +159,9 @@ package enum Manifest {
         return entries
     }
 
+    /// No line is shorter: a list of them takes sixteen bytes each, and a store may have been made by a stranger.
+    private static let shortest = 16
+
     /// Where the lines of a part are, without their newlines.
     package static func lines(_ text: [UInt8]) throws(ManifestFailure) -> [Range<Int>] {
         var lines: [Range<Int>] = []
@@ -166,6 +169,9 @@ package enum Manifest {
         while start < text.count {
             guard let end = index(of: newline, in: text, from: start) else {
                 throw ManifestFailure(line: lines.count + 1, text: "no newline at the end")
+            }
+            guard end - start >= shortest else {
+                throw ManifestFailure(line: lines.count + 1, text: "it is too short for a line")
             }
             lines.append(start..<end)
             start = end + 1

@@ -120,6 +120,42 @@ import Testing
         }
     }
 
+    /// What a restore put aside for people is theirs, and what it keeps for `undo` is nobody's.
+    @Test func whatIsKeptForPeopleIsCapturedAndComesBack() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await startSmall(directory)
+            try await shell(
+                "for i in 0 0-kept; do mkdir tree/sub/.understudy-20261128T171614Z-f092-$i; echo mine >tree/sub/.understudy-20261128T171614Z-f092-$i/c; done",
+                in: directory)
+            try await runner.succeed("snapshot")
+            try await shell("rm -r tree/sub", in: directory)
+            try await runner.succeed("restore")
+            try await shell(
+                "test -e tree/sub/.understudy-*-kept/c; test ! -e tree/sub/.understudy-*-0", in: directory)
+        }
+    }
+
+    /// Of what a partial snapshot holds nobody can say that the system comes back; and what could not be saved is named.
+    @Test func aPartialSnapshotProvesNothingAndWhatIsNotSavedIsNamed() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await startSmall(directory)
+            try await runner.succeed("snapshot")
+            try await shell(
+                "git init -q --bare tree/app.git; ln -s /nowhere tree/app.git/packed-refs", in: directory)
+            let system = directory.appending("understudy.yaml")
+            let text = String(decoding: try Files.read(system), as: UTF8.self)
+            try Files.replace(
+                system, with: Array(text.replacing("driver: files", with: "driver: git-repositories").utf8))
+            #expect(try await runner.run("snapshot").status == 3)
+            let restored = try await runner.succeed("restore", "--partial")
+            #expect(restored.contains("not proven: the snapshot itself is partial"), "\(restored)")
+            #expect(
+                restored.contains("lacks 1 part of it") && restored.contains("app.git/packed-refs"),
+                "\(restored)")
+            #expect(try await !runner.succeed("snapshots").contains("proven "))
+        }
+    }
+
     @Test func aRestoreCanBeUndoneOnceAndTheSafetySnapshotIsNotTheLatest() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await startSmall(directory)

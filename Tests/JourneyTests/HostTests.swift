@@ -60,6 +60,16 @@ import Testing
         }
     }
 
+    @Test func aRescueSystemWithoutProcIsRefusedAndNotHelped() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let rescue = ["bwrap", "--dev-bind", "/", "/", "--tmpfs", "/proc"]
+            let outcome = try await runner.run(under: rescue, ["restore"])
+            #expect(outcome.status == 1 && outcome.output.isEmpty, "\(outcome.output)")
+            #expect(outcome.errorOutput.contains("mount -t proc proc /proc"), "\(outcome.errorOutput)")
+        }
+    }
+
     @Test func aReadOnlyStoreIsReadAndNotWritten() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

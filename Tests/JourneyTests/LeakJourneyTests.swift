@@ -51,6 +51,16 @@ import Testing
         }
     }
 
+    @Test func aPasswordInTheSystemFileIsTold() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            _ = try await shell("echo '# https://ci:hunter2-leak@host/' >>understudy.yaml", in: directory)
+            let output = try await runner.succeed("snapshot")
+            #expect(output.contains("understudy.yaml is in clear in every snapshot"), "\(output)")
+            #expect(!output.contains("hunter2-leak"))
+        }
+    }
+
     @Test func aTokenFarDownInALongLogIsSealedBeforeItsChunkIsStored() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

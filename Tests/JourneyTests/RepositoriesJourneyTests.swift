@@ -300,6 +300,17 @@ import Testing
         }
     }
 
+    /// As git's own `git-new-workdir` makes them.
+    @Test func aRepositoryWhoseObjectsAreBehindALinkIsMissed() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(
+                directory, "\nmv git/app.git/objects away; ln -s $PWD/away git/app.git/objects\n")
+            let outcome = try await runner.run("snapshot")
+            #expect(outcome.status == 3, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(outcome.output.contains("git/app.git/objects: it is a link"), "\(outcome.output)")
+        }
+    }
+
     @Test func nothingThatAHostileRepositorySaysIsRun() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(

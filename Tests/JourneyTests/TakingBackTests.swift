@@ -100,6 +100,11 @@ import Testing
             #expect(undone.contains("interrupted before it changed anything"), "\(undone)")
             #expect(try world.up() == ["a", "b"] && world.done() == [])
             #expect(try await world.runner.run("undo").status == 7)
+            // Killed while it stopped what runs.
+            let stopping = journal.replacing(#""running": []"#, with: #""running": ["a"]"#)
+            try Files.replace(file, with: Array(stopping.utf8))
+            let status = try await world.runner.succeed("status")
+            #expect(status.contains("but what it stops: a may be down"), "\(status)")
         }
     }
 

@@ -67,6 +67,11 @@ import Testing
         #expect(throws: ManifestFailure.self) { try survey.add(broken) }
     }
 
+    /// A list of its lines would take many times what it takes.
+    @Test func aPartOfNothingButNewlinesIsNone() {
+        #expect(throws: ManifestFailure.self) { try Manifest.lines([UInt8](repeating: 10, count: 1 << 20)) }
+    }
+
     @Test func madeUpSizesAddUpToNoMoreThanAnyDiskHolds() throws {
         let line =
             "./a type=file mode=0644 uid=0 gid=0 size=9223372036854775807 time=1.000000000 sha256digest="

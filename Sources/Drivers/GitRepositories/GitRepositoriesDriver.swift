@@ -67,8 +67,18 @@ package struct GitRepositoriesDriver: Driver {
         var frozen = Frozen()
         for root in places() {
             for (path, reason) in RepositorySearch.kept(in: FilePath(root.path)) {
-                frozen.notes.append(
-                    "\(root.name)/\(path): its objects are captured as files, because \(reason)")
+                switch reason {
+                case .asFiles(let why):
+                    frozen.notes.append(
+                        "\(root.name)/\(path): its objects are captured as files, because \(why)")
+                case .behindLink(let name):
+                    frozen.unreadable.append(
+                        .init(
+                            path: "\(root.name)/\(path.appending(Array(name.utf8)))",
+                            reason:
+                                "it is a link, and what the repository has behind it is not captured: put the directory in its "
+                                + "place, or bind-mount it there"))
+                }
             }
         }
         return frozen

@@ -11,9 +11,17 @@ enum RepositorySearch {
         all(in: root).filter { $0.reason == nil }.map(\.path)
     }
 
-    /// The git directories whose objects are captured as files, and why.
-    static func kept(in root: FilePath) -> [(path: EntryPath, reason: String)] {
+    /// The git directories whose objects are captured as files, if at all, and why.
+    static func kept(in root: FilePath) -> [(path: EntryPath, reason: Reason)] {
         all(in: root).compactMap { found in found.reason.map { (found.path, $0) } }
+    }
+
+    /// Why the objects of a repository do not go into the store as objects.
+    enum Reason {
+        /// They are captured as files.
+        case asFiles(String)
+        /// They, or the references, are behind the link of this name, and not captured: `git-new-workdir` makes such.
+        case behindLink(String)
     }
 
     /// How many repositories a directory consists of: 0 when there is anything else in it but their files.
@@ -42,11 +50,14 @@ enum RepositorySearch {
         return try Files.read(link).starts(with: "gitdir: ".utf8)
     }
 
-    /// Whether git takes the directory for a repository: it has HEAD, objects and refs.
+    /// Whether git takes the directory for a repository: it has HEAD, objects and refs, or links to them.
     private static func isRepository(_ path: FilePath) -> Bool {
         guard let head = status(path.appending("HEAD")), head.kind == .file || head.kind == .link
         else { return false }
-        return ["objects", "refs"].allSatisfy { status(path.appending($0))?.kind == .directory }
+        return ["objects", "refs"].allSatisfy { name in
+            let kind = status(path.appending(name))?.kind
+            return kind == .directory || kind == .link
+        }
     }
 
     /// What stands at a path; nil also where that cannot be looked at.
@@ -55,17 +66,21 @@ enum RepositorySearch {
         try? Files.status(path)
     }
 
-    private static func all(in root: FilePath) -> [(path: EntryPath, reason: String?)] {
-        var found: [(path: EntryPath, reason: String?)] = []
+    private static func all(in root: FilePath) -> [(path: EntryPath, reason: Reason?)] {
+        var found: [(path: EntryPath, reason: Reason?)] = []
         search(root, .root, &found)
         return found
     }
 
     private static func search(
-        _ directory: FilePath, _ path: EntryPath, _ found: inout [(path: EntryPath, reason: String?)]
+        _ directory: FilePath, _ path: EntryPath, _ found: inout [(path: EntryPath, reason: Reason?)]
     ) {
         if isRepository(directory) {
-            found.append((path, reasonAgainst(directory, path)))
+            let link = ["objects", "refs", "packed-refs"].first {
+                status(directory.appending($0))?.kind == .link
+            }
+            found.append(
+                (path, link.map(Reason.behindLink) ?? reasonAgainst(directory, path).map(Reason.asFiles)))
             // The git directories of submodules are all else that can be in a git directory.
             let modules = directory.appending("modules")
             if status(modules)?.kind == .directory {

@@ -49,7 +49,9 @@ struct RepositoryState {
         where line.first != UInt8(ascii: "#") && line.first != UInt8(ascii: "^") {
             guard line.count > 41, let id = objectID(line.prefix(40)) else {
                 tips.problems.append(
-                    problem("packed-refs", "it has the line '\(printable(line))', which is no reference"))
+                    problem(
+                        "packed-refs",
+                        "it has the line '\(printable(line.prefix(100)))', which is no reference"))
                 continue
             }
             references[printable(line.dropFirst(41))] = id
