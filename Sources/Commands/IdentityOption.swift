@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Configuration
 internal import FileTree
 internal import Sealing
 internal import SystemPackage
@@ -16,6 +17,16 @@ struct IdentityOption: ParsableArguments {
     func read() throws -> [Identity]? {
         let variable = environment("UNDERSTUDY_IDENTITY").flatMap { $0.isEmpty ? nil : $0 }
         guard let name = identity ?? variable else { return nil }
+        guard !holdsSecretKey(name) else {
+            throw CommandFailure(
+                .usage,
+                identity == nil
+                    ? "a secret key was given in $UNDERSTUDY_IDENTITY instead of the path of its file"
+                    : "a secret key was given instead of the path of its file: other users may have seen it in the process list",
+                hint:
+                    "put it into a file that only you can read, and give the path; where others may have seen it, "
+                    + "'understudy key rotate --generate FILE' makes another")
+        }
         if name == "-" {
             let bytes =
                 Terminal.isInput

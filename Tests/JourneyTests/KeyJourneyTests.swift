@@ -83,6 +83,38 @@ import Testing
         }
     }
 
+    @Test func aKeyInPlaceOfItsFileIsRefusedAndNotRepeated() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            let secret = try await shell("tail -n 1 recovery.key | tr -d '\\n'", in: directory)
+            func refuses(_ outcome: Program.Outcome) {
+                #expect(outcome.status == 64, "\(outcome.errorOutput)")
+                #expect(outcome.errorOutput.contains("a secret key was given"), "\(outcome.errorOutput)")
+                #expect(!(outcome.output + outcome.errorOutput).uppercased().contains(secret))
+            }
+            for key in [secret, secret.lowercased(), "# created: today\n\(secret)"] {
+                refuses(try await runner.run("restore", "--identity", key))
+                let variable = ["/usr/bin/env", "UNDERSTUDY_IDENTITY=\(key)"]
+                refuses(try await runner.run(under: variable, ["key", "check"]))
+            }
+
+            // Nor does a night, in what it says, keeps and hands to its drill.
+            let policy = directory.appending("policies/notify.yaml")
+            try Files.replace(policy, with: Array("drillEvery: 1d\n".utf8))
+            let night = try await runner.run(
+                under: ["/usr/bin/env", "UNDERSTUDY_IDENTITY=\(secret)"], ["nightly"])
+            #expect(night.status == 1 && night.output.contains("a secret key was given"), "\(night.output)")
+            #expect(!(night.output + night.errorOutput).contains(secret))
+            let kept = try Files.read(directory.appending("tree.git/understudy/nightly.json"))
+            #expect(!String(decoding: kept, as: UTF8.self).contains(secret))
+            try Files.replace(policy, with: Array("drillEvery: 1d\nidentityFile: \(secret)\n".utf8))
+            let mistaken = try await runner.run("nightly")
+            #expect(mistaken.status == 64, "\(mistaken.errorOutput)")
+            #expect(!(mistaken.output + mistaken.errorOutput).contains(secret))
+        }
+    }
+
     @Test func statusAsksForACheckUntilItWasDone() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
