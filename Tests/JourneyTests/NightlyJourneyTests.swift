@@ -215,6 +215,11 @@ import Testing
             let second = try await world.runner.run("nightly")
             #expect(second.status == 0 && !second.output.contains("drill"), "\(second.output)")
 
+            // A job that nobody knows makes no drill red.
+            let unknown = try await world.runner.run("drill", "--build", "nightly")
+            #expect(unknown.status == 64 && unknown.errorOutput.contains("'nightly'"), "\(unknown.output)")
+            #expect(try await world.runner.run("status", "--check").status == 0)
+
             // A file of the snapshot is damaged in the store: no night sees that, a drill does.
             let store = directory.appending("tree.git")
             try await StoreDamage.flip("f7", in: store)
