@@ -111,6 +111,9 @@ import Testing
                 report.contains("it has the snapshot's own tree")
                     && report.contains("wrote \(directory)/understudy.yaml"))
             #expect(
+                report.contains("\(directory)/policies/notify.yaml is not here")
+                    && report.contains("'understudy schedule install'"), "\(report)")
+            #expect(
                 try await runner.differences(directory.appending("reference"), directory.appending("tree"))
                     == "")
             try await runner.succeed("restore", ids[0], "--from", "acme.tar.zst")
