@@ -140,7 +140,8 @@ struct Arrival {
         if let notify, try !Files.exists(notify) {
             notes.append(
                 "\(notify) is not here, for no snapshot holds it (it names people and secrets): nobody is told of bad "
-                    + "nights, and nights hold no drills; write it again, and run 'understudy schedule install'")
+                    + "nights, and nights hold no drills; write it again, and run 'understudy schedule install'"
+            )
         }
         guard try !Files.exists(session.file) else { return notes }
         try Files.makeDirectories(session.file.removingLastComponent())

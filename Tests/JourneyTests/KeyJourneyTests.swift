@@ -176,6 +176,25 @@ import Testing
         }
     }
 
+    @Test func aRecoveryKeyThatNobodyHasSeenIsTold() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir tree; printf 1234 >tree/pin.key", in: directory)
+            let runner = try CommandLineRunner(directory)
+            for place in ["/dev/full", "&-"] {
+                _ = try await shell("rm -rf tree.git understudy.yaml policies", in: directory)
+                let outcome = try await runner.run(
+                    under: ["/bin/sh", "-c", "exec \"$@\" >\(place)", "sh"], ["init", "tree"])
+                #expect(outcome.status == 1, "\(outcome.errorOutput)")
+                #expect(outcome.errorOutput.contains("the recovery key was made and not shown"))
+                #expect(outcome.errorOutput.contains("key rotate --generate FILE"), "\(outcome.errorOutput)")
+                #expect(!outcome.errorOutput.contains("AGE-SECRET-KEY-"))
+            }
+            try await runner.succeed("key", "rotate", "--generate", CommandLineRunner.recoveryKey)
+            try await runner.succeed("snapshot")
+            try await runner.succeed("key", "check")
+        }
+    }
+
     @Test func aKeyUnderAPassphraseOpensForWhoeverKnowsIt() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
