@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Capture
 internal import Configuration
+internal import Drivers
 internal import FileTree
 internal import Git
 internal import GitStore
@@ -123,6 +124,11 @@ struct InitCommand: AsyncParsableCommand {
                 .usage, "'\(name)' cannot name a system", hint: "use small letters, digits, '.', '_' and '-'")
         }
         let storePath = here.pushing(FilePath(store ?? "\(name).git")).lexicallyNormalized()
+        try Session.refuseNesting(
+            try discovery.components.map { (component: $0, driver: try makeDriver($0)) }, store: storePath,
+            hint:
+                "say where the store should be, --store DIR, and run it in another directory, where the system file will be"
+        )
         let directory = file.removingLastComponent()
         let policies = directory.appending("policies")
         let identity = recipient.isEmpty ? Identity() : nil

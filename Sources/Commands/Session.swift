@@ -75,8 +75,9 @@ struct Session: Sendable {
     }
 
     /// Refuses places that lie in one another: each is exchanged as a whole, and a store must not capture itself.
-    private static func refuseNesting(
-        _ components: [(component: Component, driver: any Driver)], store: FilePath
+    static func refuseNesting(
+        _ components: [(component: Component, driver: any Driver)], store: FilePath,
+        hint: String = "keep the store elsewhere: move it and change 'store' in the system file"
     ) throws {
         let places = components.flatMap { component, driver in
             driver.places().map { (component.name, FilePath($0.path).lexicallyNormalized()) }
@@ -85,7 +86,7 @@ struct Session: Sendable {
             if store.lexicallyNormalized().starts(with: path) {
                 throw CommandFailure(
                     .usage, "the store \(store) lies in \(path), which component '\(name)' captures",
-                    hint: "keep the store elsewhere: move it and change 'store' in the system file")
+                    hint: hint)
             }
             for (otherIndex, (other, outer)) in places.enumerated()
             where otherIndex != index && path.starts(with: outer) {

@@ -318,7 +318,15 @@ import Testing
         try await withTemporaryDirectory { directory in
             try Files.makeDirectory(directory.appending("tree"))
             let runner = try CommandLineRunner(directory)
-            try await runner.initialize("tree", "--store", "tree/store.git")
+            let early = try await runner.run(
+                "init", "tree", "--store", "tree/store.git", "--recovery-key", "k", "--signing-key", "s")
+            #expect(early.status == 64, "\(early.errorOutput)")
+            #expect(early.errorOutput.contains("lies in") && early.errorOutput.contains("--store DIR"))
+            #expect(try Files.names(directory) == [Array("tree".utf8)])
+            #expect(try Files.names(directory.appending("tree")).isEmpty)
+            try await runner.initialize("tree")
+            try replaceText(
+                "/tree.git", with: "/tree/store.git", in: directory.appending("understudy.yaml"))
             let outcome = try await runner.run("snapshot")
             #expect(outcome.status == 64)
             #expect(outcome.errorOutput.contains("lies in"))
