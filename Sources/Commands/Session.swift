@@ -103,6 +103,20 @@ struct Session: Sendable {
             at: description.store, signer: description.signingKey.map { CommitSigner(key: $0) })
     }
 
+    /// What there is to say of a store that holds snapshots, and none of this system: its name may be mistyped; nil of others.
+    func strangeness(of store: SnapshotStore) throws -> String? {
+        let prefix = "refs/snapshots/"
+        let names = try store.references(prefix).compactMap { reference in
+            reference.name.dropFirst(prefix.count).split(separator: "/").first.map { String($0) }
+        }
+        guard !names.isEmpty, !names.contains(system.name) else { return nil }
+        let others = Dictionary(grouping: names) { $0 }.sorted { $0.key < $1.key }.map { name, snapshots in
+            "\(counted(snapshots.count, "snapshot")) of '\(name)'"
+        }
+        return "the store holds \(others.joined(separator: ", ")), and none of '\(system.name)': "
+            + "is 'system' in \(file) right?"
+    }
+
     /// Who runs the command: the real person behind sudo, `name <name@host>`.
     var author: String {
         let own = Accounts.userName(Accounts.ownNumbers.user)

@@ -333,6 +333,29 @@ import Testing
         }
     }
 
+    @Test func aStoreOfAnotherSystemIsNotTakenForAnEmptyOne() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree", "--name", "acme")
+            #expect(try await !runner.succeed("status").contains("of 'acme'"))
+            #expect(try await !runner.succeed("snapshot").contains("of 'acme'"))
+            try await runner.succeed("snapshot")
+            try replaceText(
+                "system: acme", with: "system: acne", in: directory.appending("understudy.yaml"))
+            let words = "the store holds 2 snapshots of 'acme', and none of 'acne': is 'system' in"
+            let status = try await runner.succeed("status")
+            #expect(status.contains(words), "\(status)")
+            for options in [["--dry-run"], []] {
+                let taken = try await runner.run(["snapshot"] + options, limit: .seconds(120))
+                #expect(taken.status == 0 && taken.output.contains(words), "\(taken.output)")
+            }
+            // From then on it is one of two, as it may have been meant.
+            #expect(try await !runner.succeed("status").contains(words))
+            #expect(try await !runner.succeed("snapshot").contains(words))
+        }
+    }
+
     @Test func aStoreThatIsLostIsMadeAnewForTheSystemFileThatIsThere() async throws {
         try await withTemporaryDirectory { directory in
             try Files.makeDirectory(directory.appending("tree"))
