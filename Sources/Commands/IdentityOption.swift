@@ -33,7 +33,18 @@ struct IdentityOption: ParsableArguments {
                 ? try Terminal.secret("recovery key: ") : try Terminal.input(limit: IdentityFile.limit)
             return try identities(bytes, "standard input")
         }
-        return try identities(try Files.read(FilePath(name), limit: IdentityFile.limit), name)
+        let bytes: [UInt8]
+        do {
+            bytes = try Files.read(FilePath(name), limit: IdentityFile.limit)
+        } catch {
+            throw CommandFailure(
+                .noKeyFits, "there is no identity: \(error)",
+                hint:
+                    "give a file with the recovery key that you may read; what another program prints is given by "
+                    + "standard input: PROGRAM | understudy … --identity -",
+                path: name)
+        }
+        return try identities(bytes, name)
     }
 
     private func identities(_ bytes: [UInt8], _ name: String) throws -> [Identity] {

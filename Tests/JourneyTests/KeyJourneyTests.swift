@@ -115,6 +115,26 @@ import Testing
         }
     }
 
+    @Test func aKeyThatCannotBeReadIsNoIdentityEverywhere() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            for command in [["restore"], ["key", "check"], ["drill"], ["verify"], ["diff"]] {
+                for path in ["nowhere.key", "tree", "/dev/null"] {
+                    let outcome = try await runner.run(
+                        command + ["--identity", path], limit: .seconds(120))
+                    #expect(outcome.status == 12, "\(command) \(path): \(outcome.errorOutput)")
+                    #expect(outcome.errorOutput.contains(path))
+                    #expect(outcome.errorOutput.contains("--identity -"), "\(outcome.errorOutput)")
+                }
+                let closed = try await runner.run(
+                    under: ["/bin/sh", "-c", "exec \"$@\" <&-", "sh"], command + ["--identity", "-"])
+                #expect(closed.status == 12, "\(command): \(closed.errorOutput)")
+                #expect(closed.errorOutput.contains("standard input cannot be read"))
+            }
+        }
+    }
+
     @Test func statusAsksForACheckUntilItWasDone() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

@@ -122,6 +122,17 @@ import Testing
         }
     }
 
+    @Test func aDamagedStoreIsNotExported() async throws {
+        try await withTemporaryDirectory { directory in
+            let (runner, _) = try await start(directory)
+            try await StoreDamage.flip("a", in: directory.appending("acme.git"))
+            let outcome = try await runner.run("export", "latest", "damaged.tar.zst")
+            #expect(outcome.status == 6, "\(outcome.errorOutput)")
+            #expect(outcome.errorOutput.contains("the store is damaged"), "\(outcome.errorOutput)")
+            #expect(try !Files.exists(directory.appending("damaged.tar.zst")))
+        }
+    }
+
     @Test func oneThatIsCutOffAnywhereIsRefusedWhole() async throws {
         try await withTemporaryDirectory { directory in
             let (runner, _) = try await start(directory)
