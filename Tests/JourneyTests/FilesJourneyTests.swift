@@ -333,6 +333,32 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
+    func aDirectoryThatIsClosedToWhoeverLooksIsPassedOver() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try CommandLineRunner(directory)
+            let binary = try await runner.copyOfBinary()
+            let script = """
+                mkdir -p srv/jenkins/jobs srv/entered srv/private
+                echo '<hudson><version>2.462.3</version></hudson>' >srv/jenkins/config.xml
+                chown -R 65534:65534 .; chown 0:0 srv/entered srv/private; chmod 711 srv/entered; chmod 700 srv/private
+                """
+            try await Program("/bin/sh", ["-euc", script], directory: directory).runSuccessfully()
+            let asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", binary.string]
+            let outcome = try await Program(
+                "setpriv", asNobody + ["init", "srv", "--recovery-key", "k"], directory: directory
+            ).run()
+            #expect(outcome.status == 0, "\(outcome.errorOutput)")
+            #expect(outcome.output.contains("Jenkins 2.462.3"), "\(outcome.output)")
+            for name in ["entered", "private"] {
+                let parts = outcome.output.split(separator: "\n").filter {
+                    $0.contains("\(directory)/srv/\(name) was not looked into: ")
+                }
+                #expect(parts.count == 1, "\(outcome.output)")
+            }
+        }
+    }
+
     @Test func aStoreOfAnotherSystemIsNotTakenForAnEmptyOne() async throws {
         try await withTemporaryDirectory { directory in
             try Files.makeDirectory(directory.appending("tree"))
