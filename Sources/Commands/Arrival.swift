@@ -136,6 +136,13 @@ struct Arrival {
         }
         // A system file whose directory of policies is missing would be refused.
         if let directory { try Files.makeDirectories(directory) }
+        let notify = directory?.appending(NotifyPolicy.fileName)
+        if let notify, try !Files.exists(notify) {
+            notes.append(
+                "\(notify) is not here, for no snapshot holds it (it names people and secrets): nobody is told of bad "
+                    + "nights, and nights hold no drills; write it again, and run 'understudy schedule install'"
+            )
+        }
         guard try !Files.exists(session.file) else { return notes }
         try Files.makeDirectories(session.file.removingLastComponent())
         try Files.replace(session.file, with: Array(session.description.text.utf8))

@@ -31,11 +31,13 @@ struct DrillCommand: AsyncParsableCommand {
               5   nothing is wrong, but something that can be started was not: the snapshot
                   is checked, not proven
               6   red: something does not come back; the report says what
+              7   what was booted has no job of the name that was given; nothing is kept
               10  there is no store
               11  another drill or canary runs, or another process wrote to the store for
                   two hours: the outcome was printed, and is not kept
               12  no identity, or none that opens the snapshot
-              64  wrong usage, or a mistake in the system file
+              64  wrong usage, or a mistake in the system file; or the snapshot knows no job
+                  of the name that was given
             """)
 
     @Argument(help: "The snapshot; the latest when left out.")
@@ -89,12 +91,13 @@ struct DrillCommand: AsyncParsableCommand {
         let reader = try store.reader()
         let reference = try store.snapshot(id, of: session.system.name)
         let stored = try store.read(reference, with: reader)
-        let report = try await Drill(
+        let drill = try Drill(
             session.system, store: store, reader: reader, snapshot: stored, identities: identity.read(),
             jobs: jobs, launcher: Files.resolved("/proc/self/exe"), limits: policy.shadows,
             parent: "/var/tmp",
-            progress: { session.output.progress($0) }
-        ).run()
+            progress: { session.output.progress($0) })
+        if let (names, known) = drill.unknownJobs() { throw unknown(names, known, reference.id) }
+        let report = try await drill.run()
         session.output.endProgress()
         let lock: WriterLock
         do {
@@ -134,6 +137,17 @@ struct DrillCommand: AsyncParsableCommand {
         }
         if !report.isGreen { throw ExitCode(ExitStatus.verification.rawValue) }
         if !report.isProof { throw ExitCode(ExitStatus.inconclusive.rawValue) }
+    }
+
+    /// Why a snapshot is not drilled with jobs that it does not know.
+    private func unknown(_ names: [String], _ known: [String], _ id: SnapshotID) -> CommandFailure {
+        let words = names.map { "'\($0)'" }.joined(separator: ", ")
+        let some = known.prefix(5).map { "'\($0)'" }.joined(separator: ", ")
+        let more = known.count > 5 ? " and \(known.count - 5) more" : ""
+        return CommandFailure(
+            .usage, "the snapshot \(id) knows no job \(words)",
+            hint: known.isEmpty
+                ? "nothing of it builds: leave --build out" : "name one that it knows: \(some)\(more)")
     }
 
     /// One word: `green`, `checked` or `red`.

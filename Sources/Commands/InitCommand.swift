@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Capture
 internal import Configuration
+internal import Drivers
 internal import FileTree
 internal import Git
 internal import GitStore
@@ -31,7 +32,8 @@ struct InitCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   the system file and the store were made
-              1   something is in the way of the system file or of a key
+              1   something is in the way of the system file or of a key; or the recovery
+                  key could not be shown
               10  something is in the way of the store
               64  a path does not exist or is not a directory; or a mistake in the system
                   file
@@ -122,6 +124,11 @@ struct InitCommand: AsyncParsableCommand {
                 .usage, "'\(name)' cannot name a system", hint: "use small letters, digits, '.', '_' and '-'")
         }
         let storePath = here.pushing(FilePath(store ?? "\(name).git")).lexicallyNormalized()
+        try Session.refuseNesting(
+            try discovery.components.map { (component: $0, driver: try makeDriver($0)) }, store: storePath,
+            hint:
+                "say where the store should be, --store DIR, and run it in another directory, where the system file will be"
+        )
         let directory = file.removingLastComponent()
         let policies = directory.appending("policies")
         let identity = recipient.isEmpty ? Identity() : nil
@@ -162,8 +169,17 @@ struct InitCommand: AsyncParsableCommand {
             },
             notes: discovery.notes, recipients: recipients.map(\.description),
             recoveryKey: recoveryKey == nil ? identity?.secretText : nil)
-        // The code of the recovery key sets its colours.
-        try output.result(result, isOurs: true) { words(result) }
+        do {
+            // The code of the recovery key sets its colours.
+            try output.result(result, isOurs: true) { words(result) }
+        } catch  where result.recoveryKey != nil {
+            throw CommandFailure(
+                .failed,
+                "the recovery key was made and not shown, so nobody has it: \(CommandFailure(error).message)",
+                hint:
+                    "make another before the first snapshot: understudy --system \(file) key rotate --generate FILE"
+            )
+        }
     }
 
     /// Makes the store that a system file names.

@@ -46,6 +46,7 @@ struct NightlyCommand: AsyncParsableCommand {
         let mark = begin(&report, local)
         let last = lastReport(&report, local)
         report.baseline = last?.baseline ?? [:]
+        report.baselineSnapshot = last?.baselineSnapshot
         let incomplete = await snapshot(&report, session)
         compare(&report, incomplete, policy, session)
         if report.snapshot != nil { await push(&report, session) }
@@ -228,8 +229,8 @@ struct NightlyCommand: AsyncParsableCommand {
                 .init(
                     "shrink", "something vanished: \(findings.joined(separator: "; "))",
                     hint:
-                        "'understudy diff' shows it; if it was intended, run 'understudy nightly --accept-shrink'; nothing is "
-                        + "pruned until then",
+                        "'understudy diff \(report.baselineSnapshot ?? "OLDER-ID") \(id)' shows it; if it was intended, run "
+                        + "'understudy nightly --accept-shrink'; nothing is pruned until then",
                     cause: "sizes"))
             return
         }
@@ -237,6 +238,7 @@ struct NightlyCommand: AsyncParsableCommand {
         let kept = report.baseline.filter { incomplete.contains($0.key) }
         report.baseline = report.components.filter { !incomplete.contains($0.key) }
             .merging(kept) { new, _ in new }
+        report.baselineSnapshot = id
     }
 
     /// Brings what is new to the store's remotes, where it has any.
@@ -290,8 +292,9 @@ struct NightlyCommand: AsyncParsableCommand {
                         cause: "no key"))
                 return isRed
             }
-            let step = NightStep(
-                ["drill", id] + (identity.map { ["--identity", $0] } ?? []), mayEnd: [0, 5, 6], "drill")
+            // The variable is for the drill to read: a key that is in it by mistake must not stand in the list of processes.
+            let option = variable == nil ? identity.map { ["--identity", $0] } ?? [] : []
+            let step = NightStep(["drill", id] + option, mayEnd: [0, 5, 6], "drill")
             let drilled: NightStep.Drilled? = await step.run(&report, session)
             return drilled.map { !$0.green } ?? isRed
         } catch {

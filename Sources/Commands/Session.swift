@@ -75,8 +75,9 @@ struct Session: Sendable {
     }
 
     /// Refuses places that lie in one another: each is exchanged as a whole, and a store must not capture itself.
-    private static func refuseNesting(
-        _ components: [(component: Component, driver: any Driver)], store: FilePath
+    static func refuseNesting(
+        _ components: [(component: Component, driver: any Driver)], store: FilePath,
+        hint: String = "keep the store elsewhere: move it and change 'store' in the system file"
     ) throws {
         let places = components.flatMap { component, driver in
             driver.places().map { (component.name, FilePath($0.path).lexicallyNormalized()) }
@@ -85,7 +86,7 @@ struct Session: Sendable {
             if store.lexicallyNormalized().starts(with: path) {
                 throw CommandFailure(
                     .usage, "the store \(store) lies in \(path), which component '\(name)' captures",
-                    hint: "keep the store elsewhere: move it and change 'store' in the system file")
+                    hint: hint)
             }
             for (otherIndex, (other, outer)) in places.enumerated()
             where otherIndex != index && path.starts(with: outer) {
@@ -100,6 +101,20 @@ struct Session: Sendable {
     func store() throws -> SnapshotStore {
         try SnapshotStore.open(
             at: description.store, signer: description.signingKey.map { CommitSigner(key: $0) })
+    }
+
+    /// What there is to say of a store that holds snapshots, and none of this system: its name may be mistyped; nil of others.
+    func strangeness(of store: SnapshotStore) throws -> String? {
+        let prefix = "refs/snapshots/"
+        let names = try store.references(prefix).compactMap { reference in
+            reference.name.dropFirst(prefix.count).split(separator: "/").first.map { String($0) }
+        }
+        guard !names.isEmpty, !names.contains(system.name) else { return nil }
+        let others = Dictionary(grouping: names) { $0 }.sorted { $0.key < $1.key }.map { name, snapshots in
+            "\(counted(snapshots.count, "snapshot")) of '\(name)'"
+        }
+        return "the store holds \(others.joined(separator: ", ")), and none of '\(system.name)': "
+            + "is 'system' in \(file) right?"
     }
 
     /// Who runs the command: the real person behind sudo, `name <name@host>`.

@@ -81,12 +81,16 @@ struct SnapshotCommand: AsyncParsableCommand {
         /// Packs of the store that cannot be read, and why.
         var lostPacks: [String]
         var dryRun: Bool
+        /// That the store holds other systems alone; nil where it does not.
+        var note: String?
     }
 
     func run() async throws {
         let session = try Session(options)
         try checkComponents(component, session)
         let store = try session.store()
+        let isNew = try store.newestSnapshot(of: session.system.name) == nil
+        let note = isNew ? try session.strangeness(of: store) : nil
         let capture = SystemCapture(session.system, store: store)
         let request = SystemCapture.Request(
             message: message, components: Set(component), author: session.author, tags: tag)
@@ -117,8 +121,9 @@ struct SnapshotCommand: AsyncParsableCommand {
                     torn: $0.torn, unreadable: $0.unreadable, notCaptured: $0.notCaptured, notes: $0.notes,
                     obstacles: $0.obstacles ?? [])
             },
-            changes: taken.changes, otherFiles: taken.otherFiles, lostPacks: taken.lostPacks, dryRun: dryRun)
-        try session.output.result(result) { words(taken) }
+            changes: taken.changes, otherFiles: taken.otherFiles, lostPacks: taken.lostPacks, dryRun: dryRun,
+            note: note)
+        try session.output.result(result) { words(taken) + (note.map { "\n  note: \($0)" } ?? "") }
         if !taken.lostPacks.isEmpty { throw ExitCode(ExitStatus.verification.rawValue) }
         if snapshot.status == .partial { throw ExitCode(ExitStatus.partial.rawValue) }
     }

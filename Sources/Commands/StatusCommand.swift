@@ -79,6 +79,8 @@ struct StatusCommand: AsyncParsableCommand {
         var remotes: [Copy] = []
         /// What the store holds and nobody can read.
         var lost: [StoreSurvey.Loss] = []
+        /// That the store holds other systems alone; nil where it does not.
+        var note: String?
     }
 
     func run() async throws {
@@ -137,6 +139,7 @@ struct StatusCommand: AsyncParsableCommand {
         }
         result.remotes = try await copies(store, session)
         result.lost = survey.losses
+        result.note = all.isEmpty ? try session.strangeness(of: store) : nil
         let shown = result
         try session.output.result(shown) { words(shown) }
         if !shown.lost.isEmpty { throw ExitCode(ExitStatus.verification.rawValue) }
@@ -206,6 +209,7 @@ struct StatusCommand: AsyncParsableCommand {
                 result.snapshots == 0
                     ? "none: 'understudy snapshot' takes the first one" : "none of them can be read",
             ])
+            if let note = result.note { rows.append(["note", note]) }
             return table(rows + standingRows(result))
         }
         let late = result.isLate ? "  LATE: older than the policy's warnAfter" : ""

@@ -15,7 +15,13 @@ enum Terminal {
 
     /// Everything on standard input, up to a limit.
     static func input(limit: Int) throws -> [UInt8] {
-        try readAll(.standardInput, limit: limit) { _ in false }
+        do {
+            return try readAll(.standardInput, limit: limit) { _ in false }
+        } catch let reason as Errno {
+            throw CommandFailure(
+                .noKeyFits, "standard input cannot be read: \(reason)",
+                hint: "hand the key over there, < FILE or PROGRAM |, or name its file: --identity FILE")
+        }
     }
 
     /// A line that is typed on the terminal of the process and shown nowhere.

@@ -1,6 +1,7 @@
 package import ArgumentParser
 internal import Cryptography
 internal import Glibc
+internal import SystemPackage
 
 /// The command line.
 package struct Understudy: AsyncParsableCommand {
@@ -55,6 +56,7 @@ package struct Understudy: AsyncParsableCommand {
     package static func launch() async -> Never {
         refuseWithoutProc()
         signal(SIGPIPE, SIG_IGN)
+        occupyClosedDescriptors()
         makeRoomForDescriptors()
         // Beside the parser, which takes as long.
         Task.detached { warmUpCryptography() }
@@ -98,6 +100,16 @@ package struct Understudy: AsyncParsableCommand {
     private static func wantsJSON(_ arguments: [String]) -> Bool {
         zip(arguments, arguments.dropFirst()).contains { $0 == "--format" && $1 == "json" }
             || arguments.contains("--format=json")
+    }
+
+    /// What is closed of standard input, output and error must not become a file that is opened later, and be read for a key or
+    /// written a result to: nothing can be read there, nor written.
+    private static func occupyClosedDescriptors() {
+        for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) == -1 {
+            // The lowest number that is free is taken; without /dev/null it stays as it was.
+            let mode: FileDescriptor.AccessMode = number == STDIN_FILENO ? .writeOnly : .readOnly
+            _ = try? FileDescriptor.open(FilePath("/dev/null"), mode)
+        }
     }
 
     /// A walk holds a descriptor for each directory on its way; the default limit is low, and free to raise.

@@ -24,7 +24,7 @@ struct VerifyCommand: AsyncParsableCommand {
                   is named
               10  there is no store
               11  another process writes to the store (with --heal)
-              12  an identity was given that does not open the snapshot
+              12  an identity was given that cannot be read, or does not open the snapshot
               64  wrong usage, or a mistake in the system file
             """)
 

@@ -190,19 +190,54 @@ package struct Discovery: Hashable, Sendable {
         }
     }
 
+    /// Notes once that a directory was passed over.
     private mutating func note(_ path: FilePath, _ reason: String) {
-        notes.append("\(printable(path.byteArray)) was not looked into: \(reason)")
+        let start = "\(printable(path.byteArray)) was not looked into: "
+        guard !notes.contains(where: { $0.hasPrefix(start) }) else { return }
+        notes.append(start + reason)
     }
 
     /// The component at a path, by the first driver that knows it.
-    private func detect(_ path: FilePath, _ kinds: [any Driver.Type]) throws -> Finding? {
+    private mutating func detect(_ path: FilePath, _ kinds: [any Driver.Type]) throws -> Finding? {
         for kind in kinds {
-            guard let detection = try kind.detect(path) else { continue }
+            let found: Detection?
+            do {
+                found = try kind.detect(path)
+            } catch let failure as FileFailure {
+                guard let closed = try Self.closed(failure, below: path, kind) else { throw failure }
+                note(closed, "\(failure)")
+                continue
+            }
+            guard let detection = found else { continue }
             let component = Component(
                 name: uniqueName(detection.name), driver: kind.name, settings: detection.settings)
             return Finding(component: component, path: path, summary: detection.summary)
         }
         return nil
+    }
+
+    /// The directory right in `path` that we may not look into, nil when a driver failed of something else.
+    ///
+    /// What is merely below must not hide the rest.
+    private static func closed(
+        _ failure: FileFailure, below path: FilePath, _ kind: any Driver.Type
+    ) throws -> FilePath? {
+        let place = FilePath(bytes: failure.path)
+        let depth = path.components.count + 1
+        guard failure.reason == .permissionDenied, place.starts(with: path), place.components.count >= depth
+        else { return nil }
+        var child = place
+        while child.components.count > depth { child.removeLastComponent() }
+        // A driver that knows the path already may want to list what is in it, and then cannot do without.
+        guard child != place || kind.name == GitRepositoriesDriver.name,
+            try Files.status(child)?.kind == .directory
+        else { return nil }
+        do {
+            _ = try Files.names(child)
+            return nil
+        } catch {
+            return error.reason == .permissionDenied ? child : nil
+        }
     }
 
     /// A valid name near `wish` that no component has yet.

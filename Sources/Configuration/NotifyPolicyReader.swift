@@ -17,9 +17,7 @@ struct NotifyPolicyReader {
             case .maxAge: readAges(node, into: &policy)
             case .shrink: readShrink(node, into: &policy)
             case .drillEvery: policy.drillEvery = document.seconds(node)
-            case .identityFile:
-                policy.identityFile = readPath(
-                    node, "the path of a file that holds the recovery key", ending: "")
+            case .identityFile: policy.identityFile = readIdentityFile(node)
             case .targets: readTargets(node, into: &policy)
             case .remind: policy.remindAfter = document.seconds(node) ?? policy.remindAfter
             case .webhook: policy.webhook = readWebhook(node)
@@ -159,6 +157,16 @@ struct NotifyPolicyReader {
             return nil
         }
         return when
+    }
+
+    private mutating func readIdentityFile(_ node: DocumentNode) -> FilePath? {
+        let expected = "the path of a file that holds the recovery key"
+        if case .scalar(let text, _) = node.content, holdsSecretKey(text) {
+            // The message must not repeat it.
+            document.refuse("found a secret key, expected \(expected)", at: node.position)
+            return nil
+        }
+        return readPath(node, expected, ending: "")
     }
 
     private mutating func readPath(_ node: DocumentNode, _ what: String, ending: String) -> FilePath? {

@@ -33,9 +33,15 @@ func editDistance(_ left: String, _ right: String) -> Int {
     return last[right.count]
 }
 
-/// The start of a text, safe for a terminal.
+/// Whether a text holds the secret half of a recovery key, or the beginning of one: no message repeats it.
+package func holdsSecretKey(_ text: String) -> Bool {
+    text.uppercased().contains("AGE-SECRET-KEY-")
+}
+
+/// The start of a text, safe for a terminal; nothing of a secret key.
 func shortened(_ text: String) -> String {
-    printable(text.prefix(60).utf8) + (text.count > 60 ? "…" : "")
+    guard !holdsSecretKey(text) else { return "…" }
+    return printable(text.prefix(60).utf8) + (text.count > 60 ? "…" : "")
 }
 
 /// Words for a sentence: `a, b or c`.

@@ -69,7 +69,7 @@ struct SystemFileReader {
         return items.compactMap { item in
             let expected = "a public recovery key, age1…"
             guard let text = document.text(item, expected: expected) else { return nil }
-            guard !text.uppercased().hasPrefix("AGE-SECRET-KEY-") else {
+            guard !holdsSecretKey(text) else {
                 // The message must not repeat it.
                 document.refuse(
                     "found a secret key, expected \(expected); the secret half never belongs on this host",

@@ -55,6 +55,41 @@ package final class Drill {
             started: CivilTime(seconds: Clock.now.seconds).iso8601, checks: [], seconds: 0)
     }
 
+    /// Those of the jobs asked for that the snapshot does not know, and what it knows; nil when it knows all of them, or when
+    /// that cannot be told.
+    package func unknownJobs() -> (names: [String], known: [String])? {
+        guard !jobs.isEmpty, let known = knownJobs() else { return nil }
+        let names = jobs.filter { job in
+            // A job can hold others that only the server makes of it.
+            !known.contains { job == $0 || job.hasPrefix("\($0)/") }
+        }
+        return names.isEmpty ? nil : (names, known)
+    }
+
+    /// The jobs and builders that the snapshot lists; nil when it lists none of a component that can be booted.
+    private func knownJobs() -> [String]? {
+        let capture = SystemCapture(system, store: store, identities: identities)
+        var names: [String] = []
+        for captured in stored.snapshot.components {
+            guard let driver = system.driver(of: captured.name) else { return nil }
+            guard driver.shadow != nil else { continue }
+            // What is sealed looks as if it were not there to whoever has no key.
+            guard identities != nil || captured.sealing == nil,
+                let state = capture.state(captured.name, of: stored, reader)
+            else { return nil }
+            do {
+                let items = try driver.inventory(of: state.source).items
+                let found = items.filter { ["job", "builder"].contains($0.kind) }.map(\.name)
+                guard !found.isEmpty else { return nil }
+                names += found
+            } catch {
+                // What cannot be read is for the checks to tell.
+                return nil
+            }
+        }
+        return names
+    }
+
     /// Runs the drill; nothing of it is left afterwards.
     ///
     /// What does not restore is in the report. Throws when the drill itself cannot be held: no isolation, no identity.
@@ -99,7 +134,16 @@ package final class Drill {
                 }
             }
         }
-        for name in lacking ?? [] {
+        guard let lacking, !lacking.isEmpty else { return }
+        let known = knownJobs() ?? []
+        for name in lacking {
+            // A name that nobody ever knew says nothing about the snapshot.
+            guard known.contains(name) || !report.isGreen else {
+                throw ShadowFailure(
+                    "there is no job '\(name)' in what was booted, and the snapshot knows none",
+                    hint: "name another with --build, or leave it out; the outcome of this drill is not kept",
+                    code: .refused)
+            }
             note("", "build \(name)", .failed, "there is no such job in what was booted")
         }
     }

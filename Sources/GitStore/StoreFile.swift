@@ -51,10 +51,19 @@ package enum StoreFile {
         progress("packing \(counted(snapshots.count, "snapshot"))")
         let scratch = try Scratch(in: store.localDirectory)
         defer { withExtendedLifetime(scratch) {} }
-        try await SourceTransfer.git(
-            ["pack-objects", "--revs", "--quiet", "--non-empty", scratch.path.appending("pack").string],
-            snapshots.map(\.commit.description), in: store.path, alternates: []
-        ).runSuccessfully()
+        do {
+            try await SourceTransfer.git(
+                ["pack-objects", "--revs", "--quiet", "--non-empty", scratch.path.appending("pack").string],
+                snapshots.map(\.commit.description), in: store.path, alternates: []
+            ).runSuccessfully()
+        } catch let failure as ProgramFailure {
+            // Its words do not tell damage from a full disk.
+            let damage = try await SourceTransfer(store, reader: reader).problems(of: snapshots.map(\.commit))
+            guard !damage.isEmpty else { throw failure }
+            throw StoreFailure(
+                .damaged, "the store is damaged: \(damage.prefix(3).joined(separator: "; "))",
+                hint: "'understudy verify --all --heal' fetches what is damaged from the store's remotes")
+        }
         progress("writing \(path)")
         let text = [
             (systemFile, try reader.contents(file, .blob)),

@@ -51,6 +51,8 @@ package struct NightReport: Codable, Hashable, Sendable {
     package var components: [String: ComponentSize]
     /// The sizes that later nights are compared with: those of the last night that did not shrink, or that were accepted.
     package var baseline: [String: ComponentSize]
+    /// The snapshot that ``baseline`` was counted in, nil where no report says it.
+    package var baselineSnapshot: String?
     /// The last drill, of whatever night, nil when none was ever held.
     package var lastDrill: DrillRun?
     /// The last green one.

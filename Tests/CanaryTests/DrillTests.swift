@@ -73,6 +73,15 @@ struct DrillTests {
             try #expect(!Files.exists(local.appending("environments")))
             try #expect(!Files.exists(local.appending("shadow")))
 
+            // A name that the snapshot does not know says nothing about it, and is kept nowhere.
+            let store = fixture.directory.appending("acme.git").string
+            let list = ["-C", store, "for-each-ref", "refs/evidence"]
+            let before = try await Program("git", list).runSuccessfully().output
+            let unknown = try await runner.run("drill", "latest", "--build", "nightly")
+            #expect(unknown.status == 64, "\(unknown.output) \(unknown.errorOutput)")
+            #expect(unknown.errorOutput.contains("'nightly'") && unknown.errorOutput.contains("'probe'"))
+            #expect(try await Program("git", list).runSuccessfully().output == before)
+
             // Without a key nothing is opened, and that is no finding about the snapshot.
             let key = fixture.directory.appending(CommandLineRunner.recoveryKey)
             try Files.rename(key, to: fixture.directory.appending("away"))

@@ -35,6 +35,14 @@ import Testing
                 "identityFile: key",
                 "p:1:15: found 'key', expected the path of a file that holds the recovery key"
             ),
+            (
+                "identityFile: age-secret-key-1geheim",
+                "p:1:15: found a secret key, expected the path of a file that holds the recovery key"
+            ),
+            (
+                "identityFile:AGE-SECRET-KEY-1geheim",
+                "p:1:1: found '…', expected the notification policy"
+            ),
             ("targets: {rot: 1h}", "p:1:11: found the unknown key 'rot'"),
             ("webhook: {}", "p:1:10: found neither of 'url' and 'urlFile'"),
             ("webhook: {url: 'ftp://geheim'}", "p:1:16: found no address, expected an address"),

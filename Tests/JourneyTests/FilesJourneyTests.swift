@@ -354,10 +354,67 @@ import Testing
         try await withTemporaryDirectory { directory in
             try Files.makeDirectory(directory.appending("tree"))
             let runner = try CommandLineRunner(directory)
-            try await runner.initialize("tree", "--store", "tree/store.git")
+            let early = try await runner.run(
+                "init", "tree", "--store", "tree/store.git", "--recovery-key", "k", "--signing-key", "s")
+            #expect(early.status == 64, "\(early.errorOutput)")
+            #expect(early.errorOutput.contains("lies in") && early.errorOutput.contains("--store DIR"))
+            #expect(try Files.names(directory) == [Array("tree".utf8)])
+            #expect(try Files.names(directory.appending("tree")).isEmpty)
+            try await runner.initialize("tree")
+            try replaceText(
+                "/tree.git", with: "/tree/store.git", in: directory.appending("understudy.yaml"))
             let outcome = try await runner.run("snapshot")
             #expect(outcome.status == 64)
             #expect(outcome.errorOutput.contains("lies in"))
+        }
+    }
+
+    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
+    func aDirectoryThatIsClosedToWhoeverLooksIsPassedOver() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try CommandLineRunner(directory)
+            let binary = try await runner.copyOfBinary()
+            let script = """
+                mkdir -p srv/jenkins/jobs srv/entered srv/private
+                echo '<hudson><version>2.462.3</version></hudson>' >srv/jenkins/config.xml
+                chown -R 65534:65534 .; chown 0:0 srv/entered srv/private; chmod 711 srv/entered; chmod 700 srv/private
+                """
+            try await Program("/bin/sh", ["-euc", script], directory: directory).runSuccessfully()
+            let asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", binary.string]
+            let outcome = try await Program(
+                "setpriv", asNobody + ["init", "srv", "--recovery-key", "k"], directory: directory
+            ).run()
+            #expect(outcome.status == 0, "\(outcome.errorOutput)")
+            #expect(outcome.output.contains("Jenkins 2.462.3"), "\(outcome.output)")
+            for name in ["entered", "private"] {
+                let parts = outcome.output.split(separator: "\n").filter {
+                    $0.contains("\(directory)/srv/\(name) was not looked into: ")
+                }
+                #expect(parts.count == 1, "\(outcome.output)")
+            }
+        }
+    }
+
+    @Test func aStoreOfAnotherSystemIsNotTakenForAnEmptyOne() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree", "--name", "acme")
+            #expect(try await !runner.succeed("status").contains("of 'acme'"))
+            #expect(try await !runner.succeed("snapshot").contains("of 'acme'"))
+            try await runner.succeed("snapshot")
+            try replaceText(
+                "system: acme", with: "system: acne", in: directory.appending("understudy.yaml"))
+            let words = "the store holds 2 snapshots of 'acme', and none of 'acne': is 'system' in"
+            let status = try await runner.succeed("status")
+            #expect(status.contains(words), "\(status)")
+            for options in [["--dry-run"], []] {
+                let taken = try await runner.run(["snapshot"] + options, limit: .seconds(120))
+                #expect(taken.status == 0 && taken.output.contains(words), "\(taken.output)")
+            }
+            // From then on it is one of two, as it may have been meant.
+            #expect(try await !runner.succeed("status").contains(words))
+            #expect(try await !runner.succeed("snapshot").contains(words))
         }
     }
 

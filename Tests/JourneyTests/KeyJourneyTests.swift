@@ -83,6 +83,58 @@ import Testing
         }
     }
 
+    @Test func aKeyInPlaceOfItsFileIsRefusedAndNotRepeated() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            let secret = try await shell("tail -n 1 recovery.key | tr -d '\\n'", in: directory)
+            func refuses(_ outcome: Program.Outcome) {
+                #expect(outcome.status == 64, "\(outcome.errorOutput)")
+                #expect(outcome.errorOutput.contains("a secret key was given"), "\(outcome.errorOutput)")
+                #expect(!(outcome.output + outcome.errorOutput).uppercased().contains(secret))
+            }
+            for key in [secret, secret.lowercased(), "# created: today\n\(secret)"] {
+                refuses(try await runner.run("restore", "--identity", key))
+                let variable = ["/usr/bin/env", "UNDERSTUDY_IDENTITY=\(key)"]
+                refuses(try await runner.run(under: variable, ["key", "check"]))
+            }
+
+            // Nor does a night, in what it says, keeps and hands to its drill.
+            let policy = directory.appending("policies/notify.yaml")
+            try Files.replace(policy, with: Array("drillEvery: 1d\n".utf8))
+            let night = try await runner.run(
+                under: ["/usr/bin/env", "UNDERSTUDY_IDENTITY=\(secret)"], ["nightly"])
+            #expect(night.status == 1 && night.output.contains("a secret key was given"), "\(night.output)")
+            #expect(!(night.output + night.errorOutput).contains(secret))
+            let kept = try Files.read(directory.appending("tree.git/understudy/nightly.json"))
+            #expect(!String(decoding: kept, as: UTF8.self).contains(secret))
+            try Files.replace(policy, with: Array("drillEvery: 1d\nidentityFile: \(secret)\n".utf8))
+            let mistaken = try await runner.run("nightly")
+            #expect(mistaken.status == 64, "\(mistaken.errorOutput)")
+            #expect(!(mistaken.output + mistaken.errorOutput).contains(secret))
+        }
+    }
+
+    @Test func aKeyThatCannotBeReadIsNoIdentityEverywhere() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            for command in [["restore"], ["key", "check"], ["drill"], ["verify"], ["diff"]] {
+                for path in ["nowhere.key", "tree", "/dev/null"] {
+                    let outcome = try await runner.run(
+                        command + ["--identity", path], limit: .seconds(120))
+                    #expect(outcome.status == 12, "\(command) \(path): \(outcome.errorOutput)")
+                    #expect(outcome.errorOutput.contains(path))
+                    #expect(outcome.errorOutput.contains("--identity -"), "\(outcome.errorOutput)")
+                }
+                let closed = try await runner.run(
+                    under: ["/bin/sh", "-c", "exec \"$@\" <&-", "sh"], command + ["--identity", "-"])
+                #expect(closed.status == 12, "\(command): \(closed.errorOutput)")
+                #expect(closed.errorOutput.contains("standard input cannot be read"))
+            }
+        }
+    }
+
     @Test func statusAsksForACheckUntilItWasDone() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
@@ -141,6 +193,25 @@ import Testing
                 directory: directory
             ).run()
             #expect(outcome.status == 0, "\(outcome.errorOutput)")
+        }
+    }
+
+    @Test func aRecoveryKeyThatNobodyHasSeenIsTold() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir tree; printf 1234 >tree/pin.key", in: directory)
+            let runner = try CommandLineRunner(directory)
+            for place in ["/dev/full", "&-"] {
+                _ = try await shell("rm -rf tree.git understudy.yaml policies", in: directory)
+                let outcome = try await runner.run(
+                    under: ["/bin/sh", "-c", "exec \"$@\" >\(place)", "sh"], ["init", "tree"])
+                #expect(outcome.status == 1, "\(outcome.errorOutput)")
+                #expect(outcome.errorOutput.contains("the recovery key was made and not shown"))
+                #expect(outcome.errorOutput.contains("key rotate --generate FILE"), "\(outcome.errorOutput)")
+                #expect(!outcome.errorOutput.contains("AGE-SECRET-KEY-"))
+            }
+            try await runner.succeed("key", "rotate", "--generate", CommandLineRunner.recoveryKey)
+            try await runner.succeed("snapshot")
+            try await runner.succeed("key", "check")
         }
     }
 

@@ -148,11 +148,24 @@ import Testing
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)
             try await world.runner.succeed("nightly")
+            let ids =
+                ["-C", directory.appending("tree.git").string]
+                + ["for-each-ref", "--format=%(refname:lstrip=3)", "refs/snapshots"]
+            func last() async throws -> String {
+                let names = try await Program("git", ids).runSuccessfully().output.split(separator: "\n")
+                return String(try #require(names.last))
+            }
+            let baseline = try await last()
             for number in 3...20 { try Files.remove(directory.appending("tree/f\(number)")) }
             for _ in 0..<2 {
                 let night = try await world.runner.run("nightly")
                 #expect(night.status == 7 && night.output.contains("tree: 21 entries → 3"), "\(night.output)")
                 #expect(!night.output.contains("forgot"), "nothing is pruned")
+                let latest = try await last()
+                #expect(
+                    night.output.contains("'understudy diff \(baseline) \(latest)'"), "\(night.output)")
+                let shown = try await world.runner.succeed("diff", baseline, latest)
+                #expect(!shown.contains("no change"), "\(shown)")
             }
             #expect(try world.metrics.contains("kind=\"shrink\"} 1\n"))
             #expect(try await world.runner.run("status", "--check").status == 7)
@@ -214,6 +227,11 @@ import Testing
             #expect(status.output.contains("green, restored in"), "\(status.output)")
             let second = try await world.runner.run("nightly")
             #expect(second.status == 0 && !second.output.contains("drill"), "\(second.output)")
+
+            // A job that nobody knows makes no drill red.
+            let unknown = try await world.runner.run("drill", "--build", "nightly")
+            #expect(unknown.status == 64 && unknown.errorOutput.contains("'nightly'"), "\(unknown.output)")
+            #expect(try await world.runner.run("status", "--check").status == 0)
 
             // A file of the snapshot is damaged in the store: no night sees that, a drill does.
             let store = directory.appending("tree.git")

@@ -111,11 +111,25 @@ import Testing
                 report.contains("it has the snapshot's own tree")
                     && report.contains("wrote \(directory)/understudy.yaml"))
             #expect(
+                report.contains("\(directory)/policies/notify.yaml is not here")
+                    && report.contains("'understudy schedule install'"), "\(report)")
+            #expect(
                 try await runner.differences(directory.appending("reference"), directory.appending("tree"))
                     == "")
             try await runner.succeed("restore", ids[0], "--from", "acme.tar.zst")
             #expect(try Files.read(directory.appending("tree/c")) == Array("one\n".utf8))
             #expect(try await runner.succeed("snapshot").contains("complete"))
+        }
+    }
+
+    @Test func aDamagedStoreIsNotExported() async throws {
+        try await withTemporaryDirectory { directory in
+            let (runner, _) = try await start(directory)
+            try await StoreDamage.flip("a", in: directory.appending("acme.git"))
+            let outcome = try await runner.run("export", "latest", "damaged.tar.zst")
+            #expect(outcome.status == 6, "\(outcome.errorOutput)")
+            #expect(outcome.errorOutput.contains("the store is damaged"), "\(outcome.errorOutput)")
+            #expect(try !Files.exists(directory.appending("damaged.tar.zst")))
         }
     }
 

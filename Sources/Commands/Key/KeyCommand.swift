@@ -113,7 +113,7 @@ extension SystemDescription {
 
 /// The recipient that an argument spells.
 func recipient(_ text: String) throws -> Recipient {
-    guard !text.uppercased().hasPrefix("AGE-SECRET-KEY-") else {
+    guard !holdsSecretKey(text) else {
         throw CommandFailure(
             .usage,
             "a secret key was given instead of a public one: other users may have seen it in the process list",
