@@ -17,10 +17,10 @@ package enum LeakScanner {
     }
 
     /// Changes whenever something else is found than before: what was looked at under another number is looked at again.
-    package static let version = 5
+    package static let version = 6
 
     /// How far back a piece of a long text must overlap with the piece before, so that nothing is cut apart unseen.
-    package static let overlap = 1 << 10
+    package static let overlap = 1 << 14
 
     /// Whether a file that begins so is a zip archive: a plugin, a wheel.
     ///
@@ -56,7 +56,7 @@ package enum LeakScanner {
         "ya29.",
         "npm_", "pypi-agei", "hvs.", "dop_v1_", "eyj", "://", "pass", "pwd", "secret", "token", "apikey",
         "key",
-        "auth", "cred",
+        "auth", "cred", "-u ", "--user", "er(",
     ].map { $0.utf8.map(fold) }
 
     /// The first three bytes of each, for the search; beginnings that are alike share one of its eight groups.
@@ -137,8 +137,9 @@ package enum LeakScanner {
         guard unsafe begins(at: start, in: bytes) else { return nil }
         let text = unsafe LeakText(bytes)
         return switch unsafe fold(bytes[start]) {
-        case fold(UInt8(ascii: "-")): text.privateKey(start)
+        case fold(UInt8(ascii: "-")): text.privateKey(start) ?? text.user(start)
         case fold(UInt8(ascii: ":")): text.address(start)
+        case fold(UInt8(ascii: "e")): text.token(start) ?? text.constructor(start)
         default: text.token(start) ?? text.field(start)
         }
     }

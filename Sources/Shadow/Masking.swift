@@ -155,6 +155,7 @@ struct Masking {
             unsafe LeakScanner.find(UnsafeRawBufferPointer(rebasing: bytes[from...]))
         }) {
             let secret = (finding.secret.lowerBound + from)..<(finding.secret.upperBound + from)
+            let start = finding.offset + from + 1
             guard text[secret] != mask[...] else {
                 from = secret.upperBound
                 continue
@@ -163,6 +164,13 @@ struct Masking {
             if !Self.isWord(text[secret]) { remember(Array(text[secret])) }
             text.replaceSubrange(secret, with: mask)
             from = secret.lowerBound + mask.count
+            // Between a name and a value apart from it may stand another secret.
+            let between = min(start, secret.lowerBound)..<secret.lowerBound
+            if text[between].contains(UInt8(ascii: "<")), let masked = maskText(Array(text[between]), subject)
+            {
+                text.replaceSubrange(between, with: masked)
+                from += masked.count - between.count
+            }
             isChanged = true
         }
         return isChanged ? text : nil

@@ -54,6 +54,27 @@ import Testing
         #expect(found.map { $0.offset >= long.utf8.count - 1 } == true)
     }
 
+    @Test(arguments: LeakCases.secrets) func secretsOfScriptsAndSettingsAreFound(_ text: String) {
+        secretsAreFound(text)
+    }
+
+    @Test(arguments: LeakCases.harmless) func scriptsAndSettingsWithoutOneStayReadable(_ text: String) {
+        whatIsNoSecretStaysReadable(text)
+    }
+
+    /// What is found is the value, so that nothing else is masked in a shadow.
+    @Test(arguments: [
+        ("<password>\n  hunter22\n</password>", "hunter22"), ("x: {password: hunter22, user: y}", "hunter22"),
+        ("password: >-\n  hunter22\nuser: y", "hunter22"), ("DB_PASSWORD=hunter22&#xd;", "hunter22"),
+        ("{&quot;password&quot;: &quot;hunter22&quot;}", "hunter22"), ("curl -u 'ci:hunter22' x", "hunter22"),
+        ("PGPASSWORD=hunter22 psql", "hunter22"), ("Worker('n', 'hunter22')", "hunter22"),
+        ("UserPasswordAuth({'a': 'hunter22', 'b': 'hunter23'})", "hunter22', 'b': 'hunter23"),
+        ("<name>A_TOKEN</name><description>x</description><value>hunter22</value>", "hunter22"),
+    ]) func theValueIsFound(_ text: String, _ value: String) {
+        let secret = find(text)?.secret
+        #expect(secret.map { String(decoding: Array(text.utf8)[$0], as: UTF8.self) } == value)
+    }
+
     /// The search looks at sixteen places at once, and at the last few one by one.
     @Test func secretsAreFoundWhereverTheyStand() {
         let secret = "gh" + "p_0123456789abcdefghijABCDEFGHIJ012345"

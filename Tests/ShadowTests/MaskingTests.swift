@@ -186,6 +186,21 @@ import Testing
         }
     }
 
+    @Test func secretsBetweenANameAndItsValueAreMaskedToo() throws {
+        try withTemporaryDirectory { directory in
+            try Files.replace(
+                directory.appending("x.xml"),
+                with: Array(
+                    "<name>DB_PASSWORD</name><description><![CDATA[]]></description></x>\n<name>DB_PASSWORD</name><description>password='k7Jq2mPzX9'</description><value>Vq83nTz0pLw</value>\nafter"
+                        .utf8))
+            var masking = Masking()
+            _ = try mask(copy(directory), with: &masking)
+            let text = String(decoding: try Files.read(directory.appending("x.xml")), as: UTF8.self)
+            #expect(!text.contains("k7Jq2mPzX9") && !text.contains("Vq83nTz0pLw"), "\(text)")
+            #expect(text.hasSuffix("</value>\nafter"))
+        }
+    }
+
     @Test func aSecretOfOneComponentIsTakenOutOfTheOthers() throws {
         try withTemporaryDirectory { directory in
             let (master, proxy) = (directory.appending("master"), directory.appending("nginx"))

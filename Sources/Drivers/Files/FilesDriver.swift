@@ -85,19 +85,22 @@ package struct FilesDriver: Driver {
         defaultClass: .config)
 
     /// Where secrets usually are, in any tree of files.
-    static let secretRules: [Classification.Rule] = [
-        .init("**/.ssh/**", .secret), .init("**/.gnupg/**", .secret), .init("**/.aws/**", .secret),
-        .init("**/.kube/config", .secret), .init("**/.docker/config.json", .secret),
-        .init("**/.netrc", .secret), .init("**/.pgpass", .secret), .init("**/.npmrc", .secret),
-        .init("**/.pypirc", .secret), .init("**/.git-credentials", .secret),
-        .init("**/.htpasswd", .secret),
-        .init("**/htpasswd", .secret), .init("**/.env", .secret), .init("**/id_rsa", .secret),
-        .init("**/id_ecdsa", .secret), .init("**/id_ed25519", .secret),
-        .init("**/ssh_host_*_key", .secret),
-        .init("**/shadow", .secret), .init("**/gshadow", .secret),
-        .init("**/*.key", .secret), .init("**/*.pem", .secret), .init("**/*.p12", .secret),
-        .init("**/*.pfx", .secret), .init("**/*.jks", .secret), .init("**/*.keystore", .secret),
-        .init("**/*.tfstate", .secret), .init("**/*.tfstate.backup", .secret),
-        .init("**/*.kdbx", .secret),
-    ]
+    static let secretRules: [Classification.Rule] =
+        [
+            .init("**/.ssh/**", .secret), .init("**/.gnupg/**", .secret), .init("**/.aws/**", .secret),
+            .init("**/.kube/config", .secret), .init("**/.docker/config.json", .secret),
+            .init("**/.gem/credentials", .secret), .init("**/.nuget/NuGet/NuGet.Config", .secret),
+            .init("**/.config/gcloud/**", .secret), .init("**/.local/share/keyrings/**", .secret),
+            .init("**/.password-store/**", .secret), .init("**/htpasswd", .secret),
+            .init("**/.env", .secret), .init("**/shadow", .secret), .init("**/gshadow", .secret),
+            .init("**/*.tfstate", .secret), .init("**/*.tfstate.backup", .secret),
+        ] + keyRules
+
+    /// Keys and passwords by names that nobody gives to a directory: they hold also where directories have the names of jobs.
+    static let keyRules: [Classification.Rule] = [
+        ".netrc", ".pgpass", ".npmrc", ".pypirc", ".git-credentials", ".htpasswd", ".my.cnf", ".mylogin.cnf",
+        ".cvspass", ".vault_pass", ".vault-token", ".curlrc", ".mysql_history", ".psql_history", "id_rsa",
+        "id_dsa", "id_ecdsa", "id_ed25519", "ssh_host_*_key", "*.key", "*.pem", "*.p12", "*.pfx", "*.jks",
+        "*.keystore", "*.ppk", "*.kdb", "*.kdbx",
+    ].map { .init("**/\($0)", .secret) }
 }

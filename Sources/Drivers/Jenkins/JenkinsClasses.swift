@@ -9,7 +9,8 @@ enum JenkinsClasses {
 
     /// The rows, the first match wins; what no row knows is state: captured, and not in history.
     static let home = Classification(
-        secrets + plugins + derived + items + configuration, defaultClass: .state)
+        secrets + plugins + derived + items + FilesDriver.keyRules + builds + configuration,
+        defaultClass: .state)
 
     /// The core: one file.
     static let war = Classification([], defaultClass: .plugin)
@@ -20,15 +21,12 @@ enum JenkinsClasses {
         .init("secrets/initialAdminPassword", .derived),
         .init("secrets/atomic*tmp", .derived),
         .init("secrets/**", .secret), .init("identity.key.enc", .secret), .init("secret.key", .secret),
-        .init(".ssh/**", .secret), .init(".gnupg/**", .secret), .init(".netrc", .secret),
-        .init(".git-credentials", .secret), .init(".docker/config.json", .secret), .init(".kube/**", .secret),
-        .init(".aws/**", .secret), .init(".m2/settings*.xml", .secret), .init(".npmrc", .secret),
-        .init(".pypirc", .secret), .init(".pgpass", .secret), .init(".my.cnf", .secret),
-        .init(".vault-token", .secret), .init(".subversion/auth/**", .secret),
-        .init(".gradle/gradle.properties", .secret), .init("subversion.credentials", .secret),
-        .init("*.jks", .secret),
-        .init("*.p12", .secret), .init("*.pem", .secret), .init("*.key", .secret),
-        .init("*.keystore", .secret),
+        .init(".ssh/**", .secret), .init(".gnupg/**", .secret), .init(".docker/config.json", .secret),
+        .init(".kube/**", .secret), .init(".aws/**", .secret), .init(".m2/settings*.xml", .secret),
+        .init(".subversion/auth/**", .secret), .init(".gradle/gradle.properties", .secret),
+        .init("subversion.credentials", .secret), .init(".gem/credentials", .secret),
+        .init(".nuget/NuGet/NuGet.Config", .secret), .init(".config/gcloud/**", .secret),
+        .init(".local/share/keyrings/**", .secret), .init(".password-store/**", .secret),
     ]
 
     private static let plugins: [Classification.Rule] = [
@@ -66,11 +64,15 @@ enum JenkinsClasses {
         .init("\(item)/indexing/", .derived), .init("\(item)/computation/", .derived),
     ]
 
+    // What names keys by themselves comes after them: a job may be called as a key is.
     private static let items: [Classification.Rule] = [
-        .init("\(item)/builds/*/log*", .bulk), .init("\(item)/builds/*/archive/**", .bulk),
-        .init("\(item)/builds/*/timestamper/**", .bulk), .init("\(item)/builds/**", .state),
         .init("\(item)/config.xml", .config), .init("\(item)/name-utf8.txt", .config),
         .init("\(item)/nextBuildNumber", .state),
+    ]
+
+    private static let builds: [Classification.Rule] = [
+        .init("\(item)/builds/*/log*", .bulk), .init("\(item)/builds/*/archive/**", .bulk),
+        .init("\(item)/builds/*/timestamper/**", .bulk), .init("\(item)/builds/**", .state),
     ]
 
     private static let configuration: [Classification.Rule] = [

@@ -223,6 +223,12 @@ import Testing
         (".gradle/jdks/eclipse_adoptium-21/bin/java", .derived),
         (".groovy/grapeConfig.xml", .config), (".groovy/grapes/a.jar", .derived),
         (".java/.userPrefs/prefs.xml", .state), (".java/fonts/17/fcinfo", .derived),
+        (".cvspass", .secret), (".config/gcloud/credentials.db", .secret), (".curlrc", .secret),
+        ("userContent/app/release.jks", .secret), ("certificates/site.pfx", .secret), ("ci.kdbx", .secret),
+        ("jobs/app/builds/7/archive/out/site.key", .secret), ("init.groovy.d/.netrc", .secret),
+        ("jobs/site.key/config.xml", .config), ("jobs/app/builds/7/archive/app.war", .bulk),
+        ("plugins/git/WEB-INF/test.jks", .derived), ("war/WEB-INF/test.key", .derived),
+        ("jobs/shadow/config.xml", .config), ("jobs/shadow/builds/1/build.xml", .state),
     ]) func whatPeopleWroteInTheHomeOfTheUserIsCaptured(_ path: String, _ expected: EntryClass) {
         #expect(JenkinsClasses.home.entryClass(of: EntryPath(path), isDirectory: false) == expected)
     }

@@ -1,0 +1,205 @@
+/// Secrets that calls and commands are given.
+extension LeakText {
+    /// Where those that are given passwords have them, counted from 0.
+    private static let callees: [(name: StaticString, position: Int)] = [
+        ("UsernamePassword", 1), ("GitHubAuth", 1), ("GoogleAuth", 1), ("BitbucketAuth", 1),
+        ("GitLabAuth", 2),
+        ("HTTPBasicAuth", 1), ("PasswordManhole", 2),
+    ]
+
+    /// How far the arguments of a call are looked at.
+    private static let longestCall = 1 << 10
+
+    /// The password that something is called with; `opening` is its parenthesis.
+    func call(_ opening: Int) -> Range<Int>? {
+        func isCallee(_ name: StaticString) -> Bool {
+            let start = opening - name.utf8CodeUnitCount
+            return starts(name, at: start) && !isWord(byte(start - 1))
+        }
+        let secret: Range<Int>?
+        if isCallee("UserPasswordAuth") || isCallee("Try_Userpass") {
+            secret = pair(opening)
+        } else {
+            secret = Self.callees.first { isCallee($0.name) }.flatMap { argument($0.position, opening) }
+        }
+        return secret.flatMap(secretString)
+    }
+
+    /// The password of a worker of Buildbot, `Worker("name", "password")`; `start` is at the `er(`.
+    func constructor(_ start: Int) -> LeakScanner.Finding? {
+        guard starts("Worker(", at: start - 4) else { return nil }
+        var name = start - 4
+        while name > max(0, start - 64), isWord(byte(name - 1)) { name -= 1 }
+        // One of the host itself has none; a page's worker has a script.
+        guard (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte(name)), !starts("LocalWorker", at: name),
+            !starts("SharedWorker", at: name), let secret = argument(1, start + 2).flatMap(secretString)
+        else { return nil }
+        return .init(kind: "a password", offset: name, secret: secret)
+    }
+
+    private func secretString(_ range: Range<Int>) -> Range<Int>? {
+        range.count >= 4 && !isPlaceholder(range.lowerBound, range.upperBound) ? range : nil
+    }
+
+    /// The argument at a position when it is nothing but a string.
+    private func argument(_ position: Int, _ opening: Int) -> Range<Int>? {
+        var index = opening + 1
+        var number = 0
+        var depth = 0
+        var isFirst = true
+        while index < min(count, opening + Self.longestCall) {
+            let byte = byte(index)
+            if let string = string(index) {
+                let next = self.byte(afterLines(string.end))
+                if isFirst, number == position {
+                    return next == UInt8(ascii: ",") || next == UInt8(ascii: ")") ? string.text : nil
+                }
+                index = string.end
+                isFirst = false
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: "{"): depth += 1
+            case UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "}"):
+                depth -= 1
+                guard depth >= 0 else { return nil }
+            case UInt8(ascii: ",") where depth == 0:
+                number += 1
+                guard number <= position else { return nil }
+            default: break
+            }
+            isFirst = byte <= 0x20 ? isFirst : byte == UInt8(ascii: ",") && depth == 0
+            index += 1
+        }
+        return nil
+    }
+
+    /// The seconds of strings that belong together, `{"ci": "…"}`, `[("ci", "…")]`, from the first of them to the last that is
+    /// quoted as it is.
+    private func pair(_ opening: Int) -> Range<Int>? {
+        var index = opening
+        var depth = 0
+        var found: Range<Int>?
+        while index < min(count, opening + Self.longestCall) {
+            guard let first = string(index) else {
+                if byte(index) == UInt8(ascii: "(") { depth += 1 }
+                if byte(index) == UInt8(ascii: ")") { depth -= 1 }
+                guard depth > 0 else { return found }
+                index += 1
+                continue
+            }
+            var before = index - 1
+            while before > opening, byte(before) <= 0x20 { before -= 1 }
+            let sign = byte(afterLines(first.end))
+            let belongs =
+                sign == UInt8(ascii: ":")
+                || sign == UInt8(ascii: ",") && byte(before) == UInt8(ascii: "(") && before > opening
+            index = first.end
+            guard belongs, let second = string(afterLines(afterLines(first.end) + 1)) else { continue }
+            index = second.end
+            guard let secret = secretString(second.text) else { continue }
+            let start = found?.lowerBound ?? secret.lowerBound
+            if byte(start - 1) == byte(secret.lowerBound - 1) { found = start..<secret.upperBound }
+        }
+        return found
+    }
+
+    private func afterLines(_ index: Int) -> Int { index + run(index) { $0 <= 0x20 } }
+
+    /// A string of Python, with its prefix.
+    private func string(_ start: Int) -> (text: Range<Int>, end: Int)? {
+        let isPrefixed =
+            byte(start) == UInt8(ascii: "b") || byte(start) == UInt8(ascii: "r")
+            || byte(start) == UInt8(ascii: "u")
+        let quote = start + (isPrefixed && !isWord(byte(start - 1)) ? 1 : 0)
+        return quoted(quote).map { ($0, $0.upperBound + quoteLength(quote)) }
+    }
+
+    // MARK: - Arguments
+
+    /// What comes after the name of an option, `--password …`, `"--password", "…"`, or of a variable that may be missing,
+    /// `os.environ.get("X_PASSWORD", "…")`.
+    func argument(_ name: Range<Int>) -> Range<Int>? {
+        let quote = quoteLength(name.upperBound)
+        var index = name.upperBound + quote
+        let isOption = byte(name.lowerBound) == UInt8(ascii: "-")
+        if quote > 0 {
+            let call = name.lowerBound - quote
+            guard isOption || starts("environ.get(", at: call - 12) || starts("getenv(", at: call - 7) else {
+                return nil
+            }
+            guard byte(index) == UInt8(ascii: ",") else { return nil }
+            index = afterLines(index + 1)
+            guard quoteLength(index) > 0 else { return nil }
+        } else {
+            guard isOption, byte(index) == 0x20 else { return nil }
+            index = afterBlanks(index)
+        }
+        let value = quoted(index) ?? index..<bareEnd(index)
+        // The next word of a sentence, another option, the help of this one.
+        guard value.count >= 4, byte(value.lowerBound) != UInt8(ascii: "-"),
+            !value.contains(where: { byte($0) <= 0x20 }), !isPlaceholder(value.lowerBound, value.upperBound),
+            isLiteral(value.lowerBound, value.upperBound, index),
+            !isOption || isMixed(value.lowerBound, value.upperBound)
+        else { return nil }
+        return value
+    }
+
+    /// What a server is told to know somebody: `Authorization: Bearer …`, `auth=("ci", "…")`.
+    func credentials(_ name: Range<Int>, _ value: Int) -> Range<Int>? {
+        let last = byte(name.upperBound - 1) | 0x20
+        guard last == UInt8(ascii: "h") || last == UInt8(ascii: "n") else { return nil }
+        let word = folded(name.lowerBound, name.upperBound)
+        if word.hasSuffix("auth"), byte(value) == UInt8(ascii: "(") {
+            guard byte(value - 1) == UInt8(ascii: "=") || starts("= ", at: value - 2) else { return nil }
+            return argument(1, value).flatMap(secretString)
+        }
+        guard word.hasSuffix("authorization") else { return nil }
+        let kindEnd = value + run(value, limit: 8, isWord)
+        guard ["bearer", "basic", "token"].contains(folded(value, kindEnd)), byte(kindEnd) == 0x20 else {
+            return nil
+        }
+        let start = afterBlanks(kindEnd)
+        let end = bareEnd(start)
+        let hasCapitals = (start..<end).contains { isCapitals($0..<($0 + 1)) && !Self.isDigit(byte($0)) }
+        let looksEncoded = hasCapitals && !isCapitals(start..<end) && end - start >= 12
+        guard end - start >= 8, !isPlaceholder(start, end), isLiteral(start, end, start),
+            isMixed(start, end) || looksEncoded && !isStrong(start, end)
+        else { return nil }
+        return start..<end
+    }
+
+    /// `curl -u ci:…`; `start` is at the hyphen.
+    func user(_ start: Int) -> LeakScanner.Finding? {
+        guard byte(start - 1) <= 0x20 else { return nil }
+        var index =
+            start
+            + (starts("-u ", at: start)
+                ? 3 : starts("--user ", at: start) || starts("--user=", at: start) ? 7 : 0)
+        guard index > start else { return nil }
+        index = afterBlanks(index)
+        let quote = quoteLength(index)
+        let user = index + quote
+        let colon =
+            user
+            + run(user, limit: 128) {
+                isURLSafe($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "@") || $0 == UInt8(ascii: "+")
+            }
+        guard colon > user, byte(colon) == UInt8(ascii: ":"), isOfCurl(start) else { return nil }
+        let end = quote > 0 ? quoted(index)?.upperBound ?? colon : bareEnd(colon + 1)
+        guard end - colon > 4, !isPlaceholder(colon + 1, end), isLiteral(colon + 1, end, colon + 1),
+            !isCapitals((colon + 1)..<end) || isMixed(colon + 1, end)
+        else { return nil }
+        return .init(kind: "a password", offset: start, secret: (colon + 1)..<end)
+    }
+
+    private func isOfCurl(_ start: Int) -> Bool {
+        var index = start
+        while index > max(0, start - 512) {
+            index -= 1
+            if byte(index) == UInt8(ascii: "\n"), byte(index - 1) != UInt8(ascii: "\\") { return false }
+            if starts("curl", at: index) { return true }
+        }
+        return false
+    }
+}
