@@ -63,7 +63,9 @@ package struct ComponentCapture: Sendable {
     private let takesWhatIsKept: Bool
 
     /// What a restore or a promotion keeps beside what it exchanged, which may be below a root: for `undo`, and for nobody
-    /// else. What it put aside for people (`…-kept`) is theirs.
+    /// else.
+    ///
+    /// What it put aside for people (`…-kept`) is theirs.
     private static let kept = ["?", "??"].map {
         Classification.Rule("**/.understudy-????????T??????Z-????-\($0)/", .derived)
     }

@@ -82,7 +82,9 @@ package struct SystemCapture: Sendable {
         return result
     }
 
-    /// Keeps what the next snapshot takes for granted. This one is there, whatever becomes of what can be made again.
+    /// Keeps what the next snapshot takes for granted.
+    ///
+    /// This one is there, whatever becomes of what can be made again.
     private func keep(_ caches: [NewCache], _ taken: inout TakenSnapshot, holding lock: WriterLock) {
         func note(_ text: String, at place: Int?) {
             guard let place = place ?? taken.snapshot.components.indices.first else { return }

@@ -93,7 +93,7 @@ extension SnapshotStore {
         let tree = try lane.add(.tree, Tree.contents(draft.history))
         do {
             if let head, try commit(head, with: reader).tree == tree { return head }
-        } catch where reader.mayHaveLost(error) {
+        } catch  where reader.mayHaveLost(error) {
             // It was in a pack that is lost: nobody knows whether it is the same, and a new one stands on it.
         }
         let text = draft.subject + (draft.body.isEmpty ? "" : "\n\n\(draft.body)")

@@ -8,7 +8,7 @@ extension LeakText {
     ]
 
     /// How far the arguments of a call are looked at.
-    private static let longestCall = 1 << 10
+    private static let longestCall = 1 << 8
 
     /// The password that something is called with; `opening` is its parenthesis.
     func call(_ opening: Int) -> Range<Int>? {

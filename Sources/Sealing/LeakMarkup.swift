@@ -44,7 +44,9 @@ extension LeakText {
     private func text(_ start: Int) -> Range<Int>? {
         let first = afterWhitespace(start)
         if starts("<![CDATA[", at: first) {
-            let end = (first..<min(count, first + Self.longest)).first { starts("]]>", at: $0) }
+            let end = (first..<min(count, first + 512)).first {
+                byte($0) == UInt8(ascii: "]") && starts("]]>", at: $0)
+            }
             return end.map { trimmed((first + 9)..<$0) }
         }
         let end =

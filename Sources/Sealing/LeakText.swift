@@ -1,684 +1,687 @@
 /// A text in which something may be a secret: the rules of ``LeakScanner``, each at one place.
 @safe struct LeakText {
-  private static let base64Signs = ASCIISet("+/=")
-  private static let addressEnds = ASCIISet("/@\"'<>\\`")
-  private static let pythonPrefixes = ASCIISet("brufBRUF")
-  static let quotes = ASCIISet("\"'")
-  private static let valueEnds = ASCIISet(",;\"'`<>")
-  private static let valueQuotes = ASCIISet("\"'`>")
-  private static let brackets = ASCIISet("()[]{}")
-  private static let parameterStarts = ASCIISet("?&;")
-  private static let shellEnds = ASCIISet("\"'`<;&|\\")
-  private static let noProse = ASCIISet("=|()[]{}<>\"'`;#\\")
-  private static let assignmentStarts = ASCIISet("\"'`>;&|")
-  private static let apartSigns = ASCIISet(" \n\r\"'&\\<:")
-  private static let typeSigns = ASCIISet("[]|.? ")
-  private static let quoteEntities: [StaticString] = [
-    "&quot;", "&apos;", "&#39;", "&#34;", "&#x27;", "&#x22;",
-  ]
-  private static let lineEnds: [StaticString] = [
-    "&#xd;", "&#xa;", "&#xD;", "&#xA;", "&#13;", "&#10;",
-  ]
-  private static let separators = ASCIISet(":/-.@,")
-  private static let keySigns = ASCIISet("+/=.")
+    private static let base64Signs = ASCIISet("+/=")
+    private static let addressEnds = ASCIISet("/@\"'<>\\`")
+    private static let pythonPrefixes = ASCIISet("brufBRUF")
+    static let quotes = ASCIISet("\"'")
+    private static let valueEnds = ASCIISet(",;\"'`<>")
+    private static let valueQuotes = ASCIISet("\"'`>")
+    private static let brackets = ASCIISet("()[]{}")
+    private static let parameterStarts = ASCIISet("?&;")
+    private static let shellEnds = ASCIISet("\"'`<;&|\\")
+    private static let noProse = ASCIISet("=|()[]{}<>\"'`;#\\")
+    private static let assignmentStarts = ASCIISet("\"'`>;&|")
+    private static let apartSigns = ASCIISet(" \n\r\"'&\\<:")
+    private static let typeSigns = ASCIISet("[]|.? ")
+    private static let quoteEntities: [StaticString] = [
+        "&quot;", "&apos;", "&#39;", "&#34;", "&#x27;", "&#x22;",
+    ]
+    private static let lineEnds: [StaticString] = [
+        "&#xd;", "&#xa;", "&#xD;", "&#xA;", "&#13;", "&#10;",
+    ]
+    private static let separators = ASCIISet(":/-.@,")
+    private static let keySigns = ASCIISet("+/=.")
 
-  private let bytes: UnsafeRawBufferPointer
+    private let bytes: UnsafeRawBufferPointer
 
-  @unsafe init(_ bytes: UnsafeRawBufferPointer) {
-    unsafe self.bytes = bytes
-  }
-
-  var count: Int { unsafe bytes.count }
-
-  func byte(_ index: Int) -> UInt8 { index >= 0 && index < count ? unsafe bytes[index] : 0 }
-
-  func starts(_ text: StaticString, at index: Int) -> Bool {
-    guard index >= 0, index + text.utf8CodeUnitCount <= count else { return false }
-    for offset in 0..<text.utf8CodeUnitCount
-    where unsafe bytes[index + offset] != text.utf8Start[offset] { return false }
-    return true
-  }
-
-  /// The longest value that is looked at: tokens are of some thousand characters.
-  static let longest = 1 << 13
-
-  /// How many bytes from here on fulfil a condition, at most `limit`.
-  func run(_ start: Int, limit: Int = 512, _ condition: (UInt8) -> Bool) -> Int {
-    var end = start
-    while end < min(count, start + limit), condition(unsafe bytes[end]) { end += 1 }
-    return end - start
-  }
-
-  // MARK: - Keys and tokens
-
-  /// `-----BEGIN … PRIVATE KEY`, and a line of base 64 soon after: the words alone are in every program that reads keys.
-  func privateKey(_ start: Int) -> LeakScanner.Finding? {
-    guard starts("-----BEGIN ", at: start) else { return nil }
-    let end = start + 11 + run(start + 11, limit: 40) { $0 != UInt8(ascii: "-") && $0 > 0x1f }
-    guard (start + 11..<end).contains(where: { starts("PRIVATE KEY", at: $0) }) else { return nil }
-    let isBase64 = { (byte: UInt8) in
-      isWord(byte) && byte != UInt8(ascii: "_") || Self.base64Signs.contains(byte)
+    @unsafe init(_ bytes: UnsafeRawBufferPointer) {
+        unsafe self.bytes = bytes
     }
-    var index = end
-    while index < min(count, end + 400) {
-      let length = run(index, isBase64)
-      if length >= 32 {
-        return .init(kind: "a private key", offset: start, secret: start..<keyEnd(index + length))
-      }
-      index += length + 1
+
+    var count: Int { unsafe bytes.count }
+
+    func byte(_ index: Int) -> UInt8 { index >= 0 && index < count ? unsafe bytes[index] : 0 }
+
+    func starts(_ text: StaticString, at index: Int) -> Bool {
+        guard index >= 0, index + text.utf8CodeUnitCount <= count else { return false }
+        for offset in 0..<text.utf8CodeUnitCount
+        where unsafe bytes[index + offset] != text.utf8Start[offset] { return false }
+        return true
     }
-    return nil
-  }
 
-  /// The end of the last line of a key, or of the base 64 where that line is missing.
-  private func keyEnd(_ start: Int) -> Int {
-    var index = start
-    while index < min(count, start + 1 << 16), !starts("-----END ", at: index) { index += 1 }
-    guard starts("-----END ", at: index) else { return start }
-    return index
-      + run(index) {
-        $0 != UInt8(ascii: "\n") && $0 > 0x1f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "<")
-      }
-  }
+    /// The longest value that is looked at: tokens are of some thousand characters.
+    static let longest = 1 << 12
 
-  /// What an issuer marks as a token by how it begins.
-  func token(_ start: Int) -> LeakScanner.Finding? {
-    guard !isWord(byte(start - 1)) else { return nil }
-    if starts("AGE-SECRET-KEY-1", at: start) || starts("PuTTY-User-Key-File-", at: start) {
-      let length = run(start) { $0 > 0x20 && $0 < 0x7f }
-      return .init(kind: "a private key", offset: start, secret: start..<start + length)
+    /// How many bytes from here on fulfil a condition, at most `limit`.
+    func run(_ start: Int, limit: Int = 512, _ condition: (UInt8) -> Bool) -> Int {
+        var end = start
+        while end < min(count, start + limit), condition(unsafe bytes[end]) { end += 1 }
+        return end - start
     }
-    func isToken(_ prefix: StaticString, _ length: Int, _ condition: (UInt8) -> Bool) -> Bool {
-      starts(prefix, at: start) && run(start + prefix.utf8CodeUnitCount, condition) >= length
+
+    // MARK: - Keys and tokens
+
+    /// `-----BEGIN … PRIVATE KEY`, and a line of base 64 soon after: the words alone are in every program that reads keys.
+    func privateKey(_ start: Int) -> LeakScanner.Finding? {
+        guard starts("-----BEGIN ", at: start) else { return nil }
+        let end = start + 11 + run(start + 11, limit: 40) { $0 != UInt8(ascii: "-") && $0 > 0x1f }
+        guard (start + 11..<end).contains(where: { starts("PRIVATE KEY", at: $0) }) else { return nil }
+        let isBase64 = { (byte: UInt8) in
+            isWord(byte) && byte != UInt8(ascii: "_") || Self.base64Signs.contains(byte)
+        }
+        var index = end
+        while index < min(count, end + 400) {
+            let length = run(index, isBase64)
+            if length >= 32 {
+                return .init(kind: "a private key", offset: start, secret: start..<keyEnd(index + length))
+            }
+            index += length + 1
+        }
+        return nil
     }
-    let isUpper = { (byte: UInt8) in
-      (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) || Self.isDigit(byte)
+
+    /// The end of the last line of a key, or of the base 64 where that line is missing.
+    private func keyEnd(_ start: Int) -> Int {
+        var index = start
+        while index < min(count, start + 1 << 16), !starts("-----END ", at: index) { index += 1 }
+        guard starts("-----END ", at: index) else { return start }
+        return index
+            + run(index) {
+                $0 != UInt8(ascii: "\n") && $0 > 0x1f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "<")
+            }
     }
-    let isKnown =
-      isToken("AKIA", 16, isUpper) || isToken("ASIA", 16, isUpper) || isToken("ghp_", 36, isWord)
-      || isToken("gho_", 36, isWord) || isToken("ghu_", 36, isWord) || isToken("ghs_", 36, isWord)
-      || isToken("ghr_", 36, isWord) || isToken("github_pat_", 22, isWord)
-      || isToken("glpat-", 20, isURLSafe)
-      || isToken("xoxb-", 10, isURLSafe) || isToken("xoxp-", 10, isURLSafe)
-      || isToken("xoxa-", 10, isURLSafe)
-      || isToken("xoxr-", 10, isURLSafe) || isToken("xoxs-", 10, isURLSafe)
-      || isToken("sk_live_", 16, isWord)
-      || isToken("rk_live_", 16, isWord) || isToken("AIza", 35, isURLSafe)
-      || isToken("ya29.", 20, isURLSafe)
-      || isToken("npm_", 36, isWord) || isToken("pypi-AgEI", 40, isURLSafe)
-      || isToken("hvs.", 24, isURLSafe)
-      || isToken("dop_v1_", 64, isWord) || isWebToken(start)
-    let length = run(start, limit: 1 << 14) { isURLSafe($0) || $0 == UInt8(ascii: ".") }
-    return isKnown ? .init(kind: "a token", offset: start, secret: start..<start + length) : nil
-  }
 
-  /// Three parts of base 64 with dots between them, the first two of which are JSON objects.
-  private func isWebToken(_ start: Int) -> Bool {
-    guard starts("eyJ", at: start) else { return false }
-    let second = start + run(start, limit: Self.longest, isURLSafe) + 1
-    guard byte(second - 1) == UInt8(ascii: "."), starts("eyJ", at: second) else { return false }
-    let third = second + run(second, limit: Self.longest, isURLSafe) + 1
-    return byte(third - 1) == UInt8(ascii: ".") && run(third, isURLSafe) >= 20
-  }
-
-  // MARK: - Addresses
-
-  /// `scheme://user:password@host`; `start` is at the colon.
-  func address(_ start: Int) -> LeakScanner.Finding? {
-    guard starts("://", at: start), isWord(byte(start - 1)) else { return nil }
-    let user = start + 3
-    let ends = Self.addressEnds
-    let isPart = { (byte: UInt8) in byte > 0x20 && byte < 0x7f && !ends.contains(byte) }
-    let end = user + run(user, limit: Self.longest, isPart)
-    guard byte(end) == UInt8(ascii: "@") else { return nil }
-    let colon = user + run(user, limit: end - user) { $0 != UInt8(ascii: ":") }
-    guard colon < end - 1, !isPlaceholder(colon + 1, end), !isExample(user, colon, end) else {
-      return nil
+    /// What an issuer marks as a token by how it begins.
+    func token(_ start: Int) -> LeakScanner.Finding? {
+        guard !isWord(byte(start - 1)) else { return nil }
+        if starts("AGE-SECRET-KEY-1", at: start) || starts("PuTTY-User-Key-File-", at: start) {
+            let length = run(start) { $0 > 0x20 && $0 < 0x7f }
+            return .init(kind: "a private key", offset: start, secret: start..<start + length)
+        }
+        func isToken(_ prefix: StaticString, _ length: Int, _ condition: (UInt8) -> Bool) -> Bool {
+            starts(prefix, at: start) && run(start + prefix.utf8CodeUnitCount, condition) >= length
+        }
+        let isUpper = { (byte: UInt8) in
+            (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) || Self.isDigit(byte)
+        }
+        let isKnown =
+            isToken("AKIA", 16, isUpper) || isToken("ASIA", 16, isUpper) || isToken("ghp_", 36, isWord)
+            || isToken("gho_", 36, isWord) || isToken("ghu_", 36, isWord) || isToken("ghs_", 36, isWord)
+            || isToken("ghr_", 36, isWord) || isToken("github_pat_", 22, isWord)
+            || isToken("glpat-", 20, isURLSafe)
+            || isToken("xoxb-", 10, isURLSafe) || isToken("xoxp-", 10, isURLSafe)
+            || isToken("xoxa-", 10, isURLSafe)
+            || isToken("xoxr-", 10, isURLSafe) || isToken("xoxs-", 10, isURLSafe)
+            || isToken("sk_live_", 16, isWord)
+            || isToken("rk_live_", 16, isWord) || isToken("AIza", 35, isURLSafe)
+            || isToken("ya29.", 20, isURLSafe)
+            || isToken("npm_", 36, isWord) || isToken("pypi-AgEI", 40, isURLSafe)
+            || isToken("hvs.", 24, isURLSafe)
+            || isToken("dop_v1_", 64, isWord) || isWebToken(start)
+        guard isKnown else { return nil }
+        let length = run(start, limit: 1 << 14) { isURLSafe($0) || $0 == UInt8(ascii: ".") }
+        return .init(kind: "a token", offset: start, secret: start..<start + length)
     }
-    return .init(kind: "a password in an address", offset: start, secret: colon + 1..<end)
-  }
 
-  /// `user:pass@host`, as manuals have it.
-  private func isExample(_ user: Int, _ colon: Int, _ end: Int) -> Bool {
-    folded(user, colon).hasPrefix("user")
-      && ["pass", "password", "passwd", "pw"].contains(folded(colon + 1, end))
-  }
-
-  func folded(_ start: Int, _ end: Int) -> String {
-    String(decoding: (start..<end).map { byte($0) | 0x20 }, as: UTF8.self)
-  }
-
-  // MARK: - Fields
-
-  /// A name that ends in `password`, `token` and the like, and a value; or a name that only has to do with keys, and a
-  /// value that looks random.
-  func field(_ start: Int) -> LeakScanner.Finding? {
-    let isName = { (byte: UInt8) in
-      isWord(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
+    /// Three parts of base 64 with dots between them, the first two of which are JSON objects.
+    private func isWebToken(_ start: Int) -> Bool {
+        guard starts("eyJ", at: start) else { return false }
+        let second = start + run(start, limit: Self.longest, isURLSafe) + 1
+        guard byte(second - 1) == UInt8(ascii: "."), starts("eyJ", at: second) else { return false }
+        let third = second + run(second, limit: Self.longest, isURLSafe) + 1
+        return byte(third - 1) == UInt8(ascii: ".") && run(third, isURLSafe) >= 20
     }
-    var nameStart = start
-    while nameStart > max(0, start - 64), isName(byte(nameStart - 1)) { nameStart -= 1 }
-    // The end of a line that is escaped: "…\\nexport DB_PASSWORD=…".
-    if isEscapedLineEnd(nameStart - 1), nameStart < start { nameStart += 1 }
-    let nameEnd = start + run(start, limit: 64, isName)
-    let name = nameStart..<nameEnd
-    if byte(nameEnd) == UInt8(ascii: "(") {
-      return call(nameEnd).map { .init(kind: "a password", offset: nameStart, secret: $0) }
+
+    // MARK: - Addresses
+
+    /// `scheme://user:password@host`; `start` is at the colon.
+    func address(_ start: Int) -> LeakScanner.Finding? {
+        guard starts("://", at: start), isWord(byte(start - 1)) else { return nil }
+        let user = start + 3
+        let ends = Self.addressEnds
+        let isPart = { (byte: UInt8) in byte > 0x20 && byte < 0x7f && !ends.contains(byte) }
+        let end = user + run(user, limit: Self.longest, isPart)
+        guard byte(end) == UInt8(ascii: "@") else { return nil }
+        let colon = user + run(user, limit: end - user) { $0 != UInt8(ascii: ":") }
+        guard colon < end - 1, !isPlaceholder(colon + 1, end), !isExample(user, colon, end) else {
+            return nil
+        }
+        return .init(kind: "a password in an address", offset: start, secret: colon + 1..<end)
     }
-    guard let (value, valueEnd, isQuoted) = value(after: nameEnd, nameStart: nameStart),
-      valueEnd > value
-    else { return Self.apartSigns.contains(byte(nameEnd)) ? valueApart(name) : nil }
-    // A key in a field is told as one.
-    if starts("-----BEGIN ", at: value) { return nil }
-    if let secret = credentials(name, value) {
-      return .init(kind: "a password", offset: nameStart, secret: secret)
+
+    /// `user:pass@host`, as manuals have it.
+    private func isExample(_ user: Int, _ colon: Int, _ end: Int) -> Bool {
+        folded(user, colon).hasPrefix("user")
+            && ["pass", "password", "passwd", "pw"].contains(folded(colon + 1, end))
     }
-    guard !isPlaceholder(value, valueEnd) else {
-      // The only character of `password: |` says that the value is below.
-      return valueEnd - value == 1 ? valueApart(name) : nil
+
+    func folded(_ start: Int, _ end: Int) -> String {
+        String(decoding: (start..<end).map { byte($0) | 0x20 }, as: UTF8.self)
     }
-    if isStrong(nameStart, nameEnd) {
-      var end = valueEnd
-      if !isQuoted {
-        let other =
-          bareSecretEnd(value, end, name) ?? parameterEnd(value, end, nameStart)
-          ?? flowEnd(value, end, name) ?? proseEnd(value, end, nameStart, nameEnd)
-        guard let other else { return valueApart(name) }
-        end = other
-      }
-      guard end - value >= 4 else { return isQuoted ? nil : valueApart(name) }
-      return .init(kind: "a password", offset: nameStart, secret: value..<end)
+
+    // MARK: - Fields
+
+    /// A name that ends in `password`, `token` and the like, and a value; or a name that only has to do with keys, and a
+    /// value that looks random.
+    func field(_ start: Int) -> LeakScanner.Finding? {
+        let isName = { (byte: UInt8) in
+            isWord(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
+        }
+        var nameStart = start
+        while nameStart > max(0, start - 64), isName(byte(nameStart - 1)) { nameStart -= 1 }
+        // The end of a line that is escaped: "…\\nexport DB_PASSWORD=…".
+        if isEscapedLineEnd(nameStart - 1), nameStart < start { nameStart += 1 }
+        let nameEnd = start + run(start, limit: 64, isName)
+        let name = nameStart..<nameEnd
+        if byte(nameEnd) == UInt8(ascii: "(") {
+            return call(nameEnd).map { .init(kind: "a password", offset: nameStart, secret: $0) }
+        }
+        guard let (value, valueEnd, isQuoted) = value(after: nameEnd, nameStart: nameStart),
+            valueEnd > value
+        else { return Self.apartSigns.contains(byte(nameEnd)) ? valueApart(name) : nil }
+        // A key in a field is told as one.
+        if starts("-----BEGIN ", at: value) { return nil }
+        if let secret = credentials(name, value) {
+            return .init(kind: "a password", offset: nameStart, secret: secret)
+        }
+        guard !isPlaceholder(value, valueEnd) else {
+            // The only character of `password: |` says that the value is below.
+            return valueEnd - value == 1 ? valueApart(name) : nil
+        }
+        if isStrong(nameStart, nameEnd) {
+            var end = valueEnd
+            if !isQuoted {
+                let other =
+                    bareSecretEnd(value, end, name) ?? parameterEnd(value, end, nameStart)
+                    ?? flowEnd(value, end, name) ?? proseEnd(value, end, nameStart, nameEnd)
+                guard let other else { return valueApart(name) }
+                end = other
+            }
+            guard end - value >= 4 else { return isQuoted ? nil : valueApart(name) }
+            return .init(kind: "a password", offset: nameStart, secret: value..<end)
+        }
+        guard
+            let end = isQuoted
+                ? valueEnd
+                : bareSecretEnd(value, valueEnd, name) ?? parameterEnd(value, valueEnd, nameStart),
+            isRandom(value, end)
+        else { return nil }
+        return .init(kind: "a key", offset: nameStart, secret: value..<end)
     }
-    guard
-      let end = isQuoted
-        ? valueEnd
-        : bareSecretEnd(value, valueEnd, name) ?? parameterEnd(value, valueEnd, nameStart),
-      isRandom(value, end)
-    else { return nil }
-    return .init(kind: "a key", offset: nameStart, secret: value..<end)
-  }
 
-  /// A secret that stands further from its name than a field's value does.
-  private func valueApart(_ name: Range<Int>) -> LeakScanner.Finding? {
-    guard isStrong(name.lowerBound, name.upperBound) else { return nil }
-    return (argument(name) ?? block(name) ?? sibling(name)).map {
-      .init(kind: "a password", offset: name.lowerBound, secret: $0)
+    /// A secret that stands further from its name than a field's value does.
+    private func valueApart(_ name: Range<Int>) -> LeakScanner.Finding? {
+        guard isStrong(name.lowerBound, name.upperBound) else { return nil }
+        return (argument(name) ?? block(name) ?? sibling(name)).map {
+            .init(kind: "a password", offset: name.lowerBound, secret: $0)
+        }
     }
-  }
 
-  private static let endings: [[UInt8]] = [
-    "password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "secretkey",
-    "accesskey",
-    "privatekey", "secrettext", "accountkey", "workerpass", "slavepass", "dbpass", "rootpass",
-    "adminpass",
-    "userpass", "smtppass", "mailpass", "ftppass", "ldappass", "sqlpass", "keypass", "storepass",
-  ].map { Array($0.utf8) }
+    private static let endings: [[UInt8]] = [
+        "password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "secretkey",
+        "accesskey",
+        "privatekey", "secrettext", "accountkey", "workerpass", "slavepass", "dbpass", "rootpass",
+        "adminpass",
+        "userpass", "smtppass", "mailpass", "ftppass", "ldappass", "sqlpass", "keypass", "storepass",
+    ].map { Array($0.utf8) }
 
-  /// Whether a name says that its value is a secret.
-  func isStrong(_ start: Int, _ end: Int) -> Bool {
-    Self.endings.contains { endsIn($0, start, end) }
-      // smtp_pass, and not compass.
-      || end - start >= 4 && folded(end - 4, end) == "pass"
-        && (end - start == 4 || !isWord(byte(end - 5)) || byte(end - 5) == UInt8(ascii: "_"))
-  }
-
-  /// Whether a name ends so, whatever signs stand between its letters: `api_key`, `api.Key`.
-  private func endsIn(_ ending: [UInt8], _ start: Int, _ end: Int) -> Bool {
-    var (index, left) = (end, ending.count)
-    while left > 0, index > start {
-      index -= 1
-      guard isWord(byte(index)), byte(index) != UInt8(ascii: "_") else { continue }
-      left -= 1
-      guard byte(index) | 0x20 == ending[left] else { return false }
+    /// Whether a name says that its value is a secret.
+    func isStrong(_ start: Int, _ end: Int) -> Bool {
+        Self.endings.contains { endsIn($0, start, end) }
+            // smtp_pass, and not compass.
+            || end - start >= 4 && folded(end - 4, end) == "pass"
+                && (end - start == 4 || !isWord(byte(end - 5)) || byte(end - 5) == UInt8(ascii: "_"))
     }
-    return left == 0
-  }
 
-  /// Where the value of a field stands that is named before `nameEnd`, nil when there is none on the line.
-  private func value(after nameEnd: Int, nameStart: Int) -> (start: Int, end: Int, isQuoted: Bool)?
-  {
-    var index = nameEnd
-    if byte(nameStart - 1) == UInt8(ascii: "<"), let content = element(nameStart..<nameEnd) {
-      return (content.lowerBound, content.upperBound, true)
+    /// Whether a name ends so, whatever signs stand between its letters: `api_key`, `api.Key`.
+    private func endsIn(_ ending: [UInt8], _ start: Int, _ end: Int) -> Bool {
+        var (index, left) = (end, ending.count)
+        while left > 0, index > start {
+            index -= 1
+            guard isWord(byte(index)), byte(index) != UInt8(ascii: "_") else { continue }
+            left -= 1
+            guard byte(index) | 0x20 == ending[left] else { return false }
+        }
+        return left == 0
     }
-    // The end of a quoted or bracketed name: "password": …, config['password'] = ….
-    for _ in 0..<2 { index += byte(index) == UInt8(ascii: "]") ? 1 : quoteLength(index) }
-    index = afterBlanks(index)
-    guard byte(index) == UInt8(ascii: "=") || byte(index) == UInt8(ascii: ":"),
-      byte(index + 1) != byte(index)
-    else { return nil }
-    let isColon = byte(index) == UInt8(ascii: ":")
-    index += 1
-    if byte(index) == UInt8(ascii: ">") || byte(index) == UInt8(ascii: "=") {
-      index += 1
-    } else if starts("&gt;", at: index) {
-      index += 4
+
+    /// Where the value of a field stands that is named before `nameEnd`, nil when there is none on the line.
+    private func value(after nameEnd: Int, nameStart: Int) -> (start: Int, end: Int, isQuoted: Bool)? {
+        var index = nameEnd
+        if byte(nameStart - 1) == UInt8(ascii: "<"), let content = element(nameStart..<nameEnd) {
+            return (content.lowerBound, content.upperBound, true)
+        }
+        // The end of a quoted or bracketed name: "password": …, config['password'] = ….
+        for _ in 0..<2 { index += byte(index) == UInt8(ascii: "]") ? 1 : quoteLength(index) }
+        index = afterBlanks(index)
+        guard byte(index) == UInt8(ascii: "=") || byte(index) == UInt8(ascii: ":"),
+            byte(index + 1) != byte(index)
+        else { return nil }
+        let isColon = byte(index) == UInt8(ascii: ":")
+        index += 1
+        if byte(index) == UInt8(ascii: ">") || byte(index) == UInt8(ascii: "=") {
+            index += 1
+        } else if starts("&gt;", at: index) {
+            index += 4
+        }
+        index = afterBlanks(index)
+        if isColon, let afterType = afterType(index) { index = afterType }
+        // Prefixes of strings in Python: b'…', r"…", and f'…' where nothing is put in.
+        let prefix = run(index, limit: 2) { Self.pythonPrefixes.contains($0) }
+        if quoteLength(index + prefix) > 0, let string = quoted(index + prefix) {
+            let isFormat = (index..<(index + prefix)).contains { byte($0) | 0x20 == UInt8(ascii: "f") }
+            let hasBrace = string.contains { byte($0) == UInt8(ascii: "{") }
+            return isFormat && hasBrace ? nil : (string.lowerBound, string.upperBound, true)
+        }
+        return quoteLength(index) > 0 ? nil : (index, bareEnd(index), false)
     }
-    index = afterBlanks(index)
-    if isColon, let afterType = afterType(index) { index = afterType }
-    // Prefixes of strings in Python: b'…', r"…", and f'…' where nothing is put in.
-    let prefix = run(index, limit: 2) { Self.pythonPrefixes.contains($0) }
-    if quoteLength(index + prefix) > 0, let string = quoted(index + prefix) {
-      let isFormat = (index..<(index + prefix)).contains { byte($0) | 0x20 == UInt8(ascii: "f") }
-      let hasBrace = string.contains { byte($0) == UInt8(ascii: "{") }
-      return isFormat && hasBrace ? nil : (string.lowerBound, string.upperBound, true)
+
+    /// What comes after a type and a `=`, where a string follows: `secret: str = '…'`.
+    private func afterType(_ start: Int) -> Int? {
+        let isType = { (byte: UInt8) in isWord(byte) || Self.typeSigns.contains(byte) }
+        let end = start + run(start, limit: 40, isType)
+        guard end > start, byte(end) == UInt8(ascii: "="), byte(end + 1) != UInt8(ascii: "=") else {
+            return nil
+        }
+        let index = afterBlanks(end + 1)
+        return quoteLength(index) > 0 ? index : nil
     }
-    return quoteLength(index) > 0 ? nil : (index, bareEnd(index), false)
-  }
 
-  /// What comes after a type and a `=`, where a string follows: `secret: str = '…'`.
-  private func afterType(_ start: Int) -> Int? {
-    let isType = { (byte: UInt8) in isWord(byte) || Self.typeSigns.contains(byte) }
-    let end = start + run(start, limit: 40, isType)
-    guard end > start, byte(end) == UInt8(ascii: "="), byte(end + 1) != UInt8(ascii: "=") else {
-      return nil
+    /// Where a value without quotes ends.
+    func bareEnd(_ start: Int) -> Int {
+        let ends = Self.valueEnds
+        var end = start
+        // The long ones are tokens, which have no such sign in the middle.
+        var longest = Self.longest
+        while end < min(count, start + longest) {
+            let byte = byte(end)
+            guard byte > 0x20, byte < 0x7f, !ends.contains(byte) else { break }
+            if byte == UInt8(ascii: "=") { longest = 512 }
+            if byte == UInt8(ascii: "&") || byte == UInt8(ascii: "\\") {
+                guard quoteLength(end) == 0, lineEndLength(end) == 0 else { break }
+                guard end == start || !starts("&lt;", at: end) else { break }
+            }
+            end += 1
+        }
+        // `&lt;changeit&gt;` is one word.
+        if end > start, starts("&lt;", at: start), starts("&gt", at: end - 3) { end += 1 }
+        return end
     }
-    let index = afterBlanks(end + 1)
-    return quoteLength(index) > 0 ? index : nil
-  }
 
-  /// Where a value without quotes ends.
-  func bareEnd(_ start: Int) -> Int {
-    let ends = Self.valueEnds
-    var end = start
-    while end < min(count, start + Self.longest) {
-      let byte = byte(end)
-      guard byte > 0x20, byte < 0x7f, !ends.contains(byte) else { break }
-      if byte == UInt8(ascii: "&") || byte == UInt8(ascii: "\\") {
-        guard quoteLength(end) == 0, lineEndLength(end) == 0 else { break }
-        guard end == start || !starts("&lt;", at: end) else { break }
-      }
-      end += 1
+    /// Where a value without quotes ends that is one of a settings file or a command, nil for an expression of a program.
+    private func bareSecretEnd(_ start: Int, _ end: Int, _ name: Range<Int>) -> Int? {
+        // A rest of the line, but for a comment, makes it a sentence.
+        if let line = lineStart(name.lowerBound),
+            isLineEnd(end) || byte(afterBlanks(end)) == UInt8(ascii: "#"),
+            isLiteral(start, end, name.lowerBound)
+        {
+            // Text in a page is no settings file.
+            let isInTag =
+                byte(line - 1) == UInt8(ascii: ">") && byte(name.upperBound) != UInt8(ascii: "=")
+            if !isInTag || isMixed(start, end) { return end }
+        }
+        return assignedEnd(start, end, name)
     }
-    // `&lt;changeit&gt;` is one word.
-    if end > start, starts("&lt;", at: start), starts("&gt", at: end - 3) { end += 1 }
-    return end
-  }
 
-  /// Where a value without quotes ends that is one of a settings file or a command, nil for an expression of a program.
-  private func bareSecretEnd(_ start: Int, _ end: Int, _ name: Range<Int>) -> Int? {
-    // A rest of the line, but for a comment, makes it a sentence.
-    if let line = lineStart(name.lowerBound),
-      isLineEnd(end) || byte(afterBlanks(end)) == UInt8(ascii: "#"),
-      isLiteral(start, end, name.lowerBound)
-    {
-      // Text in a page is no settings file.
-      let isInTag =
-        byte(line - 1) == UInt8(ascii: ">") && byte(name.upperBound) != UInt8(ascii: "=")
-      if !isInTag || isMixed(start, end) { return end }
+    /// Where a value ends that is given to a variable, an option or a setting among others: `PGPASSWORD=… psql`,
+    /// `-Ddb.password=…`, `host=db password=…`.
+    private func assignedEnd(_ start: Int, _ end: Int, _ name: Range<Int>) -> Int? {
+        guard start == name.upperBound + 1, byte(name.upperBound) == UInt8(ascii: "=") else {
+            return nil
+        }
+        let cut = start + run(start, limit: end - start) { !Self.shellEnds.contains($0) }
+        guard cut > start, isLiteral(start, cut, name.lowerBound), !isPlaceholder(start, cut) else {
+            return nil
+        }
+        // A name in capitals is another variable or a word of a manual.
+        guard !name.isEmpty, !isCapitals(start..<cut) || isMixed(start, cut) else { return nil }
+        let next = byte(cut)
+        guard next <= 0x20 || Self.shellEnds.contains(next) else { return nil }
+        let before = byte(name.lowerBound - 1)
+        // //registry.example.org/:_authToken=…
+        let isOfRegistry = starts("/:", at: name.lowerBound - 2)
+        if isOfRegistry { return cut }
+        if byte(name.lowerBound) == UInt8(ascii: "-") {
+            // --pass=early says how often.
+            let last = folded(name.upperBound - 4, name.upperBound)
+            return isMixed(start, cut) || last != "pass" && !isVariable(start, cut) || last == "word"
+                || last == "sswd"
+                ? cut : nil
+        }
+        guard
+            before <= 0x20 || Self.assignmentStarts.contains(before)
+                || isEscapedLineEnd(name.lowerBound - 2)
+        else { return nil }
+        if isCapitals(name) {
+            return lineStart(name.lowerBound) != nil || isMixed(start, cut) || next == 0x20 ? cut : nil
+        }
+        return isMixed(start, cut) && next != UInt8(ascii: ";") && next != UInt8(ascii: "&")
+            && next != UInt8(ascii: "|") ? cut : nil
     }
-    return assignedEnd(start, end, name)
-  }
 
-  /// Where a value ends that is given to a variable, an option or a setting among others: `PGPASSWORD=… psql`,
-  /// `-Ddb.password=…`, `host=db password=…`.
-  private func assignedEnd(_ start: Int, _ end: Int, _ name: Range<Int>) -> Int? {
-    guard start == name.upperBound + 1, byte(name.upperBound) == UInt8(ascii: "=") else {
-      return nil
+    /// Where the line begins, or the text of an element, in which there is nothing before a name; nil when there is.
+    private func lineStart(_ nameStart: Int) -> Int? {
+        var line = nameStart
+        while line > 0, byte(line - 1) != UInt8(ascii: "\n"), byte(line - 1) != UInt8(ascii: ">"),
+            !isEscapedLineEnd(line - 2), nameStart - line < 200
+        {
+            line -= 1
+        }
+        var index = line + run(line) { $0 == 0x20 || $0 == 0x09 || $0 == UInt8(ascii: "-") }
+        if starts("export ", at: index) { index += 7 }
+        // The hyphens of an option are part of its name.
+        return index == nameStart || line == nameStart ? line : nil
     }
-    let cut = start + run(start, limit: end - start) { !Self.shellEnds.contains($0) }
-    guard cut > start, isLiteral(start, cut, name.lowerBound), !isPlaceholder(start, cut) else {
-      return nil
+
+    private func beginsLine(_ nameStart: Int) -> Bool { lineStart(nameStart) != nil }
+
+    func afterBlanks(_ index: Int) -> Int {
+        index + run(index) { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
     }
-    // A name in capitals is another variable or a word of a manual.
-    guard !name.isEmpty, !isCapitals(start..<cut) || isMixed(start, cut) else { return nil }
-    let next = byte(cut)
-    guard next <= 0x20 || Self.shellEnds.contains(next) else { return nil }
-    let before = byte(name.lowerBound - 1)
-    // //registry.example.org/:_authToken=…
-    let isOfRegistry = starts("/:", at: name.lowerBound - 2)
-    if isOfRegistry { return cut }
-    if byte(name.lowerBound) == UInt8(ascii: "-") {
-      // --pass=early says how often.
-      let last = folded(name.upperBound - 4, name.upperBound)
-      return isMixed(start, cut) || last != "pass" && !isVariable(start, cut) || last == "word"
-        || last == "sswd"
-        ? cut : nil
+
+    func isLineEnd(_ index: Int) -> Bool {
+        let rest = afterBlanks(index)
+        return rest >= count || lineEndLength(rest) > 0 || starts("</", at: index)
     }
-    guard
-      before <= 0x20 || Self.assignmentStarts.contains(before)
-        || isEscapedLineEnd(name.lowerBound - 2)
-    else { return nil }
-    if isCapitals(name) {
-      return lineStart(name.lowerBound) != nil || isMixed(start, cut) || next == 0x20 ? cut : nil
+
+    /// How long the end of a line is at a place, also one that is escaped in a string or in XML.
+    private func lineEndLength(_ index: Int) -> Int {
+        switch byte(index) {
+        case UInt8(ascii: "\n"): return 1
+        case UInt8(ascii: "\\"): return isEscapedLineEnd(index) ? 2 : 0
+        case UInt8(ascii: "&"):
+            for entity in Self.lineEnds where starts(entity, at: index) {
+                return entity.utf8CodeUnitCount
+            }
+            return 0
+        default: return 0
+        }
     }
-    return isMixed(start, cut) && next != UInt8(ascii: ";") && next != UInt8(ascii: "&")
-      && next != UInt8(ascii: "|") ? cut : nil
-  }
 
-  /// Where the line begins, or the text of an element, in which there is nothing before a name; nil when there is.
-  private func lineStart(_ nameStart: Int) -> Int? {
-    var line = nameStart
-    while line > 0, byte(line - 1) != UInt8(ascii: "\n"), byte(line - 1) != UInt8(ascii: ">"),
-      !isEscapedLineEnd(line - 2), nameStart - line < 200
-    {
-      line -= 1
+    private func isEscapedLineEnd(_ index: Int) -> Bool {
+        byte(index) == UInt8(ascii: "\\")
+            && (byte(index + 1) == UInt8(ascii: "n") || byte(index + 1) == UInt8(ascii: "r"))
     }
-    var index = line + run(line) { $0 == 0x20 || $0 == 0x09 || $0 == UInt8(ascii: "-") }
-    if starts("export ", at: index) { index += 7 }
-    // The hyphens of an option are part of its name.
-    return index == nameStart || line == nameStart ? line : nil
-  }
 
-  private func beginsLine(_ nameStart: Int) -> Bool { lineStart(nameStart) != nil }
+    // MARK: - Quotes
 
-  func afterBlanks(_ index: Int) -> Int {
-    index + run(index) { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
-  }
-
-  func isLineEnd(_ index: Int) -> Bool {
-    let rest = afterBlanks(index)
-    return rest >= count || lineEndLength(rest) > 0 || starts("</", at: index)
-  }
-
-  /// How long the end of a line is at a place, also one that is escaped in a string or in XML.
-  private func lineEndLength(_ index: Int) -> Int {
-    switch byte(index) {
-    case UInt8(ascii: "\n"): return 1
-    case UInt8(ascii: "\\"): return isEscapedLineEnd(index) ? 2 : 0
-    case UInt8(ascii: "&"):
-      for entity in Self.lineEnds where starts(entity, at: index) {
-        return entity.utf8CodeUnitCount
-      }
-      return 0
-    default: return 0
+    /// How long a quote is at a place, as it is, escaped in a string, or as XML writes it; 0 when there is none.
+    func quoteLength(_ index: Int) -> Int {
+        switch byte(index) {
+        case UInt8(ascii: "\""), UInt8(ascii: "'"): return 1
+        case UInt8(ascii: "\\"):
+            let slashes = run(index, limit: 3) { $0 == UInt8(ascii: "\\") }
+            return Self.quotes.contains(byte(index + slashes)) ? slashes + 1 : 0
+        case UInt8(ascii: "&"):
+            for entity in Self.quoteEntities where starts(entity, at: index) {
+                return entity.utf8CodeUnitCount
+            }
+            return 0
+        default: return 0
+        }
     }
-  }
 
-  private func isEscapedLineEnd(_ index: Int) -> Bool {
-    byte(index) == UInt8(ascii: "\\")
-      && (byte(index + 1) == UInt8(ascii: "n") || byte(index + 1) == UInt8(ascii: "r"))
-  }
-
-  // MARK: - Quotes
-
-  /// How long a quote is at a place, as it is, escaped in a string, or as XML writes it; 0 when there is none.
-  func quoteLength(_ index: Int) -> Int {
-    switch byte(index) {
-    case UInt8(ascii: "\""), UInt8(ascii: "'"): return 1
-    case UInt8(ascii: "\\"):
-      let slashes = run(index, limit: 3) { $0 == UInt8(ascii: "\\") }
-      return Self.quotes.contains(byte(index + slashes)) ? slashes + 1 : 0
-    case UInt8(ascii: "&"):
-      for entity in Self.quoteEntities where starts(entity, at: index) {
-        return entity.utf8CodeUnitCount
-      }
-      return 0
-    default: return 0
+    /// How long a quote is that ends before a place.
+    func quoteLength(before index: Int) -> Int {
+        let length =
+            Self.quotes.contains(byte(index - 1)) ? 1 : byte(index - 1) == UInt8(ascii: ";") ? 6 : 0
+        guard length == 6 else {
+            var start = index - length
+            while length > 0, byte(start - 1) == UInt8(ascii: "\\"), index - start < 4 { start -= 1 }
+            return index - start
+        }
+        return [5, 6].first { quoteLength(index - $0) == $0 } ?? 0
     }
-  }
 
-  /// How long a quote is that ends before a place.
-  func quoteLength(before index: Int) -> Int {
-    let length =
-      Self.quotes.contains(byte(index - 1)) ? 1 : byte(index - 1) == UInt8(ascii: ";") ? 6 : 0
-    guard length == 6 else {
-      var start = index - length
-      while length > 0, byte(start - 1) == UInt8(ascii: "\\"), index - start < 4 { start -= 1 }
-      return index - start
+    private func isSame(_ first: Int, _ second: Int, _ length: Int) -> Bool {
+        (0..<length).allSatisfy { byte(first + $0) == byte(second + $0) }
     }
-    return [5, 6].first { quoteLength(index - $0) == $0 } ?? 0
-  }
 
-  private func isSame(_ first: Int, _ second: Int, _ length: Int) -> Bool {
-    (0..<length).allSatisfy { byte(first + $0) == byte(second + $0) }
-  }
-
-  /// What stands between a quote at `start` and the next like it, on one line but for blanks around it; nil when there is
-  /// none.
-  func quoted(_ start: Int) -> Range<Int>? {
-    let length = quoteLength(start)
-    guard length > 0 else { return nil }
-    let isTriple =
-      isSame(start, start + length, length) && isSame(start, start + 2 * length, length)
-    let quote = isTriple ? 3 * length : length
-    let first = start + quote
-    var end = first
-    while end < min(count, first + Self.longest), !isSame(start, end, quote) {
-      guard isTriple || byte(end) != UInt8(ascii: "\n") else { return nil }
-      end += 1
+    /// What stands between a quote at `start` and the next like it, on one line but for blanks around it; nil when there is
+    /// none.
+    func quoted(_ start: Int) -> Range<Int>? {
+        let length = quoteLength(start)
+        guard length > 0 else { return nil }
+        let isTriple =
+            isSame(start, start + length, length) && isSame(start, start + 2 * length, length)
+        let quote = isTriple ? 3 * length : length
+        let first = start + quote
+        var end = first
+        while end < min(count, first + Self.longest), !isSame(start, end, quote) {
+            guard isTriple || byte(end) != UInt8(ascii: "\n") else { return nil }
+            end += 1
+        }
+        guard end < count, isSame(start, end, quote) else { return nil }
+        guard isTriple else { return first..<end }
+        let text = trimmed(first..<end)
+        return text.contains { byte($0) == UInt8(ascii: "\n") } ? nil : text
     }
-    guard end < count, isSame(start, end, quote) else { return nil }
-    guard isTriple else { return first..<end }
-    let text = trimmed(first..<end)
-    return text.contains { byte($0) == UInt8(ascii: "\n") } ? nil : text
-  }
 
-  /// A range without the blanks and ends of lines around it.
-  func trimmed(_ range: Range<Int>) -> Range<Int> {
-    var (start, end) = (range.lowerBound, range.upperBound)
-    while start < end, byte(start) <= 0x20 { start += 1 }
-    while end > start, byte(end - 1) <= 0x20 { end -= 1 }
-    return start..<end
-  }
-
-  // MARK: - Values
-
-  /// Whether a value has letters and digits, as few words of a program or a sentence have.
-  func isMixed(_ start: Int, _ end: Int) -> Bool {
-    let digits = (start..<end).count { Self.isDigit(byte($0)) }
-    let words = (start..<end).count { isWord(byte($0)) }
-    return digits > 0 && words > digits
-  }
-
-  /// Whether a range is a name in capitals, as variables of the environment have.
-  func isCapitals(_ range: Range<Int>) -> Bool {
-    range.allSatisfy { index in
-      (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte(index)) || Self.isDigit(byte(index))
-        || byte(index) == UInt8(ascii: "_")
+    /// A range without the blanks and ends of lines around it.
+    func trimmed(_ range: Range<Int>) -> Range<Int> {
+        var (start, end) = (range.lowerBound, range.upperBound)
+        while start < end, byte(start) <= 0x20 { start += 1 }
+        while end > start, byte(end - 1) <= 0x20 { end -= 1 }
+        return start..<end
     }
-  }
 
-  /// Where the value of a parameter in an address ends, `jdbc:mysql://db/ci?user=ci&amp;password=…`; nil when it is none.
-  private func parameterEnd(_ start: Int, _ end: Int, _ nameStart: Int) -> Int? {
-    guard Self.parameterStarts.contains(byte(nameStart - 1)), byte(start - 1) == UInt8(ascii: "=")
-    else {
-      return nil
-    }
-    var word = nameStart
-    var isAddress = false
-    while word > max(0, nameStart - 512), byte(word - 1) > 0x20,
-      !Self.valueQuotes.contains(byte(word - 1))
-    {
-      word -= 1
-      if starts("://", at: word) { isAddress = true }
-    }
-    guard isAddress || starts("jdbc:", at: word) || isInConnection(nameStart) && isMixed(start, end)
-    else { return nil }
-    let valueEnd = start + run(start, limit: end - start) { $0 != UInt8(ascii: "&") }
-    return isPlaceholder(start, valueEnd) || !isLiteral(start, valueEnd, nameStart)
-      ? nil : valueEnd
-  }
+    // MARK: - Values
 
-  /// Whether a setting stands before a name, as in `Server=db;User Id=ci;Password=…`.
-  private func isInConnection(_ nameStart: Int) -> Bool {
-    guard byte(nameStart - 1) == UInt8(ascii: ";") else { return false }
-    var index = nameStart - 2
-    while index > max(0, nameStart - 128), byte(index) >= 0x20, byte(index) != UInt8(ascii: ";"),
-      !Self.valueQuotes.contains(byte(index))
-    {
-      if byte(index) == UInt8(ascii: "=") {
-        return isWord(byte(index - 1)) && byte(index + 1) > 0x20
-          && byte(index + 1) != UInt8(ascii: "=")
-      }
-      index -= 1
+    /// Whether a value has letters and digits, as few words of a program or a sentence have.
+    func isMixed(_ start: Int, _ end: Int) -> Bool {
+        let digits = (start..<end).count { Self.isDigit(byte($0)) }
+        let words = (start..<end).count { isWord(byte($0)) }
+        return digits > 0 && words > digits
     }
-    return false
-  }
 
-  /// Where a password of several words ends, `password: correct horse battery staple`; nil for what is no such line.
-  private func proseEnd(_ start: Int, _ wordEnd: Int, _ nameStart: Int, _ nameEnd: Int) -> Int? {
-    let name = folded(nameStart, nameEnd)
-    guard ["password", "passwd", "passphrase"].contains(where: name.hasSuffix),
-      beginsLine(nameStart),
-      byte(nameEnd) == UInt8(ascii: ":"), byte(nameEnd + 1) == 0x20
-    else { return nil }
-    var end = start + run(start) { $0 >= 0x20 && !Self.noProse.contains($0) }
-    guard isLineEnd(end) || byte(end) == UInt8(ascii: "#") else { return nil }
-    while end > start, byte(end - 1) == 0x20 { end -= 1 }
-    return end > wordEnd ? end : nil
-  }
-
-  /// Whether a value without quotes is no expression of a program.
-  func isLiteral(_ start: Int, _ end: Int, _ nameStart: Int) -> Bool {
-    let words = ["none", "null", "true", "false", "nil", "undefined", "string", "str,", "yes"]
-    guard !words.contains(folded(start, end)) else { return false }
-    if isVariable(start, end) {
-      // password = new_password, self.token = token
-      let isMember = ["self.", "this.", "cls."].contains { folded(nameStart, start).hasPrefix($0) }
-      guard !isMember, !isStrong(start, end) else { return false }
+    /// Whether a range is a name in capitals, as variables of the environment have.
+    func isCapitals(_ range: Range<Int>) -> Bool {
+        range.allSatisfy { index in
+            (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte(index)) || Self.isDigit(byte(index))
+                || byte(index) == UInt8(ascii: "_")
+        }
     }
-    var hasDot = false
-    var isExpression = true
-    for index in start..<end {
-      if Self.brackets.contains(byte(index)) { return false }
-      if byte(index) == UInt8(ascii: ".") { hasDot = true }
-      let isSign = byte(index) == UInt8(ascii: ".") || byte(index) == UInt8(ascii: ":")
-      if Self.isDigit(byte(index)) || !isWord(byte(index)) && !isSign { isExpression = false }
-    }
-    // self.token, options.password, package.module:password
-    return !(hasDot && isExpression)
-  }
 
-  /// Whether a value is spelled like a name in a program: letters and `_`.
-  func isVariable(_ start: Int, _ end: Int) -> Bool {
-    !Self.isDigit(byte(start)) && run(start, isWord) == end - start
-  }
-
-  /// Whether a value stands for another that is elsewhere, or is already sealed by the tool that wrote it.
-  func isPlaceholder(_ start: Int, _ end: Int) -> Bool {
-    let first = byte(start)
-    if isTemplate(start, end) || starts("#jbcrypt:", at: start) { return true }
-    // <useToken>true</useToken> says whether, and not what.
-    if end - start <= 5, ["true", "false"].contains(folded(start, end)) { return true }
-    var isOneCharacter = true
-    for index in start..<end {
-      if byte(index) != first { isOneCharacter = false }
-      let isInsertion = byte(index) == UInt8(ascii: "$") || byte(index) == UInt8(ascii: "#")
-      if isInsertion, byte(index + 1) == UInt8(ascii: "{") { return true }
+    /// Where the value of a parameter in an address ends, `jdbc:mysql://db/ci?user=ci&amp;password=…`; nil when it is none.
+    private func parameterEnd(_ start: Int, _ end: Int, _ nameStart: Int) -> Int? {
+        guard Self.parameterStarts.contains(byte(nameStart - 1)), byte(start - 1) == UInt8(ascii: "=")
+        else {
+            return nil
+        }
+        var word = nameStart
+        var isAddress = false
+        while word > max(0, nameStart - 512), byte(word - 1) > 0x20,
+            !Self.valueQuotes.contains(byte(word - 1))
+        {
+            word -= 1
+            if starts("://", at: word) { isAddress = true }
+        }
+        guard isAddress || starts("jdbc:", at: word) || isInConnection(nameStart) && isMixed(start, end)
+        else { return nil }
+        let valueEnd = start + run(start, limit: end - start) { $0 != UInt8(ascii: "&") }
+        return isPlaceholder(start, valueEnd) || !isLiteral(start, valueEnd, nameStart)
+            ? nil : valueEnd
     }
-    return isOneCharacter
-  }
 
-  /// Whether a value is, as a whole, a variable or a template, or what Jenkins keeps encrypted: `{AQAAA…}`.
-  ///
-  /// A password may begin as one of them does.
-  private func isTemplate(_ start: Int, _ end: Int) -> Bool {
-    func isBetween(_ opening: StaticString, _ closing: StaticString) -> Bool {
-      let last = end - closing.utf8CodeUnitCount
-      return last >= start + opening.utf8CodeUnitCount && starts(opening, at: start)
-        && starts(closing, at: last)
+    /// Whether a setting stands before a name, as in `Server=db;User Id=ci;Password=…`.
+    private func isInConnection(_ nameStart: Int) -> Bool {
+        guard byte(nameStart - 1) == UInt8(ascii: ";") else { return false }
+        var index = nameStart - 2
+        while index > max(0, nameStart - 128), byte(index) >= 0x20, byte(index) != UInt8(ascii: ";"),
+            !Self.valueQuotes.contains(byte(index))
+        {
+            if byte(index) == UInt8(ascii: "=") {
+                return isWord(byte(index - 1)) && byte(index + 1) > 0x20
+                    && byte(index + 1) != UInt8(ascii: "=")
+            }
+            index -= 1
+        }
+        return false
     }
-    func isName(_ start: Int, _ end: Int) -> Bool { start < end && isVariable(start, end) }
-    switch byte(start) {
-    case UInt8(ascii: "$"):
-      // $PASSWORD, and $1.
-      return isBetween("${", "}") || isBetween("$(", ")") || isName(start + 1, end)
-        || end == start + 2
-        || isInterpolation(start, end)
-    case UInt8(ascii: "*"):
-      // An alias of YAML, which stands behind a colon and a blank, and in no quotes: password: *db_password
-      return byte(start - 1) == 0x20 && byte(start - 2) == UInt8(ascii: ":")
-        && !Self.isDigit(byte(start + 1)) && start + 1 < end
-        && run(start + 1, isURLSafe) == end - start - 1
-    case UInt8(ascii: "{"):
-      return isBetween("{{", "}}") || isBetween("{AQ", "}")
-        || isBetween("{", "}") && isName(start + 1, end - 1)
-    case UInt8(ascii: "<"):
-      return isBetween("<", ">")
-    case UInt8(ascii: "&"):
-      return isBetween("&lt;", "&gt;")
-    case UInt8(ascii: "%"):
-      // %PASSWORD%, %{PASSWORD}, %(password)s, and %s.
-      return isBetween("%", "%") && isName(start + 1, end - 1) || isBetween("%{", "}")
-        || isBetween("%(", ")") || isBetween("%(", ")s") || end == start + 2
-    case UInt8(ascii: "!"):
-      // A tag of YAML: !vault |
-      let word = run(start + 1, isWord)
-      return word > 0 && byte(start + 1 + word) == 0x20 && !Self.quotes.contains(byte(start - 1))
-    default: return false
-    }
-  }
 
-  /// Whether a value is nothing but what a shell puts in, `$USER:$HOST`, or a path with some of it, `$HOME/token`; the hash of a
-  /// password, which names its method as a variable is named, is none.
-  private func isInterpolation(_ start: Int, _ end: Int) -> Bool {
-    for method in ["$apr1$", "$y$", "$gy$", "$argon2"] as [StaticString]
-    where starts(method, at: start) {
-      return false
+    /// Where a password of several words ends, `password: correct horse battery staple`; nil for what is no such line.
+    private func proseEnd(_ start: Int, _ wordEnd: Int, _ nameStart: Int, _ nameEnd: Int) -> Int? {
+        let name = folded(nameStart, nameEnd)
+        guard ["password", "passwd", "passphrase"].contains(where: name.hasSuffix),
+            beginsLine(nameStart),
+            byte(nameEnd) == UInt8(ascii: ":"), byte(nameEnd + 1) == 0x20
+        else { return nil }
+        var end = start + run(start) { $0 >= 0x20 && !Self.noProse.contains($0) }
+        guard isLineEnd(end) || byte(end) == UInt8(ascii: "#") else { return nil }
+        while end > start, byte(end - 1) == 0x20 { end -= 1 }
+        return end > wordEnd ? end : nil
     }
-    var index = start
-    var isPath = false
-    while index < end {
-      let byte = byte(index)
-      let length: Int
-      if byte == UInt8(ascii: "$") {
-        let isParenthesized = self.byte(index + 1) == UInt8(ascii: "(")
-        length =
-          isParenthesized
-          ? run(index, limit: end - index) { $0 != UInt8(ascii: ")") } + 1
-          : run(index + 1, limit: end - index - 1, isWord) + 1
-        guard length > 1, !Self.isDigit(self.byte(index + 1)) else { return false }
-      } else if Self.separators.contains(byte) {
-        length = 1
-        isPath = isPath || byte == UInt8(ascii: "/")
-      } else {
-        // A word of a path, unless letters and digits are mixed in it.
-        length = run(index, limit: end - index, isWord)
-        guard length > 0, isPath else { return false }
-        let digits = (index..<(index + length)).count { Self.isDigit(self.byte($0)) }
-        guard length < 4 || digits == 0 || digits == length else { return false }
-      }
-      index += length
+
+    /// Whether a value without quotes is no expression of a program.
+    func isLiteral(_ start: Int, _ end: Int, _ nameStart: Int) -> Bool {
+        let words = ["none", "null", "true", "false", "nil", "undefined", "string", "str,", "yes"]
+        guard end - start > 9 || !words.contains(folded(start, end)) else { return false }
+        if isVariable(start, end) {
+            // password = new_password, self.token = token
+            let isMember = ["self.", "this.", "cls."].contains { folded(nameStart, start).hasPrefix($0) }
+            guard !isMember, !isStrong(start, end) else { return false }
+        }
+        var hasDot = false
+        var isExpression = true
+        for index in start..<end {
+            if Self.brackets.contains(byte(index)) { return false }
+            if byte(index) == UInt8(ascii: ".") { hasDot = true }
+            let isSign = byte(index) == UInt8(ascii: ".") || byte(index) == UInt8(ascii: ":")
+            if Self.isDigit(byte(index)) || !isWord(byte(index)) && !isSign { isExpression = false }
+        }
+        // self.token, options.password, package.module:password
+        return !(hasDot && isExpression)
     }
-    return index == end
-  }
 
-  /// Whether a value is long, of mixed letters and digits, and hardly repeats itself.
-  private func isRandom(_ start: Int, _ end: Int) -> Bool {
-    // What is longer under a name of keys and begins so is a public one of ssh.
-    guard end - start >= 20, end - start <= Self.longest, !starts("AAAA", at: start) else {
-      return false
+    /// Whether a value is spelled like a name in a program: letters and `_`.
+    func isVariable(_ start: Int, _ end: Int) -> Bool {
+        !Self.isDigit(byte(start)) && run(start, isWord) == end - start
     }
-    var seen: Set<UInt8> = []
-    var digits = 0
-    var letters = 0
-    for index in start..<end {
-      let byte = byte(index)
-      guard isURLSafe(byte) || Self.keySigns.contains(byte) else { return false }
-      if isWord(byte) { seen.insert(byte) }
-      if Self.isDigit(byte) { digits += 1 } else if isWord(byte) { letters += 1 }
+
+    /// Whether a value stands for another that is elsewhere, or is already sealed by the tool that wrote it.
+    func isPlaceholder(_ start: Int, _ end: Int) -> Bool {
+        let first = byte(start)
+        if isTemplate(start, end) || starts("#jbcrypt:", at: start) { return true }
+        // <useToken>true</useToken> says whether, and not what.
+        if end - start <= 5, ["true", "false"].contains(folded(start, end)) { return true }
+        var isOneCharacter = true
+        for index in start..<end {
+            if byte(index) != first { isOneCharacter = false }
+            let isInsertion = byte(index) == UInt8(ascii: "$") || byte(index) == UInt8(ascii: "#")
+            if isInsertion, byte(index + 1) == UInt8(ascii: "{") { return true }
+        }
+        return isOneCharacter
     }
-    // Digests and UUIDs are of 16 characters; a key of base 64 has more different ones.
-    return digits >= 3 && letters >= 8 && seen.count > 16
-  }
 
-  static func isDigit(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-  }
+    /// Whether a value is, as a whole, a variable or a template, or what Jenkins keeps encrypted: `{AQAAA…}`.
+    ///
+    /// A password may begin as one of them does.
+    private func isTemplate(_ start: Int, _ end: Int) -> Bool {
+        func isBetween(_ opening: StaticString, _ closing: StaticString) -> Bool {
+            let last = end - closing.utf8CodeUnitCount
+            return last >= start + opening.utf8CodeUnitCount && starts(opening, at: start)
+                && starts(closing, at: last)
+        }
+        func isName(_ start: Int, _ end: Int) -> Bool { start < end && isVariable(start, end) }
+        switch byte(start) {
+        case UInt8(ascii: "$"):
+            // $PASSWORD, and $1.
+            return isBetween("${", "}") || isBetween("$(", ")") || isName(start + 1, end)
+                || end == start + 2
+                || isInterpolation(start, end)
+        case UInt8(ascii: "*"):
+            // An alias of YAML, which stands behind a colon and a blank, and in no quotes: password: *db_password
+            return byte(start - 1) == 0x20 && byte(start - 2) == UInt8(ascii: ":")
+                && !Self.isDigit(byte(start + 1)) && start + 1 < end
+                && run(start + 1, isURLSafe) == end - start - 1
+        case UInt8(ascii: "{"):
+            return isBetween("{{", "}}") || isBetween("{AQ", "}")
+                || isBetween("{", "}") && isName(start + 1, end - 1)
+        case UInt8(ascii: "<"):
+            return isBetween("<", ">")
+        case UInt8(ascii: "&"):
+            return isBetween("&lt;", "&gt;")
+        case UInt8(ascii: "%"):
+            // %PASSWORD%, %{PASSWORD}, %(password)s, and %s.
+            return isBetween("%", "%") && isName(start + 1, end - 1) || isBetween("%{", "}")
+                || isBetween("%(", ")") || isBetween("%(", ")s") || end == start + 2
+        case UInt8(ascii: "!"):
+            // A tag of YAML: !vault |
+            let word = run(start + 1, isWord)
+            return word > 0 && byte(start + 1 + word) == 0x20 && !Self.quotes.contains(byte(start - 1))
+        default: return false
+        }
+    }
 
-  func isWord(_ byte: UInt8) -> Bool {
-    let letter = byte | 0x20
-    return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(letter) || Self.isDigit(byte)
-      || byte == UInt8(ascii: "_")
-  }
+    /// Whether a value is nothing but what a shell puts in, `$USER:$HOST`, or a path with some of it, `$HOME/token`; the hash of a
+    /// password, which names its method as a variable is named, is none.
+    private func isInterpolation(_ start: Int, _ end: Int) -> Bool {
+        for method in ["$apr1$", "$y$", "$gy$", "$argon2"] as [StaticString]
+        where starts(method, at: start) {
+            return false
+        }
+        var index = start
+        var isPath = false
+        while index < end {
+            let byte = byte(index)
+            let length: Int
+            if byte == UInt8(ascii: "$") {
+                let isParenthesized = self.byte(index + 1) == UInt8(ascii: "(")
+                length =
+                    isParenthesized
+                    ? run(index, limit: end - index) { $0 != UInt8(ascii: ")") } + 1
+                    : run(index + 1, limit: end - index - 1, isWord) + 1
+                guard length > 1, !Self.isDigit(self.byte(index + 1)) else { return false }
+            } else if Self.separators.contains(byte) {
+                length = 1
+                isPath = isPath || byte == UInt8(ascii: "/")
+            } else {
+                // A word of a path, unless letters and digits are mixed in it.
+                length = run(index, limit: end - index, isWord)
+                guard length > 0, isPath else { return false }
+                let digits = (index..<(index + length)).count { Self.isDigit(self.byte($0)) }
+                guard length < 4 || digits == 0 || digits == length else { return false }
+            }
+            index += length
+        }
+        return index == end
+    }
 
-  func isURLSafe(_ byte: UInt8) -> Bool { isWord(byte) || byte == UInt8(ascii: "-") }
+    /// Whether a value is long, of mixed letters and digits, and hardly repeats itself.
+    private func isRandom(_ start: Int, _ end: Int) -> Bool {
+        // What is longer under a name of keys and begins so is a public one of ssh.
+        guard end - start >= 20, end - start <= Self.longest, !starts("AAAA", at: start) else {
+            return false
+        }
+        var seen: Set<UInt8> = []
+        var digits = 0
+        var letters = 0
+        for index in start..<end {
+            let byte = byte(index)
+            guard isURLSafe(byte) || Self.keySigns.contains(byte) else { return false }
+            if isWord(byte) { seen.insert(byte) }
+            if Self.isDigit(byte) { digits += 1 } else if isWord(byte) { letters += 1 }
+        }
+        // Digests and UUIDs are of 16 characters; a key of base 64 has more different ones.
+        return digits >= 3 && letters >= 8 && seen.count > 16
+    }
+
+    static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+
+    func isWord(_ byte: UInt8) -> Bool {
+        let letter = byte | 0x20
+        return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(letter) || Self.isDigit(byte)
+            || byte == UInt8(ascii: "_")
+    }
+
+    func isURLSafe(_ byte: UInt8) -> Bool { isWord(byte) || byte == UInt8(ascii: "-") }
 }
 
 /// Characters of ASCII, looked up in two words.
 struct ASCIISet {
-  private var low: UInt64 = 0
-  private var high: UInt64 = 0
+    private var low: UInt64 = 0
+    private var high: UInt64 = 0
 
-  init(_ characters: String) {
-    for byte in characters.utf8 {
-      precondition(byte < 128, "only ASCII has room")
-      if byte < 64 { low |= 1 << UInt64(byte) } else { high |= 1 << UInt64(byte - 64) }
+    init(_ characters: String) {
+        for byte in characters.utf8 {
+            precondition(byte < 128, "only ASCII has room")
+            if byte < 64 { low |= 1 << UInt64(byte) } else { high |= 1 << UInt64(byte - 64) }
+        }
     }
-  }
 
-  func contains(_ byte: UInt8) -> Bool {
-    byte < 128 && (byte < 64 ? low : high) & 1 << UInt64(byte & 63) != 0
-  }
+    func contains(_ byte: UInt8) -> Bool {
+        byte < 128 && (byte < 64 ? low : high) & 1 << UInt64(byte & 63) != 0
+    }
 }

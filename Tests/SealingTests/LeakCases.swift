@@ -1,177 +1,177 @@
 /// Texts as they stand in delivery systems: with a secret, and like one.
 enum LeakCases {
-  private static let long = String(repeating: "kJ8s0dfKq2mN5vB7xZ1cR4tY", count: 150)
+    private static let long = String(repeating: "kJ8s0dfKq2mN5vB7xZ1cR4tY", count: 150)
 
-  // MARK: - Secrets
+    // MARK: - Secrets
 
-  static let secrets = scripts + commands + elements + yaml + python
+    static let secrets = scripts + commands + elements + yaml + python
 
-  private static let scripts = [
-    "<script>DB_PASSWORD = &apos;hunter22Real2&apos;\n", "def password = &quot;hunter22&quot;&#xd;",
-    "x({&quot;password&quot;: &quot;hunter22&quot;})",
-    "sh(&#39;x&#39;, password: &#34;hunter22&#34;)",
-    "\"body\": \"{\\\"password\\\": \\\"hunter22\\\"}\"",
-    "\"{\\\\\\\"token\\\\\\\": \\\\\\\"hunter22\\\\\\\"}\"",
-    "password =&gt; &apos;hunter22&apos;",
-    "string(name: &apos;X_TOKEN&apos;, defaultValue: &apos;hunter22&apos;)",
-    "token: '\(long)'", "TOKEN=\(long)", "https://oauth2:\(long.prefix(900))@git.example.org/",
-    "\"client-key-data\": \"\(long.prefix(2_000))\"",
-  ]
+    private static let scripts = [
+        "<script>DB_PASSWORD = &apos;hunter22Real2&apos;\n", "def password = &quot;hunter22&quot;&#xd;",
+        "x({&quot;password&quot;: &quot;hunter22&quot;})",
+        "sh(&#39;x&#39;, password: &#34;hunter22&#34;)",
+        "\"body\": \"{\\\"password\\\": \\\"hunter22\\\"}\"",
+        "\"{\\\\\\\"token\\\\\\\": \\\\\\\"hunter22\\\\\\\"}\"",
+        "password =&gt; &apos;hunter22&apos;",
+        "string(name: &apos;X_TOKEN&apos;, defaultValue: &apos;hunter22&apos;)",
+        "token: '\(long)'", "TOKEN=\(long)", "https://oauth2:\(long.prefix(900))@git.example.org/",
+        "\"client-key-data\": \"\(long.prefix(2_000))\"",
+    ]
 
-  private static let commands = [
-    "<command>export DB_PASSWORD=hunter22Real1\nmvn deploy</command>",
-    "<command>PGPASSWORD=correct psql</command>", "<command>DB_PASSWORD=correct</command>",
-    "export A_PASSWORD=correct B=1", "set DB_PASSWORD=hunter22",
-    "docker run -e DB_PASSWORD=hunter22 app",
-    "sh 'DB_PASSWORD=correct mvn'", "x && DB_PASSWORD=hunter22 mvn; y", "A_TOKEN=hunter22&#xd;",
-    "\"run\": \"cd x\\nexport DB_PASSWORD=hunter22\\nmvn\"", "mvn -Ddb.password=hunter22 deploy",
-    "mvn -Ddb.password=correct deploy", "psql --password=hunter22</command>",
-    "svn --password hunter22 up",
-    "svn --password 'hunter22'", "command=['svn', '--password', 'hunter22']",
-    "curl -u ci:hunter22 https://x", "curl --user \"ci:correct\" https://x",
-    "curl -s \\\n  -u 'ci:hunter22' x",
-    "curl -H 'Authorization: Bearer 0123abcd4567' x",
-    "{\"Authorization\": \"Basic Y2k6aHVudGVyMjI=\"}",
-    "Authorization: token 0123abcd4567", "//registry.npmjs.org/:_authToken=0123-abcd-4567",
-    "'AccountName=x;AccountKey=kJ8s0dfKq2mN5vB7xZ1cR4tY==;EndpointSuffix=y'",
-    "\"Server=db;User Id=ci;Password=hunter22;Encrypt=true\"",
-    "dsn = host=db password=hunter22 user=ci",
-  ]
+    private static let commands = [
+        "<command>export DB_PASSWORD=hunter22Real1\nmvn deploy</command>",
+        "<command>PGPASSWORD=correct psql</command>", "<command>DB_PASSWORD=correct</command>",
+        "export A_PASSWORD=correct B=1", "set DB_PASSWORD=hunter22",
+        "docker run -e DB_PASSWORD=hunter22 app",
+        "sh 'DB_PASSWORD=correct mvn'", "x && DB_PASSWORD=hunter22 mvn; y", "A_TOKEN=hunter22&#xd;",
+        "\"run\": \"cd x\\nexport DB_PASSWORD=hunter22\\nmvn\"", "mvn -Ddb.password=hunter22 deploy",
+        "mvn -Ddb.password=correct deploy", "psql --password=hunter22</command>",
+        "svn --password hunter22 up",
+        "svn --password 'hunter22'", "command=['svn', '--password', 'hunter22']",
+        "curl -u ci:hunter22 https://x", "curl --user \"ci:correct\" https://x",
+        "curl -s \\\n  -u 'ci:hunter22' x",
+        "curl -H 'Authorization: Bearer 0123abcd4567' x",
+        "{\"Authorization\": \"Basic Y2k6aHVudGVyMjI=\"}",
+        "Authorization: token 0123abcd4567", "//registry.npmjs.org/:_authToken=0123-abcd-4567",
+        "'AccountName=x;AccountKey=kJ8s0dfKq2mN5vB7xZ1cR4tY==;EndpointSuffix=y'",
+        "\"Server=db;User Id=ci;Password=hunter22;Encrypt=true\"",
+        "dsn = host=db password=hunter22 user=ci",
+    ]
 
-  private static let elements = [
-    "<password class=\"string\">hunter22</password>",
-    "<secretText plugin=\"x@1\">hunter22</secretText>",
-    "<password><![CDATA[hunter22]]></password>", "<password>\n  hunter22\n</password>",
-    "<password>\n  <![CDATA[\nhunter22]]>\n</password>",
-    "<password><value>hunter22</value></password>",
-    "<password value=\"hunter22\"/>",
-    "<name>DB_PASSWORD</name>\n  <defaultValue>correct</defaultValue>",
-    "<name>DB_PASSWORD</name><description>For the base</description><trim/><value>correct</value>",
-    "<string>DB_PASSWORD</string>\n<string>hunter</string>",
-    "<key>token</key><string>hunter22</string>",
-    "<param name=\"db.password\" value=\"hunter22\"/>", "<entry key=\"password\">hunter22</entry>",
-    "{\"name\": \"DB_PASSWORD\", \"value\": \"hunter22\"}",
-    "\"name\":\"DB_PASSWORD\",\n\"value\":\"hunter22\"",
-  ]
+    private static let elements = [
+        "<password class=\"string\">hunter22</password>",
+        "<secretText plugin=\"x@1\">hunter22</secretText>",
+        "<password><![CDATA[hunter22]]></password>", "<password>\n  hunter22\n</password>",
+        "<password>\n  <![CDATA[\nhunter22]]>\n</password>",
+        "<password><value>hunter22</value></password>",
+        "<password value=\"hunter22\"/>",
+        "<name>DB_PASSWORD</name>\n  <defaultValue>correct</defaultValue>",
+        "<name>DB_PASSWORD</name><description>For the base</description><trim/><value>correct</value>",
+        "<string>DB_PASSWORD</string>\n<string>hunter</string>",
+        "<key>token</key><string>hunter22</string>",
+        "<param name=\"db.password\" value=\"hunter22\"/>", "<entry key=\"password\">hunter22</entry>",
+        "{\"name\": \"DB_PASSWORD\", \"value\": \"hunter22\"}",
+        "\"name\":\"DB_PASSWORD\",\n\"value\":\"hunter22\"",
+    ]
 
-  private static let yaml = [
-    "x: {password: hunter22, user: y}", "- {id: x, password: correct}",
-    "{user: y, password: hunter22}",
-    "password: >-\n  correct", "password: |\n  hunter22", "- token: |-\n    correct",
-    "password:\n  hunter22",
-    "password:\n  \"hunter22\"", "\"password\": |2\n   correct",
-    "- name: DB_PASSWORD\n  value: correct",
-    "- name: DB_PASSWORD\n  value: \"hunter22\"", "- key: X_TOKEN\n  default: hunter22",
-  ]
+    private static let yaml = [
+        "x: {password: hunter22, user: y}", "- {id: x, password: correct}",
+        "{user: y, password: hunter22}",
+        "password: >-\n  correct", "password: |\n  hunter22", "- token: |-\n    correct",
+        "password:\n  hunter22",
+        "password:\n  \"hunter22\"", "\"password\": |2\n   correct",
+        "- name: DB_PASSWORD\n  value: correct",
+        "- name: DB_PASSWORD\n  value: \"hunter22\"", "- key: X_TOKEN\n  default: hunter22",
+    ]
 
-  private static let python = [
-    "c['workers'] = [worker.Worker(\"example\", \"pass-w1\")]",
-    "Worker(name, 'hunter22', max_builds=1)",
-    "worker.Worker(\n    'n',\n    'hunter22',\n)", "EC2LatentWorker('n', 'hunter22', 'm1.large')",
-    "UserPasswordAuth({\"alice\": \"hunter22\"})", "util.UserPasswordAuth([('bob','hunter22')])",
-    "UserPasswordAuth([('ann', util.Secret('a')), (b'bob', b'hunter22')])",
-    "GitHubAuth('id', 'hunter22')",
-    "GoogleAuth(\"id\", \"hunter22\", autologin=True)", "GitLabAuth('https://x', 'id', 'hunter22')",
-    "Try_Userpass(builderNames=['a', 'b'], userpass=[('u','hunter22')])",
-    "PasswordManhole('tcp:1:interface=x', 'ci', 'hunter22', ssh_hostkey_dir='x')",
-    "UsernamePassword('u','hunter22')", "f(workerpass='hunter22')", "secret: str = 'hunter22'",
-    "secret: Optional[str] = 'hunter22'", "password = f'hunter22'", "password = '''hunter22'''",
-    "password = \"\"\"\nhunter22\n\"\"\"", "os.environ.get('X_PASSWORD', 'hunter22')",
-    "requests.get(x, auth=('u', 'hunter22'))", "let password: String = \"hunter22\"",
-  ]
+    private static let python = [
+        "c['workers'] = [worker.Worker(\"example\", \"pass-w1\")]",
+        "Worker(name, 'hunter22', max_builds=1)",
+        "worker.Worker(\n    'n',\n    'hunter22',\n)", "EC2LatentWorker('n', 'hunter22', 'm1.large')",
+        "UserPasswordAuth({\"alice\": \"hunter22\"})", "util.UserPasswordAuth([('bob','hunter22')])",
+        "UserPasswordAuth([('ann', util.Secret('a')), (b'bob', b'hunter22')])",
+        "GitHubAuth('id', 'hunter22')",
+        "GoogleAuth(\"id\", \"hunter22\", autologin=True)", "GitLabAuth('https://x', 'id', 'hunter22')",
+        "Try_Userpass(builderNames=['a', 'b'], userpass=[('u','hunter22')])",
+        "PasswordManhole('tcp:1:interface=x', 'ci', 'hunter22', ssh_hostkey_dir='x')",
+        "UsernamePassword('u','hunter22')", "f(workerpass='hunter22')", "secret: str = 'hunter22'",
+        "secret: Optional[str] = 'hunter22'", "password = f'hunter22'", "password = '''hunter22'''",
+        "password = \"\"\"\nhunter22\n\"\"\"", "os.environ.get('X_PASSWORD', 'hunter22')",
+        "requests.get(x, auth=('u', 'hunter22'))", "let password: String = \"hunter22\"",
+    ]
 
-  // MARK: - Harmless
+    // MARK: - Harmless
 
-  static let harmless =
-    harmlessScripts + harmlessCommands + harmlessElements + harmlessYAML + harmlessPython
+    static let harmless =
+        harmlessScripts + harmlessCommands + harmlessElements + harmlessYAML + harmlessPython
 
-  private static let harmlessScripts = [
-    "DB_PASSWORD = &apos;${X}&apos;", "def password = &quot;$X&quot;", "password = &quot;&quot;",
-    "{&quot;password&quot;: &quot;&quot;}", "password = &apos;********&apos;",
-    "password = &apos;&lt;changeit&gt;&apos;",
-    "DB_PASSWORD=&lt;changeit&gt;", "DB_PASSWORD = credentials(&apos;db-password&apos;)",
-    "string(credentialsId: &apos;deploy-token&apos;, variable: &apos;TOKEN&apos;)",
-    "usernamePassword(credentialsId: 'x', usernameVariable: 'U', passwordVariable: 'P')",
-    "{\\\"password\\\": \\\"\\\"}", "password = \"#{secret}\"",
-    "{&quot;password&quot;: &quot;{{ x }}&quot;}",
-  ]
+    private static let harmlessScripts = [
+        "DB_PASSWORD = &apos;${X}&apos;", "def password = &quot;$X&quot;", "password = &quot;&quot;",
+        "{&quot;password&quot;: &quot;&quot;}", "password = &apos;********&apos;",
+        "password = &apos;&lt;changeit&gt;&apos;",
+        "DB_PASSWORD=&lt;changeit&gt;", "DB_PASSWORD = credentials(&apos;db-password&apos;)",
+        "string(credentialsId: &apos;deploy-token&apos;, variable: &apos;TOKEN&apos;)",
+        "usernamePassword(credentialsId: 'x', usernameVariable: 'U', passwordVariable: 'P')",
+        "{\\\"password\\\": \\\"\\\"}", "password = \"#{secret}\"",
+        "{&quot;password&quot;: &quot;{{ x }}&quot;}",
+    ]
 
-  private static let harmlessCommands = [
-    "<command>export DB_PASSWORD=$X\nmvn</command>", "<command>DB_PASSWORD=${X} mvn</command>",
-    "<command>DB_PASSWORD= mvn</command>", "<command>PGPASSWORD=\"$X\" psql</command>",
-    "PASSWORD=SECRET make",
-    "mvn -Ddb.password=${X}", "mvn -Ddb.password=$X deploy", "--password=PASSWORD",
-    "--token=<token>",
-    "clippy --pass=early x", "the --password option is gone", "--password $X",
-    "--password=********",
-    "add_argument('--password', '-p')",
-    "add_argument('--token', 'what to show')", "docker run -u 1000:1000 x", "chown -u ci:staff x",
-    "curl -u $USER:$PASS x", "curl -u ci:${TOKEN} x", "curl -u username:password x",
-    "curl -u USER:PASS x",
-    "Authorization: Bearer ${TOKEN}", "\"Authorization\": \"Bearer \" + token",
-    "Authorization: Bearer YOUR_TOKEN",
-    "Authorization: Basic authentication", "'Authorization: Bearer <token>'",
-    "Authorization: Bearer {token}",
-    "//registry.npmjs.org/:_authToken=${NPM_TOKEN}", "x=a;token=parser.next;y",
-    "x = a;token=value1;",
-    "\"Server=db;Password=${X};\"", "connect(user=ci, password=arg1)", "<p>password: required</p>",
-    "DB_PASSWORD=$(cat x)", "-Dpassword=$(cat x)", "DB_PASSWORD=`cat x`",
-    "use - password: to say so",
-  ]
+    private static let harmlessCommands = [
+        "<command>export DB_PASSWORD=$X\nmvn</command>", "<command>DB_PASSWORD=${X} mvn</command>",
+        "<command>DB_PASSWORD= mvn</command>", "<command>PGPASSWORD=\"$X\" psql</command>",
+        "PASSWORD=SECRET make",
+        "mvn -Ddb.password=${X}", "mvn -Ddb.password=$X deploy", "--password=PASSWORD",
+        "--token=<token>",
+        "clippy --pass=early x", "the --password option is gone", "--password $X",
+        "--password=********",
+        "add_argument('--password', '-p')",
+        "add_argument('--token', 'what to show')", "docker run -u 1000:1000 x", "chown -u ci:staff x",
+        "curl -u $USER:$PASS x", "curl -u ci:${TOKEN} x", "curl -u username:password x",
+        "curl -u USER:PASS x",
+        "Authorization: Bearer ${TOKEN}", "\"Authorization\": \"Bearer \" + token",
+        "Authorization: Bearer YOUR_TOKEN",
+        "Authorization: Basic authentication", "'Authorization: Bearer <token>'",
+        "Authorization: Bearer {token}",
+        "//registry.npmjs.org/:_authToken=${NPM_TOKEN}", "x=a;token=parser.next;y",
+        "x = a;token=value1;",
+        "\"Server=db;Password=${X};\"", "connect(user=ci, password=arg1)", "<p>password: required</p>",
+        "DB_PASSWORD=$(cat x)", "-Dpassword=$(cat x)", "DB_PASSWORD=`cat x`",
+        "use - password: to say so",
+    ]
 
-  private static let harmlessElements = [
-    "<password class=\"string\"></password>",
-    "<secretText plugin=\"x@1\">{AQAAABAAAAAQabcd}</secretText>",
-    "<password>\n  {AQAAABAAAAAQabcd}\n</password>", "<password>\n</password>",
-    "<password><![CDATA[]]></password>",
-    "<password><value>${X}</value></password>", "<password class=\"x\"/>",
-    "<password>\n  <user>ann</user>\n</password>",
-    "give <password> as it is told\nin the <b>manual</b>",
-    "<name>DB_PASSWORD</name><defaultValue></defaultValue>",
-    "<name>DB_PASSWORD</name><defaultValue>{AQAAABAAAAAQabcd}</defaultValue>",
-    "<name>DB_PASSWORD</name></x><x><defaultValue>correct</defaultValue>",
-    "<name>DB_PASSWORD</name><choices><value>correct</value></choices>",
-    "<string>DB_PASSWORD</string><string>OTHER_NAME</string>",
-    "<string>password</string><string>username</string>",
-    "<a name=\"token\">Tokens</a>", "<param name=\"password\" value=\"${X}\"/>",
-    "{\"name\": \"DB_PASSWORD\", \"value\": \"\"}",
-    "<name>X_TOKEN</name><defaultValue>true</defaultValue>",
-    "<credentialsId>deploy-token</credentialsId>",
-    "<xs:element name=\"password\" type=\"xs:string\"/>",
-  ]
+    private static let harmlessElements = [
+        "<password class=\"string\"></password>",
+        "<secretText plugin=\"x@1\">{AQAAABAAAAAQabcd}</secretText>",
+        "<password>\n  {AQAAABAAAAAQabcd}\n</password>", "<password>\n</password>",
+        "<password><![CDATA[]]></password>",
+        "<password><value>${X}</value></password>", "<password class=\"x\"/>",
+        "<password>\n  <user>ann</user>\n</password>",
+        "give <password> as it is told\nin the <b>manual</b>",
+        "<name>DB_PASSWORD</name><defaultValue></defaultValue>",
+        "<name>DB_PASSWORD</name><defaultValue>{AQAAABAAAAAQabcd}</defaultValue>",
+        "<name>DB_PASSWORD</name></x><x><defaultValue>correct</defaultValue>",
+        "<name>DB_PASSWORD</name><choices><value>correct</value></choices>",
+        "<string>DB_PASSWORD</string><string>OTHER_NAME</string>",
+        "<string>password</string><string>username</string>",
+        "<a name=\"token\">Tokens</a>", "<param name=\"password\" value=\"${X}\"/>",
+        "{\"name\": \"DB_PASSWORD\", \"value\": \"\"}",
+        "<name>X_TOKEN</name><defaultValue>true</defaultValue>",
+        "<credentialsId>deploy-token</credentialsId>",
+        "<xs:element name=\"password\" type=\"xs:string\"/>",
+    ]
 
-  private static let harmlessYAML = [
-    "{password: ${X}, user: y}", "{password: string, user: string}", "f({token: token, x})",
-    "{password: value}",
-    "- {id: x, password: $X}", "password: |\n  ${X}", "password: >-\nuser: x",
-    "password:\nuser: hunter22",
-    "token:\n  description: x1", "token:\n  The token of 1 user", "token:\n    string",
-    "password:\n  - hunter22 x",
-    "if not password:\n    return", "- name: DB_PASSWORD\n  valueFrom: x",
-    "- name: DB_PASSWORD\n  value: $(X)",
-    "- name: DB_PASSWORD\n  value: ${X}", "- name: DB_PASSWORD\n- name: value",
-    "password: !vault |\n  abc",
-    "- name: DB_PASSWORD\n  value: \"\"",
-  ]
+    private static let harmlessYAML = [
+        "{password: ${X}, user: y}", "{password: string, user: string}", "f({token: token, x})",
+        "{password: value}",
+        "- {id: x, password: $X}", "password: |\n  ${X}", "password: >-\nuser: x",
+        "password:\nuser: hunter22",
+        "token:\n  description: x1", "token:\n  The token of 1 user", "token:\n    string",
+        "password:\n  - hunter22 x",
+        "if not password:\n    return", "- name: DB_PASSWORD\n  valueFrom: x",
+        "- name: DB_PASSWORD\n  value: $(X)",
+        "- name: DB_PASSWORD\n  value: ${X}", "- name: DB_PASSWORD\n- name: value",
+        "password: !vault |\n  abc",
+        "- name: DB_PASSWORD\n  value: \"\"",
+    ]
 
-  private static let harmlessPython = [
-    "worker.LocalWorker('n', 'hunter22')", "Worker('n', util.Secret('n'))", "Worker('n', None)",
-    "Worker('n', pw)",
-    "new SharedWorker('x.js', 'name')", "Worker('n', passwords['n'])",
-    "UserPasswordAuth({'a': util.Secret('a')})",
-    "UserPasswordAuth(users)", "UserPasswordAuth({'a': os.environ['A']})",
-    "GitHubAuth('id', util.Secret('a'))",
-    "GitHubAuth('id', os.environ['X'])", "util.Secret('hunter22')",
-    "password=Interpolate('%(secret:x)s')",
-    "password = f'{x}'", "password = f'a{x}'", "secret: str = ''", "secret: str = None",
-    "secret: str",
-    "password = ''", "password = '''\n'''", "os.environ.get('X_PASSWORD')",
-    "os.environ.get('X_PASSWORD', '')",
-    "password = os.environ['X_PASSWORD']", "password = os.environ.get('X')", "auth=('u', pw)",
-    "auth=(u, p)",
-    "password = getpass()", "Try_Userpass(builderNames=['a', 'b'], userpass=users)",
-    "isinstance(password, str)",
-    "'Auth': ('get_sbs', 'urlencode')", "Try_Userpass = a.b:Try_Userpass",
-    "HTPasswdAuth('htpasswd.file')", "requests.get(auth=HTTPBasicAuth(u, p))",
-  ]
+    private static let harmlessPython = [
+        "worker.LocalWorker('n', 'hunter22')", "Worker('n', util.Secret('n'))", "Worker('n', None)",
+        "Worker('n', pw)",
+        "new SharedWorker('x.js', 'name')", "Worker('n', passwords['n'])",
+        "UserPasswordAuth({'a': util.Secret('a')})",
+        "UserPasswordAuth(users)", "UserPasswordAuth({'a': os.environ['A']})",
+        "GitHubAuth('id', util.Secret('a'))",
+        "GitHubAuth('id', os.environ['X'])", "util.Secret('hunter22')",
+        "password=Interpolate('%(secret:x)s')",
+        "password = f'{x}'", "password = f'a{x}'", "secret: str = ''", "secret: str = None",
+        "secret: str",
+        "password = ''", "password = '''\n'''", "os.environ.get('X_PASSWORD')",
+        "os.environ.get('X_PASSWORD', '')",
+        "password = os.environ['X_PASSWORD']", "password = os.environ.get('X')", "auth=('u', pw)",
+        "auth=(u, p)",
+        "password = getpass()", "Try_Userpass(builderNames=['a', 'b'], userpass=users)",
+        "isinstance(password, str)",
+        "'Auth': ('get_sbs', 'urlencode')", "Try_Userpass = a.b:Try_Userpass",
+        "HTPasswdAuth('htpasswd.file')", "requests.get(auth=HTTPBasicAuth(u, p))",
+    ]
 }
