@@ -27,8 +27,8 @@ struct DiffCommand: AsyncParsableCommand {
               0   the differences were printed, even if there are none
               1   there is no such snapshot, or the live system cannot be read
               10  there is no store
-              12  the live system cannot be compared without the recovery key, which was not
-                  given, or whose file cannot be read
+              12  the live system cannot be compared without the recovery key, which was
+                  not given, or whose file cannot be read
               64  wrong usage, or a mistake in the system file
             """)
 

@@ -36,8 +36,8 @@ struct DrillCommand: AsyncParsableCommand {
               11  another drill or canary runs, or another process wrote to the store for
                   two hours: the outcome was printed, and is not kept
               12  no identity, or none that opens the snapshot
-              64  wrong usage, or a mistake in the system file; or the snapshot knows no job
-                  of the name that was given
+              64  wrong usage, or a mistake in the system file; or the snapshot knows no
+                  job of the name that was given
             """)
 
     @Argument(help: "The snapshot; the latest when left out.")

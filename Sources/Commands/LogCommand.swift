@@ -25,8 +25,8 @@ struct LogCommand: AsyncParsableCommand {
               0   the history was printed, even if it is empty
               1   the history has no such item
               10  there is no store
-              12  none of the given identities opens what is sealed, or their file cannot be
-                  read
+              12  none of the given identities opens what is sealed, or their file
+                  cannot be read
               64  wrong usage, or a mistake in the system file
             """)
 

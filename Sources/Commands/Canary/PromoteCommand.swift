@@ -29,7 +29,8 @@ struct PromoteCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   it is in production, and the watch was quiet
-              1   it failed, and was rolled back; or that failed too, and the report says so
+              1   it failed, and was rolled back; or that failed too, and the report
+                  says so
               7   refused: nothing was exchanged; the reasons are printed
               10  there is no store
               11  another process writes to the store, or another canary runs

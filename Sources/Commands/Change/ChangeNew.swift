@@ -28,8 +28,8 @@ struct ChangeNew: AsyncParsableCommand {
               0   it is kept
               1   something could not be fetched, or there is no such snapshot
               6   the snapshot is damaged
-              7   refused: the name is invalid or taken, nothing is changed, or a patch does
-                  not apply
+              7   refused: the name is invalid or taken, nothing is changed, or a patch
+                  does not apply
               10  there is no store
               11  a canary runs, or another process writes to the store
               12  no identity, or none that opens the changed files
