@@ -68,7 +68,7 @@ import Testing
             #expect(lines.contains("EXIT STATUS"), "\(name)")
             // A line that the terminal breaks loses its place below its number, and an example cannot be copied any more.
             for line in lines where line.hasPrefix("  ") {
-                #expect(line.count < 80, "\(name): '\(line)' is as wide as eighty columns, where it is broken")
+                #expect(line.count < 80, "\(name): '\(line)' is as wide as the terminal that breaks it")
             }
         }
     }
