@@ -103,14 +103,16 @@ struct Session: Sendable {
             at: description.store, signer: description.signingKey.map { CommitSigner(key: $0) })
     }
 
-    /// What there is to say of a store that holds snapshots, and none of this system: its name may be mistyped; nil of others.
+    /// What there is to say of a store that held snapshots, and none of this system: its name may be mistyped; nil of one that
+    /// held none.
     func strangeness(of store: SnapshotStore) throws -> String? {
         let prefix = "refs/snapshots/"
         let names = try store.references(prefix).compactMap { reference in
             reference.name.dropFirst(prefix.count).split(separator: "/").first.map { String($0) }
         }
-        guard !names.isEmpty, !names.contains(system.name) else { return nil }
-        let others = Dictionary(grouping: names) { $0 }.sorted { $0.key < $1.key }.map { name, snapshots in
+        let strange = names.filter { $0 != system.name }
+        guard !strange.isEmpty else { return nil }
+        let others = Dictionary(grouping: strange) { $0 }.sorted { $0.key < $1.key }.map { name, snapshots in
             "\(counted(snapshots.count, "snapshot")) of '\(name)'"
         }
         return "the store holds \(others.joined(separator: ", ")), and none of '\(system.name)': "

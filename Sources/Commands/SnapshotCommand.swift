@@ -89,8 +89,6 @@ struct SnapshotCommand: AsyncParsableCommand {
         let session = try Session(options)
         try checkComponents(component, session)
         let store = try session.store()
-        let isNew = try store.newestSnapshot(of: session.system.name) == nil
-        let note = isNew ? try session.strangeness(of: store) : nil
         let capture = SystemCapture(session.system, store: store)
         let request = SystemCapture.Request(
             message: message, components: Set(component), author: session.author, tags: tag)
@@ -108,6 +106,7 @@ struct SnapshotCommand: AsyncParsableCommand {
         }
         session.output.endProgress()
         let snapshot = taken.snapshot
+        let note = taken.isFirst ? try session.strangeness(of: store) : nil
         let result = Result(
             snapshot: .init(
                 id: snapshot.id.description, commit: taken.commit?.description,

@@ -139,7 +139,8 @@ struct StatusCommand: AsyncParsableCommand {
         }
         result.remotes = try await copies(store, session)
         result.lost = survey.losses
-        result.note = all.isEmpty ? try session.strangeness(of: store) : nil
+        let isNew = try store.newestSnapshot(of: session.system.name) == nil
+        result.note = isNew ? try session.strangeness(of: store) : nil
         let shown = result
         try session.output.result(shown) { words(shown) }
         if !shown.lost.isEmpty { throw ExitCode(ExitStatus.verification.rawValue) }

@@ -80,7 +80,12 @@ package final class ObjectReader: Sendable {
         return try open(names, directory)
     }
 
-    /// The names of the packs that have an index, without an ending.
+    /// The names of the packs that were there with an index, without an ending.
+    package var packNames: Set<String> {
+        Set((packs.map(\.file.path) + lostPacks.map(\.path)).compactMap(\.stem))
+    }
+
+    /// The names of the packs that have an index now, without an ending.
     package static func packNames(of repository: FilePath) throws -> Set<String> {
         let names = try Files.names(repository.appending("objects").appending("pack")).map {
             String(decoding: $0, as: UTF8.self)
@@ -190,12 +195,10 @@ package final class ObjectReader: Sendable {
         return nil
     }
 
-    /// The contents of an object as one of the packs holds it that are not looked into first, nil where none does; they have
-    /// the object's id.
-    package func furtherCopy(_ id: ObjectID, _ kind: ObjectKind) -> [UInt8]? {
+    /// An object as one of the packs holds it that are not looked into first, nil where none does; it has the id.
+    package func furtherCopy(_ id: ObjectID) -> (kind: ObjectKind, contents: [UInt8])? {
         let others = packs.drop { $0.index.position(of: id) == nil }.dropFirst()
-        let object = Self.checkedCopy(id, in: others + doubtfulPacks)
-        return object?.kind == kind ? object?.contents : nil
+        return Self.checkedCopy(id, in: others + doubtfulPacks)
     }
 
     /// Packs that are lost and yet may give one or the other object.

@@ -138,13 +138,13 @@ package struct Healing {
         // A tree that comes back may name further objects that are damaged.
         while !wanted.isEmpty {
             let reader = try store.reader()
-            let copies = wanted.filter { reader.furtherCopy($0.key, $0.value) != nil }
+            let copies = wanted.filter { reader.furtherCopy($0.key)?.kind == $0.value }
             guard !copies.isEmpty else { break }
             let missing = try write(copies, &report) { id, kind in
-                guard let copy = reader.furtherCopy(id, kind) else {
+                guard let copy = reader.furtherCopy(id), copy.kind == kind else {
                     throw GitError(.notFound, "read \(kind.word) \(id)", "no other pack holds it")
                 }
-                return copy
+                return copy.contents
             }
             guard missing.count < copies.count else { break }
             wanted = try damaged(commits, reach)
@@ -274,10 +274,7 @@ package struct Healing {
         } catch let error as GitError where error.code != .system {
             // Damaged where it is looked for first.
         }
-        for kind in [ObjectKind.commit, .tree, .blob, .tag] {
-            if let contents = reader.furtherCopy(id, kind) { return (kind, contents) }
-        }
-        return nil
+        return reader.furtherCopy(id)
     }
 
     private func git(_ arguments: [String], input: [UInt8] = []) async throws -> Program.Outcome {

@@ -15,7 +15,7 @@ extension SnapshotStore {
         let reader = try reader()
         guard let last, let known = try Files.readIfPresent(knownPacks) else { return reader }
         let names = known.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
-        let gone = Set(names).subtracting(try ObjectReader.packNames(of: path)).sorted()
+        let gone = Set(names).subtracting(reader.packNames).sorted()
         guard !gone.isEmpty else { return reader }
         do {
             try reader.reach(from: [last.commit], into: ObjectSet())

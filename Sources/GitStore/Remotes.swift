@@ -178,10 +178,10 @@ package struct Remotes: Sendable {
         let words = "does not go to \(old) any more"
         guard let now else { return words }
         guard now != old, let id = ObjectID(hex: old.utf8), let end = ObjectID(hex: now.utf8),
-            try store.reader().contains(id)
+            case let reader = try store.reader(), reader.contains(id)
         else { return nil }
         // Mostly it went on, which a few commits say.
-        guard try !store.reader().contains(end) || !store.line(end, downTo: id).meetsEnd else { return nil }
+        guard try !reader.contains(end) || !store.line(end, downTo: id).meetsEnd else { return nil }
         let line = try store.line(id, downTo: end)
         if let loss = line.loss { return "may not go to \(old) any more (\(loss))" }
         return line.meetsEnd ? words : nil

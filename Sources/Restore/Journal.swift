@@ -197,7 +197,7 @@ package struct Journal: Codable, Sendable {
         return nil
     }
 
-    /// Moves a file of production into a new directory beside `staging`, which nobody removes and no snapshot holds; a database
+    /// Moves a file of production into a new directory beside `staging`, which nobody of us removes; a database
     /// takes along what SQLite keeps beside it, but for what is a place itself.
     private static func setAside(
         _ place: Place, amid lives: Set<String>, beside staging: FilePath

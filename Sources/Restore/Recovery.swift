@@ -53,11 +53,11 @@ package enum Recovery {
     /// Says what an interrupted restore left, nil when none was interrupted.
     package static func look(_ local: FilePath) throws -> Interruption? {
         guard let journal = try Journal.read(local) else { return nil }
+        // They are in the journal before the first is stopped.
+        let names = journal.running.joined(separator: ", ")
         switch journal.phase {
         case .done, .undone: return nil
         case .staging:
-            // They are in the journal before the first is stopped.
-            let names = journal.running.joined(separator: ", ")
             return Interruption(
                 words: "\(journal.what) was interrupted before it changed anything"
                     + (names.isEmpty ? "" : " but what it stops: \(names) may be down"),
@@ -66,7 +66,6 @@ package enum Recovery {
                 wayBack: "what was staged is removed"
                     + (names.isEmpty ? "" : ", and whichever of \(names) is down is started"))
         case .starting:
-            let names = journal.running.joined(separator: ", ")
             return Interruption(
                 words:
                     "\(journal.what) was rolled back, and what ran before it may not be up again: \(names)",

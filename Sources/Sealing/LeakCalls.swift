@@ -50,7 +50,7 @@ extension LeakText {
         while index < min(count, opening + Self.longestCall) {
             let byte = byte(index)
             if let string = string(index) {
-                let next = self.byte(afterLines(string.end))
+                let next = self.byte(afterWhitespace(string.end))
                 if isFirst, number == position {
                     return next == UInt8(ascii: ",") || next == UInt8(ascii: ")") ? string.text : nil
                 }
@@ -90,12 +90,14 @@ extension LeakText {
             }
             var before = index - 1
             while before > opening, byte(before) <= 0x20 { before -= 1 }
-            let sign = byte(afterLines(first.end))
+            let sign = byte(afterWhitespace(first.end))
             let belongs =
                 sign == UInt8(ascii: ":")
                 || sign == UInt8(ascii: ",") && byte(before) == UInt8(ascii: "(") && before > opening
             index = first.end
-            guard belongs, let second = string(afterLines(afterLines(first.end) + 1)) else { continue }
+            guard belongs, let second = string(afterWhitespace(afterWhitespace(first.end) + 1)) else {
+                continue
+            }
             index = second.end
             guard let secret = secretString(second.text) else { continue }
             let start = found?.lowerBound ?? secret.lowerBound
@@ -103,8 +105,6 @@ extension LeakText {
         }
         return found
     }
-
-    private func afterLines(_ index: Int) -> Int { index + run(index) { $0 <= 0x20 } }
 
     /// A string of Python, with its prefix.
     private func string(_ start: Int) -> (text: Range<Int>, end: Int)? {
@@ -129,7 +129,7 @@ extension LeakText {
                 return nil
             }
             guard byte(index) == UInt8(ascii: ",") else { return nil }
-            index = afterLines(index + 1)
+            index = afterWhitespace(index + 1)
             guard quoteLength(index) > 0 else { return nil }
         } else {
             guard isOption, byte(index) == 0x20 else { return nil }

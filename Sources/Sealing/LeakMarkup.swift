@@ -70,8 +70,6 @@ extension LeakText {
             && folded(end + 2, end + 2 + name.count) == folded(name.lowerBound, name.upperBound)
     }
 
-    private func afterWhitespace(_ index: Int) -> Int { index + run(index) { $0 <= 0x20 } }
-
     // MARK: - Name and value side by side
 
     /// The value beside a name: `<name>X</name>` and `<value>…</value>` in one element, `name: X` and `value: …`,
