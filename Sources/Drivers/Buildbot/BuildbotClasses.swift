@@ -3,13 +3,12 @@ internal import SnapshotModel
 /// What the paths of a master and of a worker are: see docs/buildbot.md.
 enum BuildbotClasses {
     /// Files that open something, wherever they lie.
-    private static let secrets: [Classification.Rule] = [
-        .init("**/.ssh/**", .secret), .init("**/.netrc", .secret), .init("**/.pgpass", .secret),
-        .init("**/.git-credentials", .secret), .init("**/.htpasswd", .secret), .init("**/htpasswd", .secret),
-        .init("**/passwords.py", .secret), .init("**/passwords", .secret), .init("**/ssh_host_*", .secret),
-        .init("**/id_rsa", .secret), .init("**/id_ed25519", .secret), .init("**/id_ecdsa", .secret),
-        .init("**/*.key", .secret), .init("**/*.pem", .secret), .init("**/*.p12", .secret),
-    ]
+    private static let secrets: [Classification.Rule] =
+        [
+            .init("**/htpasswd", .secret), .init("**/passwords.py", .secret), .init("**/passwords", .secret),
+            .init("**/ssh_host_*", .secret),
+        ] + FilesDriver.homeRules + FilesDriver.keyRules
+
     /// What a running process leaves behind, and what Python makes by itself.
     private static let remains: [Classification.Rule] = [
         .init("twistd.pid", .derived), .init("twistd.hostname", .derived), .init("twistd.log*", .derived),

@@ -87,14 +87,16 @@ package struct FilesDriver: Driver {
     /// Where secrets usually are, in any tree of files.
     static let secretRules: [Classification.Rule] =
         [
-            .init("**/.ssh/**", .secret), .init("**/.gnupg/**", .secret), .init("**/.aws/**", .secret),
-            .init("**/.kube/config", .secret), .init("**/.docker/config.json", .secret),
-            .init("**/.gem/credentials", .secret), .init("**/.nuget/NuGet/NuGet.Config", .secret),
-            .init("**/.config/gcloud/**", .secret), .init("**/.local/share/keyrings/**", .secret),
-            .init("**/.password-store/**", .secret), .init("**/htpasswd", .secret),
-            .init("**/.env", .secret), .init("**/shadow", .secret), .init("**/gshadow", .secret),
-            .init("**/*.tfstate", .secret), .init("**/*.tfstate.backup", .secret),
-        ] + keyRules
+            .init("**/htpasswd", .secret), .init("**/.env", .secret), .init("**/shadow", .secret),
+            .init("**/gshadow", .secret), .init("**/*.tfstate", .secret),
+            .init("**/*.tfstate.backup", .secret),
+        ] + homeRules + keyRules
+
+    /// What programs keep for a user that opens something, by names that mean nothing else in any tree.
+    static let homeRules: [Classification.Rule] = [
+        ".ssh/**", ".gnupg/**", ".aws/**", ".kube/config", ".docker/config.json", ".gem/credentials",
+        ".nuget/NuGet/NuGet.Config", ".config/gcloud/**", ".local/share/keyrings/**", ".password-store/**",
+    ].map { .init("**/\($0)", .secret) }
 
     /// Keys and passwords by names that nobody gives to a directory: they hold also where directories have the names of jobs.
     static let keyRules: [Classification.Rule] = [

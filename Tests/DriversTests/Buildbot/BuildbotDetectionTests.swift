@@ -81,6 +81,8 @@ import Testing
         ("gitpoller-work/x/HEAD", .derived), ("workers/local/build/a", .derived),
         ("a/__pycache__/b", .derived),
         ("ssh_host_keys", .secret), ("master.cfg.sample", .derived), ("certificates/site.key", .secret),
+        ("jobs/android/release.jks", .secret), ("jobs/site.pfx", .secret), (".aws/credentials", .secret),
+        ("jobs/.docker/config.json", .secret), ("jobs/shadow/builder.py", .config),
         ("unknown", .config),
     ]) func aMastersPathsHaveTheirClass(_ path: String, _ expected: EntryClass) throws {
         let classification = try makeDriver(master: "/nowhere/master").classification(of: "master")
@@ -89,7 +91,7 @@ import Testing
 
     @Test(arguments: [
         ("buildbot.tac", EntryClass.secret), ("info/admin", .config), ("info", .config),
-        ("notes.txt", .config),
+        ("notes.txt", .config), ("info/.pypirc", .secret), ("signing.p12", .secret),
         ("application", .derived), ("application/build/main.c", .derived), ("twistd.hostname", .derived),
     ]) func aWorkersPathsHaveTheirClass(_ path: String, _ expected: EntryClass) throws {
         let classification = try makeDriver(master: "/nowhere/master").classification(of: "workers/w1")
