@@ -78,10 +78,30 @@ package struct GitRepositoriesDriver: Driver {
                             reason:
                                 "it is a link, and what the repository has behind it is not captured: put the directory in its "
                                 + "place, or bind-mount it there"))
+                case .elsewhere(let name, let place) where !captures(place):
+                    let file = "\(root.name)/\(path.appending(name))"
+                    let words =
+                        "at \(printable(place.byteArray)), which is not captured here: add what holds it to 'paths'"
+                    if name == ".git" {
+                        frozen.notes.append("\(file): the repository of this working tree is \(words)")
+                    } else {
+                        frozen.unreadable.append(
+                            .init(path: file, reason: "its objects and references are \(words)"))
+                    }
+                case .elsewhere: break
                 }
             }
         }
         return frozen
+    }
+
+    /// Whether a place is in one of the roots.
+    private func captures(_ place: FilePath) -> Bool {
+        let place = RepositorySearch.resolved(place)
+        return places().contains { root in
+            let root = FilePath(root.path)
+            return place.starts(with: root) || place.starts(with: RepositorySearch.resolved(root))
+        }
     }
 
     package func tips(of repository: SourceRepository, in source: any FileSource) throws -> SourceTips {

@@ -11,7 +11,8 @@ enum RepositorySearch {
         all(in: root).filter { $0.reason == nil }.map(\.path)
     }
 
-    /// The git directories whose objects are captured as files, if at all, and why.
+    /// The git directories whose objects are captured as files, if at all, and working trees whose repository is elsewhere, and
+    /// why.
     static func kept(in root: FilePath) -> [(path: EntryPath, reason: Reason)] {
         all(in: root).compactMap { found in found.reason.map { (found.path, $0) } }
     }
@@ -22,6 +23,15 @@ enum RepositorySearch {
         case asFiles(String)
         /// They, or the references, are behind the link of this name, and not captured: `git-new-workdir` makes such.
         case behindLink(String)
+        /// They, or the whole repository of a working tree, are at a place that the file or link of this name says: in a linked
+        /// working tree, or a submodule.
+        case elsewhere(String, FilePath)
+    }
+
+    /// A path without links on the way, as far as it exists.
+    static func resolved(_ path: FilePath) -> FilePath {
+        // A place that is not there, or that nobody like us can come to, is told as it is written.
+        (try? Files.resolved(path)) ?? path.lexicallyNormalized()
     }
 
     /// How many repositories a directory consists of: 0 when there is anything else in it but their files.
@@ -40,11 +50,13 @@ enum RepositorySearch {
         return count
     }
 
+    /// Git takes no file that is longer for one that says where a repository is.
+    private static let longestPointer = 1 << 20
+
     /// Whether the directory has a file that says where its repository is (gitrepository-layout(5)).
     private static func isLinkedWorkingTree(_ path: FilePath) throws -> Bool {
         let link = path.appending(".git")
-        // Git takes none that is longer for one.
-        guard let status = try Files.status(link), status.kind == .file, status.size < 1 << 20 else {
+        guard let status = try Files.status(link), status.kind == .file, status.size < longestPointer else {
             return false
         }
         return try Files.read(link).starts(with: "gitdir: ".utf8)
@@ -66,6 +78,29 @@ enum RepositorySearch {
         try? Files.status(path)
     }
 
+    /// The directory that has the objects and references of a git directory without its own; nil for any other.
+    private static func commonDirectory(_ directory: FilePath) -> FilePath? {
+        guard status(directory.appending("HEAD")) != nil else { return nil }
+        return place(named: "commondir", in: directory, after: "")
+    }
+
+    /// The place that a file says after some words, or that a link leads to; nil where there is neither.
+    private static func place(named name: String, in directory: FilePath, after words: String) -> FilePath? {
+        let file = directory.appending(name)
+        switch status(file)?.kind {
+        case .link: return (try? Files.linkTarget(file)).map { directory.pushing(FilePath(bytes: $0)) }
+        case .file:
+            // As with the status.
+            guard let text = try? Files.read(file, limit: longestPointer), text.starts(with: words.utf8)
+            else {
+                return nil
+            }
+            let place = text.dropFirst(words.utf8.count).prefix { $0 >= 0x20 }
+            return place.isEmpty ? nil : directory.pushing(FilePath(bytes: place))
+        default: return nil
+        }
+    }
+
     private static func all(in root: FilePath) -> [(path: EntryPath, reason: Reason?)] {
         var found: [(path: EntryPath, reason: Reason?)] = []
         search(root, .root, &found)
@@ -75,6 +110,9 @@ enum RepositorySearch {
     private static func search(
         _ directory: FilePath, _ path: EntryPath, _ found: inout [(path: EntryPath, reason: Reason?)]
     ) {
+        if let place = commonDirectory(directory) {
+            found.append((path, Reason.elsewhere("commondir", place)))
+        }
         if isRepository(directory) {
             let link = ["objects", "refs", "packed-refs"].first {
                 status(directory.appending($0))?.kind == .link
@@ -86,7 +124,17 @@ enum RepositorySearch {
             if status(modules)?.kind == .directory {
                 search(modules, path.appending("modules"), &found)
             }
+            let trees = directory.appending("worktrees")
+            // As with the status.
+            for name in (try? Files.names(trees)) ?? [] {
+                guard let place = commonDirectory(trees.pushing(FilePath(bytes: name))) else { continue }
+                let tree = path.appending("worktrees").appending(name)
+                found.append((tree, Reason.elsewhere("commondir", place)))
+            }
             return
+        }
+        if let place = place(named: ".git", in: directory, after: "gitdir: ") {
+            found.append((path, Reason.elsewhere(".git", place)))
         }
         // As with the status.
         for name in (try? Files.names(directory)) ?? [] {

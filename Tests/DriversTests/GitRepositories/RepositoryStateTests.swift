@@ -146,6 +146,39 @@ private struct CapturedText: FileSource {
         }
     }
 
+    @Test func whatIsInARepositoryThatIsNotCapturedIsTold() async throws {
+        try await withTemporaryDirectory { directory in
+            try await shell(
+                """
+                mkdir git; for r in away git/near; do git init -q $r
+                git -C $r -c user.name=a -c user.email=b commit -q --allow-empty -m x; done
+                git -C away worktree add -q ../git/linked; git -C git/near worktree add -q ../next
+                git init -q --separate-git-dir=apart.git git/apart; mkdir git/behind; ln -s ../../away/.git git/behind/.git
+                mkdir git/other; echo 'gitdir: ' >git/other/.git; mkdir -p git/own.git/worktrees/tree
+                cp -R away/.git/. git/own.git; cp git/own.git/HEAD git/own.git/worktrees/tree
+                echo ../../../../away/.git >git/own.git/worktrees/tree/commondir
+                """, in: directory)
+            func freeze(_ paths: [String]) async throws -> Frozen {
+                try await GitRepositoriesDriver(
+                    Component(name: "git", driver: "git-repositories", settings: ["paths": .list(paths)])
+                ).freeze(scratch: directory, cache: directory)
+            }
+            let told = try await freeze(["\(directory)/git"])
+            for name in ["apart", "behind", "linked"] {
+                #expect(
+                    told.notes.count {
+                        $0.contains("/git/\(name)/.git: the repository of this working tree is at")
+                    } == 1, "\(told.notes)")
+            }
+            #expect(told.notes.count == 3, "\(told.notes)")
+            let missed = told.unreadable.map(\.path)
+            #expect(missed.count == 1)
+            #expect(missed.first?.hasSuffix("/git/own.git/worktrees/tree/commondir") == true, "\(missed)")
+            let whole = try await freeze(["\(directory)/git", "\(directory)/away", "\(directory)/apart.git"])
+            #expect(whole.notes.isEmpty && whole.unreadable.isEmpty, "\(whole.notes)")
+        }
+    }
+
     @Test(arguments: [
         ("[remote \"o\"]\n\turl = https://me:pw@host/x\n", EntryClass.secret),
         ("[http]\n\textraHeader = Authorization: x\n", .secret), ("[core]\n\tbare = true\n", .config),
