@@ -50,13 +50,13 @@ struct DoctorCommand: AsyncParsableCommand {
                         words: "\(component.driver), \(roots.map(\.path).joined(separator: ", "))"))
                 if let lifecycle = driver.lifecycle {
                     let isRunning = try await lifecycle.isRunning()
-                    let problems = isRunning ? try await lifecycle.problems() + lifecycle.absent() : []
+                    var problems = try lifecycle.missing().map { "\($0.reason): \($0.hint)" }
+                    if isRunning { problems += try await lifecycle.problems() + lifecycle.absent() }
+                    let state = isRunning ? "runs, healthy" : "does not run"
                     findings.append(
                         Finding(
                             subject: component.name, ok: problems.isEmpty,
-                            words: isRunning
-                                ? (problems.isEmpty ? "runs, healthy" : problems.joined(separator: "; "))
-                                : "does not run"))
+                            words: problems.isEmpty ? state : problems.joined(separator: "; ")))
                 }
             } catch {
                 findings.append(Finding(subject: component.name, ok: false, words: words(error)))

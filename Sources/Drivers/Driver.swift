@@ -359,11 +359,16 @@ package protocol Lifecycle: Sendable {
     /// What a start of `captured` would collide with or miss on this host: a port in use, a process that is still there, a
     /// unit or a runtime that is not; empty when nothing is in the way.
     func obstacles(to captured: CapturedComponent) async throws -> [Refusal]
+    /// What this host lacks to start and stop it as the system file says, whatever is started; empty when nothing is missing.
+    func missing() throws -> [Refusal]
 }
 
 extension Lifecycle {
     /// Nothing comes by itself.
     package func absent() async throws -> [String] { [] }
+
+    /// Its own programs start it.
+    package func missing() throws -> [Refusal] { [] }
 
     /// It is one process.
     package func isComplete() async throws -> Bool { try await isRunning() }

@@ -40,6 +40,24 @@ import Testing
         }
     }
 
+    /// Whether systemd runs here or not, it has no such unit.
+    @Test func eachComponentSaysThatThisHostCannotStartIt() throws {
+        let unit = SettingValue.map(["systemd": "understudy-nobody"])
+        let proxy = Component(
+            name: "proxy", driver: "files", settings: ["paths": .list(["/nowhere"]), "service": unit])
+        let jenkins = Component(
+            name: "ci", driver: "jenkins", settings: ["home": .text("/nowhere"), "service": unit])
+        let buildbot = Component(
+            name: "bb", driver: "buildbot", settings: ["master": .text("/nowhere"), "service": unit])
+        let lifecycles = [
+            try FilesDriver(proxy).lifecycle, try JenkinsDriver(jenkins).lifecycle,
+            try BuildbotDriver(buildbot).lifecycle,
+        ]
+        for lifecycle in lifecycles {
+            #expect(try lifecycle?.missing().first?.reason.contains("'understudy-nobody'") == true)
+        }
+    }
+
     @Test(arguments: [("inactive\n", "inactive"), ("active\n", "active"), ("", ""), ("a\r\nb\n", "a")])
     func aStateOfSystemdIsOneWord(_ output: String, _ word: String) {
         #expect(ServiceCommands.firstLine(output) == word)

@@ -150,6 +150,13 @@ import Testing
             }
             let whole = try await runner.run("doctor")
             #expect(whole.output.split(separator: "\n").filter { $0.contains("is there") }.count == 2)
+            let file = directory.appending("understudy.yaml")
+            try Files.replace(
+                file, with: try Files.read(file) + Array("    service: {systemd: understudy-nobody}\n".utf8))
+            let unable = try await runner.run("doctor")
+            #expect(unable.status == 1)
+            let line = unable.output.split(separator: "\n").first { $0.contains("'understudy-nobody'") }
+            #expect(line?.hasPrefix("MISSING") == true, "\(unable.output)")
         }
     }
 }

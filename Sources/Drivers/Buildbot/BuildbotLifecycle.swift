@@ -172,8 +172,10 @@ struct BuildbotLifecycle: Lifecycle {
         return absent
     }
 
+    func missing() throws -> [Refusal] { try service?.missing() ?? [] }
+
     func obstacles(to captured: CapturedComponent) async throws -> [Refusal] {
-        let missing = try service?.missing() ?? []
+        let missing = try self.missing()
         for place in places {
             if let process = try place.processes.running().first {
                 return missing + [

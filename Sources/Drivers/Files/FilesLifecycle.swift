@@ -76,8 +76,10 @@ struct FilesLifecycle: Lifecycle {
         return ["\(url) answers \(answer.status)\(behind)"]
     }
 
+    func missing() throws -> [Refusal] { try service.missing() }
+
     func obstacles(to captured: CapturedComponent) async throws -> [Refusal] {
-        let missing = try service.missing()
+        let missing = try self.missing()
         guard let url, try await HTTPProbe(url).isAnswered() else { return missing }
         return missing + [
             Refusal("something answers at \(url) already", hint: "stop it, or restore with --no-start")

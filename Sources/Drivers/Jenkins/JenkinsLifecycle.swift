@@ -75,8 +75,10 @@ struct JenkinsLifecycle: Lifecycle {
         return answer.status == 200 ? [] : ["\(url) answers \(answer.status) to /login"]
     }
 
+    func missing() throws -> [Refusal] { try service.missing() }
+
     func obstacles(to captured: CapturedComponent) async throws -> [Refusal] {
-        var obstacles = try service.missing()
+        var obstacles = try missing()
         // Without its war in the system file Jenkins may run in a container, with a Java of its own.
         if hasWar { obstacles += try await JavaRuntime.missing(for: captured.version) }
         if let url, try await isAnswered() {
