@@ -145,6 +145,101 @@ extension LeakText {
         return value
     }
 
+    /// The password that a program is given by one letter, `mysql -p…`, `sshpass -p …`, `docker login -p …`; `start` is at the
+    /// hyphen.
+    func option(_ start: Int) -> LeakScanner.Finding? {
+        guard starts("-p", at: start), let (value, isApart) = letterArgument(start) else { return nil }
+        let (first, end) = (value.lowerBound, value.upperBound)
+        guard value.count >= 4, !value.contains(where: { byte($0) <= 0x20 }),
+            !Self.noLetterStart.contains(byte(first)),
+            !value.dropLast(2).contains(where: { byte($0) == UInt8(ascii: "=") }),
+            !isPlaceholder(first, end), !isPort(value), isLiteral(first, end, start),
+            // A name in capitals is a word of a manual.
+            !isCapitals(value) || value.contains(where: { Self.isDigit(byte($0)) })
+        else { return nil }
+        switch programWithPassword(before: start) {
+        case .client where !isApart, .pass: break
+        // "login" is a word of sentences too.
+        case .login where isApart && isMixed(first, end): break
+        default: return nil
+        }
+        return .init(kind: "a password", offset: start, secret: value)
+    }
+
+    private static let letterEnds = ASCIISet("\"'`<>;&|\\),")
+    /// What joins strings of a program, or is put in by a shell.
+    private static let noLetterStart = ASCIISet("+.,)$")
+
+    /// What is given with an option of one letter, and whether it stands apart from it: `-p…`, `-p=…`, `-p …`, `"-p", "…"`.
+    private func letterArgument(_ start: Int) -> (value: Range<Int>, isApart: Bool)? {
+        var index = start + 2
+        var isApart = true
+        let quote = quoteLength(before: start) > 0 ? quoteLength(index) : 0
+        if quote > 0 {
+            guard byte(index + quote) == UInt8(ascii: ",") else { return nil }
+            index = afterBlanks(index + quote + 1)
+            guard quoteLength(index) > 0 else { return nil }
+        } else if byte(index) == 0x20 {
+            index = afterBlanks(index)
+        } else {
+            isApart = false
+            if byte(index) == UInt8(ascii: "=") { index += 1 }
+            // -password is told with its whole name.
+            guard !starts("assw", at: index) else { return nil }
+        }
+        let end =
+            index + run(index) { $0 > 0x20 && $0 < 0x7f && !Self.letterEnds.contains($0) }
+        return (quoted(index) ?? index..<end, isApart)
+    }
+
+    /// Whether a value is what `-p` is to other programs: a port, an address with ports.
+    private func isPort(_ value: Range<Int>) -> Bool {
+        let signs = value.count { !Self.isDigit(byte($0)) }
+        let isOfSigns = value.allSatisfy { index in
+            Self.isDigit(byte(index)) || byte(index) == UInt8(ascii: ":") || byte(index) == UInt8(ascii: ".")
+        }
+        return isOfSigns && (signs > 0 || value.count <= 5)
+    }
+
+    private enum PasswordProgram {
+        /// `mysql` and its like, whose `-p` alone asks.
+        case client
+        /// `sshpass`.
+        case pass
+        /// `docker login` and its like.
+        case login
+    }
+
+    /// The program on the same line that takes a password by `-p`.
+    private func programWithPassword(before start: Int) -> PasswordProgram? {
+        var index = start
+        while index > max(0, start - 256) {
+            index -= 1
+            switch byte(index) {
+            case UInt8(ascii: "\n") where byte(index - 1) != UInt8(ascii: "\\"): return nil
+            case UInt8(ascii: "|"): return nil
+            case UInt8(ascii: ";") where quoteLength(before: index + 1) == 0: return nil
+            case UInt8(ascii: "m") where isProgram("mysql", at: index) || isProgram("mariadb", at: index):
+                return .client
+            case UInt8(ascii: "s") where isProgram("sshpass", at: index): return .pass
+            case UInt8(ascii: "l") where isProgram("login", at: index): return .login
+            default: break
+            }
+        }
+        return nil
+    }
+
+    /// Whether a word of a command is a program, or one of those whose names begin so: `mysql`, `mysqldump`, `mariadb-dump`.
+    private func isProgram(_ name: StaticString, at index: Int) -> Bool {
+        guard starts(name, at: index), !isURLSafe(byte(index - 1)), byte(index - 1) != UInt8(ascii: ".")
+        else {
+            return false
+        }
+        guard byte(index - 1) != UInt8(ascii: "/") || starts("bin/", at: index - 4) else { return false }
+        let end = index + run(index, limit: 32) { isURLSafe($0) && $0 != UInt8(ascii: "_") }
+        return byte(end) <= 0x20 || byte(end) == UInt8(ascii: ",") || quoteLength(end) > 0
+    }
+
     /// What a server is told to know somebody: `Authorization: Bearer …`, `auth=("ci", "…")`.
     func credentials(_ name: Range<Int>, _ value: Int) -> Range<Int>? {
         let last = byte(name.upperBound - 1) | 0x20

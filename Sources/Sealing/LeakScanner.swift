@@ -17,7 +17,7 @@ package enum LeakScanner {
     }
 
     /// Changes whenever something else is found than before: what was looked at under another number is looked at again.
-    package static let version = 6
+    package static let version = 7
 
     /// How far back a piece of a long text must overlap with the piece before, so that nothing is cut apart unseen.
     package static let overlap = 1 << 14
@@ -33,6 +33,12 @@ package enum LeakScanner {
     /// What looks like a secret first, nil when nothing does.
     @unsafe package static func find(_ bytes: UnsafeRawBufferPointer) -> Finding? {
         guard bytes.count >= 8, unsafe !isArchive(bytes) else { return nil }
+        if let narrow = unsafe narrowed(bytes) {
+            guard let found = unsafe narrow.withUnsafeBytes({ unsafe find($0) }) else { return nil }
+            return Finding(
+                kind: found.kind, offset: 2 + 2 * found.offset,
+                secret: (2 + 2 * found.secret.lowerBound)..<(2 + 2 * found.secret.upperBound))
+        }
         // In a binary file names and values are no text: only a key that is kept as text is one there too.
         if unsafe isBinary(bytes) { return unsafe privateKeyInBinary(bytes) }
         return unsafe withUnsafePointer(to: threeBytes) { threeBytes in
@@ -56,7 +62,7 @@ package enum LeakScanner {
         "ya29.",
         "npm_", "pypi-agei", "hvs.", "dop_v1_", "eyj", "://", "pass", "pwd", "secret", "token", "apikey",
         "key",
-        "auth", "cred", "-u ", "--user", "er(",
+        "auth", "cred", "-u ", "--user", "er(", " -p", "\"-p", "'-p",
     ].map { $0.utf8.map(fold) }
 
     /// The first three bytes of each, for the search; beginnings that are alike share one of its eight groups.
@@ -110,6 +116,16 @@ package enum LeakScanner {
         return false
     }
 
+    /// A text of UTF-16 as the rules know one, which is ASCII alone: a byte for each character; nil for any other text.
+    @unsafe private static func narrowed(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
+        guard let isBigEndian = unsafe WideText.isBigEndian(bytes) else { return nil }
+        let (high, low) = isBigEndian ? (0, 1) : (1, 0)
+        return (1..<(bytes.count / 2)).map { index -> UInt8 in
+            let byte = unsafe bytes[2 * index + low]
+            return unsafe bytes[2 * index + high] == 0 && byte < 0x80 ? byte : 0x80
+        }
+    }
+
     @unsafe private static func isBinary(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let base = bytes.baseAddress else { return false }
         return unsafe memchr(base, 0, min(bytes.count, 8_000)) != nil
@@ -139,6 +155,8 @@ package enum LeakScanner {
         return switch unsafe fold(bytes[start]) {
         case fold(UInt8(ascii: "-")): text.privateKey(start) ?? text.user(start)
         case fold(UInt8(ascii: ":")): text.address(start)
+        case fold(UInt8(ascii: " ")), fold(UInt8(ascii: "\"")), fold(UInt8(ascii: "'")):
+            text.option(start + 1)
         case fold(UInt8(ascii: "e")): text.token(start) ?? text.constructor(start)
         default: text.token(start) ?? text.field(start)
         }

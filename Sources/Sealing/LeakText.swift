@@ -125,7 +125,7 @@
         let ends = Self.addressEnds
         let isPart = { (byte: UInt8) in byte > 0x20 && byte < 0x7f && !ends.contains(byte) }
         let end = user + run(user, limit: Self.longest, isPart)
-        guard byte(end) == UInt8(ascii: "@") else { return nil }
+        guard byte(end) == UInt8(ascii: "@") else { return slashedAddress(start, user, end) }
         let colon = user + run(user, limit: end - user) { $0 != UInt8(ascii: ":") }
         guard colon < end - 1, !isPlaceholder(colon + 1, end), !isExample(user, colon, end) else {
             return nil
@@ -178,6 +178,7 @@
                 let other =
                     bareSecretEnd(value, end, name) ?? parameterEnd(value, end, nameStart)
                     ?? flowEnd(value, end, name) ?? proseEnd(value, end, nameStart, nameEnd)
+                    ?? connectionEnd(value, end, name)
                 guard let other else { return valueApart(name) }
                 end = other
             }
@@ -271,16 +272,18 @@
         return quoteLength(index) > 0 ? index : nil
     }
 
-    /// Where a value without quotes ends.
+    /// Where a value without quotes ends; one of many settings is none.
     func bareEnd(_ start: Int) -> Int {
         let ends = Self.valueEnds
         var end = start
         // The long ones are tokens, which have no such sign in the middle.
         var longest = Self.longest
-        while end < min(count, start + longest) {
+        var signs = 0
+        while end < min(count, start + longest), signs <= 16 {
             let byte = byte(end)
             guard byte > 0x20, byte < 0x7f, !ends.contains(byte) else { break }
-            if byte == UInt8(ascii: "=") { longest = 512 }
+            if byte == UInt8(ascii: "=") { (longest, signs) = (512, signs + 4) }
+            if byte == UInt8(ascii: ":") { signs += 1 }
             if byte == UInt8(ascii: "&") || byte == UInt8(ascii: "\\") {
                 guard quoteLength(end) == 0, lineEndLength(end) == 0 else { break }
                 guard end == start || !starts("&lt;", at: end) else { break }

@@ -3,6 +3,7 @@ extension LeakText {
     private static let parameterStarts = ASCIISet("?&;")
     private static let valueQuotes = ASCIISet("\"'`>")
     private static let noProse = ASCIISet("=|()[]{}<>\"'`;#\\")
+    private static let noPassword = ASCIISet("@?#,\"'<>\\`{}[]()$")
     private static let brackets = ASCIISet("()[]{}")
     private static let separators = ASCIISet(":/-.@,")
     private static let keySigns = ASCIISet("+/=.")
@@ -59,6 +60,30 @@ extension LeakText {
         return false
     }
 
+    /// Where a password ends that a connection string begins with, `Password=…;Server=db`; nil for any other value.
+    func connectionEnd(_ start: Int, _ end: Int, _ name: Range<Int>) -> Int? {
+        guard byte(end) == UInt8(ascii: ";"), start == name.upperBound + 1,
+            byte(start - 1) == UInt8(ascii: "="),
+            ["password", "pwd"].contains(folded(name.lowerBound, name.upperBound))
+        else { return nil }
+        let next = afterBlanks(end + 1)
+        let nextEnd = next + run(next, limit: 32) { isWord($0) || $0 == 0x20 }
+        guard byte(nextEnd) == UInt8(ascii: "="), byte(nextEnd + 1) > 0x20,
+            byte(nextEnd + 1) != UInt8(ascii: "="),
+            Self.connectionSettings.contains(folded(next, nextEnd)), !isPlaceholder(start, end),
+            isLiteral(start, end, name.lowerBound)
+        else { return nil }
+        // A program has such lines too, with names that are not spelled so, and values that are variables.
+        return isMixed(start, end)
+            || isCapitals(name.lowerBound..<name.lowerBound + 1) && !isCapitals(start..<end)
+            ? end : nil
+    }
+
+    private static let connectionSettings: Set<String> = [
+        "server", "host", "data source", "database", "initial catalog", "port", "user", "user id", "userid",
+        "uid", "username", "driver", "encrypt", "integrated security", "persist security info",
+    ]
+
     /// Where a password of several words ends, `password: correct horse battery staple`; nil for what is no such line.
     func proseEnd(_ start: Int, _ wordEnd: Int, _ nameStart: Int, _ nameEnd: Int) -> Int? {
         let name = folded(nameStart, nameEnd)
@@ -70,6 +95,23 @@ extension LeakText {
         guard isLineEnd(end) || byte(end) == UInt8(ascii: "#") else { return nil }
         while end > start, byte(end - 1) == 0x20 { end -= 1 }
         return end > wordEnd ? end : nil
+    }
+
+    /// The password of an address with a `/` in it, which SQLAlchemy takes though no address may have one; `slash` is where the
+    /// user's name and what is after it were found to end.
+    func slashedAddress(_ start: Int, _ user: Int, _ slash: Int) -> LeakScanner.Finding? {
+        guard byte(slash) == UInt8(ascii: "/") else { return nil }
+        let colon = user + run(user, limit: 64) { isURLSafe($0) }
+        // A port is no password, and neither is the tag of an image.
+        guard byte(colon) == UInt8(ascii: ":"), colon + 1 < slash,
+            !(colon + 1..<slash).allSatisfy({ Self.isDigit(byte($0)) })
+        else { return nil }
+        let end = slash + run(slash, limit: 128) { $0 > 0x20 && $0 < 0x7f && !Self.noPassword.contains($0) }
+        guard byte(end) == UInt8(ascii: "@"), isWord(byte(end + 1)), !starts("@sha", at: end),
+            !(colon..<slash).contains(where: { Self.noPassword.contains(byte($0)) }),
+            isMixed(colon + 1, end), !isPlaceholder(colon + 1, end)
+        else { return nil }
+        return .init(kind: "a password in an address", offset: start, secret: colon + 1..<end)
     }
 
     /// Whether a value without quotes is no expression of a program.

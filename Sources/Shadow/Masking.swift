@@ -147,6 +147,7 @@ struct Masking {
     }
 
     private mutating func maskText(_ contents: [UInt8], _ subject: String) -> [UInt8]? {
+        if let wide = WideText(contents) { return maskText(wide.utf8, subject).map(wide.contents) }
         var text = contents
         var from = 0
         var isChanged = false
@@ -164,10 +165,9 @@ struct Masking {
             if !Self.isWord(text[secret]) { remember(Array(text[secret])) }
             text.replaceSubrange(secret, with: mask)
             from = secret.lowerBound + mask.count
-            // Between a name and a value apart from it may stand another secret.
+            // Between a name and a value apart from it, or before it in a call, may stand another secret.
             let between = min(start, secret.lowerBound)..<secret.lowerBound
-            if text[between].contains(UInt8(ascii: "<")), let masked = maskText(Array(text[between]), subject)
-            {
+            if let masked = maskText(Array(text[between]), subject) {
                 text.replaceSubrange(between, with: masked)
                 from += masked.count - between.count
             }

@@ -35,7 +35,12 @@ enum LeakCases {
         "Authorization: token 0123abcd4567", "//registry.npmjs.org/:_authToken=0123-abcd-4567",
         "'AccountName=x;AccountKey=kJ8s0dfKq2mN5vB7xZ1cR4tY==;EndpointSuffix=y'",
         "\"Server=db;User Id=ci;Password=hunter22;Encrypt=true\"",
-        "dsn = host=db password=hunter22 user=ci",
+        "dsn = host=db password=hunter22 user=ci", "\"Password=hunter22;User Id=ci;Server=db\"",
+        "conn: Pwd=correct;Server=db;Encrypt=true", "amqp://ci:hun/ter22@mq", "postgresql://ci:a/b1c2@db/ci",
+        "mysql -u root -phunter22 ci", "mysqldump -pcorrect db", "/usr/bin/mysql -p'hunter22' x",
+        "['mysqldump', '-phunter22']", "mariadb-dump -p123456 x", "sshpass -p correct ssh x",
+        "sshpass -phunter22 ssh x", "docker login -u ci -p hunter22 r",
+        "<command>docker login \\\n  -p &quot;hunter22&quot; r</command>",
     ]
 
     private static let elements = [
@@ -116,7 +121,17 @@ enum LeakCases {
         "x = a;token=value1;",
         "\"Server=db;Password=${X};\"", "connect(user=ci, password=arg1)", "<p>password: required</p>",
         "DB_PASSWORD=$(cat x)", "-Dpassword=$(cat x)", "DB_PASSWORD=`cat x`",
-        "use - password: to say so",
+        "use - password: to say so", "\"Password=${X};Server=db\"", "password=value;server=x;",
+        "password = a1; server = y", "\"Password=PASSWORD;Server=db\"", "https://github.com:team1/repo@v2",
+        "http://host:8080/x1@y", "docker://alpine:v3/x@sha256:0a1b", "mongodb://h1:27017,h2:27017/a1@b",
+        "http://{host}:{port}/x1@y", "file://c:/x1@y", "mysql -p db1", "mysql -uroot -p$X db",
+        "mysql -p\"$X\"",
+        "mysql -p${X}", "mysql -pPASSWORD", "mysql -ppassword", "docker run --name mysql -p3306:3306 x",
+        "docker run --name mysql -p $PORT:3306 x", "gcc $(mysql_config --libs) -pthread",
+        "gcc -lmysqlclient -pthread", "mkdir -p some/dir1; cp -p a1b2 c", "\"mysql -p\" + pw + \"x\"",
+        "'mysql -p'.$pw", "docker login -p $X", "docker login -p <token>", "the login with -p option",
+        "docker login -u x --password-stdin", "ssh -l login -p 2222 x", "sshpass -p \"$X\" ssh y",
+        "sshpass -p ${X} ssh", "add_argument('-p', '--port1')", "mysql -e x; tar -pxzvf a",
     ]
 
     private static let harmlessElements = [

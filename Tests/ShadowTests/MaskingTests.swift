@@ -201,6 +201,40 @@ import Testing
         }
     }
 
+    @Test func secretsBeforeAPasswordInACallAreMaskedToo() throws {
+        try withTemporaryDirectory { directory in
+            let file = directory.appending("master.cfg")
+            try Files.replace(
+                file, with: Array("GitLabAuth('https://u:k7Jq2mPzX9@x', 'id', 'Vq83nTz0pLw')\n".utf8))
+            var masking = Masking()
+            _ = try mask(copy(directory), with: &masking)
+            let text = String(decoding: try Files.read(file), as: UTF8.self)
+            #expect(!text.contains("k7Jq2mPzX9") && !text.contains("Vq83nTz0pLw"), "\(text)")
+            #expect(
+                text.hasPrefix("GitLabAuth('https://u:shadow-masked-") && text.hasSuffix("')\n"), "\(text)")
+        }
+    }
+
+    @Test func secretsInATextOfWindowsAreMaskedAndItStaysOne() throws {
+        try withTemporaryDirectory { directory in
+            let file = directory.appending("settings.ini")
+            let units = "\u{feff}grüße\r\npassword=k7Jq2mPzX9\r\ntoken=Vq83nTz0pLw\r\n".utf16
+            try Files.replace(file, with: units.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] })
+            try Files.replace(directory.appending("other"), with: Array("use('k7Jq2mPzX9')\n".utf8))
+            var masking = Masking()
+            #expect(try mask(copy(directory), with: &masking).count == 2)
+            let bytes = try Files.read(file)
+            let text = String(
+                decoding: stride(from: 0, to: bytes.count, by: 2).map {
+                    UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8
+                }, as: UTF16.self)
+            #expect(text.hasPrefix("\u{feff}grüße\r\npassword=shadow-masked-"), "\(text)")
+            #expect(text.hasSuffix("\r\n") && !text.contains("Vq83nTz0pLw"), "\(text)")
+            let other = String(decoding: try Files.read(directory.appending("other")), as: UTF8.self)
+            #expect(other.hasPrefix("use('shadow-masked-"), "\(other)")
+        }
+    }
+
     @Test func aSecretOfOneComponentIsTakenOutOfTheOthers() throws {
         try withTemporaryDirectory { directory in
             let (master, proxy) = (directory.appending("master"), directory.appending("nginx"))
