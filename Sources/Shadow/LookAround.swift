@@ -15,6 +15,8 @@ extension InsideView {
             connections: [
                 "192.0.2.1:80": connection(outcome(AF_INET)),
                 "[2001:db8::1]:80": connection(outcome(AF_INET6)),
+                // Where one could be made, what is asked for has no address of its kind, and that is another error.
+                "vsock": connection(outcome(AF_VSOCK)),
             ],
             resolvesNames: resolves("example.com"),
             sockets: try sockets(below: "/", besides: places)

@@ -113,6 +113,9 @@ package struct Sandbox: Sendable {
             "--unshare-cgroup-try", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname",
             hostName, "--ro-bind", "/usr", "/usr",
         ]
+        if SystemCallFilter.program != nil {
+            arguments += ["--seccomp", String(SystemCallFilter.descriptor)]
+        }
         let local = Self.local
         arguments += local.hidden
         if let identity { arguments += ["--uid", String(identity), "--gid", String(identity)] }

@@ -150,12 +150,21 @@ private final class Child: Sendable {
         let descriptor = try Files.createExclusively(log, mode: 0o600)
         defer { close(descriptor) }
         let channel = try Channel()
+        let filter: CInt?
+        do {
+            filter = try SystemCallFilter.program.map(opened)
+        } catch {
+            close(channel.ours)
+            close(channel.theirs)
+            throw error
+        }
+        defer { if let filter { close(filter) } }
         let started = Mutex<Result<pid_t, any Error>?>(nil)
         let ready = DispatchSemaphore(value: 0)
         let ended = Ended()
         // One piece of work from the start to the end of the child: as long as it takes, the thread lives.
         DispatchQueue.global().async {
-            let result = spawn(command, channel: channel.theirs, log: descriptor)
+            let result = spawn(command, channel: channel.theirs, filter: filter, log: descriptor)
             started.withLock { $0 = result }
             ready.signal()
             guard case .success(let process) = result else { return }
@@ -333,8 +342,24 @@ private struct Channel {
     }
 }
 
+/// A descriptor from which these bytes are read, and then their end; there is room for a few thousand.
+private func opened(_ bytes: [UInt8]) throws -> CInt {
+    let channel = try Channel()
+    let count = unsafe bytes.withUnsafeBytes {
+        unsafe send(channel.ours, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+    }
+    let reason = Errno(rawValue: errno)
+    close(channel.ours)
+    guard count == bytes.count else {
+        close(channel.theirs)
+        throw ShadowFailure(
+            "no filter can be given to a sandbox: \(reason)", hint: "look whether the host is out of memory")
+    }
+    return channel.theirs
+}
+
 private func spawn(
-    _ command: [String], channel: CInt, log: CInt
+    _ command: [String], channel: CInt, filter: CInt?, log: CInt
 ) -> Result<pid_t, any Error> {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
@@ -342,6 +367,10 @@ private func spawn(
     unsafe posix_spawn_file_actions_adddup2(&actions, channel, 0)
     unsafe posix_spawn_file_actions_adddup2(&actions, channel, 1)
     unsafe posix_spawn_file_actions_adddup2(&actions, log, 2)
+    // Last: another of these may have its number until then.
+    if let filter {
+        unsafe posix_spawn_file_actions_adddup2(&actions, filter, SystemCallFilter.descriptor)
+    }
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }

@@ -63,6 +63,9 @@ import Testing
                     s = socket.socket(family); s.settimeout(2)
                     try: s.connect((address, 80)); print('connected')
                     except OSError as e: print(e.errno)
+                for family in (40, 1):
+                    try: socket.socket(family); print('made')
+                    except OSError as e: print(e.errno)
                 for path in ('/etc/shadow', '/root/.ssh', '/var/run/docker.sock', '/etc/understudy'):
                     print(os.path.exists(path))
                 try: os.kill(\(getpid()), 0); print('sees us')
@@ -72,7 +75,7 @@ import Testing
             let outcome = try await SandboxProcess.run(
                 Program("/usr/bin/python3", ["-c", script]), in: sandbox(directory),
                 within: allowance(), log: directory.appending("log"))
-            #expect(outcome.output.contains("101\n111\nFalse\nFalse\nFalse\nFalse\ngone\n"))
+            #expect(outcome.output.contains("101\n111\n97\nmade\nFalse\nFalse\nFalse\nFalse\ngone\n"))
             #expect(outcome.output.contains("Read-only file system"))
         }
     }
@@ -187,6 +190,10 @@ import Testing
             ("lo, eth0", { $0.interfaces.append("eth0") }),
             ("192.0.2.1:80 connected", { $0.connections["192.0.2.1:80"] = "connected" }),
             ("192.0.2.1:80 EINPROGRESS", { $0.connections["192.0.2.1:80"] = "EINPROGRESS" }),
+            (
+                "192.0.2.1:80 ENETUNREACH, vsock error 22",
+                { $0.connections["vsock"] = "error 22" }
+            ),
             ("", { $0.connections = [:] }),
             ("resolved", { $0.resolvesNames = true }),
             ("/run/docker.sock", { $0.sockets = ["/run/docker.sock"] }),
