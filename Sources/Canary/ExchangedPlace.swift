@@ -40,7 +40,12 @@ struct ExchangedPlace {
     /// Nothing is made for what is to be gone.
     func make(at beside: FilePath, from candidate: Room, _ contents: ChangeContents) async throws {
         guard let file else { return try await makePackages(at: beside, from: candidate) }
-        guard let blob = file.blob, let contents = contents.blobs[blob] else { return }
+        guard let blob = file.blob else { return }
+        guard let contents = contents.blobs[blob] else {
+            // To make nothing would take the file away from production.
+            throw CanaryFailure(
+                .failed, "the contents of \(live) are not in the change", hint: "nothing was exchanged")
+        }
         let before = try Files.status(live)
         guard before?.kind != .link else {
             throw CanaryFailure(
@@ -62,8 +67,10 @@ struct ExchangedPlace {
     }
 
     private func makePackages(at beside: FilePath, from candidate: Room) async throws {
-        guard let root = candidate.copy.staged.root(root)?.staged, let before = try Files.status(live) else {
-            return
+        guard let before = try Files.status(live) else { return }
+        guard let root = candidate.copy.staged.root(root)?.staged else {
+            throw CanaryFailure(
+                .failed, "the candidate has no root that stands for \(live)", hint: "nothing was exchanged")
         }
         try await Workspace.copy(below.map { root.appending($0) } ?? root, to: beside)
         guard Accounts.ownNumbers.user == 0 else { return }
