@@ -33,8 +33,8 @@
         return true
     }
 
-    /// The longest value that is looked at: tokens are of some thousand characters.
-    static let longest = 1 << 12
+    /// The longest value that is looked at: a key of RSA of 4,096 bits is of 4,324 characters in a kubeconfig.
+    static let longest = 1 << 13
 
     /// How many bytes from here on fulfil a condition, at most `limit`.
     func run(_ start: Int, limit: Int = 512, _ condition: (UInt8) -> Bool) -> Int {
@@ -109,7 +109,7 @@
 
     /// Three parts of base 64 with dots between them, the first two of which are JSON objects.
     private func isWebToken(_ start: Int) -> Bool {
-        guard starts("eyJ", at: start) else { return false }
+        guard starts("eyJ", at: start), byte(start - 1) != UInt8(ascii: "-") else { return false }
         let second = start + run(start, limit: Self.longest, isURLSafe) + 1
         guard byte(second - 1) == UInt8(ascii: "."), starts("eyJ", at: second) else { return false }
         let third = second + run(second, limit: Self.longest, isURLSafe) + 1
@@ -276,14 +276,12 @@
     func bareEnd(_ start: Int) -> Int {
         let ends = Self.valueEnds
         var end = start
-        // The long ones are tokens, which have no such sign in the middle.
-        var longest = Self.longest
+        // A name and its value have such a sign between them: behind many, each would be looked at with all that follow.
         var signs = 0
-        while end < min(count, start + longest), signs <= 16 {
+        while end < min(count, start + Self.longest), signs <= 16 {
             let byte = byte(end)
             guard byte > 0x20, byte < 0x7f, !ends.contains(byte) else { break }
-            if byte == UInt8(ascii: "=") { (longest, signs) = (512, signs + 4) }
-            if byte == UInt8(ascii: ":") { signs += 1 }
+            if byte == UInt8(ascii: "=") { signs += 4 } else if byte == UInt8(ascii: ":") { signs += 1 }
             if byte == UInt8(ascii: "&") || byte == UInt8(ascii: "\\") {
                 guard quoteLength(end) == 0, lineEndLength(end) == 0 else { break }
                 guard end == start || !starts("&lt;", at: end) else { break }

@@ -15,7 +15,8 @@ enum LeakCases {
         "password =&gt; &apos;hunter22&apos;",
         "string(name: &apos;X_TOKEN&apos;, defaultValue: &apos;hunter22&apos;)",
         "token: '\(long)'", "TOKEN=\(long)", "https://oauth2:\(long.prefix(900))@git.example.org/",
-        "\"client-key-data\": \"\(long.prefix(2_000))\"",
+        "\"client-key-data\": \"\(long.prefix(2_000))\"", "client-key-data: \(long)\(long.prefix(724))==",
+        "\"client-key-data\": \"\(long)\(long.prefix(724))\"",
     ]
 
     private static let commands = [
