@@ -64,10 +64,12 @@ enum JenkinsClasses {
         .init("\(item)/indexing/", .derived), .init("\(item)/computation/", .derived),
     ]
 
-    // What names keys by themselves comes after them: a job may be called as a key is.
+    // What names keys by themselves comes after them: a job, or an agent, may be called as a key is.
     private static let items: [Classification.Rule] = [
         .init("\(item)/config.xml", .config), .init("\(item)/name-utf8.txt", .config),
-        .init("\(item)/nextBuildNumber", .state),
+        .init("\(item)/nextBuildNumber", .state), .init("\(item)/builds/*/build.xml", .state),
+        .init("\(item)/builds/*/log", .bulk), .init("nodes/*/config.xml", .config),
+        .init("users/*/config.xml", .config),
     ]
 
     private static let builds: [Classification.Rule] = [

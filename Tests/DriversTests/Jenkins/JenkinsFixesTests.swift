@@ -226,7 +226,9 @@ import Testing
         (".cvspass", .secret), (".config/gcloud/credentials.db", .secret), (".curlrc", .secret),
         ("userContent/app/release.jks", .secret), ("certificates/site.pfx", .secret), ("ci.kdbx", .secret),
         ("jobs/app/builds/7/archive/out/site.key", .secret), ("init.groovy.d/.netrc", .secret),
-        ("jobs/site.key/config.xml", .config), ("jobs/app/builds/7/archive/app.war", .bulk),
+        ("jobs/site.key/config.xml", .config), ("nodes/mac.key/config.xml", .config),
+        ("jobs/site.key/builds/1/build.xml", .state), ("jobs/site.key/builds/1/log", .bulk),
+        ("jobs/site.key/builds/1/ca.pem", .secret), ("jobs/app/builds/7/archive/app.war", .bulk),
         ("plugins/git/WEB-INF/test.jks", .derived), ("war/WEB-INF/test.key", .derived),
         ("jobs/shadow/config.xml", .config), ("jobs/shadow/builds/1/build.xml", .state),
     ]) func whatPeopleWroteInTheHomeOfTheUserIsCaptured(_ path: String, _ expected: EntryClass) {
