@@ -6,12 +6,6 @@ import Testing
 
 /// Single builders and packages of a real Buildbot.
 @Suite struct BuilderJourneyTests {
-    @discardableResult
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, limit: .seconds(120))
-            .runSuccessfully().output
-    }
-
     private func describe(_ fixture: BuildbotFixture, _ runner: CommandLineRunner) async throws {
         let text = """
             system: acme

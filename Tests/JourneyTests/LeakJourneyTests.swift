@@ -6,11 +6,6 @@ import Testing
 
 /// Secrets in files that nobody classed as secret.
 @Suite struct LeakJourneyTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, outputLimit: 1 << 26)
-            .runSuccessfully().output
-    }
-
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
         _ = try await shell(
             "mkdir tree; printf 'listen 443;\\nupstream_password = hunter2-leak\\n' >tree/site.conf; echo 'listen 80;' >tree/open.conf",

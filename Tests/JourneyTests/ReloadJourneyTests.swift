@@ -6,12 +6,6 @@ import Testing
 
 /// Jobs and plugins restored into a Jenkins home beside a server that answers as Jenkins does and records what it is asked.
 @Suite struct ReloadJourneyTests {
-    @discardableResult
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, limit: .seconds(60))
-            .runSuccessfully().output
-    }
-
     /// Answers 200 for the items in `known`, 404 for others, 403 without the token, and `status` to a reload, of which one kills
     /// the process in `kill` instead.
     private static let server = """

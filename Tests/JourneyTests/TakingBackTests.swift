@@ -69,7 +69,7 @@ import Testing
 
         @discardableResult
         func shell(_ script: String) async throws -> String {
-            try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
+            try await TestSupport.shell(script, in: directory)
         }
     }
 
