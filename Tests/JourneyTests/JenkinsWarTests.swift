@@ -72,10 +72,7 @@ struct JenkinsWarTests {
             #expect(try await boot(home, in: directory).hasPrefix("200"))
             _ = try await shell(
                 "unzip -p '\(war)' WEB-INF/detached-plugins/structs.hpi >structs.hpi", in: directory)
-            let ask =
-                "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"
-            let port = try await shell("/usr/bin/python3 -c \"\(ask)\"", in: directory)
-                .filter(\.isNumber)
+            let port = try #require(try await BuildbotFixture.freePorts(1).first)
             let start = """
                 JENKINS_HOME='\(home)' setsid java -Djenkins.install.runSetupWizard=false -jar '\(war)' \
                     --httpListenAddress=127.0.0.1 --httpPort=\(port) </dev/null >>'\(directory)/production.log' 2>&1 &
