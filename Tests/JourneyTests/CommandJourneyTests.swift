@@ -69,7 +69,7 @@ import Testing
             try await world.runner.succeed("undo")
             #expect(try world.names() == "worse\n")
             let objects = try await shell(
-                "git -C tree.git cat-file --batch-all-objects --batch | grep -a -c 'a=1' || true",
+                "set -o pipefail; git -C tree.git cat-file --batch-all-objects --batch | { grep -ac 'a=1' || true; }",
                 in: directory)
             #expect(objects == "0\n", "what a tool keeps is sealed")
         }

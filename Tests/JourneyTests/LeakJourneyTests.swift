@@ -17,7 +17,7 @@ import Testing
 
     private func leaked(_ text: String, _ directory: FilePath) async throws -> Bool {
         try await shell(
-            "git -C tree.git cat-file --batch-all-objects --batch | grep -acF '\(text)' || true",
+            "set -o pipefail; git -C tree.git cat-file --batch-all-objects --batch | { grep -acF '\(text)' || true; }",
             in: directory) != "0\n"
     }
 
@@ -120,7 +120,7 @@ import Testing
             #expect(output.contains(job))
             #expect(
                 try await shell(
-                    "git -C jenkins.git cat-file --batch-all-objects --batch | grep -acF deploy-me-leak || true",
+                    "set -o pipefail; git -C jenkins.git cat-file --batch-all-objects --batch | { grep -acF deploy-me-leak || true; }",
                     in: directory) == "0\n")
             _ = try await shell("cp -a jenkins reference; rm -r jenkins", in: directory)
             try await runner.succeed("restore", "--no-start")

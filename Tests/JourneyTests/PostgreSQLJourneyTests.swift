@@ -304,7 +304,7 @@ struct PostgreSQLJourneyTests {
                 )
             }
             let objects = try await shell(
-                "git -C tree.git cat-file --batch-all-objects --batch | grep -a -c 'parole-5\\|SCRAM-SHA' || true",
+                "set -o pipefail; git -C tree.git cat-file --batch-all-objects --batch | { grep -ac 'parole-5\\|SCRAM-SHA' || true; }",
                 in: world.directory)
             #expect(objects == "0\n")
             try replaceText("postgresql:///", with: "postgresql://ci:geheim-7@/", in: name)
