@@ -4,7 +4,7 @@ package import SystemPackage
 /// Runs a script with bash in a directory and returns what it prints; a command that fails ends it, and so does a variable
 /// that is not set.
 ///
-/// Throws a ``ProgramFailure`` with the last of its complaints when its status is not 0.
+/// Throws a ``ProgramFailure`` with the last of its complaints when its status is not 0, and one when it does not end in time.
 @discardableResult
 package func shell(
     _ script: String, in directory: FilePath, limit: Duration = .seconds(120)
