@@ -6,10 +6,6 @@ import Testing
 
 /// A machine with nothing on it but the binary: the system comes back from a copy of its store and the recovery key.
 @Suite struct BareMachineTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
-    }
-
     /// A system in `srv` with its system file and policies in `etc`, two snapshots, and a copy in `offsite.git`; then all
     /// is lost but the copy, the key and a reference of what there was.
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {

@@ -8,17 +8,10 @@ import Testing
 
 /// A damaged store with a copy elsewhere heals itself, and one without says what is lost and touches nothing.
 @Suite struct HealingTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
-    }
-
     /// A store with two snapshots and two remotes: one that is not there, and a mirror of it.
     private func start(_ directory: FilePath, withRemote: Bool = true) async throws -> CommandLineRunner {
-        try await Program(
-            "/bin/bash",
-            ["-euc", "mkdir -p tree/sub; echo one > tree/sub/a; seq 5000 > tree/b; ln -s b tree/link"],
-            directory: directory
-        ).runSuccessfully()
+        try await shell(
+            "mkdir -p tree/sub; echo one > tree/sub/a; seq 5000 > tree/b; ln -s b tree/link", in: directory)
         let runner = try CommandLineRunner(directory)
         try await runner.initialize("tree")
         try await runner.succeed("snapshot")

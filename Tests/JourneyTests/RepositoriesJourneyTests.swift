@@ -17,8 +17,7 @@ import Testing
 
     @discardableResult
     private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", Self.prologue + script], directory: directory)
-            .runSuccessfully().output
+        try await TestSupport.shell(Self.prologue + script, in: directory)
     }
 
     /// A repository of three commits and a clone of it, and the system that holds it.
