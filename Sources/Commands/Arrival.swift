@@ -220,6 +220,8 @@ struct Arrival {
                     "\(store.path) is not a copy of the same store: say where this one should be, --store DIR"
             )
         }
+        // Before the first of them comes, so that nothing that stays there is taken for dropped when the remote is taken away.
+        try store.keepAbsent(elsewhere: plan.snapshots, of: system, holding: lock)
         let reader = { try store.reader() }
         var brought: Set<SnapshotID> = []
         // History and evidence come with the first.
