@@ -30,6 +30,7 @@ package struct SnapshotVerdict: Hashable, Sendable {
 package final class Verification: Sendable {
     private let store: SnapshotStore
     private let opened: Mutex<Opened>
+    private let hasFoundProblems = Mutex(false)
     /// Files already found whole, by contents and digest: most of a snapshot is that of the night before.
     private let known = Mutex<Set<Known>>([])
 
@@ -80,6 +81,15 @@ package final class Verification: Sendable {
     }
 
     private var reader: ObjectReader { opened.withLock { $0.reader } }
+
+    /// Whether anything was wrong with what was looked at, so that objects may be damaged or missing.
+    package var hasFoundDamage: Bool { hasFoundProblems.withLock { $0 } }
+
+    /// Takes note of whether there are problems, and returns them sorted.
+    private func noted(_ problems: [String]) -> [String] {
+        if !problems.isEmpty { hasFoundProblems.withLock { $0 = true } }
+        return problems.sorted()
+    }
 
     /// A verification of snapshots in a store; sealed files are opened with the identities, where there are some.
     package init(_ store: SnapshotStore, identities: [Identity]? = nil) throws {
@@ -142,7 +152,7 @@ package final class Verification: Sendable {
                 }
             }
         }
-        return findings.problems.withLock { $0.sorted() }
+        return noted(findings.problems.withLock { $0 })
     }
 
     private func verifyHistory(_ tree: ObjectID, _ lane: ReaderLane, _ seen: inout Set<ObjectID>) throws {
@@ -168,7 +178,7 @@ package final class Verification: Sendable {
             findings.add("\(error)")
         }
         return SnapshotVerdict(
-            id: reference.id, problems: findings.problems.withLock { $0.sorted() },
+            id: reference.id, problems: noted(findings.problems.withLock { $0 }),
             objects: findings.objects.withLock { $0 }, unopened: findings.unopened.withLock { $0.sorted() })
     }
 
@@ -214,7 +224,7 @@ package final class Verification: Sendable {
         guard !isKnown else { return [] }
         let problems = try await SourceTransfer(store, reader: reader).problems(of: Array(keepAlives))
         if problems.isEmpty { knownSources.withLock { $0.formUnion(keepAlives) } }
-        return problems.map { "objects of captured repositories: \($0)" }
+        return noted(problems).map { "objects of captured repositories: \($0)" }
     }
 
     private func verify(_ reference: SnapshotReference, _ findings: Findings) throws {

@@ -1,0 +1,99 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What a verification found damaged is not taken for stored: the next snapshot stores it again where it is still live.
+@Suite struct KnownDamageTests {
+    private static let list = "tree.git/understudy/damaged-objects"
+
+    private func shell(_ script: String, in directory: FilePath) async throws -> String {
+        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
+    }
+
+    /// A store with two snapshots of the same, and one of the files in it damaged, which nobody knows.
+    private func start(_ directory: FilePath) async throws -> CommandLineRunner {
+        _ = try await shell("mkdir -p tree/sub; seq 100 >tree/a; seq 200 >tree/sub/b", in: directory)
+        let runner = try CommandLineRunner(directory)
+        try await runner.initialize("tree")
+        try await runner.succeed("snapshot")
+        try await runner.succeed("snapshot")
+        try await runner.succeed("verify", "--all")
+        #expect(try !Files.exists(directory.appending(Self.list)))
+        _ = try await shell("git clone -q --mirror --no-hardlinks tree.git offsite.git", in: directory)
+        try await StoreDamage.flip("b", in: directory.appending("tree.git"))
+        return runner
+    }
+
+    private func expect(
+        _ arguments: String..., status: Int32, _ words: String = "", _ runner: CommandLineRunner
+    ) async throws {
+        let outcome = try await runner.run(arguments, limit: .seconds(60))
+        #expect(outcome.status == status, "\(arguments): \(outcome.output)\(outcome.errorOutput)")
+        #expect(outcome.output.contains(words), "\(arguments): \(outcome.output)\(outcome.errorOutput)")
+    }
+
+    @Test(arguments: [["verify"], ["verify", "--all"]])
+    func whatIsLiveIsStoredAgainAndSaid(_ command: [String]) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let expected = try TreeListing(directory.appending("tree"))
+            for _ in 0..<2 {
+                let found = try await runner.run(command, limit: .seconds(60))
+                #expect(found.status == 6, "\(found.output)\(found.errorOutput)")
+            }
+            try await expect("snapshot", "--dry-run", status: 6, "found damaged or missing", runner)
+            try await expect("snapshot", status: 6, "found damaged or missing", runner)
+            #expect(try !Files.exists(directory.appending(Self.list)))
+            // All that have it are whole again, and the next one finds nothing to say.
+            for name in ["latest", "latest~1", "latest~2"] { try await runner.succeed("verify", name) }
+            try await expect("snapshot", status: 0, "no change", runner)
+            _ = try await shell("rm -r tree", in: directory)
+            try await runner.succeed("restore")
+            #expect(try TreeListing(directory.appending("tree")).differences(from: expected) == [])
+        }
+    }
+
+    @Test func whatIsNotLiveIsKnownUntilItComesBack() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            _ = try await shell("cp -a tree/sub/b old; echo new >tree/sub/b", in: directory)
+            try await expect("verify", status: 6, runner)
+            for _ in 0..<2 {
+                try await expect("snapshot", status: 6, "complete", runner)
+                try await runner.succeed("verify")
+                #expect(try Files.exists(directory.appending(Self.list)))
+            }
+            _ = try await shell("cp -a old tree/sub/b", in: directory)
+            try await expect("snapshot", status: 6, "complete", runner)
+            #expect(try !Files.exists(directory.appending(Self.list)))
+            try await expect("snapshot", status: 0, "no change", runner)
+            for name in ["latest", "latest~5"] { try await runner.succeed("verify", name) }
+        }
+    }
+
+    @Test func whatHealedIsForgotten() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await expect("verify", "--all", status: 6, runner)
+            #expect(try Files.exists(directory.appending(Self.list)))
+            try await runner.succeed("remote", "add", "offsite", directory.appending("offsite.git").string)
+            try await runner.succeed("verify", "--all", "--heal")
+            #expect(try !Files.exists(directory.appending(Self.list)))
+            try await expect("snapshot", status: 0, "no change", runner)
+        }
+    }
+
+    /// Found by who may not write to the store, it is told all the same.
+    @Test func whereNothingCanBeNotedThatIsSaid() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let store = directory.appending("tree.git").string
+            let outcome = try await runner.run(
+                under: ["bwrap", "--dev-bind", "/", "/", "--ro-bind", store, store], ["verify"])
+            #expect(outcome.status == 6, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(outcome.output.contains("NOT OK") && outcome.output.contains("cannot be noted"))
+        }
+    }
+}
