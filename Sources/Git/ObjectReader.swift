@@ -189,18 +189,23 @@ package final class ObjectReader: Sendable {
 
     /// The kind and the contents of an object.
     ///
-    /// Throws a ``GitError``: `notFound` when the repository does not hold it, `damaged` when it cannot be read. The
-    /// contents are not hashed again; who must be sure compares ``ObjectID/of(_:_:)``.
-    package func object(_ id: ObjectID) throws -> (kind: ObjectKind, contents: [UInt8]) {
+    /// Throws a ``GitError``: `notFound` when the repository does not hold it, `damaged` when it cannot be read, or has more
+    /// than `limit` bytes. The contents are not hashed again; who must be sure compares ``ObjectID/of(_:_:)``.
+    package func object(
+        _ id: ObjectID, limit: Int = .max
+    ) throws -> (kind: ObjectKind, contents: [UInt8]) {
         guard let (pack, position) = find(id) else { return try loose(id) }
         let reader = recordReaders.withLock { $0.popLast() } ?? RecordReader()
         defer { recordReaders.withLock { $0.append(reader) } }
-        return try reader.object(id, at: position, in: pack)
+        return try reader.object(id, at: position, in: pack, limit: limit)
     }
 
-    /// The contents of an object that must be of one kind.
-    package func contents(_ id: ObjectID, _ kind: ObjectKind) throws -> [UInt8] {
-        let object = try object(id)
+    /// The contents of an object that must be of one kind, and have no more than `limit` bytes.
+    package func contents(_ id: ObjectID, _ kind: ObjectKind, limit: Int = .max) throws -> [UInt8] {
+        let object = try object(id, limit: limit)
+        guard object.contents.count <= limit else {
+            throw GitError.tooLong(id, object.contents.count, limit: limit)
+        }
         guard object.kind == kind else {
             throw GitError(.damaged, "read \(kind.word) \(id)", "it is a \(object.kind.word)")
         }
@@ -293,6 +298,11 @@ package final class ObjectReader: Sendable {
 }
 
 extension GitError {
+    /// An object is longer than anything of its use.
+    static func tooLong(_ id: ObjectID, _ size: Int, limit: Int) -> GitError {
+        GitError(.damaged, "read object \(id)", "it has \(size) bytes, and may have \(limit) at most")
+    }
+
     /// What a pack holds of an object cannot be decompressed.
     static func damagedStream(of id: ObjectID, in pack: FilePath) -> GitError {
         GitError(.damaged, "read object \(id) of \(pack)", "its compressed bytes are damaged")

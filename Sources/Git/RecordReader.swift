@@ -20,15 +20,18 @@ internal import FileTree
         unsafe buffer.deallocate()
     }
 
-    /// The kind and the contents of an object.
+    /// The kind and the contents of an object, which may have `limit` bytes at most.
+    ///
+    /// What a delta makes is not held against that.
     func object(
-        _ id: ObjectID, at position: Int, in pack: ObjectReader.Pack
+        _ id: ObjectID, at position: Int, in pack: ObjectReader.Pack, limit: Int = .max
     ) throws -> (kind: ObjectKind, contents: [UInt8]) {
         let start = try pack.offset(of: id, at: position)
         let readCount = min(Self.firstCount, pack.end - start)
         try read(id, pack, from: start, to: 0..<readCount)
         let first = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<readCount])
         let header = try unsafe pack.header(of: id, at: start, first)
+        guard header.size <= limit else { throw GitError.tooLong(id, header.size, limit: limit) }
         guard case .whole(let kind) = header.form else {
             defer { pack.file.forget() }
             return try deltas.object(id, at: start, in: pack)
