@@ -108,7 +108,7 @@ internal import Workers
             },
             end: { lane in written.withLock { $0.merge(lane.written) } })
         if only == nil { try root.checkAllWasMet() }
-        try root.checkLinks(hardLinks.withLock { $0.map(\.entry) })
+        try root.checkLinks(hardLinks.withLock { links in links.map { $0.entry } })
         try writeHardLinks(top: place)
         return written.withLock { $0 }
     }
