@@ -135,7 +135,7 @@ struct NightlyCommand: AsyncParsableCommand {
             report.problems.append(
                 .init(
                     "report", "that the night began cannot be kept: \(error)",
-                    hint: "free some space where the store is"))
+                    hint: NightReport.hint(error)))
             return nil
         }
     }

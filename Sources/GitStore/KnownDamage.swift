@@ -29,6 +29,13 @@ extension SnapshotStore {
         try writtenDown().filter { try !reader.isWhole($0) }
     }
 
+    /// A reader to whom what was found damaged and still is counts as missing.
+    func readerWithoutDamage() throws -> ObjectReader {
+        let reader = try reader()
+        let damaged = try knownDamage(reader)
+        return damaged.isEmpty ? reader : try ObjectReader(path, withoutObjects: damaged)
+    }
+
     /// Takes those off the list that can be read again.
     package func forgetHealed(holding lock: WriterLock) throws {
         guard try hasKnownDamage else { return }
