@@ -78,7 +78,9 @@ package struct SystemCapture: Sendable {
             throw error
         }
         // Not before: syncs would wait for what nobody needs on the disk.
-        keep(caches, &result, reader, holding: lock)
+        // What was taken over was not read anew: its next capture must not take for granted what was in them either.
+        let isWhole = request.components.isEmpty
+        keep(caches, &result, reader, missing: isWhole ? [] : reader.gonePacks, holding: lock)
         return result
     }
 
@@ -86,7 +88,8 @@ package struct SystemCapture: Sendable {
     ///
     /// This one is there, whatever becomes of what can be made again.
     private func keep(
-        _ caches: [NewCache], _ taken: inout TakenSnapshot, _ reader: ObjectReader, holding lock: WriterLock
+        _ caches: [NewCache], _ taken: inout TakenSnapshot, _ reader: ObjectReader, missing packs: [String],
+        holding lock: WriterLock
     ) {
         func note(_ text: String, at place: Int?) {
             guard let place = place ?? taken.snapshot.components.indices.first else { return }
@@ -102,7 +105,7 @@ package struct SystemCapture: Sendable {
             }
         }
         do {
-            try store.rememberPacks(holding: lock)
+            try store.rememberPacks(missing: packs, holding: lock)
         } catch {
             note(
                 "the next snapshot does not miss a pack that goes, since the list of them could not be kept: \(error)",

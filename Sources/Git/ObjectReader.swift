@@ -40,6 +40,8 @@ package final class ObjectReader: Sendable {
     package let lostPacks: [LostPack]
     /// Objects that count as missing although a pack has their names: somebody found them damaged.
     package let lostObjects: Set<ObjectID>
+    /// Those of them, by their names without an ending, that were there once and are not any more.
+    package let gonePacks: [String]
     /// When the newest pack was changed last, in seconds since 1970; nil when there is none.
     let newestPack: Int64?
     /// Opened for the first object that no pack holds.
@@ -57,6 +59,7 @@ package final class ObjectReader: Sendable {
     ) throws {
         self.repository = repository
         lostObjects = lost
+        gonePacks = gone
         let directory = repository.appending("objects").appending("pack")
         let opened = try Self.openPacks(directory)
         packs = opened.packs
@@ -95,7 +98,9 @@ package final class ObjectReader: Sendable {
         let names = try Files.names(repository.appending("objects").appending("pack")).map {
             String(decoding: $0, as: UTF8.self)
         }
-        let packs = Set(names.filter { $0.hasSuffix(".pack") }.map { String($0.dropLast(5)) })
+        // Others neither git nor we look into.
+        let packs = Set(
+            names.filter { $0.hasPrefix("pack-") && $0.hasSuffix(".pack") }.map { String($0.dropLast(5)) })
         return packs.intersection(names.filter { $0.hasSuffix(".idx") }.map { String($0.dropLast(4)) })
     }
 

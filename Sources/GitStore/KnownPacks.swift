@@ -34,9 +34,9 @@ extension SnapshotStore {
         }
     }
 
-    /// Writes down which packs there are now, without waiting for the disk.
-    package func rememberPacks(holding lock: WriterLock) throws {
-        let names = try ObjectReader.packNames(of: path).sorted()
+    /// Writes down which packs there are now, without waiting for the disk, and those that are `missed` on.
+    package func rememberPacks(missing missed: [String] = [], holding lock: WriterLock) throws {
+        let names = try ObjectReader.packNames(of: path).union(missed).sorted()
         try Files.replaceWithoutSync(knownPacks, with: names.flatMap { Array("\($0)\n".utf8) })
     }
 }

@@ -190,12 +190,8 @@ package final class Verification: Sendable {
     package func verifyAllSources(_ references: [SnapshotReference]) async throws {
         var keepAlives: Set<ObjectID> = []
         for reference in references {
-            do {
-                keepAlives.formUnion(try keptAlive(by: reference))
-            } catch {
-                // Whoever looks at this snapshot alone says so.
-                _ = try StoreSurvey.reason(error)
-            }
+            // Whoever looks at this snapshot alone says why it cannot be read.
+            if let kept = try? keptAlive(by: reference) { keepAlives.formUnion(kept) }
         }
         guard try await SourceTransfer(store, reader: reader).problems(of: Array(keepAlives)).isEmpty else {
             return
@@ -212,7 +208,7 @@ package final class Verification: Sendable {
             guard let tree = stored.tree(of: component.name),
                 let entry = try reader.entry(SourcesLock.name, of: tree)
             else { continue }
-            let lock = try SourcesLock(reader.contents(entry.id, .blob))
+            let lock = try SourcesLock(text(entry.id))
             keepAlives.formUnion(lock.keepAliveIDs.compactMap { ObjectID(hex: $0.utf8) })
         }
         return keepAlives
@@ -222,7 +218,12 @@ package final class Verification: Sendable {
     ///
     /// git hashes every object of the store for it, so what is found may hit other snapshots too.
     package func verifySources(_ reference: SnapshotReference) async throws -> [String] {
-        let keepAlives = try keptAlive(by: reference)
+        let keepAlives: Set<ObjectID>
+        do {
+            keepAlives = try keptAlive(by: reference)
+        } catch {
+            return noted(["objects of captured repositories: \(error)"])
+        }
         let isKnown = knownSources.withLock { known in keepAlives.isSubset(of: known) }
         guard !isKnown else { return [] }
         let problems = try await SourceTransfer(store, reader: reader).problems(of: Array(keepAlives))
