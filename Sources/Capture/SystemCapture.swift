@@ -234,6 +234,7 @@ package struct SystemCapture: Sendable {
         }
         let options = system.options
         let local = store.localDirectory
+        let known = Set(previous?.snapshot.components.map(\.name) ?? [])
         let results = try await SimultaneousCapture.run(
             try wanted.map { component, driver in
                 let old = previous.flatMap { state(component.name, of: $0, reader) }
@@ -243,7 +244,7 @@ package struct SystemCapture: Sendable {
             progress(part.component.name)
             return try await ComponentCapture(
                 part.component, driver: part.driver, sink: sink, options: options, sealer: sealer,
-                local: local, transfer: transfer
+                local: local, transfer: transfer, isNew: !known.contains(part.component.name)
             ).run(previous: part.previous)
         }
         for (component, driver) in system.components {

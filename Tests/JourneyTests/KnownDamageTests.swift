@@ -110,6 +110,34 @@ import Testing
         }
     }
 
+    /// What the last snapshot does not hold is not missed when a pack goes, and so is read anew when it comes back.
+    @Test func aComponentThatWasAwayIsReadAnew() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell(
+                "mkdir -p tree other/sub; echo 1 >tree/a; echo 2 >other/x; seq 50 >other/sub/b", in: directory
+            )
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            _ = try await shell(
+                """
+                cp understudy.yaml alone.yaml
+                sed -i "s|^components:|&\\n  other: {driver: files, paths: [$PWD/other]}|" understudy.yaml
+                cp understudy.yaml both.yaml
+                """, in: directory)
+            try await runner.succeed("snapshot")
+            try Files.replace(directory.appending("other/x"), with: Array("22\n".utf8))
+            try Files.replace(directory.appending("tree/a"), with: Array("11\n".utf8))
+            try await runner.succeed("snapshot")
+            _ = try await shell("cp alone.yaml understudy.yaml; echo 111 >tree/a", in: directory)
+            try await runner.succeed("snapshot")
+            _ = try await shell(
+                "first=$(ls -t tree.git/objects/pack/*.pack | tail -n 1); rm $first ${first%pack}idx; cp both.yaml understudy.yaml",
+                in: directory)
+            _ = try await runner.run("snapshot")
+            try await runner.succeed("verify")
+        }
+    }
+
     /// A pack of a name that git does not look into is nobody's loss.
     @Test func aPackOfAnotherNameIsNotMissed() async throws {
         try await withTemporaryDirectory { directory in
