@@ -1,6 +1,6 @@
 internal import FileTree
 internal import Git
-internal import SnapshotModel
+package import SnapshotModel
 internal import SystemPackage
 
 extension SnapshotStore {

@@ -87,15 +87,15 @@ import Testing
     private static let linked = ["/", "a", "b", "c", "sub/", "sub/x"]
 
     private func entries(of root: StoredRoot) throws -> [Entry] {
-        var entries: [Entry] = []
+        var all: [Entry] = []
         var open = [root.directory]
         while let directory = open.popLast() {
-            entries += directory.children
+            all += directory.children
             open += try directory.children.filter { $0.kind == .directory }.map {
                 try root.directory($0, in: directory, stored: .empty)
             }
         }
-        return entries
+        return all
     }
 
     @Test(arguments: [
@@ -103,8 +103,8 @@ import Testing
         ["b": "a", "c": "b"], ["a": "sub/y"],
     ]) func aFurtherNameOfNoFileIsRefused(_ links: [String: String]) throws {
         try withRoot(Self.linked, links: links) { root, _ in
-            let entries = try entries(of: root)
-            let failure = #expect(throws: StoreFailure.self) { try root.checkLinks(entries) }
+            let all = try entries(of: root)
+            let failure = #expect(throws: StoreFailure.self) { try root.checkLinks(all) }
             #expect(failure?.description.contains("a further name") == true)
         }
     }

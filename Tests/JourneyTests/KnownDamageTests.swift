@@ -27,7 +27,7 @@ import Testing
     }
 
     private func expect(
-        _ arguments: String..., status: Int32, _ words: String = "", _ runner: CommandLineRunner
+        _ arguments: String..., status: Int32, saying words: String = "", _ runner: CommandLineRunner
     ) async throws {
         let outcome = try await runner.run(arguments, limit: .seconds(60))
         #expect(outcome.status == status, "\(arguments): \(outcome.output)\(outcome.errorOutput)")
@@ -43,12 +43,12 @@ import Testing
                 let found = try await runner.run(command, limit: .seconds(60))
                 #expect(found.status == 6, "\(found.output)\(found.errorOutput)")
             }
-            try await expect("snapshot", "--dry-run", status: 6, "found damaged or missing", runner)
-            try await expect("snapshot", status: 6, "found damaged or missing", runner)
+            try await expect("snapshot", "--dry-run", status: 6, saying: "found damaged or missing", runner)
+            try await expect("snapshot", status: 6, saying: "found damaged or missing", runner)
             #expect(try !Files.exists(directory.appending(Self.list)))
             // All that have it are whole again, and the next one finds nothing to say.
             for name in ["latest", "latest~1", "latest~2"] { try await runner.succeed("verify", name) }
-            try await expect("snapshot", status: 0, "no change", runner)
+            try await expect("snapshot", status: 0, saying: "no change", runner)
             _ = try await shell("rm -r tree", in: directory)
             try await runner.succeed("restore")
             #expect(try TreeListing(directory.appending("tree")).differences(from: expected) == [])
@@ -61,14 +61,14 @@ import Testing
             _ = try await shell("cp -a tree/sub/b old; echo new >tree/sub/b", in: directory)
             try await expect("verify", status: 6, runner)
             for _ in 0..<2 {
-                try await expect("snapshot", status: 6, "complete", runner)
+                try await expect("snapshot", status: 6, saying: "complete", runner)
                 try await runner.succeed("verify")
                 #expect(try Files.exists(directory.appending(Self.list)))
             }
             _ = try await shell("cp -a old tree/sub/b", in: directory)
-            try await expect("snapshot", status: 6, "complete", runner)
+            try await expect("snapshot", status: 6, saying: "complete", runner)
             #expect(try !Files.exists(directory.appending(Self.list)))
-            try await expect("snapshot", status: 0, "no change", runner)
+            try await expect("snapshot", status: 0, saying: "no change", runner)
             for name in ["latest", "latest~5"] { try await runner.succeed("verify", name) }
         }
     }
@@ -81,7 +81,7 @@ import Testing
             try await runner.succeed("remote", "add", "offsite", directory.appending("offsite.git").string)
             try await runner.succeed("verify", "--all", "--heal")
             #expect(try !Files.exists(directory.appending(Self.list)))
-            try await expect("snapshot", status: 0, "no change", runner)
+            try await expect("snapshot", status: 0, saying: "no change", runner)
         }
     }
 
@@ -103,10 +103,10 @@ import Testing
             _ = try await shell(
                 "first=$(ls -t tree.git/objects/pack/*.pack | tail -n 1); rm $first ${first%pack}idx",
                 in: directory)
-            try await expect("snapshot", "--component", "tree", status: 6, "partial", runner)
-            try await expect("snapshot", status: 6, "complete", runner)
+            try await expect("snapshot", "--component", "tree", status: 6, saying: "partial", runner)
+            try await expect("snapshot", status: 6, saying: "complete", runner)
             try await runner.succeed("verify")
-            try await expect("snapshot", status: 0, "no change", runner)
+            try await expect("snapshot", status: 0, saying: "no change", runner)
         }
     }
 
