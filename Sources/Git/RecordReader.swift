@@ -20,9 +20,7 @@ internal import FileTree
         unsafe buffer.deallocate()
     }
 
-    /// The kind and the contents of an object, which may have `limit` bytes at most.
-    ///
-    /// What a delta makes is not held against that.
+    /// The kind and the contents of an object, which may have `limit` bytes at most, and so may what it is made of.
     func object(
         _ id: ObjectID, at position: Int, in pack: ObjectReader.Pack, limit: Int = .max
     ) throws -> (kind: ObjectKind, contents: [UInt8]) {
@@ -34,7 +32,7 @@ internal import FileTree
         guard header.size <= limit else { throw GitError.tooLong(id, header.size, limit: limit) }
         guard case .whole(let kind) = header.form else {
             defer { pack.file.forget() }
-            return try deltas.object(id, at: start, in: pack)
+            return try deltas.object(id, at: start, in: pack, limit: limit)
         }
         let count = min(pack.end - start, header.stream - start + Self.bound(header.size))
         if count <= Self.longest {
