@@ -110,7 +110,10 @@ struct VerifyCommand: AsyncParsableCommand {
                 + findings { try await signatures?.problemsOfEvidence() ?? [] }
                 + findings { try store.signsOfLoss(of: system) }
         }
-        problems += try await note(verification, references, store, session)
+        // What was wrong with a first look alone was a prune; what signatures are wrong is no damage.
+        let isDamaged =
+            verification.hasFoundDamage && !(verdicts.allSatisfy(\.isOK) && problems.isEmpty)
+        problems += try await note(isDamaged, references, store, session)
         session.output.endProgress()
         let result = Result(
             ok: verdicts.allSatisfy(\.isOK) && problems.isEmpty,
@@ -155,10 +158,8 @@ struct VerifyCommand: AsyncParsableCommand {
 
     /// Has the next snapshot store again what is damaged and still live; returns why it will not, where that is so.
     private func note(
-        _ verification: Verification, _ references: [SnapshotReference], _ store: SnapshotStore,
-        _ session: Session
+        _ isDamaged: Bool, _ references: [SnapshotReference], _ store: SnapshotStore, _ session: Session
     ) async throws -> [String] {
-        let isDamaged = verification.hasFoundDamage
         guard try isDamaged || (all && store.hasKnownDamage) else { return [] }
         do {
             let lock = try await store.lock(purpose: "understudy verify", waiting: .seconds(60)) {
