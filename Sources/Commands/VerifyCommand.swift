@@ -170,15 +170,26 @@ struct VerifyCommand: AsyncParsableCommand {
                 return []
             }
             session.output.progress("noting what is damaged")
-            let commits = try all ? ours(store) : references.map(\.commit)
-            let damaged = try Healing(store).damaged(commits, all ? .history : .contents)
-            try store.rememberDamage(damaged.keys, holding: lock)
+            try store.rememberDamage(damaged(references, store), holding: lock)
             return []
         } catch {
             // What was found is told whatever becomes of the note, and one of what is whole again costs a night little.
             guard isDamaged else { return [] }
             return ["what is damaged cannot be noted, so the next snapshot takes it for stored: \(error)"]
         }
+    }
+
+    /// What is damaged or missing of what was verified.
+    private func damaged(_ references: [SnapshotReference], _ store: SnapshotStore) throws -> Set<ObjectID> {
+        let healing = Healing(store)
+        guard !all else { return Set(try healing.damaged(ours(store), .history).keys) }
+        let found = Set(try healing.damaged(references.map(\.commit), .contents).keys)
+        let reader = try store.reader()
+        // What keeps captured repositories is a further parent; a commit that cannot be read is among those found.
+        let kept = references.flatMap { reference in
+            (try? store.commit(reference.commit, with: reader).parents.dropFirst()) ?? []
+        }
+        return found.union(try healing.damaged(kept, .history).keys)
     }
 
     /// The commits that everything hangs on that is not somebody else's in the same repository: tags, say.
