@@ -183,7 +183,7 @@ import Testing
             // It knows what the store has now, and takes nothing for granted as long as the pack is there.
             let night = try await runner.run("nightly")
             #expect(night.status == 1, "\(night.output)\(night.errorOutput)")
-            #expect(night.output.contains("packs of the store cannot be read"), "\(night.output)")
+            #expect(night.output.contains("parts of the store cannot be read"), "\(night.output)")
             try await runner.succeed("verify")
             let restored = try await runner.run("restore")
             #expect(restored.status == 0, "\(restored.output)\(restored.errorOutput)")

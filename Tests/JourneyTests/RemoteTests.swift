@@ -85,6 +85,7 @@ import Testing
     /// History that is lost before it arrived anywhere ends what can be brought; a snapshot that is lost only itself.
     @Test(arguments: [
         ("$2", [0, 2]), ("$2:snapshot.json", [0, 2]), ("$2:tree/manifest", [0, 2]), ("$2^1", [0]),
+        ("$2^1^{tree}", [0]),
     ])
     func whatIsLostHereIsNamedAndTheRestIsPushed(_ revision: String, _ sent: [Int]) async throws {
         try await withTemporaryDirectory { directory in
