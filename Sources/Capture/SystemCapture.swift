@@ -78,14 +78,19 @@ package struct SystemCapture: Sendable {
             throw error
         }
         // Not before: syncs would wait for what nobody needs on the disk.
-        keep(caches, &result, holding: lock)
+        // What was taken over was not read anew: its next capture must not take for granted what was in them either.
+        let isWhole = request.components.isEmpty
+        keep(caches, &result, reader, missing: isWhole ? [] : reader.gonePacks, holding: lock)
         return result
     }
 
     /// Keeps what the next snapshot takes for granted.
     ///
     /// This one is there, whatever becomes of what can be made again.
-    private func keep(_ caches: [NewCache], _ taken: inout TakenSnapshot, holding lock: WriterLock) {
+    private func keep(
+        _ caches: [NewCache], _ taken: inout TakenSnapshot, _ reader: ObjectReader, missing packs: [String],
+        holding lock: WriterLock
+    ) {
         func note(_ text: String, at place: Int?) {
             guard let place = place ?? taken.snapshot.components.indices.first else { return }
             taken.snapshot.components[place].notes.append(text)
@@ -100,11 +105,17 @@ package struct SystemCapture: Sendable {
             }
         }
         do {
-            try store.rememberPacks(holding: lock)
+            try store.rememberPacks(missing: packs, holding: lock)
         } catch {
             note(
                 "the next snapshot does not miss a pack that goes, since the list of them could not be kept: \(error)",
                 at: nil)
+        }
+        guard !reader.lostObjects.isEmpty else { return }
+        do {
+            try store.forgetHealed(holding: lock)
+        } catch {
+            note("the list of what is damaged in the store is not up to date: \(error)", at: nil)
         }
     }
 
@@ -190,7 +201,7 @@ package struct SystemCapture: Sendable {
                 continue
             }
         }
-        guard !reader.lostPacks.isEmpty, let lock = locks[SourcesLock.name] else { return locks }
+        guard reader.hasLosses, let lock = locks[SourcesLock.name] else { return locks }
         let whole = try SourcesLock(lock).lines.filter { line in
             do {
                 let kept = [line.keepAlive, line.references].compactMap { ObjectID(hex: $0.utf8) }
@@ -223,6 +234,7 @@ package struct SystemCapture: Sendable {
         }
         let options = system.options
         let local = store.localDirectory
+        let known = Set(previous?.snapshot.components.map(\.name) ?? [])
         let results = try await SimultaneousCapture.run(
             try wanted.map { component, driver in
                 let old = previous.flatMap { state(component.name, of: $0, reader) }
@@ -232,7 +244,7 @@ package struct SystemCapture: Sendable {
             progress(part.component.name)
             return try await ComponentCapture(
                 part.component, driver: part.driver, sink: sink, options: options, sealer: sealer,
-                local: local, transfer: transfer
+                local: local, transfer: transfer, isNew: !known.contains(part.component.name)
             ).run(previous: part.previous)
         }
         for (component, driver) in system.components {
@@ -294,10 +306,7 @@ package struct SystemCapture: Sendable {
         }
         if let place = captured.firstIndex(where: { results[$0.name] != nil }) {
             captured[place].notes += textsWithSecrets
-            captured[place].notes += reader.lostPacks.map {
-                "a pack of the store cannot be read, so every file is read and stored again where the store lacks it; earlier "
-                    + "snapshots may lack what only that pack held, 'understudy verify --all --heal' fetches it: \($0)"
-            }
+            captured[place].notes += notes(of: reader)
         }
         let snapshot = Snapshot(
             id: SnapshotID(seconds: seconds, random: UInt16.random(in: 0...UInt16.max)),
@@ -322,8 +331,21 @@ package struct SystemCapture: Sendable {
             time: started.seconds, isSafety: request.isSafety, tags: request.tags)
         let taken = TakenSnapshot(
             snapshot: snapshot, changes: changes, otherFiles: otherFiles, isFirst: previous == nil,
-            lostPacks: reader.lostPacks.map(\.description))
+            lostPacks: reader.losses)
         return (draft, taken, caches)
+    }
+
+    /// What to say of what is lost of the store.
+    private func notes(of reader: ObjectReader) -> [String] {
+        let packs = reader.lostPacks.map {
+            "a pack of the store cannot be read, so every file is read and stored again where the store lacks it; earlier "
+                + "snapshots may lack what only that pack held, 'understudy verify --all --heal' fetches it: \($0)"
+        }
+        return packs
+            + reader.lostObjectsInWords.map {
+                "\($0); what of it is live is stored again, earlier snapshots may lack the rest, and "
+                    + "'understudy verify --all --heal' fetches it"
+            }
     }
 
     /// A component as the last snapshot has it, its part of history, nil when it has none, and the commits that keep its
@@ -339,7 +361,7 @@ package struct SystemCapture: Sendable {
         do {
             history = try historyEntry(captured.name, previous, reader)
             keepAlives = try SourcesLock(old.source.lock(SourcesLock.name) ?? []).keepAlives
-            if !reader.lostPacks.isEmpty {
+            if reader.hasLosses {
                 let trees = [old.tree] + (history.map { [$0.id] } ?? [])
                 try reader.reach(from: trees + keepAlives, into: ObjectSet())
             }

@@ -13,7 +13,7 @@ package struct TakenSnapshot: Sendable {
     package var otherFiles: [String: Int]
     /// Whether it is the system's first.
     package var isFirst: Bool
-    /// Packs of the store that cannot be read, and why: it is whole without them, and earlier ones may not be.
+    /// Packs and objects of the store that cannot be read, and why: it is whole without them, and earlier ones may not be.
     package var lostPacks: [String] = []
 }
 

@@ -220,6 +220,8 @@ struct Arrival {
                     "\(store.path) is not a copy of the same store: say where this one should be, --store DIR"
             )
         }
+        // Before the first of them comes, so that nothing that stays there is taken for dropped when the remote is taken away.
+        try store.keepAbsent(elsewhere: plan.snapshots, of: system, holding: lock)
         let reader = { try store.reader() }
         var brought: Set<SnapshotID> = []
         // History and evidence come with the first.
@@ -271,7 +273,8 @@ struct Arrival {
         }
         let directory = stored.snapshot.systemFile.map { FilePath($0).removingLastComponent() } ?? "/"
         return try SystemFile.parse(
-            String(decoding: try reader.contents(file, .blob), as: UTF8.self),
+            String(
+                decoding: try reader.contents(file, .blob, limit: SnapshotStore.longestText), as: UTF8.self),
             path: FilePath("\(stored.reference.id)/understudy.yaml"), directory: directory)
     }
 
@@ -282,7 +285,7 @@ struct Arrival {
         return try reader.tree(tree).filter { $0.mode == .file }.compactMap { entry in
             let name = String(decoding: entry.name, as: UTF8.self)
             guard Session.carriedPolicies.contains(name) else { return nil }
-            return (name, try reader.contents(entry.id, .blob))
+            return (name, try reader.contents(entry.id, .blob, limit: SnapshotStore.longestText))
         }
     }
 

@@ -135,7 +135,7 @@ struct NightlyCommand: AsyncParsableCommand {
             report.problems.append(
                 .init(
                     "report", "that the night began cannot be kept: \(error)",
-                    hint: "free some space where the store is"))
+                    hint: NightReport.hint(error)))
             return nil
         }
     }
@@ -163,10 +163,10 @@ struct NightlyCommand: AsyncParsableCommand {
         if !taken.lostPacks.isEmpty {
             report.problems.append(
                 .init(
-                    "store", "packs of the store cannot be read: \(taken.lostPacks.joined(separator: "; "))",
+                    "store", "parts of the store cannot be read: \(taken.lostPacks.joined(separator: "; "))",
                     hint:
-                        "'understudy verify --all --heal' fetches what they held from the store's remotes; until then every night "
-                        + "reads every file, and nothing is pruned"))
+                        "'understudy verify --all --heal' fetches them from the store's remotes; until then nothing is pruned, and "
+                        + "every night reads every file where a pack is among them"))
         }
         for part in taken.components {
             report.components[part.name] = ComponentSize(entries: part.entries, bytes: part.bytes, items: [:])

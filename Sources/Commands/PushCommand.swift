@@ -97,6 +97,7 @@ struct PushCommand: AsyncParsableCommand {
             if !dryRun {
                 let (view, unsendable) = try await push.run(plan) { session.output.progress($0) }
                 result.lacked.removeAll { view.snapshots[$0] == nil }
+                result.isHistoryNew = view.history != plan.view.history
                 result.unsendable += unsendable
             }
             guard result.unsendable.isEmpty else {

@@ -104,12 +104,16 @@ struct VerifyCommand: AsyncParsableCommand {
             if let verdict { verdicts.append(verdict) }
         }
         if all { session.output.progress("verifying packs and history") }
-        let problems = try await verification.settled(\.isEmpty) {
+        var problems = try await verification.settled(\.isEmpty) {
             guard all else { return [String]() }
             return try await verification.verifyStore()
                 + findings { try await signatures?.problemsOfEvidence() ?? [] }
                 + findings { try store.signsOfLoss(of: system) }
         }
+        // What was wrong with a first look alone was a prune; what signatures are wrong is no damage.
+        let isDamaged =
+            verification.hasFoundDamage && !(verdicts.allSatisfy(\.isOK) && problems.isEmpty)
+        problems += try await note(isDamaged, references, store, session)
         session.output.endProgress()
         let result = Result(
             ok: verdicts.allSatisfy(\.isOK) && problems.isEmpty,
@@ -126,8 +130,8 @@ struct VerifyCommand: AsyncParsableCommand {
                         + verdict.unopened.map {
                             "  \($0) is sealed, and the identity does not open it: checked as it is stored"
                         }
-                } + (all ? ["packs, indexes and history  \(problems.isEmpty ? "ok" : "NOT OK")"] : [])
-                + problems.map { "  \($0)" })
+                } + (all ? ["packs, indexes and history  \(result.problems.isEmpty ? "ok" : "NOT OK")"] : [])
+                + result.problems.map { "  \($0)" })
                 .joined(separator: "\n")
         }
         if !result.ok { throw ExitCode(ExitStatus.verification.rawValue) }
@@ -152,17 +156,56 @@ struct VerifyCommand: AsyncParsableCommand {
         }
     }
 
+    /// Has the next snapshot store again what is damaged and still live; returns why it will not, where that is so.
+    private func note(
+        _ isDamaged: Bool, _ references: [SnapshotReference], _ store: SnapshotStore, _ session: Session
+    ) async throws -> [String] {
+        guard try isDamaged || (all && store.hasKnownDamage) else { return [] }
+        do {
+            let lock = try await store.lock(purpose: "understudy verify", waiting: .seconds(60)) {
+                session.output.progress($0)
+            }
+            guard isDamaged else {
+                try store.forgetDamage(holding: lock)
+                return []
+            }
+            session.output.progress("noting what is damaged")
+            try store.rememberDamage(damaged(references, store), holding: lock)
+            return []
+        } catch {
+            // What was found is told whatever becomes of the note, and one of what is whole again costs a night little.
+            guard isDamaged else { return [] }
+            return ["what is damaged cannot be noted, so the next snapshot takes it for stored: \(error)"]
+        }
+    }
+
+    /// What is damaged or missing of what was verified.
+    private func damaged(_ references: [SnapshotReference], _ store: SnapshotStore) throws -> Set<ObjectID> {
+        let healing = Healing(store)
+        guard !all else { return Set(try healing.damaged(ours(store), .history).keys) }
+        let found = Set(try healing.damaged(references.map(\.commit), .contents).keys)
+        let reader = try store.reader()
+        // What keeps captured repositories is a further parent; a commit that cannot be read is among those found.
+        let kept = references.flatMap { reference in
+            (try? store.commit(reference.commit, with: reader).parents.dropFirst()) ?? []
+        }
+        return found.union(try healing.damaged(kept, .history).keys)
+    }
+
+    /// The commits that everything hangs on that is not somebody else's in the same repository: tags, say.
+    private func ours(_ store: SnapshotStore) throws -> [ObjectID] {
+        try ["heads", "snapshots", "evidence", "changes"].flatMap {
+            try store.references("refs/\($0)/").map(\.target)
+        }
+    }
+
     private func heal(_ store: SnapshotStore, _ session: Session) async throws -> [String] {
         let system = session.system.name
         let lock = try store.lock(purpose: "understudy verify --heal")
         session.output.progress("looking for what is damaged")
         let healing = Healing(store)
         guard !all else {
-            // Not what somebody else keeps in the same repository: tags, say.
-            let ours = try ["heads", "snapshots", "evidence", "changes"].flatMap {
-                try store.references("refs/\($0)/")
-            }
-            var report = try await healing.heal(ours.map(\.target), .history, holding: lock)
+            var report = try await healing.heal(ours(store), .history, holding: lock)
             if report.problems.isEmpty { try healing.retireDamagedPacks(&report, holding: lock) }
             return report.words
         }

@@ -37,6 +37,9 @@ package struct Commit: Hashable, Sendable {
         return Array(text.utf8)
     }
 
+    /// Seconds since 1970 of any commit, for thirty thousand years before and after: they are added and subtracted.
+    private static let times: ClosedRange<Int64> = -(1 << 40)...(1 << 40)
+
     /// The commit that these contents are.
     ///
     /// Throws a ``GitError`` with code `damaged` when they are none.
@@ -67,7 +70,9 @@ package struct Commit: Hashable, Sendable {
                 let words = rest.split(separator: UInt8(ascii: " ")).map {
                     String(decoding: $0, as: UTF8.self)
                 }
-                guard words.count >= 2, let seconds = Int64(words[words.count - 2]) else { throw damaged }
+                guard words.count >= 2, let seconds = Int64(words[words.count - 2]),
+                    Self.times.contains(seconds)
+                else { throw damaged }
                 time = seconds
                 author = words.dropLast(2).joined(separator: " ")
             default: break

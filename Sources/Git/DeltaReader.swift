@@ -18,9 +18,10 @@ internal import FileTree
 
     /// The kind and the contents of the object whose record begins at `offset`.
     ///
-    /// Throws a ``GitError``: `damaged` for what cannot be read. The contents are not hashed.
+    /// Throws a ``GitError``: `damaged` for what cannot be read, or is made of more than `limit` bytes. The contents are not
+    /// hashed.
     func object(
-        _ id: ObjectID, at offset: Int, in pack: ObjectReader.Pack
+        _ id: ObjectID, at offset: Int, in pack: ObjectReader.Pack, limit: Int = .max
     ) throws(GitError) -> (kind: ObjectKind, contents: [UInt8]) {
         // From the object to the first thing that is not made of another, and back.
         var chain: [(offset: Int, header: RecordHeader)] = []
@@ -28,6 +29,7 @@ internal import FileTree
         var object = made[place]
         while object == nil {
             let header = try pack.header(of: id, at: place.offset)
+            guard header.size <= limit else { throw GitError.tooLong(id, header.size, limit: limit) }
             if case .whole(let kind) = header.form {
                 guard let contents = unsafe decompressor.contents(header.size, of: pack.stream(header)) else {
                     throw GitError.damagedStream(of: id, in: pack.file.path)
@@ -43,7 +45,7 @@ internal import FileTree
         guard var object else { preconditionFailure("the chain ends with an object") }
         if !chain.isEmpty { made[place] = object }
         for (offset, header) in chain.reversed() {
-            object.contents = try result(id, header, of: object.contents, in: pack)
+            object.contents = try result(id, header, of: object.contents, in: pack, limit: limit)
             place.offset = offset
             made[place] = object
         }
@@ -67,7 +69,7 @@ internal import FileTree
 
     /// What a delta makes of its base.
     private func result(
-        _ id: ObjectID, _ header: RecordHeader, of base: [UInt8], in pack: ObjectReader.Pack
+        _ id: ObjectID, _ header: RecordHeader, of base: [UInt8], in pack: ObjectReader.Pack, limit: Int
     ) throws(GitError) -> [UInt8] {
         if unsafe buffer.count < header.size {
             unsafe buffer.deallocate()
@@ -80,6 +82,9 @@ internal import FileTree
         guard let delta = unsafe Delta(UnsafeRawBufferPointer(bytes)), unsafe delta.baseSize == base.count
         else {
             throw pack.damaged(id, "its delta is damaged")
+        }
+        guard unsafe delta.resultSize <= limit else {
+            throw unsafe GitError.tooLong(id, delta.resultSize, limit: limit)
         }
         return unsafe delta.result(of: base)
     }

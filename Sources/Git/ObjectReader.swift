@@ -38,6 +38,10 @@ package final class ObjectReader: Sendable {
     let packs: [Pack]
     /// Packs that cannot be read, they or their indexes: what is in them counts as missing.
     package let lostPacks: [LostPack]
+    /// Objects that count as missing although a pack has their names: somebody found them damaged.
+    package let lostObjects: Set<ObjectID>
+    /// Those of them, by their names without an ending, that were there once and are not any more.
+    package let gonePacks: [String]
     /// When the newest pack was changed last, in seconds since 1970; nil when there is none.
     let newestPack: Int64?
     /// Opened for the first object that no pack holds.
@@ -49,9 +53,13 @@ package final class ObjectReader: Sendable {
 
     /// Opens the packs that are there now; packs that come later are only found by the fallback.
     ///
-    /// Those that were there, by their names without an ending, count as lost.
-    package init(_ repository: FilePath, withoutPacks gone: [String] = []) throws {
+    /// Those that were there, by their names without an ending, count as lost; so do the objects.
+    package init(
+        _ repository: FilePath, withoutPacks gone: [String] = [], withoutObjects lost: Set<ObjectID> = []
+    ) throws {
         self.repository = repository
+        lostObjects = lost
+        gonePacks = gone
         let directory = repository.appending("objects").appending("pack")
         let opened = try Self.openPacks(directory)
         packs = opened.packs
@@ -90,7 +98,9 @@ package final class ObjectReader: Sendable {
         let names = try Files.names(repository.appending("objects").appending("pack")).map {
             String(decoding: $0, as: UTF8.self)
         }
-        let packs = Set(names.filter { $0.hasSuffix(".pack") }.map { String($0.dropLast(5)) })
+        // Others neither git nor we look into.
+        let packs = Set(
+            names.filter { $0.hasPrefix("pack-") && $0.hasSuffix(".pack") }.map { String($0.dropLast(5)) })
         return packs.intersection(names.filter { $0.hasSuffix(".idx") }.map { String($0.dropLast(4)) })
     }
 
@@ -138,6 +148,7 @@ package final class ObjectReader: Sendable {
 
     /// Whether the repository holds the object.
     package func contains(_ id: ObjectID) -> Bool {
+        guard !isLost(id) else { return false }
         if packs.contains(where: { $0.index.position(of: id) != nil }) { return true }
         guard looseBytes.contains(id.firstByte) else { return false }
         let digits = id.description
@@ -148,25 +159,58 @@ package final class ObjectReader: Sendable {
         return unsafe path.withPlatformString { unsafe stat($0, &status) } == 0 && status.st_size > 0
     }
 
-    /// Whether what an error misses may have been in a pack that is lost.
+    private func isLost(_ id: ObjectID) -> Bool { !lostObjects.isEmpty && lostObjects.contains(id) }
+
+    /// Whether something that was stored is lost.
+    package var hasLosses: Bool { !lostPacks.isEmpty || !lostObjects.isEmpty }
+
+    /// What is lost, for people.
+    package var losses: [String] { lostPacks.map(\.description) + lostObjectsInWords }
+
+    /// How many objects are lost and which, for people; none when none is.
+    package var lostObjectsInWords: [String] {
+        guard let first = lostObjects.min() else { return [] }
+        return [
+            lostObjects.count == 1
+                ? "the object \(first) of the store was found damaged or missing"
+                : "\(lostObjects.count) objects of the store were found damaged or missing, the first is \(first)"
+        ]
+    }
+
+    /// Whether what an error misses may be among what is lost.
     package func mayHaveLost(_ error: any Error) -> Bool {
-        !lostPacks.isEmpty && (error as? GitError)?.code == .notFound
+        hasLosses && (error as? GitError)?.code == .notFound
+    }
+
+    /// Whether an object is there, can be read and is what its id says.
+    package func isWhole(_ id: ObjectID) throws -> Bool {
+        do {
+            let object = try object(id)
+            return ObjectID.of(object.kind, object.contents) == id
+        } catch let error as GitError where error.code != .system {
+            return false
+        }
     }
 
     /// The kind and the contents of an object.
     ///
-    /// Throws a ``GitError``: `notFound` when the repository does not hold it, `damaged` when it cannot be read. The
-    /// contents are not hashed again; who must be sure compares ``ObjectID/of(_:_:)``.
-    package func object(_ id: ObjectID) throws -> (kind: ObjectKind, contents: [UInt8]) {
+    /// Throws a ``GitError``: `notFound` when the repository does not hold it, `damaged` when it cannot be read, or has more
+    /// than `limit` bytes. The contents are not hashed again; who must be sure compares ``ObjectID/of(_:_:)``.
+    package func object(
+        _ id: ObjectID, limit: Int = .max
+    ) throws -> (kind: ObjectKind, contents: [UInt8]) {
         guard let (pack, position) = find(id) else { return try loose(id) }
         let reader = recordReaders.withLock { $0.popLast() } ?? RecordReader()
         defer { recordReaders.withLock { $0.append(reader) } }
-        return try reader.object(id, at: position, in: pack)
+        return try reader.object(id, at: position, in: pack, limit: limit)
     }
 
-    /// The contents of an object that must be of one kind.
-    package func contents(_ id: ObjectID, _ kind: ObjectKind) throws -> [UInt8] {
-        let object = try object(id)
+    /// The contents of an object that must be of one kind, and have no more than `limit` bytes.
+    package func contents(_ id: ObjectID, _ kind: ObjectKind, limit: Int = .max) throws -> [UInt8] {
+        let object = try object(id, limit: limit)
+        guard object.contents.count <= limit else {
+            throw GitError.tooLong(id, object.contents.count, limit: limit)
+        }
         guard object.kind == kind else {
             throw GitError(.damaged, "read \(kind.word) \(id)", "it is a \(object.kind.word)")
         }
@@ -189,6 +233,7 @@ package final class ObjectReader: Sendable {
 
     /// The first pack that holds an object, and the object's place in its index.
     func find(_ id: ObjectID) -> (Pack, position: Int)? {
+        guard !isLost(id) else { return nil }
         for pack in packs {
             if let position = pack.index.position(of: id) { return (pack, position) }
         }
@@ -234,6 +279,9 @@ package final class ObjectReader: Sendable {
 
     /// An object that none of the packs holds that are open.
     func loose(_ id: ObjectID) throws(GitError) -> (kind: ObjectKind, contents: [UInt8]) {
+        guard !isLost(id) else {
+            throw GitError(.notFound, "read object \(id)", "it was found damaged or missing before")
+        }
         do throws(GitError) {
             return try fallback.withLock { (fallback) throws(GitError) in
                 switch fallback {
@@ -255,6 +303,11 @@ package final class ObjectReader: Sendable {
 }
 
 extension GitError {
+    /// An object is longer than anything of its use.
+    static func tooLong(_ id: ObjectID, _ size: Int, limit: Int) -> GitError {
+        GitError(.damaged, "read object \(id)", "it has \(size) bytes, and may have \(limit) at most")
+    }
+
     /// What a pack holds of an object cannot be decompressed.
     static func damagedStream(of id: ObjectID, in pack: FilePath) -> GitError {
         GitError(.damaged, "read object \(id) of \(pack)", "its compressed bytes are damaged")

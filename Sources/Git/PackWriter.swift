@@ -19,7 +19,7 @@ package final class PackWriter: Sendable {
     let repository: ObjectReader
     let keepsTrees: Bool
     private let rewrites: Bool
-    /// What makes its packs the newest ones, which we and git look into first.
+    /// What makes its packs the newest ones, which we and git look into first; nil where they take no damaged copy's place.
     private let time: Int64?
     private let trees = Mutex<[ObjectID: [UInt8]]>([:])
 
@@ -35,7 +35,9 @@ package final class PackWriter: Sendable {
         self.rewrites = rewrites
         packDirectory = existing.repository.appending("objects").appending("pack")
         // Nor older than it is: `git gc` keeps what nothing reaches yet for two weeks.
-        time = rewrites ? existing.newestPack.map { max($0 + 1, Int64(Glibc.time(nil))) } : nil
+        time =
+            rewrites || !existing.lostObjects.isEmpty
+            ? existing.newestPack.map { max($0 + 1, Int64(Glibc.time(nil))) } : nil
         files = Mutex([try PackFile(in: packDirectory, time: time)])
         written = (0..<64).map { _ in Mutex<Set<ObjectID>>.Box([]) }
     }

@@ -20,18 +20,19 @@ internal import FileTree
         unsafe buffer.deallocate()
     }
 
-    /// The kind and the contents of an object.
+    /// The kind and the contents of an object, which may have `limit` bytes at most, and so may what it is made of.
     func object(
-        _ id: ObjectID, at position: Int, in pack: ObjectReader.Pack
+        _ id: ObjectID, at position: Int, in pack: ObjectReader.Pack, limit: Int = .max
     ) throws -> (kind: ObjectKind, contents: [UInt8]) {
         let start = try pack.offset(of: id, at: position)
         let readCount = min(Self.firstCount, pack.end - start)
         try read(id, pack, from: start, to: 0..<readCount)
         let first = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<readCount])
         let header = try unsafe pack.header(of: id, at: start, first)
+        guard header.size <= limit else { throw GitError.tooLong(id, header.size, limit: limit) }
         guard case .whole(let kind) = header.form else {
             defer { pack.file.forget() }
-            return try deltas.object(id, at: start, in: pack)
+            return try deltas.object(id, at: start, in: pack, limit: limit)
         }
         let count = min(pack.end - start, header.stream - start + Self.bound(header.size))
         if count <= Self.longest {

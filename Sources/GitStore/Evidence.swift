@@ -132,7 +132,7 @@ extension SnapshotStore {
                 hint: "'understudy verify --all' says what is whole")
         }
         do {
-            let bytes = try reader.contents(entry.id, .blob)
+            let bytes = try reader.contents(entry.id, .blob, limit: Self.longestText)
             return try JSONDecoder().decode(type, from: Data(bytes))
         } catch let error as DecodingError {
             throw StoreFailure(

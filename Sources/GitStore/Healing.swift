@@ -100,7 +100,8 @@ package struct Healing {
 
     // MARK: What is damaged
 
-    private func damaged(_ commits: [ObjectID], _ reach: Reach) throws -> [ObjectID: ObjectKind] {
+    /// The objects within reach of commits that are damaged or missing, as far as what names them can be read.
+    package func damaged(_ commits: [ObjectID], _ reach: Reach) throws -> [ObjectID: ObjectKind] {
         let lane = ReaderLane(try store.reader())
         var damaged: [ObjectID: ObjectKind] = [:]
         var seen: Set<ObjectID> = []

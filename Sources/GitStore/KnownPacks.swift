@@ -10,24 +10,33 @@ extension SnapshotStore {
     private var knownPacks: FilePath { localDirectory.appending("packs") }
 
     /// A reader for who takes for granted what was stored up to a snapshot: packs that went since count as lost, unless all
-    /// that the snapshot reaches is in others, as after `git gc`.
+    /// that the snapshot reaches is in others, as after `git gc`; so does what was found damaged and still is.
     package func reader(takingForGranted last: SnapshotReference?) throws -> ObjectReader {
         let reader = try reader()
-        guard let last, let known = try Files.readIfPresent(knownPacks) else { return reader }
+        guard let last else { return reader }
+        let gone = try packsGone(since: last, reader)
+        let damaged = try knownDamage(reader)
+        guard !gone.isEmpty || !damaged.isEmpty else { return reader }
+        return try ObjectReader(path, withoutPacks: gone, withoutObjects: damaged)
+    }
+
+    /// The packs that were there when a snapshot was taken and are not any more, none when it does not miss them.
+    private func packsGone(since last: SnapshotReference, _ reader: ObjectReader) throws -> [String] {
+        guard let known = try Files.readIfPresent(knownPacks) else { return [] }
         let names = known.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
         let gone = Set(names).subtracting(reader.packNames).sorted()
-        guard !gone.isEmpty else { return reader }
+        guard !gone.isEmpty else { return [] }
         do {
             try reader.reach(from: [last.commit], into: ObjectSet())
-            return reader
+            return []
         } catch let error as GitError where error.isLoss {
-            return try ObjectReader(path, withoutPacks: gone)
+            return gone
         }
     }
 
-    /// Writes down which packs there are now, without waiting for the disk.
-    package func rememberPacks(holding lock: WriterLock) throws {
-        let names = try ObjectReader.packNames(of: path).sorted()
+    /// Writes down which packs there are now, without waiting for the disk, and those that are `missed` on.
+    package func rememberPacks(missing missed: [String] = [], holding lock: WriterLock) throws {
+        let names = try ObjectReader.packNames(of: path).union(missed).sorted()
         try Files.replaceWithoutSync(knownPacks, with: names.flatMap { Array("\($0)\n".utf8) })
     }
 }

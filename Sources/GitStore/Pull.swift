@@ -100,6 +100,7 @@ package struct Pull: Sendable {
                 "pulling from \(plan.remote.name): \(batch[batch.endIndex - 1]), \(batch.endIndex) of \(counted(plan.snapshots.count, "snapshot"))"
             )
             let arrived = try await fetch(batch.map { "refs/snapshots/\(system)/\($0)" }, from: plan.remote)
+            var brought: [SnapshotID] = []
             for id in batch {
                 guard let commit = arrived["refs/snapshots/\(system)/\(id)"] else { continue }
                 let found =
@@ -111,7 +112,9 @@ package struct Pull: Sendable {
                     try advance(&history, to: parent, plan.remote)
                 }
                 try store.setReference("refs/snapshots/\(system)/\(id)", to: commit, expecting: nil)
+                brought.append(id)
             }
+            try store.forgetAbsent(brought)
             try forget(arrived)
         }
         problems += try await bringEvidence(plan, progress)

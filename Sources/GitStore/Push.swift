@@ -112,7 +112,7 @@ package struct Push: Sendable {
         }
         plan.snapshots.removeAll { snapshot in
             guard let parent = parents[snapshot.id], cutOff.contains(parent) else { return false }
-            plan.unsendable.append("the snapshot \(snapshot.id) stands on history that is lost")
+            plan.unsendable.append(Self.words(cutOff: snapshot))
             return true
         }
     }
@@ -159,29 +159,50 @@ package struct Push: Sendable {
             ? []
             : try store.chain(
                 plan.history, downTo: view.history.flatMap { ObjectID(hex: $0.utf8) })
-        func moveHistory(to commit: ObjectID) async throws {
-            guard let new = line.firstIndex(of: commit) else { return }
+        let reader = try store.readerWithoutDamage()
+        var unsendable: [String] = []
+        // Those before it in the line cannot be brought: one of them is lost in part, and the others stand on it.
+        var whole = 0
+        // False where the commit is one of those.
+        func moveHistory(to commit: ObjectID) async throws -> Bool {
+            guard let new = line.firstIndex(of: commit) else { return true }
+            guard new >= whole else { return false }
             let current =
                 view.history.flatMap { id in line.firstIndex { $0.description == id } } ?? line.count
-            guard new < current else { return }
-            try await push(["\(commit):refs/heads/\(system)"], to: remote)
+            guard new < current else { return true }
+            do {
+                try await push(["\(commit):refs/heads/\(system)"], to: remote)
+            } catch let failure as StoreFailure {
+                guard let lost = try firstLoss(in: line, new..<current, reader) else { throw failure }
+                whole = lost.place + 1
+                unsendable.append("the history refs/heads/\(system) is lost in part: \(lost.error)")
+                return false
+            }
             view.history = commit.description
+            return true
         }
-        let reader = try store.reader()
-        var unsendable: [String] = []
         var left = plan.snapshots[...]
         // Those before it go alone: one of them failed with all that went with it.
         var aloneUntil = 1
         while !left.isEmpty {
-            let batch = left.prefix(left.startIndex < aloneUntil ? 1 : Self.batch)
-            let last = batch[batch.endIndex - 1]
+            var batch = Array(left.prefix(left.startIndex < aloneUntil ? 1 : Self.batch))
+            let end = left.startIndex + batch.count
+            let last = batch[batch.count - 1]
             progress(
-                "pushing to \(remote.name): \(last.id), \(batch.endIndex) of \(counted(plan.snapshots.count, "snapshot"))"
+                "pushing to \(remote.name): \(last.id), \(end) of \(counted(plan.snapshots.count, "snapshot"))"
             )
             for snapshot in batch {
-                if let parent = try store.commit(snapshot.commit, with: reader).parents.first {
-                    try await moveHistory(to: parent)
-                }
+                guard let parent = try store.commit(snapshot.commit, with: reader).parents.first,
+                    try await !moveHistory(to: parent)
+                else { continue }
+                // One that failed with others is met again alone.
+                let words = Self.words(cutOff: snapshot)
+                if !unsendable.contains(words) { unsendable.append(words) }
+                batch.removeAll { $0 == snapshot }
+            }
+            guard !batch.isEmpty else {
+                left = left[end...]
+                continue
             }
             // Made only where nothing of the name is.
             let leases = batch.map { "--force-with-lease=\(name($0)):" }
@@ -195,21 +216,43 @@ package struct Push: Sendable {
                 let isForgotten = try batch.contains { try store.reference(name($0)) == nil }
                 guard !losses.isEmpty || isForgotten else { throw failure }
                 guard batch.count == 1 else {
-                    aloneUntil = batch.endIndex
+                    aloneUntil = end
                     continue
                 }
                 // A prune took it meanwhile.
                 if !isForgotten { unsendable += losses }
             }
-            left = left.dropFirst(batch.count)
+            left = left[end...]
         }
-        if let history = plan.history { try await moveHistory(to: history) }
+        if let history = plan.history, try await !moveHistory(to: history), whole < line.count {
+            // As far as it is whole.
+            _ = try await moveHistory(to: line[whole])
+        }
         for (kind, commit) in plan.evidence {
             progress("pushing to \(remote.name): evidence of \(kind)")
             try await push(["\(commit):refs/evidence/\(system)/\(kind)"], to: remote)
             view.evidence[kind] = commit.description
         }
         return unsendable
+    }
+
+    /// The oldest of some commits of history that is lost in part, and why, nil when all are whole.
+    private func firstLoss(
+        in line: [ObjectID], _ places: Range<Int>, _ reader: ObjectReader
+    ) throws -> (place: Int, error: GitError)? {
+        let met = ObjectSet()
+        for place in places.reversed() {
+            do {
+                try reader.reach(from: [store.commit(line[place], with: reader).tree], into: met)
+            } catch let error as GitError where error.isLoss {
+                return (place, error)
+            }
+        }
+        return nil
+    }
+
+    private static func words(cutOff snapshot: SnapshotReference) -> String {
+        "the snapshot \(snapshot.id) stands on history that is lost"
     }
 
     /// What a snapshot lacks, nil when all that it holds is there.

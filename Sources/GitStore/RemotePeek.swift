@@ -54,6 +54,6 @@ package struct RemotePeek: Sendable {
                 .damaged, "the history of '\(system)' in \(source.shownURL) has no system file",
                 hint: "say where the store should be: --store DIR")
         }
-        return try reader.contents(file.id, .blob)
+        return try reader.contents(file.id, .blob, limit: SnapshotStore.longestText)
     }
 }

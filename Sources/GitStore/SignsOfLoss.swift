@@ -1,6 +1,6 @@
 internal import FileTree
 internal import Git
-internal import SnapshotModel
+package import SnapshotModel
 internal import SystemPackage
 
 extension SnapshotStore {
@@ -65,8 +65,29 @@ extension SnapshotStore {
         let before = try snapshots.compactMap { try previous(of: $0, reader) }.filter {
             !present.contains($0)
         }
-        guard !before.isEmpty else { return }
-        let text = try absentSnapshots().union(before).sorted().map { "\($0)\n" }.joined()
+        try setAbsent(absentSnapshots().union(before))
+    }
+
+    /// Notes that snapshots which another copy of the store holds are not here, which is no loss: somebody takes a part of it.
+    ///
+    /// One that is older than what is here may have been here, and have been dropped: it is not among them.
+    package func keepAbsent(
+        elsewhere snapshots: [SnapshotID], of system: String, holding lock: WriterLock
+    ) throws {
+        let newest = try newestSnapshot(of: system)?.id
+        let left = snapshots.filter { id in newest.map { id > $0 } ?? true }
+        try setAbsent(absentSnapshots().union(left))
+    }
+
+    /// Notes that snapshots came: not to have them is a loss from now on.
+    func forgetAbsent(_ snapshots: some Sequence<SnapshotID>) throws {
+        try setAbsent(absentSnapshots().subtracting(snapshots))
+    }
+
+    private func setAbsent(_ snapshots: Set<SnapshotID>) throws {
+        guard try snapshots != absentSnapshots() else { return }
+        guard !snapshots.isEmpty else { return try Files.remove(absentFile) }
+        let text = snapshots.sorted().map { "\($0)\n" }.joined()
         try Files.replace(absentFile, with: Array(text.utf8), mode: 0o600)
     }
 

@@ -28,13 +28,26 @@ package enum SnapshotJSON {
         guard head.format <= Snapshot.currentFormat else { throw NewerFormat(format: head.format) }
         let snapshot = try decoder.decode(Snapshot.self, from: Data(bytes))
         for component in snapshot.components { try check(component) }
+        if let name = firstTwice(snapshot.components.map(\.name)) {
+            throw StrangeName(description: "it holds the component '\(name)' twice")
+        }
         return snapshot
+    }
+
+    /// The first name that an earlier one is the same as.
+    private static func firstTwice(_ names: [String]) -> String? {
+        var met: Set<String> = []
+        return names.first { !met.insert($0).inserted }
     }
 
     /// Names become directories of what is restored, and paths are exchanged: whoever wrote the store may have made them up.
     private static func check(_ component: CapturedComponent) throws(StrangeName) {
         guard isName(component.name) else {
             throw StrangeName(description: "it holds a component called '\(printable(component.name.utf8))'")
+        }
+        if let name = firstTwice(component.roots.map(\.name)) {
+            throw StrangeName(
+                description: "\(component.name) has the root '\(printable(name.utf8))' twice")
         }
         for root in component.roots {
             let parts = root.name.split(separator: "/", omittingEmptySubsequences: false)

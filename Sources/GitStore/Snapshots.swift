@@ -90,6 +90,11 @@ extension SnapshotStore {
         }
     }
 
+    /// Bytes of a text that is read whole, more than any has: `snapshot.json`, a lock, the system file, a policy.
+    ///
+    /// A store may have been made by a stranger.
+    package static let longestText = 1 << 27
+
     /// A snapshot's commit and its description of itself.
     package func read(
         _ reference: SnapshotReference, with reader: ObjectReader
@@ -99,7 +104,7 @@ extension SnapshotStore {
         guard let entry = entries.first(where: { $0.name == Array("snapshot.json".utf8) }) else {
             throw damaged(reference, "it holds no snapshot.json")
         }
-        let json = try reader.contents(entry.id, .blob)
+        let json = try reader.contents(entry.id, .blob, limit: Self.longestText)
         let snapshot: Snapshot
         do {
             snapshot = try SnapshotJSON.decode(json)

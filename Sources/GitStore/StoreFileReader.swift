@@ -197,6 +197,7 @@ extension StoreFile {
             try store.setReference(snapshot.name, to: snapshot.target, expecting: nil)
             if let id = SnapshotID(String(snapshot.name.dropFirst(prefix.count))) { brought.append(id) }
         }
+        try store.forgetAbsent(brought)
         return brought
     }
 

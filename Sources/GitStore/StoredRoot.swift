@@ -149,6 +149,46 @@ package struct StoredRoot: Sendable {
         throw Self.damaged(name, "nothing leads to its part \(printable(first))")
     }
 
+    /// Throws when the manifest is not one of a root of this kind.
+    package func check(_ kind: Root.Kind) throws {
+        guard isFile != (kind == .file) else { return }
+        throw Self.damaged(
+            name, isFile ? "it has no entry for the root" : "it is of a directory, and the root is one file")
+    }
+
+    /// Throws when one of the entries is a further name of what is no file of its own in the root, or one with other contents:
+    /// nothing could be linked to it.
+    ///
+    /// The manifest is read once for that, where any is such a name.
+    package func checkLinks(_ entries: [Entry]) throws {
+        var wanted: [EntryPath: Set<[UInt8]>] = [:]
+        for entry in entries {
+            if let first = entry.hardLink { wanted[first, default: []].insert(entry.digest) }
+        }
+        guard !wanted.isEmpty else { return }
+        let sound = Mutex<Set<EntryPath>>([])
+        let work = WorkStack<(name: [UInt8], id: ObjectID)>(threads: usualThreads)
+        work.push(parts.map { ($0.key, $0.value) })
+        try work.run(
+            start: { _ in () },
+            body: { [wanted] part, _ in
+                let text = try reader.contents(part.id, .blob)
+                do {
+                    let found = try Manifest.entries(text).filter {
+                        $0.kind == .file && $0.hardLink == nil && wanted[$0.path] == [$0.digest]
+                    }
+                    sound.withLock { $0.formUnion(found.map(\.path)) }
+                } catch {
+                    throw Self.damaged(name, "\(printable(part.name)): \(error)")
+                }
+            },
+            end: { _ in })
+        let files = sound.withLock { $0 }
+        let broken = entries.first { entry in entry.hardLink.map { !files.contains($0) } ?? false }
+        guard let broken else { return }
+        throw Self.damaged(name, "\(broken.path) is a further name of what is no file, or another one")
+    }
+
     /// What the whole root amounts to; its manifest is read once for that.
     package func survey() throws -> Manifest.Survey {
         let all = Mutex(Manifest.Survey())
@@ -211,7 +251,22 @@ extension ReaderLane {
     package func check(_ contents: StoredRoot.Contents) throws -> (digest: [UInt8], size: Int64) {
         var hash = SHA256()
         var size = 0
-        for blob in try blobs(of: contents) { size += try check(blob, .blob, adding: &hash) }
+        let blobs = try blobs(of: contents)
+        // Holes of a disk image, say, are the same chunk many times over.
+        var last: (id: ObjectID, bytes: [UInt8])?
+        for (index, blob) in blobs.enumerated() {
+            if last?.id != blob {
+                last = nil
+                guard index + 1 < blobs.count, blobs[index + 1] == blob else {
+                    size += try check(blob, .blob, adding: &hash)
+                    continue
+                }
+                last = (blob, try self.contents(blob, .blob))
+            }
+            guard let last else { preconditionFailure("it was read just now") }
+            hash.update(last.bytes)
+            size += last.bytes.count
+        }
         return (hash.finish(), Int64(size))
     }
 

@@ -49,7 +49,7 @@ extension SnapshotStore {
         guard let entry = try reader.entry(CapturedComponent.Sealing.keyName, of: tree) else {
             throw damaged(component, "the snapshot does not hold it")
         }
-        let sealed = try reader.contents(entry.id, .blob)
+        let sealed = try reader.contents(entry.id, .blob, limit: Self.longestText)
         guard hex(SHA256.digest(sealed)) == sealing.keyDigest else {
             throw damaged(component, "its SHA-256 is not the one in snapshot.json")
         }

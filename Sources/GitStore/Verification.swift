@@ -30,6 +30,7 @@ package struct SnapshotVerdict: Hashable, Sendable {
 package final class Verification: Sendable {
     private let store: SnapshotStore
     private let opened: Mutex<Opened>
+    private let hasFoundProblems = Mutex(false)
     /// Files already found whole, by contents and digest: most of a snapshot is that of the night before.
     private let known = Mutex<Set<Known>>([])
 
@@ -42,10 +43,13 @@ package final class Verification: Sendable {
         var sealedDigest: [UInt8]
     }
 
-    private final class Findings: Sendable {
+    /// What one snapshot was found to be.
+    final class Findings: Sendable {
         let problems = Mutex<[String]>([])
         let objects = Mutex(0)
         let unopened = Mutex<[String]>([])
+        /// Further names of files, by the places of their roots.
+        let links = Mutex<[String: [Entry]]>([:])
 
         func add(_ problem: String) {
             problems.withLock { $0.append(problem) }
@@ -61,7 +65,7 @@ package final class Verification: Sendable {
         var sealer: Sealer?
     }
 
-    private let identities: [Identity]?
+    let identities: [Identity]?
 
     /// The packs as they were opened, and the names that were there then.
     private struct Opened: Sendable {
@@ -79,7 +83,16 @@ package final class Verification: Sendable {
         }
     }
 
-    private var reader: ObjectReader { opened.withLock { $0.reader } }
+    var reader: ObjectReader { opened.withLock { $0.reader } }
+
+    /// Whether anything was wrong with what was looked at, so that objects may be damaged or missing.
+    package var hasFoundDamage: Bool { hasFoundProblems.withLock { $0 } }
+
+    /// Takes note of whether there are problems, and returns them sorted.
+    private func noted(_ problems: [String]) -> [String] {
+        if !problems.isEmpty { hasFoundProblems.withLock { $0 = true } }
+        return problems.sorted()
+    }
 
     /// A verification of snapshots in a store; sealed files are opened with the identities, where there are some.
     package init(_ store: SnapshotStore, identities: [Identity]? = nil) throws {
@@ -142,7 +155,7 @@ package final class Verification: Sendable {
                 }
             }
         }
-        return findings.problems.withLock { $0.sorted() }
+        return noted(findings.problems.withLock { $0 })
     }
 
     private func verifyHistory(_ tree: ObjectID, _ lane: ReaderLane, _ seen: inout Set<ObjectID>) throws {
@@ -168,7 +181,7 @@ package final class Verification: Sendable {
             findings.add("\(error)")
         }
         return SnapshotVerdict(
-            id: reference.id, problems: findings.problems.withLock { $0.sorted() },
+            id: reference.id, problems: noted(findings.problems.withLock { $0 }),
             objects: findings.objects.withLock { $0 }, unopened: findings.unopened.withLock { $0.sorted() })
     }
 
@@ -177,12 +190,8 @@ package final class Verification: Sendable {
     package func verifyAllSources(_ references: [SnapshotReference]) async throws {
         var keepAlives: Set<ObjectID> = []
         for reference in references {
-            do {
-                keepAlives.formUnion(try keptAlive(by: reference))
-            } catch {
-                // Whoever looks at this snapshot alone says so.
-                _ = try StoreSurvey.reason(error)
-            }
+            // Whoever looks at this snapshot alone says why it cannot be read.
+            if let kept = try? keptAlive(by: reference) { keepAlives.formUnion(kept) }
         }
         guard try await SourceTransfer(store, reader: reader).problems(of: Array(keepAlives)).isEmpty else {
             return
@@ -199,7 +208,7 @@ package final class Verification: Sendable {
             guard let tree = stored.tree(of: component.name),
                 let entry = try reader.entry(SourcesLock.name, of: tree)
             else { continue }
-            let lock = try SourcesLock(reader.contents(entry.id, .blob))
+            let lock = try SourcesLock(text(entry.id))
             keepAlives.formUnion(lock.keepAliveIDs.compactMap { ObjectID(hex: $0.utf8) })
         }
         return keepAlives
@@ -209,12 +218,17 @@ package final class Verification: Sendable {
     ///
     /// git hashes every object of the store for it, so what is found may hit other snapshots too.
     package func verifySources(_ reference: SnapshotReference) async throws -> [String] {
-        let keepAlives = try keptAlive(by: reference)
+        let keepAlives: Set<ObjectID>
+        do {
+            keepAlives = try keptAlive(by: reference)
+        } catch {
+            return noted(["objects of captured repositories: \(error)"])
+        }
         let isKnown = knownSources.withLock { known in keepAlives.isSubset(of: known) }
         guard !isKnown else { return [] }
         let problems = try await SourceTransfer(store, reader: reader).problems(of: Array(keepAlives))
         if problems.isEmpty { knownSources.withLock { $0.formUnion(keepAlives) } }
-        return problems.map { "objects of captured repositories: \($0)" }
+        return noted(problems).map { "objects of captured repositories: \($0)" }
     }
 
     private func verify(_ reference: SnapshotReference, _ findings: Findings) throws {
@@ -249,19 +263,24 @@ package final class Verification: Sendable {
         }
     }
 
+    /// A text that is read whole.
+    func text(_ id: ObjectID) throws -> [UInt8] {
+        try reader.contents(id, .blob, limit: SnapshotStore.longestText)
+    }
+
     private func verify(_ component: CapturedComponent, _ tree: ObjectID, _ findings: Findings) throws {
         for (name, digest) in component.locks {
             guard let entry = try reader.entry(name, of: tree) else {
                 findings.add("\(component.name)/\(name): the snapshot does not hold it")
                 continue
             }
-            if hex(SHA256.digest(try reader.contents(entry.id, .blob))) != digest {
+            if try hex(SHA256.digest(text(entry.id))) != digest {
                 findings.add("\(component.name)/\(name): its SHA-256 is not the one in snapshot.json")
             }
         }
         if let sealing = component.sealing {
             let key = try reader.entry(CapturedComponent.Sealing.keyName, of: tree)
-            if try key.map({ hex(SHA256.digest(try reader.contents($0.id, .blob))) }) != sealing.keyDigest {
+            if try key.map({ hex(SHA256.digest(try text($0.id))) }) != sealing.keyDigest {
                 findings.add(
                     "\(component.name)/\(CapturedComponent.Sealing.keyName): it is not there, or its SHA-256 is not the one "
                         + "in snapshot.json")
@@ -274,6 +293,7 @@ package final class Verification: Sendable {
             do {
                 let digest = component.manifests[root.name] ?? "none"
                 let stored = try StoredRoot(root.name, in: tree, digest: digest, with: reader)
+                try stored.check(root.kind)
                 work.push([
                     Work(
                         place: "\(component.name)/\(root.name)", root: stored, directory: stored.directory,
@@ -297,6 +317,8 @@ package final class Verification: Sendable {
         for root in roots {
             do {
                 try root.checkAllWasMet()
+                let place = "\(component.name)/\(root.name)"
+                try root.checkLinks(findings.links.withLock { $0[place] ?? [] })
             } catch {
                 findings.add("\(component.name)/\(root.name): \(error)")
             }
@@ -304,85 +326,7 @@ package final class Verification: Sendable {
         try verifyArtifacts(tree, component, opens: sealer != nil, findings)
     }
 
-    /// What lies beside the roots (wheels, dumps) has no manifest: locks name its digests; here its ids are checked.
-    private func verifyArtifacts(
-        _ tree: ObjectID, _ component: CapturedComponent, opens: Bool, _ findings: Findings
-    ) throws {
-        if component.locks[DatabaseLock.name] != nil,
-            let entry = try reader.entry(DatabaseLock.name, of: tree)
-        {
-            for line in try DatabaseLock(reader.contents(entry.id, .blob)).lines {
-                try verify(line, in: tree, "\(component.name)/\(printable(line.name.utf8))", findings)
-            }
-        }
-        for entry in try reader.tree(tree)
-        where !["files", "manifest"].contains(String(decoding: entry.name, as: UTF8.self)) {
-            verifyObjects(entry, "\(component.name)/\(printable(entry.name))", opens: opens, findings)
-        }
-    }
-
-    /// Compares what is stored of a dump with the lock that names it.
-    private func verify(
-        _ line: DatabaseLock.Line, in tree: ObjectID, _ place: String, _ findings: Findings
-    ) throws {
-        var directory = tree
-        var names = line.name.split(separator: "/").map { StoredName.escaped(Array($0.utf8)) }
-        guard var last = names.popLast() else { return }
-        if !line.sealedDigest.isEmpty { last += StoredName.sealedSuffix }
-        for name in names {
-            guard let next = try reader.tree(directory).first(where: { $0.name == name && $0.mode == .tree })
-            else { return findings.add("\(place): the snapshot does not hold it") }
-            directory = next.id
-        }
-        let chunks = last + StoredName.chunksSuffix
-        guard let entry = try reader.tree(directory).first(where: { $0.name == last || $0.name == chunks })
-        else { return findings.add("\(place): the snapshot does not hold it") }
-        let contents = StoredRoot.Contents(
-            id: entry.id, isChunked: entry.name == chunks, isSealed: !line.sealedDigest.isEmpty)
-        let digest = try ReaderLane(reader).check(contents).digest
-        let wanted = line.sealedDigest.isEmpty ? line.digest : line.sealedDigest
-        if hex(digest) != wanted {
-            findings.add("\(place): its SHA-256 is not the one in \(DatabaseLock.name)")
-        }
-    }
-
-    private func verifyObjects(_ entry: TreeEntry, _ place: String, opens: Bool, _ findings: Findings) {
-        // Not by recursion: whoever made the store says how deep it is.
-        var open = [(entry: entry, place: place)]
-        let lane = ReaderLane(reader)
-        while let (entry, place) = open.popLast() {
-            do {
-                open += try verifyObject(entry, place, lane, opens: opens, findings).map {
-                    ($0, "\(place)/\(printable($0.name))")
-                }
-            } catch {
-                findings.add("\(place): \(error)")
-            }
-        }
-    }
-
-    /// Checks one object, and returns what is in it.
-    private func verifyObject(
-        _ entry: TreeEntry, _ place: String, _ lane: ReaderLane, opens: Bool, _ findings: Findings
-    ) throws -> [TreeEntry] {
-        let parts = StoredName.withoutSuffixes(
-            entry.name, isTree: entry.mode == .tree, hasSealed: opens)
-        if parts.isSealed, let identities {
-            let contents = StoredRoot.Contents(
-                id: entry.id, isChunked: parts.isChunked, isSealed: true)
-            try unsafe lane.open(contents, with: identities, sealed: { _ in }) { _ in }
-        }
-        guard entry.mode == .tree else {
-            try unsafe lane.read(entry.id, .blob, checks: true) { _ in }
-            findings.objects.withLock { $0 += 1 }
-            return []
-        }
-        let contents = try reader.contents(entry.id, .tree)
-        verifyTree(entry.id, contents, place, findings)
-        return try Tree.entries(contents, of: entry.id)
-    }
-
-    private func verifyTree(_ id: ObjectID, _ contents: [UInt8], _ place: String, _ findings: Findings) {
+    func verifyTree(_ id: ObjectID, _ contents: [UInt8], _ place: String, _ findings: Findings) {
         findings.objects.withLock { $0 += 1 }
         if ObjectID.of(.tree, contents) != id {
             findings.add("\(place): the tree \(id) is not what its id says")
@@ -411,6 +355,9 @@ package final class Verification: Sendable {
                     continue
                 }
             case .file:
+                if entry.hardLink != nil {
+                    findings.links.withLock { $0[work.place, default: []].append(entry) }
+                }
                 guard let contents = stored.contents(of: entry) else {
                     findings.add("\(work.place)/\(entry.path): the tree does not hold its contents")
                     continue

@@ -125,6 +125,14 @@ package struct NightReport: Codable, Hashable, Sendable {
             hint: "free some space where the store is, and run 'understudy nightly'", cause: unkeptCause)
     }
 
+    /// What to do where nothing can be kept beside the store.
+    package static func hint(_ error: any Error) -> String {
+        guard let failure = error as? FileFailure, failure.reason == .readOnlyFileSystem else {
+            return "free some space where the store is"
+        }
+        return "mount the file system of the store writable; the kernel's log says why it is not"
+    }
+
     /// Keeps the report for `status --check` and for the next night.
     ///
     /// Where there is no room for it the last one is renamed, which needs none: `status --check` must not say what was
@@ -138,7 +146,7 @@ package struct NightReport: Codable, Hashable, Sendable {
         } catch let failure as FileFailure {
             return .init(
                 "report", "the report of this night cannot be kept: \(failure)\(Self.outdate(local))",
-                hint: "free some space where the store is", cause: Self.unkeptCause)
+                hint: Self.hint(failure), cause: Self.unkeptCause)
         }
     }
 

@@ -291,6 +291,7 @@ package struct RestorePlanner: Sendable {
         } else {
             let stored = try StoredRoot(
                 place.name, in: tree, digest: captured.manifests[place.name] ?? "none", with: origin.reader)
+            try stored.check(place.kind)
             let survey = try stored.survey()
             plan.contents["\(captured.name)/\(place.name)"] = stored
             plan.owners["\(captured.name)/\(place.name)"] = OwnerMap(

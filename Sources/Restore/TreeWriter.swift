@@ -87,6 +87,7 @@ internal import Workers
         let name = bytes.lastIndex(of: UInt8(ascii: "/")).map { Array(bytes[($0 + 1)...]) } ?? bytes
         let top = root.directory
         if root.isFile {
+            try root.checkLinks([top.entry])
             let lane = Lane(reader)
             let stored = try StoredTree(of: top, with: lane.lane)
             try write(fileWork(top.entry, name, stored), in: parent, lane)
@@ -107,6 +108,7 @@ internal import Workers
             },
             end: { lane in written.withLock { $0.merge(lane.written) } })
         if only == nil { try root.checkAllWasMet() }
+        try root.checkLinks(hardLinks.withLock { links in links.map { $0.entry } })
         try writeHardLinks(top: place)
         return written.withLock { $0 }
     }

@@ -1,5 +1,4 @@
 internal import FileTree
-internal import Programs
 package import SystemPackage
 
 /// A whole delivery system on loopback: Buildbot on PostgreSQL, behind nginx, with its repositories.
@@ -134,7 +133,7 @@ package struct ReferenceSystem: Sendable {
     }
 
     private func startProxy() async throws {
-        try await Program("/bin/sh", ["-c", proxyCommand], directory: directory).runSuccessfully()
+        try await shell(proxyCommand, in: directory)
     }
 
     /// A repository of a name.

@@ -373,7 +373,7 @@ import Testing
 
     @Test func whatIsMissingIsFetchedAndComparedWithItsDigest() async throws {
         try await withTemporaryDirectory { directory in
-            _ = try await Production(directory)
+            let production = try await Production(directory)
             try acceptUnsigned(directory)
             let web = directory.appending("web")
             try Files.makeDirectory(web)
@@ -381,40 +381,18 @@ import Testing
             try JenkinsHomeBuilder.writePlugin("git", version: "5.3", to: archive, needs: "git-client:4.0")
             let text = try index(
                 archive, address: "http://127.0.0.1:@PORT@/git.hpi", version: "5.3", warned: "1")
-            try Files.replace(web.appending("update-center.json"), with: Array(text.utf8))
-            let binary = try CommandLineRunner.builtBinary()
             func canary() async throws -> String {
-                try await Program(
-                    "/bin/bash",
-                    [
-                        "-euc",
-                        """
-                        cd web
-                        /usr/bin/python3 -c '
-                        import functools, http.server, pathlib
-                        handler = functools.partial(http.server.SimpleHTTPRequestHandler)
-                        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-                        index = pathlib.Path("update-center.json")
-                        index.write_text(index.read_text().replace("@PORT@", str(server.server_port)))
-                        pathlib.Path("port.new").write_text(str(server.server_port))
-                        pathlib.Path("port.new").rename("port")
-                        server.serve_forever()' >/dev/null 2>&1 &
-                        trap "kill $! 2>/dev/null || true; wait $! 2>/dev/null || true" EXIT
-                        for _ in $(seq 200); do if [ -e port ]; then break; fi; sleep 0.05; done
-                        port=$(cat port)
-                        rm port
-                        cd ..
-                        set +e
-                        UNDERSTUDY_IDENTITY=recovery.key '\(binary)' canary --plugin git@5.3 \
-                            --index http://127.0.0.1:$port/update-center.json 2>&1
-                        """,
-                    ], directory: directory, limit: .seconds(120)
-                ).run().output
+                try await WebServer.with(.files(web)) { server in
+                    let index = text.replacing("@PORT@", with: "\(server.port)")
+                    try Files.replace(web.appending("update-center.json"), with: Array(index.utf8))
+                    let outcome = try await production.runner.run(
+                        "canary", "--plugin", "git@5.3", "--index", "\(server.url)update-center.json")
+                    return outcome.output + outcome.errorOutput
+                }
             }
             let good = try await canary()
             #expect(good.contains("5.2.1 → 5.3"), "\(good)")
             #expect(good.contains("nothing was booted"))
-            try Files.replace(web.appending("update-center.json"), with: Array(text.utf8))
             try JenkinsHomeBuilder.writePlugin("git", version: "5.3", to: archive, needs: "viewer:1.0")
             let bad = try await canary()
             #expect(bad.contains("git.hpi is not what was published"), "\(bad)")

@@ -90,9 +90,11 @@ import Testing
     }
 
     @Test func aWorkerThatStaysAwayIsABreach() async throws {
-        await #expect(throws: (any Error).self) {
+        let failure = await #expect(throws: (any Error).self) {
             _ = try await watch(before: []) { [absence] _ in [absence] }
         }
+        let words = String(describing: failure)
+        #expect(words.contains("\(absence), for 5 s"), "\(words)")
     }
 
     @Test func aWorkerThatWasNotThereBeforeIsNone() async throws {

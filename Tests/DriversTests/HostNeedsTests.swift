@@ -1,5 +1,4 @@
 import FileTree
-import Programs
 import SnapshotModel
 import SystemPackage
 import TestSupport
@@ -72,34 +71,19 @@ import Testing
     @Test(arguments: ["", "/"]) func aJenkinsIsAskedAtItsLogin(_ end: String) async throws {
         try await withTemporaryDirectory { directory in
             try Files.replace(directory.appending("login"), with: Array("welcome".utf8))
-            let server = """
-                import http.server as h
-                s = h.HTTPServer(("127.0.0.1", 0), h.SimpleHTTPRequestHandler)
-                print(s.server_address[1], flush=True)
-                s.serve_forever()
-                """
-            let script =
-                "python3 -c '\(server)' >port 2>/dev/null & echo $! >pid; until test -s port; do sleep 0.05; done"
-            try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
-            let port = String(decoding: try Files.read(directory.appending("port")), as: UTF8.self)
-            let jenkins = JenkinsLifecycle(
-                service: try #require(
-                    try ServiceCommands(
-                        Component(
-                            name: "ci", driver: "jenkins",
-                            settings: ["service": .map(["start": "true", "stop": "true"])]))),
-                home: directory,
-                url: "http://127.0.0.1:\(port.prefix { $0 != "\n" })\(end)", hasWar: false)
-            let ending = Program("/bin/bash", ["-c", "kill $(cat pid)"], directory: directory)
-            do {
+            try await WebServer.with(.files(directory)) { server in
+                let jenkins = JenkinsLifecycle(
+                    service: try #require(
+                        try ServiceCommands(
+                            Component(
+                                name: "ci", driver: "jenkins",
+                                settings: ["service": .map(["start": "true", "stop": "true"])]))),
+                    home: directory, url: "http://127.0.0.1:\(server.port)\(end)", hasWar: false)
                 #expect(try await jenkins.isRunning())
                 #expect(try await jenkins.problems() == [])
-            } catch {
-                try await ending.runSuccessfully()
-                throw error
+                try await server.end()
+                #expect(try await !jenkins.isRunning())
             }
-            try await ending.runSuccessfully()
-            #expect(try await !jenkins.isRunning())
         }
     }
 

@@ -9,42 +9,6 @@ import Testing
 
 /// A server behind a proxy, which answers in its place.
 @Suite struct ProxyTests {
-    private static let server = """
-        import http.server, os, sys
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def log_message(self, *words): pass
-            def do_GET(self):
-                self.send_response(int(sys.argv[1]))
-                self.end_headers()
-                self.wfile.write(sys.argv[2].encode())
-        server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
-        with open(sys.argv[3] + '.new', 'w') as f:
-            f.write(str(server.server_address[1]))
-        os.rename(sys.argv[3] + '.new', sys.argv[3])
-        server.serve_forever()
-        """
-
-    /// Runs a body beside a server that gives every request the same answer.
-    private func serving(
-        _ status: Int, _ body: String, _ look: (String) async throws -> Void
-    ) async throws {
-        let directory = try ScratchDirectory()
-        let file = directory.appending("port")
-        let script = "/usr/bin/python3 -c \"$0\" \"$@\" </dev/null >/dev/null 2>&1 & echo $!"
-        let process = try await Program(
-            "/bin/sh", ["-c", script, Self.server, "\(status)", body, file.string]
-        ).runSuccessfully().output.filter(\.isNumber)
-        let ending = Program("/bin/sh", ["-c", "kill \(process)"])
-        do {
-            for _ in 0..<2000 where try !Files.exists(file) { try await Task.sleep(for: .milliseconds(10)) }
-            try await look("http://127.0.0.1:\(String(decoding: try Files.read(file), as: UTF8.self))/")
-        } catch {
-            try await ending.runSuccessfully()
-            throw error
-        }
-        try await ending.runSuccessfully()
-    }
-
     private func jenkins(_ url: String) throws -> JenkinsLifecycle {
         let component = Component(
             name: "ci", driver: "jenkins", settings: ["service": .map(["start": "true", "stop": "true"])])
@@ -53,8 +17,8 @@ import Testing
     }
 
     @Test func aJenkinsBehindAProxyThatSaysSoDoesNotRun() async throws {
-        try await serving(502, "Bad Gateway") { url in
-            let jenkins = try jenkins(url)
+        try await WebServer.with(.always(502, "Bad Gateway")) { server in
+            let jenkins = try jenkins(server.url)
             #expect(try await !jenkins.isRunning())
             try await jenkins.stop()
             let captured = CapturedComponent(name: "ci", driver: "jenkins", version: nil, roots: [])
@@ -116,7 +80,7 @@ import Testing
                 """
             let script =
                 "python3 -c '\(server)' >port 2>/dev/null & echo $! >pid; until test -s port; do sleep 0.05; done"
-            try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
+            try await shell(script, in: directory)
             let port = String(decoding: try Files.read(directory.appending("port")), as: UTF8.self)
             let probe = HTTPProbe("http://127.0.0.1:\(port.prefix { $0 != "\n" })")
             let ending = Program("/bin/bash", ["-c", "kill $(cat pid)"], directory: directory)
@@ -134,15 +98,15 @@ import Testing
 
     /// Whoever waits for a master takes this for no answer yet.
     @Test func aMasterBehindAProxyHasNotAnswered() async throws {
-        try await serving(502, "Bad Gateway") { url in
+        try await WebServer.with(.always(502, "Bad Gateway")) { server in
             let failure = await #expect(throws: HTTPFailure.self) {
-                try await BuildbotREST(probe: HTTPProbe(url)).masters()
+                try await BuildbotREST(probe: HTTPProbe(server.url)).masters()
             }
             #expect(failure?.description.contains("status 502") == true)
         }
-        try await serving(404, "") { url in
-            await #expect(throws: DriverFailure.self) {
-                try await BuildbotREST(probe: HTTPProbe(url)).masters()
+        try await WebServer.with(.always(404, "")) { server in
+            _ = await #expect(throws: DriverFailure.self) {
+                try await BuildbotREST(probe: HTTPProbe(server.url)).masters()
             }
         }
     }

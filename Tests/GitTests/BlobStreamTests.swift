@@ -1,4 +1,3 @@
-import Programs
 import SystemPackage
 import TestSupport
 import Testing
@@ -76,8 +75,11 @@ import Testing
     @Test func looseBlobsComeTooAndOtherKindsAreRefused() async throws {
         try await withStore { path, ids in
             let loose = ObjectID.of(.blob, Array("loose".utf8))
-            try await run(
-                path, "printf loose | git hash-object -w --stdin; git hash-object -w -t tree /dev/null")
+            try await shell(
+                """
+                export GIT_DIR=\(path)
+                printf loose | git hash-object -w --stdin; git hash-object -w -t tree /dev/null
+                """, in: path)
             let stream = BlobStream(ReaderLane(try ObjectReader(path)))
             stream.begin([ids[2], loose, ids[2]])
             #expect(try all(stream).bytes == Array("text\nloosetext\n".utf8))
@@ -86,9 +88,5 @@ import Testing
             stream.begin([ObjectID.of(.blob, Array("nowhere".utf8))])
             #expect(throws: GitError.self) { try all(stream) }
         }
-    }
-
-    private func run(_ repository: FilePath, _ script: String) async throws {
-        _ = try await Program("sh", ["-c", "export GIT_DIR=\(repository); \(script)"]).runSuccessfully()
     }
 }

@@ -52,6 +52,18 @@ import Testing
         #expect(commit.trailer("Tag") == expected.last)
     }
 
+    /// Times are added and subtracted.
+    @Test(arguments: [
+        ("1", true), ("-1", true), ("1099511627776", true), ("1099511627777", false),
+        ("9223372036854775807", false), ("-9223372036854775808", false), ("9223372036854775808", false),
+    ])
+    func aTimeThatNoCommitHasIsRefused(_ time: String, _ isTaken: Bool) throws {
+        let text = Self.head.replacing("author A <a@b> 1", with: "author A <a@b> \(time)") + "\nm\n"
+        let id = ObjectID.of(.commit, Array(text.utf8))
+        let commit = try? Commit(contents: Array(text.utf8), of: id)
+        #expect((commit != nil) == isTaken)
+    }
+
     @Test(arguments: ["", "tree x\n\nm", "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n", "\n\n", "\n"])
     func whatIsNoCommitIsRefused(_ text: String) throws {
         let id = ObjectID.of(.commit, Array(text.utf8))

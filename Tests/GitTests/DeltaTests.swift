@@ -97,6 +97,10 @@ import Testing
                 #expect(try reader.contents(id, .blob) == text)
                 #expect(try lanes[number % 2].contents(id, .blob) == text)
                 #expect(throws: GitError.self) { try lanes[0].contents(id, .tree) }
+                #expect(try reader.contents(id, .blob, limit: 1 << 20) == text)
+                #expect(throws: GitError.self) {
+                    try reader.contents(id, .blob, limit: text.count - 1)
+                }
             }
             var deltas = 0
             for (id, _) in texts { if case .none = try unsafe reader.place(of: id) { deltas += 1 } }

@@ -101,10 +101,7 @@ import Testing
             hash.update(pack)
             pack += hash.finish()
             try Files.replace(directory.appending("one.pack"), with: pack)
-            try await Program(
-                "/bin/bash", ["-euc", "git -C r.git index-pack --stdin < one.pack"], directory: directory
-            )
-            .runSuccessfully()
+            try await shell("git -C r.git index-pack --stdin < one.pack", in: directory)
             let id = ObjectID.of(.blob, contents)
             #expect(try ObjectReader(repository).contents(id, .blob) == contents)
             #expect(try ReaderLane(ObjectReader(repository)).contents(id, .blob) == contents)

@@ -37,6 +37,51 @@ import Testing
             }
     }()
 
+    @Test func whatIsLongerThanItMayBeIsNotRead() throws {
+        try withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            let pack = try PackWriter(ObjectReader(repository))
+            let lane = pack.lane()
+            let ids = try Self.samples.map { try lane.add(.blob, $0) }
+            try lane.flush()
+            _ = try pack.finish()
+            let reader = try ObjectReader(repository)
+            for (id, sample) in zip(ids, Self.samples) {
+                #expect(try reader.contents(id, .blob, limit: sample.count) == sample)
+                guard !sample.isEmpty else { continue }
+                let failure = #expect(throws: GitError.self) {
+                    try reader.contents(id, .blob, limit: sample.count - 1)
+                }
+                #expect(failure?.code == .damaged)
+                #expect(failure?.description.contains("it has \(sample.count) bytes") == true)
+            }
+        }
+    }
+
+    /// What is said to be damaged is missing, and written anew it comes first.
+    @Test func whatCountsAsLostIsWrittenAgain() throws {
+        try withTemporaryDirectory { directory in
+            let repository = try makeRepository(directory)
+            let first = try PackWriter(ObjectReader(repository))
+            let lane = first.lane()
+            let ids = try Self.samples.map { try lane.add(.blob, $0) }
+            try lane.flush()
+            _ = try first.finish()
+            let reader = try ObjectReader(repository, withoutObjects: [ids[2]])
+            #expect(!reader.contains(ids[2]) && reader.contains(ids[3]) && reader.hasLosses)
+            let failure = #expect(throws: GitError.self) { try reader.contents(ids[2], .blob) }
+            #expect(failure?.code == .notFound)
+            #expect(failure.map { reader.mayHaveLost($0) } == true)
+            let second = try PackWriter(reader)
+            let again = second.lane()
+            for sample in Self.samples { _ = try again.add(.blob, sample) }
+            try again.flush()
+            #expect(try second.finish() == 1)
+            let whole = try ObjectReader(repository)
+            #expect(try whole.isWhole(ids[2]) && whole.packs[0].index.count == 1)
+        }
+    }
+
     @Test func stockGitReadsWhatSeveralLanesWrote() async throws {
         try await withTemporaryDirectory { directory in
             let repository = try makeRepository(directory)

@@ -19,13 +19,9 @@ import Testing
     }
 
     private func makeStore(in directory: FilePath) async throws -> FilePath {
-        try await Program(
-            "/bin/bash",
-            [
-                "-euc",
-                "mkdir -p tree/jobs; echo one > tree/jobs/config.xml; printf 'a%.0s' {1..700} > tree/long; ln -s long tree/link",
-            ], directory: directory
-        ).runSuccessfully()
+        try await shell(
+            "mkdir -p tree/jobs; echo one > tree/jobs/config.xml; printf 'a%.0s' {1..700} > tree/long; ln -s long tree/link",
+            in: directory)
         let runner = try CommandLineRunner(directory)
         try await runner.initialize("tree")
         try await runner.succeed("snapshot")

@@ -21,9 +21,10 @@ import Testing
     }
 
     /// A root that holds what a manifest of one part says, directories written with a slash at their end; `tree` is what it
-    /// has of files, each of `size` bytes.
+    /// has of files, each of `size` bytes, `links` are further names and what they are names of.
     private func withRoot<Result>(
-        _ paths: [String], size: Int64 = 8, tree: (PackLane) throws -> ObjectID? = { _ in nil },
+        _ paths: [String], size: Int64 = 8, links: [String: String] = [:],
+        tree: (PackLane) throws -> ObjectID? = { _ in nil },
         _ body: (StoredRoot, ObjectReader) throws -> Result
     ) throws -> Result {
         try withTemporaryDirectory { directory in
@@ -33,7 +34,9 @@ import Testing
             for path in paths {
                 let isDirectory = path.hasSuffix("/")
                 let name = path == "/" ? "" : isDirectory ? String(path.dropLast()) : path
-                Manifest.append(entry(name, isDirectory: isDirectory, size: size), to: &text)
+                var line = entry(name, isDirectory: isDirectory, size: size)
+                line.hardLink = links[name].map { EntryPath($0) }
+                Manifest.append(line, to: &text)
             }
             let pack = try PackWriter(ObjectReader(path))
             let lane = pack.lane()
@@ -78,6 +81,85 @@ import Testing
                 }
                 #expect(failure?.description.contains("is damaged in the store") == true)
             }
+        }
+    }
+
+    private static let linked = ["/", "a", "b", "c", "sub/", "sub/x"]
+
+    private func entries(of root: StoredRoot) throws -> [Entry] {
+        var all: [Entry] = []
+        var open = [root.directory]
+        while let directory = open.popLast() {
+            all += directory.children
+            open += try directory.children.filter { $0.kind == .directory }.map {
+                try root.directory($0, in: directory, stored: .empty)
+            }
+        }
+        return all
+    }
+
+    @Test(arguments: [
+        ["a": "a"], ["a": "b", "b": "a"], ["a": "b", "b": "c", "c": "a"], ["a": "sub"], ["a": "nowhere"],
+        ["b": "a", "c": "b"], ["a": "sub/y"],
+    ]) func aFurtherNameOfNoFileIsRefused(_ links: [String: String]) throws {
+        try withRoot(Self.linked, links: links) { root, _ in
+            let all = try entries(of: root)
+            let failure = #expect(throws: StoreFailure.self) { try root.checkLinks(all) }
+            #expect(failure?.description.contains("a further name") == true)
+        }
+    }
+
+    @Test(arguments: [[:], ["b": "a"], ["b": "a", "c": "a", "sub/x": "a"], ["a": "sub/x"]])
+    func aFurtherNameOfAFileIsTaken(_ links: [String: String]) throws {
+        try withRoot(Self.linked, links: links) { root, _ in
+            try root.checkLinks(try entries(of: root))
+        }
+    }
+
+    @Test func aCircleOfNamesIsRefusedBeforeTheFirstIsGiven() throws {
+        try withTemporaryDirectory { directory in
+            try withRoot(["/", "a", "b"], links: ["a": "b", "b": "a"]) { root, reader in
+                let writer = TreeWriter(root, reader: reader, owners: OwnerMap(try root.survey()))
+                let failure = #expect(throws: StoreFailure.self) {
+                    try writer.write(to: directory.appending("out"))
+                }
+                #expect(failure?.description.contains("a further name") == true)
+            }
+        }
+    }
+
+    @Test func aManifestOfAnotherKindThanTheRootIsRefused() throws {
+        try withRoot(["a"]) { root, _ in
+            #expect(throws: StoreFailure.self) { try root.check(.directory) }
+            #expect(throws: Never.self) { try root.check(.file) }
+        }
+        try withRoot(["/", "a"]) { root, _ in
+            #expect(throws: StoreFailure.self) { try root.check(.file) }
+            #expect(throws: Never.self) { try root.check(.directory) }
+        }
+    }
+
+    @Test(arguments: ["aab", "aaabbba", "abab", "bb", "a", ""])
+    func equalChunksCountEachTime(_ order: String) throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("r.git")
+            _ = try Repository(creatingBareAt: path)
+            let pack = try PackWriter(ObjectReader(path))
+            let lane = pack.lane()
+            var list = NumberedTree()
+            var whole: [UInt8] = []
+            for letter in order.utf8 {
+                let chunk = [UInt8](repeating: letter, count: 70_000)
+                list.append(try lane.add(.blob, chunk))
+                whole += chunk
+            }
+            let id = try lane.add(.tree, list.contents)
+            try lane.flush()
+            _ = try pack.finish()
+            let found = try ReaderLane(ObjectReader(path)).check(
+                StoredRoot.Contents(id: id, isChunked: true))
+            #expect(found.digest == SHA256.digest(whole))
+            #expect(found.size == Int64(whole.count))
         }
     }
 
@@ -181,5 +263,23 @@ import Testing
         }
         #expect(throws: (any Error).self) { try SnapshotJSON.decode(snapshot(component, root, path)) }
         #expect(throws: Never.self) { try SnapshotJSON.decode(snapshot("ci", "srv/ho me", "/srv/ho me")) }
+    }
+
+    @Test(arguments: [
+        (["ci", "ci"], ["home"]), (["a", "b", "a"], ["home"]), (["ci"], ["home", "home"]),
+    ]) func aSnapshotWithANameTwiceIsDamaged(_ components: [String], _ roots: [String]) throws {
+        func snapshot(_ components: [String], _ roots: [String]) throws -> [UInt8] {
+            try SnapshotJSON.encode(
+                Snapshot(
+                    id: SnapshotID(seconds: 1, random: 1), system: "acme", tool: "1", host: "h", started: "",
+                    finished: "",
+                    components: components.map { component in
+                        CapturedComponent(
+                            name: component, driver: "files", version: nil,
+                            roots: roots.map { .init(name: $0, path: "/srv/\($0)", kind: .directory) })
+                    }))
+        }
+        #expect(throws: (any Error).self) { try SnapshotJSON.decode(snapshot(components, roots)) }
+        #expect(throws: Never.self) { try SnapshotJSON.decode(snapshot(["a", "b"], ["x", "y"])) }
     }
 }

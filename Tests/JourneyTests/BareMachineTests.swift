@@ -6,10 +6,6 @@ import Testing
 
 /// A machine with nothing on it but the binary: the system comes back from a copy of its store and the recovery key.
 @Suite struct BareMachineTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
-    }
-
     /// A system in `srv` with its system file and policies in `etc`, two snapshots, and a copy in `offsite.git`; then all
     /// is lost but the copy, the key and a reference of what there was.
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
@@ -58,6 +54,33 @@ import Testing
             #expect(report.contains("1 other snapshots are still at"), "\(report)")
             #expect(try await runner.succeed("pull", "--system", "etc/acme.yaml").contains("got 1 snapshot"))
             try await runner.succeed("verify", "--all", "--system", "etc/acme.yaml")
+        }
+    }
+
+    /// What was not brought is no loss, also when nobody knows the copy any more; what was, and is dropped, is.
+    @Test(arguments: [0, 1])
+    func whatStaysAtTheCopyIsNoLoss(_ wanted: Int) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let ids = try await shell(
+                "git -C offsite.git for-each-ref --format='%(refname:lstrip=3)' refs/snapshots", in: directory
+            ).split(separator: "\n").map(String.init)
+            let system = ["--system", "etc/acme.yaml"]
+            func verify(status: Int32 = 0) async throws {
+                let outcome = try await runner.run(under: ["env"], ["verify", "--all"] + system)
+                #expect(outcome.status == status, "\(outcome.output)\(outcome.errorOutput)")
+            }
+            try await runner.succeed("restore", ids[wanted], "--from", "offsite.git")
+            try await runner.succeed("remote", "remove", "source", "--system", "etc/acme.yaml")
+            try await verify()
+            let copy = directory.appending("offsite.git").string
+            try await runner.succeed("remote", "add", "source", copy, "--system", "etc/acme.yaml")
+            try await runner.succeed("pull", "--system", "etc/acme.yaml")
+            try await runner.succeed("remote", "remove", "source", "--system", "etc/acme.yaml")
+            try await verify()
+            _ = try await shell(
+                "git -C var/acme.git update-ref -d refs/snapshots/acme/\(ids[0])", in: directory)
+            try await verify(status: 6)
         }
     }
 

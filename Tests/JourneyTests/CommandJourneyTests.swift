@@ -68,11 +68,9 @@ import Testing
                     && report.contains("proven: read back"), "\(report)")
             try await world.runner.succeed("undo")
             #expect(try world.names() == "worse\n")
-            let objects = try await Program(
-                "/bin/sh",
-                ["-c", "git -C tree.git cat-file --batch-all-objects --batch | grep -a -c 'a=1' || true"],
-                directory: directory
-            ).runSuccessfully().output
+            let objects = try await shell(
+                "set -o pipefail; git -C tree.git cat-file --batch-all-objects --batch | { grep -ac 'a=1' || true; }",
+                in: directory)
             #expect(objects == "0\n", "what a tool keeps is sealed")
         }
     }

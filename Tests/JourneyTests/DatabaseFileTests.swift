@@ -6,10 +6,6 @@ import Testing
 
 /// Large SQLite databases: what a night adds to the store, and that they come back.
 @Suite struct DatabaseFileTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
-    }
-
     /// The blocks that the snapshot holds of the database that was not asked for before: ids and sizes.
     private func newBlocks(in directory: FilePath) async throws -> [Substring] {
         let output = try await shell(

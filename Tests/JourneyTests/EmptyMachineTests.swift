@@ -7,11 +7,6 @@ import Testing
 /// A real Buildbot, with its Python environment, comes up on a machine that has nothing but the binary and a copy.
 @Suite(.enabled(if: BuildbotFixture.isAvailable, Comment(rawValue: BuildbotFixture.whySkipped)))
 struct EmptyMachineTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, limit: .seconds(120))
-            .runSuccessfully().output
-    }
-
     /// A Buildbot with two builds behind it, a copy of its store in `copy.git` and one file with all of it.
     private func start(_ fixture: BuildbotFixture) async throws {
         try await fixture.start()
@@ -117,10 +112,6 @@ struct EmptyMachineTests {
 
 /// What an empty machine lacks is said at once.
 @Suite struct PreflightTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
-    }
-
     /// A Jenkins that systemd starts with a Java of the host, its unit, and files of somebody; of it a copy of the store.
     private func start(_ directory: FilePath) async throws -> EmptyMachine {
         var builder = JenkinsHomeBuilder(directory.appending("jenkins"))

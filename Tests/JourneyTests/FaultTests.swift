@@ -186,7 +186,7 @@ import Testing
                 cc -shared -fPIC -o fail.so fail.c -ldl 2>cc.log
                 for i in 1 2 3 4; do head -c 12000000 /dev/urandom >tree/noise-$i; done
                 """
-            try await Program("/bin/sh", ["-euc", script], directory: directory).runSuccessfully()
+            try await shell(script, in: directory)
             let live = try TreeListing(directory.appending("tree"))
             let outcome = try await runner.run(
                 under: ["env", "LD_PRELOAD=\(directory)/fail.so"], ["snapshot"])

@@ -6,10 +6,6 @@ import Testing
 
 /// Whole journeys on real files with the binary, judged by stock tools.
 @Suite struct FilesJourneyTests {
-    private func shell(_ script: String, in directory: FilePath) async throws {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
-    }
-
     /// A tree with everything that a file can be.
     private func makeTree(in directory: FilePath) async throws {
         try await shell(
@@ -216,7 +212,7 @@ import Testing
                 in: directory)
             let verdict = try await runner.run("verify")
             #expect(verdict.status == 6)
-            #expect(verdict.output.contains("tree/large.bin") || verdict.output.contains("large.bin"))
+            #expect(verdict.output.contains("large.bin"), "\(verdict.output)")
             let restore = try await runner.run("restore")
             #expect(restore.status == 6, "\(restore.errorOutput)")
             #expect(try Files.read(directory.appending("tree/a.conf")) == Array("live\n".utf8))
@@ -302,13 +298,13 @@ import Testing
         try await withTemporaryDirectory { directory in
             let runner = try await startSmall(directory)
             try Files.makeDirectory(directory.appending("tree.git/understudy"))
-            async let holder: Void = shell(
+            async let holder = shell(
                 "exec 9>>tree.git/understudy/lock; flock 9; echo 'the test' >&9; touch held; while [ ! -e seen ]; do sleep 0.05; done",
                 in: directory)
             try await wait("the lock") { try Files.exists(directory.appending("held")) }
             let second = try await runner.run("snapshot")
             try Files.replace(directory.appending("seen"), with: [])
-            try await holder
+            _ = try await holder
             #expect(second.status == 11)
             #expect(second.errorOutput.contains("the test"))
             try await runner.succeed("snapshot")
@@ -379,7 +375,7 @@ import Testing
                 echo '<hudson><version>2.462.3</version></hudson>' >srv/jenkins/config.xml
                 chown -R 65534:65534 .; chown 0:0 srv/entered srv/private; chmod 711 srv/entered; chmod 700 srv/private
                 """
-            try await Program("/bin/sh", ["-euc", script], directory: directory).runSuccessfully()
+            try await shell(script, in: directory)
             let asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", binary.string]
             let outcome = try await Program(
                 "setpriv", asNobody + ["init", "srv", "--recovery-key", "k"], directory: directory

@@ -59,17 +59,11 @@ import Testing
 
     /// The sizes of the blocks that the latest snapshot, which is of `tree`, has of its database, as stock git tells them.
     private func blockSizes(_ tree: FilePath, _ runner: CommandLineRunner) async throws -> [Substring] {
-        let output = try await Program(
-            "/bin/bash",
-            [
-                "-euc",
-                """
-                latest=$(git for-each-ref --sort=-refname --count=1 --format='%(refname)' refs/snapshots)
-                git ls-tree --format='%(objectsize)' "$latest:tree/files\(tree)/builds.sqlite.chunks"
-                """,
-            ], directory: runner.directory.appending("golden.git")
-        )
-        .runSuccessfully().output
+        let output = try await shell(
+            """
+            latest=$(git for-each-ref --sort=-refname --count=1 --format='%(refname)' refs/snapshots)
+            git ls-tree --format='%(objectsize)' "$latest:tree/files\(tree)/builds.sqlite.chunks"
+            """, in: runner.directory.appending("golden.git"))
         return output.split(separator: "\n")
     }
 

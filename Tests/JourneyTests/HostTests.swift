@@ -162,17 +162,10 @@ import Testing
             case .ofAnotherTree:
                 // The same names and times on other inodes, as on a host that the store and the tree were copied to; one
                 // file has other contents, the size and the time of before.
-                try await Program(
-                    "/bin/bash", ["-euc", "cp -a tree new; rm -rf tree; mv new tree"], directory: directory
-                )
-                .runSuccessfully()
-                try await Program(
-                    "/bin/bash",
-                    [
-                        "-euc",
-                        "touch -r tree/sub/7/file stamp; printf 'X\\n' > tree/sub/7/file; touch -r stamp tree/sub/7/file; rm stamp",
-                    ], directory: directory
-                ).runSuccessfully()
+                try await shell("cp -a tree new; rm -rf tree; mv new tree", in: directory)
+                try await shell(
+                    "touch -r tree/sub/7/file stamp; printf 'X\\n' > tree/sub/7/file; touch -r stamp tree/sub/7/file; rm stamp",
+                    in: directory)
             }
             let live = try TreeListing(directory.appending("tree"))
             try await runner.succeed("snapshot")

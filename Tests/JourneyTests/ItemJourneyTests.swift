@@ -6,13 +6,6 @@ import Testing
 
 /// Single items restored into the live system: nothing else changes, and undo takes it back.
 @Suite struct ItemJourneyTests {
-    @discardableResult
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, limit: .seconds(60))
-            .runSuccessfully()
-            .output
-    }
-
     /// A directory, and the system that captures it.
     private func tree(_ directory: FilePath) async throws -> CommandLineRunner {
         try await shell(

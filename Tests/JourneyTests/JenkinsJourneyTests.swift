@@ -6,10 +6,6 @@ import Testing
 
 /// A JENKINS_HOME in every shape, lost and restored.
 @Suite struct JenkinsJourneyTests {
-    private func shell(_ script: String, in directory: FilePath) async throws {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
-    }
-
     private func start(
         _ directory: FilePath, plugins: Int = 6, jobs: Int = 4, builds: Int = 3
     ) async throws -> (JenkinsHomeBuilder, CommandLineRunner) {
@@ -49,10 +45,7 @@ import Testing
                 !line.hasPrefix(".d..t") && !line.contains("plugins/plugin-0.hpi")
             }
             #expect(unexpected.isEmpty, "\(unexpected)")
-            let count = try await Program(
-                "/bin/sh", ["-c", "find reference -type f | wc -l"], directory: directory
-            )
-            .runSuccessfully().output
+            let count = try await shell("find reference -type f | wc -l", in: directory)
             #expect((Int(count.filter(\.isNumber)) ?? 0) > 5000)
         }
     }

@@ -13,11 +13,6 @@ private let jenkinsWar = ProcessInfo.processInfo.environment["UNDERSTUDY_TEST_JE
         if: jenkinsWar != nil,
         "SKIPPED: no Jenkins to test with; point UNDERSTUDY_TEST_JENKINS_WAR to a jenkins.war"))
 struct JenkinsWarTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        let program = Program("/bin/bash", ["-euc", script], directory: directory, limit: .seconds(300))
-        return try await program.runSuccessfully().output
-    }
-
     /// Boots Jenkins on a home, asks for its login page, and stops it.
     private func boot(_ home: FilePath, in directory: FilePath) async throws -> String {
         let war = try #require(jenkinsWar)
@@ -35,7 +30,7 @@ struct JenkinsWarTests {
             done
             echo $status
             curl -s "http://127.0.0.1:$port/api/json?tree=jobs%5Bname%5D" || true
-            """, in: directory)
+            """, in: directory, limit: .seconds(300))
     }
 
     /// Both arms boot in isolation, every configuration is written again, and the site's job runs in a drill.
@@ -77,10 +72,7 @@ struct JenkinsWarTests {
             #expect(try await boot(home, in: directory).hasPrefix("200"))
             _ = try await shell(
                 "unzip -p '\(war)' WEB-INF/detached-plugins/structs.hpi >structs.hpi", in: directory)
-            let ask =
-                "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"
-            let port = try await shell("/usr/bin/python3 -c \"\(ask)\"", in: directory)
-                .filter(\.isNumber)
+            let port = try #require(try await BuildbotFixture.freePorts(1).first)
             let start = """
                 JENKINS_HOME='\(home)' setsid java -Djenkins.install.runSetupWizard=false -jar '\(war)' \
                     --httpListenAddress=127.0.0.1 --httpPort=\(port) </dev/null >>'\(directory)/production.log' 2>&1 &
@@ -126,10 +118,10 @@ struct JenkinsWarTests {
                 try await runner.succeed("undo")
                 #expect(try await !plugins().contains("structs"))
             } catch {
-                _ = try await shell("sh stop", in: directory)
+                _ = try await shell("sh stop", in: directory, limit: .seconds(300))
                 throw error
             }
-            _ = try await shell("sh stop", in: directory)
+            _ = try await shell("sh stop", in: directory, limit: .seconds(300))
         }
     }
 

@@ -6,11 +6,6 @@ import Testing
 
 /// Who can open what is sealed, and how that changes.
 @Suite struct KeyJourneyTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, outputLimit: 1 << 24)
-            .runSuccessfully().output
-    }
-
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
         _ = try await shell("mkdir tree; printf 1234 >tree/pin.key; echo a >tree/site.conf", in: directory)
         let runner = try CommandLineRunner(directory)

@@ -6,11 +6,6 @@ import Testing
 
 /// Secrets in files that nobody classed as secret.
 @Suite struct LeakJourneyTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, outputLimit: 1 << 26)
-            .runSuccessfully().output
-    }
-
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
         _ = try await shell(
             "mkdir tree; printf 'listen 443;\\nupstream_password = hunter2-leak\\n' >tree/site.conf; echo 'listen 80;' >tree/open.conf",
@@ -22,7 +17,7 @@ import Testing
 
     private func leaked(_ text: String, _ directory: FilePath) async throws -> Bool {
         try await shell(
-            "git -C tree.git cat-file --batch-all-objects --batch | grep -acF '\(text)' || true",
+            "set -o pipefail; git -C tree.git cat-file --batch-all-objects --batch | { grep -acF '\(text)' || true; }",
             in: directory) != "0\n"
     }
 
@@ -125,7 +120,7 @@ import Testing
             #expect(output.contains(job))
             #expect(
                 try await shell(
-                    "git -C jenkins.git cat-file --batch-all-objects --batch | grep -acF deploy-me-leak || true",
+                    "set -o pipefail; git -C jenkins.git cat-file --batch-all-objects --batch | { grep -acF deploy-me-leak || true; }",
                     in: directory) == "0\n")
             _ = try await shell("cp -a jenkins reference; rm -r jenkins", in: directory)
             try await runner.succeed("restore", "--no-start")

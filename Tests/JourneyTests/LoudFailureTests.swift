@@ -7,36 +7,17 @@ import Testing
 
 /// Each thing that goes wrong in a night reaches webhook, mail, textfile and `status --check`, once, with what to do.
 @Suite struct LoudFailureTests {
-    /// A web server that writes what each request brings to a file of its own.
-    private static let server = """
-        import http.server, os, sys
-        count = 0
-        class H(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                global count
-                count += 1
-                body = self.rfile.read(int(self.headers['Content-Length']))
-                open('%s/webhook-%d' % (sys.argv[1], count), 'wb').write(body)
-                self.send_response(200); self.end_headers()
-            def log_message(self, *a): pass
-        s = http.server.HTTPServer(('127.0.0.1', 0), H)
-        open(sys.argv[1] + '/port.new', 'w').write(str(s.server_port))
-        os.rename(sys.argv[1] + '/port.new', sys.argv[1] + '/port')
-        while not os.path.exists(sys.argv[1] + '/end'):
-            s.timeout = 0.1
-            s.handle_request()
-        """
-
     private struct World {
         let directory: FilePath
         let runner: CommandLineRunner
+        /// Whom the webhook tells.
+        let server: WebServer
         var store: FilePath { directory.appending("tree.git") }
 
         /// Adds lines to the policy.
         func policy(_ more: String) throws {
-            let port = String(decoding: try Files.read(directory.appending("port")), as: UTF8.self)
             let text = """
-                webhook: {url: "http://127.0.0.1:\(port)/hook"}
+                webhook: {url: "\(server.url)hook"}
                 mail: {to: [ops@example.org], program: \(directory)/sendmail}
                 textfile: \(directory)/u.prom
                 \(more)
@@ -60,13 +41,13 @@ import Testing
             _ kind: String, _ words: String, hint: String,
             night: ((World) async throws -> Void)? = nil, check: ((World) async throws -> String)? = nil
         ) async throws {
-            let before = try (names("webhook-").count, names("mail-").count)
+            let before = try (server.posted().count, names("mail-").count)
             for round in 1...2 {
                 if let night { try await night(self) } else { try await runner.run("nightly") }
-                let told = try names("webhook-")
+                let told = try server.posted()
                 #expect(told.count == before.0 + 1, "told once, not in each of two nights (\(round))")
                 #expect(try names("mail-").count == before.1 + 1)
-                let message = try text("webhook-\(before.0 + 1)")
+                let message = try #require(told.last)
                 struct Report: Decodable {
                     struct Problem: Decodable {
                         var kind: String
@@ -95,12 +76,7 @@ import Testing
 
     private func withWorld(_ body: (World) async throws -> Void) async throws {
         try await withTemporaryDirectory { directory in
-            async let served = Program(
-                "/usr/bin/python3", ["-c", Self.server, directory.string], limit: .seconds(300)
-            ).runSuccessfully()
-            let result: Result<Void, any Error>
-            do {
-                try await wait("the server") { try Files.exists(directory.appending("port")) }
+            try await WebServer.with(.always(200, "")) { server in
                 let script =
                     "#!/bin/sh\ncat > \(directory)/mail-$(($(ls \(directory) | grep -c ^mail-) + 1))\n"
                 try Files.replace(directory.appending("sendmail"), with: Array(script.utf8), mode: 0o755)
@@ -110,15 +86,10 @@ import Testing
                 }
                 let runner = try CommandLineRunner(directory)
                 try await runner.initialize("tree")
-                let world = World(directory: directory, runner: runner)
+                let world = World(directory: directory, runner: runner, server: server)
                 try world.policy("")
-                result = .success(try await body(world))
-            } catch {
-                result = .failure(error)
+                try await body(world)
             }
-            try Files.replace(directory.appending("end"), with: [])
-            _ = try await served
-            try result.get()
         }
     }
 
@@ -152,8 +123,9 @@ import Testing
             #expect(
                 check.contains("could not be kept: its disk is full"), "\(check) \(night)"
             )
-            #expect(try world.names("webhook-").count == 1, "\(night)")
-            let message = try world.text("webhook-1")
+            let told = try world.server.posted()
+            #expect(told.count == 1, "\(night)")
+            let message = try #require(told.first)
             #expect(
                 message.contains("snapshot failed: ") && message.contains("free some space"), "\(message)")
             #expect(try world.text("u.prom").contains("kind=\"snapshot\"} 1\n"))
@@ -171,9 +143,9 @@ import Testing
             try await world.expectLoud("push", "offsite: ", hint: "offsite")
             try Files.rename(world.directory.appending("away"), to: offsite)
             try await world.runner.succeed("nightly")
-            #expect(try world.names("webhook-").count == 2, "that it is over is told, once")
+            #expect(try world.server.posted().count == 2, "that it is over is told, once")
             try await world.runner.succeed("nightly")
-            #expect(try world.names("webhook-").count == 2)
+            #expect(try world.server.posted().count == 2)
         }
     }
 

@@ -6,12 +6,6 @@ import Testing
 
 /// What changed, and the life of one job, in the words of a Jenkins home's users.
 @Suite struct MeaningJourneyTests {
-    @discardableResult
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, limit: .seconds(60))
-            .runSuccessfully().output
-    }
-
     /// A home with jobs that jenkins-job-builder wrote, and a directory of configuration beside it.
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
         var builder = JenkinsHomeBuilder(directory.appending("jenkins"))

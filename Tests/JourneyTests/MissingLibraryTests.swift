@@ -65,8 +65,7 @@ import Testing
             let prologue =
                 "export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; "
             func shell(_ script: String) async throws {
-                try await Program("/bin/bash", ["-euc", prologue + script], directory: directory)
-                    .runSuccessfully()
+                try await TestSupport.shell(prologue + script, in: directory)
             }
             try await shell(
                 "mkdir git; git init -q --bare -b main git/app.git; git clone -q git/app.git clone 2>/dev/null; cd clone; git checkout -q -b main; echo 1 >f; git add f; git commit -qm 1; git push -q origin main"

@@ -303,14 +303,9 @@ struct PostgreSQLJourneyTests {
                     !(said.output + said.errorOutput).contains("parole-5") && !said.output.contains("wrong-6")
                 )
             }
-            let objects = try await Program(
-                "/bin/sh",
-                [
-                    "-c",
-                    "git -C tree.git cat-file --batch-all-objects --batch | grep -a -c 'parole-5\\|SCRAM-SHA' || true",
-                ],
-                directory: world.directory
-            ).runSuccessfully().output
+            let objects = try await shell(
+                "set -o pipefail; git -C tree.git cat-file --batch-all-objects --batch | { grep -ac 'parole-5\\|SCRAM-SHA' || true; }",
+                in: world.directory)
             #expect(objects == "0\n")
             try replaceText("postgresql:///", with: "postgresql://ci:geheim-7@/", in: name)
             let usage = try await world.runner.run("snapshot")
@@ -344,7 +339,7 @@ struct PostgreSQLJourneyTests {
                 git cat-file commit $ref | sed '1,/^$/d' > ../message
                 git update-ref $ref $(git commit-tree -F ../message -p $ref^1 $(git write-tree))
                 """
-            try await Program("/bin/sh", ["-euc", script], directory: world.store).runSuccessfully()
+            try await shell(script, in: world.store)
             let verdict = try await world.runner.run("verify")
             #expect(
                 verdict.status == 6

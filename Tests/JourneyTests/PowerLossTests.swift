@@ -128,17 +128,12 @@ import Testing
 
     @Test func aSnapshotOfARepositoryHasItsObjectsOrIsNotThere() async throws {
         try await withTemporaryDirectory { directory in
-            try await Program(
-                "/bin/bash",
-                [
-                    "-euc",
-                    """
-                    git init -q --bare --template= tree/app.git; cd tree/app.git
-                    tree=$(echo one | git hash-object -w --stdin | sed 's/.*/100644 blob &\tfile/' | git mktree)
-                    git update-ref refs/heads/main $(git -c user.name=a -c user.email=a@b commit-tree -m one $tree)
-                    """,
-                ], directory: directory
-            ).runSuccessfully()
+            try await shell(
+                """
+                git init -q --bare --template= tree/app.git; cd tree/app.git
+                tree=$(echo one | git hash-object -w --stdin | sed 's/.*/100644 blob &\tfile/' | git mktree)
+                git update-ref refs/heads/main $(git -c user.name=a -c user.email=a@b commit-tree -m one $tree)
+                """, in: directory)
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("tree")
             try await tryEveryPrefix(runner, ["snapshot"], mercies: [.none, .some(seed: 1), .some(seed: 2)]) {

@@ -8,11 +8,6 @@ import Testing
 
 /// Pruning with the binary on real stores, judged by stock git.
 @Suite struct PruneJourneyTests {
-    private func shell(_ script: String, in directory: FilePath) async throws {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, limit: .seconds(120))
-            .runSuccessfully()
-    }
-
     /// A store with `count` snapshots, each with files of its own, of which a policy keeps the newest.
     private func makeStore(_ directory: FilePath, count: Int = 4) async throws -> CommandLineRunner {
         try await shell(

@@ -1,5 +1,4 @@
 import FileTree
-import Programs
 import SystemPackage
 import TestSupport
 import Testing
@@ -14,10 +13,6 @@ import Testing
 @Suite struct RandomTreeTests {
     private static let count =
         unsafe getenv("UNDERSTUDY_TEST_TREES").flatMap { UInt64(unsafe String(cString: $0)) } ?? 2
-
-    private func shell(_ script: String, in directory: FilePath) async throws {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
-    }
 
     private func restored(_ runner: CommandLineRunner, _ id: String, to name: String) async throws
         -> TreeListing

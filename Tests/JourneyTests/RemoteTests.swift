@@ -6,10 +6,6 @@ import Testing
 
 /// Copies of the store on git remotes: what arrives, in which order, and what is never replaced there.
 @Suite struct RemoteTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
-    }
-
     /// A store with three snapshots, and an empty bare repository `offsite.git` as its remote.
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
         _ = try await shell("mkdir tree; seq 100 >tree/a; echo s3cret >tree/b.key", in: directory)
@@ -89,6 +85,7 @@ import Testing
     /// History that is lost before it arrived anywhere ends what can be brought; a snapshot that is lost only itself.
     @Test(arguments: [
         ("$2", [0, 2]), ("$2:snapshot.json", [0, 2]), ("$2:tree/manifest", [0, 2]), ("$2^1", [0]),
+        ("$2^1^{tree}", [0]),
     ])
     func whatIsLostHereIsNamedAndTheRestIsPushed(_ revision: String, _ sent: [Int]) async throws {
         try await withTemporaryDirectory { directory in

@@ -17,8 +17,7 @@ import Testing
 
     @discardableResult
     private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", Self.prologue + script], directory: directory)
-            .runSuccessfully().output
+        try await TestSupport.shell(Self.prologue + script, in: directory)
     }
 
     /// A repository of three commits and a clone of it, and the system that holds it.
@@ -380,6 +379,31 @@ import Testing
             try await shell("rm -rf git", in: directory)
             try await runner.succeed("restore")
             try await shell("git -C git/app.git fsck --full", in: directory)
+        }
+    }
+
+    /// The live repository has what the store has not any more.
+    @Test func aDamagedObjectOfARepositoryIsStoredAgain() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            try await shell(
+                """
+                id=$(git -C git/app.git rev-parse main:f2); cd git.git/objects/pack
+                for index in *.idx; do offset=$(git show-index <$index | awk -v id=$id '$2 == id { print $1 }')
+                [ -z "$offset" ] || break; done; pack=${index%.idx}.pack; chmod u+w $pack
+                printf '\\xff\\xff\\xff' | dd of=$pack bs=1 seek=$((offset + 3)) conv=notrunc status=none
+                """, in: directory)
+            #expect(try await runner.run("verify").status == 6)
+            let taken = try await runner.run("snapshot")
+            #expect(taken.status == 6, "\(taken.output)\(taken.errorOutput)")
+            #expect(taken.output.contains("found damaged or missing"), "\(taken.output)")
+            try await shell(
+                "git -C git.git cat-file blob $(git -C git/app.git rev-parse main:f2)", in: directory)
+            try await shell("cp -a git reference; rm -rf git", in: directory)
+            try await runner.succeed("restore")
+            try await shell("git -C git/app.git fsck --full", in: directory)
+            #expect(try await runner.succeed("snapshot").contains("complete"))
         }
     }
 

@@ -6,11 +6,6 @@ import Testing
 
 /// What an exchange would harm is refused before anything is touched.
 @Suite struct RestoreRefusalTests {
-    @discardableResult
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
-    }
-
     /// A captured tree that changed since, and a directory that is somebody else's.
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
         try await shell(

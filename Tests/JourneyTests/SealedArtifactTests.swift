@@ -3,7 +3,6 @@ import Drivers
 import FileTree
 import Git
 import GitStore
-import Programs
 import Restore
 import Sealing
 import SnapshotModel
@@ -81,14 +80,9 @@ private struct DumpDriver: Driver {
             #expect(
                 taken.snapshot.components[0].notes.first?.contains("settings/site.ini (a password, line 1)")
                     == true)
-            let objects = try await Program(
-                "/bin/sh",
-                [
-                    "-c",
-                    "git -C acme.git cat-file --batch-all-objects --batch | tr -d '\\0' | iconv -f latin1 -t utf8",
-                ],
-                directory: directory
-            ).runSuccessfully().output
+            let objects = try await shell(
+                "git -C acme.git cat-file --batch-all-objects --batch | tr -d '\\0' | iconv -f latin1 -t utf8",
+                in: directory)
             #expect(!objects.contains("leaked") && objects.contains("no age file"))
             let reader = try store.reader()
             let reference = try store.snapshot("latest", of: "acme")

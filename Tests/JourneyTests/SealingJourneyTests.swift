@@ -16,11 +16,6 @@ import Testing
         "infra/terraform.tfstate", "infra/terraform.tfstate.backup", "vault.kdbx",
     ].enumerated().map { index, path in (path, "Gx\(index)/K+q7?zR~\(index * 7919)=vW\n") }
 
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, outputLimit: 1 << 26)
-            .runSuccessfully().output
-    }
-
     /// A tree of secrets, a short password and something to read, and its first snapshot.
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
         for (path, contents) in Self.secrets {

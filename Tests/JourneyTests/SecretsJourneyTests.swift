@@ -7,11 +7,6 @@ import Testing
 /// Secrets of every kind that we know of, in a system of files, Jenkins and Buildbot: none of them gets out.
 @Suite(.enabled(if: BuildbotFixture.isAvailable, Comment(rawValue: BuildbotFixture.whySkipped)))
 struct SecretsJourneyTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, limit: .seconds(120))
-            .runSuccessfully().output
-    }
-
     /// Runs the binary so that the arguments and the environment of every program that it starts are kept in `programs`,
     /// and what it says in `said`.
     private func record(_ runner: CommandLineRunner, _ arguments: String..., status: Int32? = 0) async throws

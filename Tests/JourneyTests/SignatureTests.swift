@@ -6,10 +6,6 @@ import Testing
 
 /// Signed snapshots: stock git agrees, and what somebody who can write to a store does to it is noticed and named.
 @Suite struct SignatureTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
-    }
-
     /// A system whose snapshots are signed, three of them, and `$1` to `$3` for their references in scripts.
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
         _ = try await shell("mkdir tree; seq 100 >tree/a", in: directory)

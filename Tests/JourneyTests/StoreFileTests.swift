@@ -6,10 +6,6 @@ import Testing
 
 /// One file with a whole store in it: out, in, by stock tools, and what hostile ones come to.
 @Suite struct StoreFileTests {
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
-    }
-
     /// A store with three snapshots, and the first and the last of them in `acme.tar.zst`.
     private func start(_ directory: FilePath) async throws -> (runner: CommandLineRunner, ids: [String]) {
         _ = try await shell(

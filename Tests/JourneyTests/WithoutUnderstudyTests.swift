@@ -23,11 +23,6 @@ import Testing
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, outputLimit: 1 << 24)
-            .runSuccessfully().output
-    }
-
     @Test func thePageGivesEverythingBack() async throws {
         try await withTemporaryDirectory { directory in
             _ = try await shell(

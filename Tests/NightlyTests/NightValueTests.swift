@@ -262,34 +262,6 @@ import Testing
 
 /// Who is told, on real programs and sockets.
 @Suite struct NotifierTests {
-    /// A web server that answers one request with a status, and writes the body of the request to a file.
-    private static let server = """
-        import http.server, sys
-        class H(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                open(sys.argv[1], 'wb').write(self.rfile.read(int(self.headers['Content-Length'])))
-                self.send_response(int(sys.argv[2])); self.end_headers()
-            def log_message(self, *a): pass
-        s = http.server.HTTPServer(('127.0.0.1', 0), H)
-        open(sys.argv[3] + '.new', 'w').write(str(s.server_port))
-        import os; os.rename(sys.argv[3] + '.new', sys.argv[3])
-        s.timeout = 300
-        s.handle_request()
-        """
-
-    private func serving(_ status: Int, in directory: FilePath, _ body: (String) async throws -> Void)
-        async throws
-    {
-        let port = directory.appending("port")
-        async let served = Program(
-            "python3", ["-c", Self.server, "\(directory)/body", "\(status)", port.string]
-        ).runSuccessfully()
-        try await wait("the server") { try Files.exists(port) }
-        try await body(
-            "http://127.0.0.1:\(String(decoding: try Files.read(port), as: UTF8.self))/hook/geheim-9")
-        _ = try await served
-    }
-
     private func report(_ problems: [NightReport.Problem]) -> NightReport {
         var report = NightReport(system: "acme", host: "h", started: 1, baseline: [:])
         report.problems = problems
@@ -298,9 +270,9 @@ import Testing
 
     @Test func aProblemReachesWebhookMailAndTextfileAndItsEndIsToldOnce() async throws {
         try await withTemporaryDirectory { directory in
-            try await serving(200, in: directory) { url in
+            try await WebServer.with(.always(200, "")) { server in
                 let address = directory.appending("address")
-                try Files.replace(address, with: Array("\(url)\n".utf8), mode: 0o600)
+                try Files.replace(address, with: Array("\(server.url)hook/geheim-9\n".utf8), mode: 0o600)
                 let sendmail = directory.appending("sendmail")
                 let script = "#!/bin/sh\nprintf '%s ' \"$@\" > \(directory)/mail; cat >> \(directory)/mail\n"
                 try Files.replace(sendmail, with: Array(script.utf8), mode: 0o755)
@@ -317,9 +289,8 @@ import Testing
                 let sent = await notifier.send(
                     report([.init("age", "too old", hint: "run")]), after: nil)
                 #expect(sent.problems.map(\.kind) == ["age"])
-                #expect(
-                    String(decoding: try Files.read(directory.appending("body")), as: UTF8.self)
-                        == "{\"text\": \"understudy acme on h: 1 problem: too old\"}")
+                let told = ["{\"text\": \"understudy acme on h: 1 problem: too old\"}"]
+                #expect(try server.posted() == told)
                 let mail = String(decoding: try Files.read(directory.appending("mail")), as: UTF8.self)
                 #expect(
                     mail.hasPrefix("-i -- ops@example.org To: ops@example.org\n") && mail.contains("too old"))
@@ -328,8 +299,10 @@ import Testing
                     report([.init("age", "too old", hint: "run")]), after: sent)
                 #expect(again == sent, "nobody is told twice")
                 #expect(try !Files.exists(directory.appending("mail")))
+                #expect(try server.posted() == told)
+                try await server.end()
                 let over = await notifier.send(report([]), after: again)
-                #expect(over.problems.map(\.kind) == ["notify"], "the server answers once")
+                #expect(over.problems.map(\.kind) == ["notify"], "nobody listens any more")
                 #expect(try Files.exists(directory.appending("mail")))
             }
         }
@@ -373,20 +346,21 @@ import Testing
 
     @Test func whoCannotBeToldIsAProblemAndTheAddressIsNotRepeated() async throws {
         try await withTemporaryDirectory { directory in
-            try await serving(500, in: directory) { url in
+            try await WebServer.with(.always(500, "")) { server in
                 var policy = NotifyPolicy()
-                policy.webhook = .init(url: url)
+                policy.webhook = .init(url: "\(server.url)hook/geheim-9")
                 policy.mail = .init(to: ["ops@example.org"])
                 policy.mail?.program = directory.appending("none")
                 policy.textfile = directory.appending("gone/u.prom")
                 let notifier = Notifier(policy)
-                // The second time nobody listens any more, or the server goes away in the middle.
+                // The second time nobody listens any more.
                 for words in ["it answered 500", "curl ended with "] {
                     let sent = await notifier.send(
                         report([.init("age", "old", hint: "run")]), after: nil)
                     #expect(sent.problems.map(\.kind) == ["age", "notify", "notify", "notify"])
                     #expect(sent.problems[1].message.contains(words), "\(sent.problems)")
                     #expect(!"\(sent)".contains("geheim-9"))
+                    try await server.end()
                 }
             }
         }

@@ -42,8 +42,7 @@ import Testing
             let ours = try AgeWriter(recipients: [other.recipient, identity.recipient]).seal(plain)
             try Files.replace(directory.appending("ours"), with: isArmored ? Armor.encode(ours) : ours)
             // With -o this age makes no file for no contents.
-            try await Program("/bin/sh", ["-c", "age -d -i key ours >opened"], directory: directory)
-                .runSuccessfully()
+            try await shell("age -d -i key ours >opened", in: directory)
             #expect(try Files.read(directory.appending("opened")) == plain)
             try Files.replace(directory.appending("plain"), with: plain)
             try await age(
@@ -133,9 +132,7 @@ import Testing
                 set -o pipefail; age -d -i key ours | tee >(age -r \(identity.recipient) >theirs) | sha256sum
                 for i in $(seq 1024); do cat piece; done | sha256sum
                 """
-            let sums = try await Program(
-                "/bin/bash", ["-euc", script], directory: directory, limit: .seconds(300)
-            ).runSuccessfully().output.split(separator: "\n")
+            let sums = try await shell(script, in: directory, limit: .seconds(300)).split(separator: "\n")
             #expect(sums.count == 2 && sums[0] == sums[1])
             // The process substitution may end a moment after its shell.
             let size = (1 << 30) + (1 << 14) * 16

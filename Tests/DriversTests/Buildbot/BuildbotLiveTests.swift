@@ -90,8 +90,8 @@ struct BuildbotLiveTests {
             try await live.waitUntilReady(limit: .seconds(60))
             #expect(try await live.isComplete())
             let file = fixture.workers[0].appending("twistd.pid")
-            let script = "pid=$(cat \(file)); kill $pid; tail --pid=$pid -f /dev/null"
-            try await Program("/bin/sh", ["-c", script]).runSuccessfully()
+            try await shell(
+                "pid=$(cat \(file)); kill $pid; tail --pid=$pid -f /dev/null", in: fixture.directory)
             #expect(try await live.isRunning())
             #expect(try await !live.isComplete())
             try await live.start()
@@ -126,9 +126,9 @@ struct BuildbotLiveTests {
         try await BuildbotFixture.with { fixture in
             try await fixture.start()
             // The master goes on writing while its directory goes away.
-            let script =
-                "for try in 1 2 3 4 5 6 7 8; do rm -rf \(fixture.master) && exit 0; sleep 0.1; done; exit 1"
-            try await Program("/bin/sh", ["-c", script]).runSuccessfully()
+            try await shell(
+                "for try in 1 2 3 4 5 6 7 8; do rm -rf \(fixture.master) && exit 0; sleep 0.1; done; exit 1",
+                in: fixture.directory)
             let live = try #require(try driver(fixture).lifecycle)
             #expect(try await live.isRunning())
             try await live.stop()

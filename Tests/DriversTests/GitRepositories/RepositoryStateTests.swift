@@ -118,10 +118,6 @@ private struct CapturedText: FileSource {
 }
 
 @Suite struct RepositorySearchTests {
-    private func shell(_ script: String, in directory: FilePath) async throws {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully()
-    }
-
     @Test func aDirectoryOfNothingButRepositoriesIsFound() async throws {
         try await withTemporaryDirectory { directory in
             try await shell(

@@ -1,6 +1,5 @@
 import Drivers
 import FileTree
-import Programs
 import SnapshotModel
 import SystemPackage
 import TestSupport
@@ -12,11 +11,7 @@ import Testing
     func aServerIsStartedFoundReadyAndStopped(end: String) async throws {
         try await withTemporaryDirectory { directory in
             try Files.replace(directory.appending("login"), with: Array("Sign in\n".utf8))
-            let ask =
-                "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"
-            let port =
-                try await Program("/usr/bin/python3", ["-c", ask]).runSuccessfully().output
-                .split(separator: "\n").first ?? ""
+            let port = try #require(try await BuildbotFixture.freePorts(1).first)
             let start = """
                 cd '\(directory)'; setsid /usr/bin/python3 -m http.server --bind 127.0.0.1 \(port) </dev/null >log 2>&1 &
                 echo $! > '\(directory)/pid'

@@ -23,16 +23,13 @@ import Testing
                   {"active": false, "shortName": "git-client", "version": "4.0"}]}
                 """
             try Files.replace(answer, with: Array(text.utf8))
-            let port = try #require(try await BuildbotFixture.freePorts(1).first)
-            let shadow = JenkinsShadow(
-                driver: try JenkinsDriver(
-                    Component(
-                        name: "jenkins", driver: "jenkins",
-                        settings: [
-                            "home": .text(builder.home.string), "url": .text("http://127.0.0.1:\(port)/"),
-                        ])))
             let expected = PluginSet(kind: "plugin", versions: ["git": "5.2.1", "git-client": "4.0"])
-            try await serve(web, port) {
+            try await WebServer.with(.files(web)) { server in
+                let shadow = JenkinsShadow(
+                    driver: try JenkinsDriver(
+                        Component(
+                            name: "jenkins", driver: "jenkins",
+                            settings: ["home": .text(builder.home.string), "url": .text(server.url)])))
                 let asked = try await shadow.production(beside: expected, pages: [])
                 let seen = try #require(asked.plugins)
                 #expect(seen.versions == ["git": "5.2.1"])
@@ -140,16 +137,6 @@ import Testing
         file.renameTo(new File(jenkins.rootDir, 'token'))
 
         """
-
-    private func serve(
-        _ directory: FilePath, _ port: UInt16, _ body: () async throws -> Void
-    ) async throws {
-        let start = """
-            cd '\(directory)'; setsid /usr/bin/python3 -m http.server --bind 127.0.0.1 \(port) </dev/null >../log 2>&1 &
-            echo $!
-            """
-        try await run(start, port, until: directory, body)
-    }
 
     /// Starts a server by a script that prints its number, waits until it listens and a file is there, and ends it afterwards.
     private func run(
