@@ -179,6 +179,7 @@ extension LeakText {
         case UInt8(ascii: "{"):
             return isBetween("{{", "}}") || isBetween("{AQ", "}")
                 || isBetween("{", "}") && isName(start + 1, end - 1)
+        case UInt8(ascii: "/"): return isPath(start, end)
         case UInt8(ascii: "<"):
             return isBetween("<", ">")
         case UInt8(ascii: "&"):
@@ -193,6 +194,21 @@ extension LeakText {
             return word > 0 && byte(start + 1 + word) == 0x20 && !Self.quotes.contains(byte(start - 1))
         default: return false
         }
+    }
+
+    private static let topDirectories: [StaticString] = [
+        "/data/", "/etc/", "/home/", "/media/", "/mnt/", "/opt/", "/root/", "/run/", "/secrets/", "/srv/",
+        "/tmp/", "/usr/", "/var/",
+    ]
+
+    /// Whether a value is the place of a file, which holds the secret: `token: /etc/understudy/jenkins.token`.
+    private func isPath(_ start: Int, _ end: Int) -> Bool {
+        guard let top = Self.topDirectories.first(where: { starts($0, at: start) }) else { return false }
+        let name = start + top.utf8CodeUnitCount
+        let isPart = { (byte: UInt8) in
+            isURLSafe(byte) || byte == UInt8(ascii: "/") || byte == UInt8(ascii: ".")
+        }
+        return name < end && run(name, limit: end - name, isPart) == end - name
     }
 
     /// Whether a value is nothing but what a shell puts in, `$USER:$HOST`, or a path with some of it, `$HOME/token`; the hash of a

@@ -39,7 +39,8 @@ enum LeakCases {
         "dsn = host=db password=hunter22 user=ci", "\"Password=hunter22;User Id=ci;Server=db\"",
         "conn: Pwd=correct;Server=db;Encrypt=true", "amqp://ci:hun/ter22@mq", "postgresql://ci:a/b1c2@db/ci",
         "mysql -u root -phunter22 ci", "mysqldump -pcorrect db", "/usr/bin/mysql -p'hunter22' x",
-        "['mysqldump', '-phunter22']", "mariadb-dump -p123456 x", "sshpass -p correct ssh x",
+        "['mysqldump', '-phunter22']", "mariadb-dump -p123456 x",
+        "password: /9fkQ2mZ7/x", "password: /etc/9f+Q2mZ7", "sshpass -p correct ssh x",
         "sshpass -phunter22 ssh x", "docker login -u ci -p hunter22 r",
         "<command>docker login \\\n  -p &quot;hunter22&quot; r</command>",
     ]
@@ -130,6 +131,7 @@ enum LeakCases {
         "mysql -p${X}", "mysql -pPASSWORD", "mysql -ppassword", "docker run --name mysql -p3306:3306 x",
         "docker run --name mysql -p $PORT:3306 x", "gcc $(mysql_config --libs) -pthread",
         "gcc -lmysqlclient -pthread", "mkdir -p some/dir1; cp -p a1b2 c", "\"mysql -p\" + pw + \"x\"",
+        "token: /etc/understudy/jenkins.token", "DB_PASSWORD=/run/secrets/db_1", "password: '/srv/ci2/pw'",
         "'mysql -p'.$pw", "docker login -p $X", "docker login -p <token>", "the login with -p option",
         "docker login -u x --password-stdin", "ssh -l login -p 2222 x", "sshpass -p \"$X\" ssh y",
         "sshpass -p ${X} ssh", "add_argument('-p', '--port1')", "mysql -e x; tar -pxzvf a",
