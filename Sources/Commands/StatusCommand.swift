@@ -16,7 +16,9 @@ struct StatusCommand: AsyncParsableCommand {
             With --check, for a monitor, it is short and does not touch the live system: what is older than \
             policies/notify.yaml allows, what the last night and the last drill found, whether a restore was interrupted.
 
-            RPO is the age of the last complete snapshot, RTO the time from nothing to serving in the last green drill.
+            RPO is the age of the last complete snapshot, RTO the time from nothing to serving in the last green drill: its \
+            steps verify, restore, load (of databases) and boot, one component after the other. What no drill does is \
+            named beside it.
 
             EXAMPLE
               understudy status

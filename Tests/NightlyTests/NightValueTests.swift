@@ -65,6 +65,15 @@ import Testing
             notStarted: [], problems: isGreen ? [] : ["ci: boot: no", "ci: inventory: no"])
     }
 
+    @Test func whatADrillDidNotMeasureIsNamedBesideItsTime() {
+        var drill = run(1)
+        #expect(drill.unmeasured == nil)
+        drill.notLoaded = ["database", "register"]
+        #expect(drill.unmeasured == "without the loading of database, register")
+        drill.notStarted = ["proxy"]
+        #expect(drill.unmeasured == "without the start of proxy and the loading of database, register")
+    }
+
     @Test func aDrillIsDueWhenTheLastIsRedOrOld() {
         let now: Int64 = 1_000_000
         let week: Int64 = 7 * 86400
