@@ -83,6 +83,25 @@ private func namesSomethingGone(_ output: String) -> Bool {
             #expect(!status.output.contains("removed"), "\(status.output)")
         }
     }
+
+    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
+    func aDirectoryThatMayBeListedAndNotEnteredIsNotToldAsBeingChanged() async throws {
+        try await withTemporaryDirectory { directory in
+            try await shell("mkdir tree; echo 1 > tree/a.conf", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            let binary = try await runner.copyOfBinary()
+            try await shell("chown -R 65534:65534 .; chown 0:0 tree; chmod 744 tree", in: directory)
+            let taken = try await Program(
+                "setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", binary.string, "snapshot"],
+                directory: directory
+            ).run()
+            #expect(taken.status == 3, "\(taken.output)\(taken.errorOutput)")
+            #expect(
+                taken.output.contains("unreadable: ") && taken.output.contains("a.conf"), "\(taken.output)")
+            #expect(!taken.output.contains("being changed"), "\(taken.output)")
+        }
+    }
 }
 
 /// The same of a database whose server is down.

@@ -1,0 +1,52 @@
+import FileTree
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Ctrl-C, or a SIGTERM, in the middle of a restore: it ends, and says what it leaves.
+@Suite struct InterruptTests {
+    @Test(arguments: ["INT", "TERM"])
+    func whoEndsARestoreWhileItStartsIsToldHowItIsAndWhatToDo(_ signal: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try CommandLineRunner(directory)
+            let tree = directory.appending("tree")
+            try Files.makeDirectory(tree)
+            try Files.replace(tree.appending("a"), with: Array("1\n".utf8))
+            try await runner.initialize("tree")
+            try runner.describe(
+                """
+                  ci:
+                    driver: command
+                    capture: echo 1 > f
+                    restore: "true"
+                    ready: test -e \(directory)/up
+                    start: touch \(directory)/starting; test ! -e \(directory)/slow || sleep 5; touch \(directory)/up
+                    stop: rm -f \(directory)/up
+
+                """)
+            try Files.replace(directory.appending("up"), with: [])
+            try await runner.succeed("snapshot")
+            try Files.replace(tree.appending("a"), with: Array("2\n".utf8))
+            try Files.replace(directory.appending("slow"), with: [])
+            // What a shell without job control puts into the background ignores SIGINT: so Python starts it.
+            let script = """
+                import os, signal, subprocess, sys, time
+                restore = subprocess.Popen(sys.argv[1:])
+                while not os.path.exists('starting') and restore.poll() is None: time.sleep(0.05)
+                restore.send_signal(signal.SIG\(signal))
+                sys.exit(0 if restore.wait() == -signal.SIG\(signal) else 1)
+                """
+            let outcome = try await runner.run(under: ["python3", "-c", script], ["restore"])
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(
+                outcome.errorOutput.contains("interrupted: the restore is in the middle: ")
+                    && outcome.errorOutput.contains(
+                        "hint: run 'understudy undo': it puts the old system back"),
+                "\(outcome.errorOutput)")
+            try Files.remove(directory.appending("slow"))
+            try await runner.succeed("undo")
+            #expect(try Files.read(tree.appending("a")) == Array("2\n".utf8))
+            #expect(try Files.exists(directory.appending("up")))
+        }
+    }
+}
