@@ -204,7 +204,10 @@ import Testing
             wish.time = time
             let found = Schedule(wish, kind: kind).files.compactMap { Schedule.Time(in: $0.text) }
             #expect(found == [time])
+            wish.user = "ci"
+            #expect(Schedule(wish, kind: kind).files.compactMap { Schedule.user(in: $0.text) } == ["ci"])
         }
+        #expect(Schedule.user(in: "# 17 2 * * * root x\nUserName=x\n") == nil)
         #expect(Schedule.Time(in: "OnCalendar=weekly\n17 99 * * * root x\n") == nil)
     }
 
