@@ -3,10 +3,14 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static char *_Atomic last_words;
+/* A handler may be saying what was said before: so it is left alone for a while. */
+static char buffers[4][1024];
+static atomic_uint count;
+static const char *_Atomic last_words;
 
 static void on_interrupt(int number) {
     const char *words = atomic_load(&last_words);
@@ -21,8 +25,9 @@ static void on_interrupt(int number) {
 
 void cfiles_say_when_interrupted(const char *words) {
     static const int numbers[] = {SIGINT, SIGTERM};
-    /* What was said before is never freed: a handler may be saying it. */
-    atomic_store(&last_words, strdup(words));
+    char *buffer = buffers[atomic_fetch_add(&count, 1) % 4];
+    snprintf(buffer, sizeof buffers[0], "%s", words);
+    atomic_store(&last_words, buffer);
     for (size_t index = 0; index < sizeof numbers / sizeof *numbers; index++) {
         struct sigaction before;
         if (sigaction(numbers[index], NULL, &before) != 0) continue;

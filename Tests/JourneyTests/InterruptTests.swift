@@ -1,4 +1,5 @@
 import FileTree
+import Programs
 import SystemPackage
 import TestSupport
 import Testing
