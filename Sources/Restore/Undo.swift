@@ -59,11 +59,18 @@ package struct Undo: Sendable {
             try await taking.stop()
         } catch {
             // Nothing is exchanged, and it can be taken back as before.
-            try taking.mark(.done)
-            let down = await taking.resume()
-            throw RestoreFailure(
-                .failed, (["\(error)"] + down).joined(separator: "; "),
-                hint: (error as? DriverFailure)?.hint ?? "stop it by hand, and run 'understudy undo' again")
+            let hint =
+                (error as? DriverFailure)?.hint ?? "stop it by hand, and run 'understudy undo' again"
+            var words = ["\(error)"]
+            do {
+                try taking.mark(.done)
+            } catch {
+                // What was stopped comes up all the same.
+                words.append(
+                    "the journal cannot be written, so the next command takes it back first: \(error)")
+            }
+            words += await taking.resume()
+            throw RestoreFailure(.failed, words.joined(separator: "; "), hint: hint)
         }
         let outcome = await taking.run()
         guard outcome.failures.isEmpty else {
