@@ -47,9 +47,10 @@ struct TakingBack {
         func failure(of cause: any Error, again: String) -> RestoreFailure {
             let words = (["\(cause)"] + kept).joined(separator: "; ")
             guard failures.isEmpty else {
+                let left = failures + untaken.map { "the old files are not taken up: \($0) (\($0.hint))" }
                 return RestoreFailure(
                     .failed,
-                    "\(words) (the old trees are back, except for this: \(failures.joined(separator: "; ")))",
+                    "\(words) (the old trees are back, except for this: \(left.joined(separator: "; ")))",
                     hint: "fix the cause and \(again): it does what is left")
             }
             if let untaken = untaken.first {

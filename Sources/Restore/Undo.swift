@@ -73,19 +73,21 @@ package struct Undo: Sendable {
             throw RestoreFailure(.failed, words.joined(separator: "; "), hint: hint)
         }
         let outcome = await taking.run()
+        let untaken = outcome.untaken.map {
+            "the old files are back, and not taken up: \($0); \($0.hint)"
+        }
+        let rest = outcome.kept + untaken + outcome.notes
         guard outcome.failures.isEmpty else {
+            let words =
+                "\(journal.what) is undone, except for this: \(outcome.failures.joined(separator: "; "))"
             throw RestoreFailure(
-                .failed,
-                "\(journal.what) is undone, except for this: " + outcome.failures.joined(separator: "; "),
+                .failed, ([words] + rest).joined(separator: "; "),
                 hint: "fix the cause and run 'understudy undo' again: it does what is left")
         }
         guard outcome.kept.isEmpty else {
             throw RestoreFailure(
-                .failed, (["\(journal.what) is undone"] + outcome.kept).joined(separator: "; "),
+                .failed, (["\(journal.what) is undone"] + rest).joined(separator: "; "),
                 hint: Recovery.keptHint)
-        }
-        let untaken = outcome.untaken.map {
-            "the old files are back, and not taken up: \($0); \($0.hint)"
         }
         return report(of: journal, outcome.notes + untaken)
     }
