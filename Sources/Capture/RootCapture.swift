@@ -335,7 +335,7 @@ internal import Workers
         let anchor = (node.parent ?? node).openAnchor
         walker.path.setDirectory(anchor.names(to: node.path))
         guard walker.path.isShort else { return }
-        do {
+        do throws(FileFailure) {
             // A root that may be listed and not entered has no name to look at in it; each of its entries says so.
             let now = try node.parent == nil ? root.status() : anchor.directory.look(at: walker.path)
             if EntryRecord(now).hasTimes(of: node.record.own) { return }
