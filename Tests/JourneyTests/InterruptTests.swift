@@ -29,10 +29,10 @@ import Testing
             try await runner.succeed("snapshot")
             try Files.replace(tree.appending("a"), with: Array("2\n".utf8))
             try Files.replace(directory.appending("slow"), with: [])
-            // What a shell without job control puts into the background ignores SIGINT: so Python starts it.
+            // Where the tests run in the background they may have been told to ignore SIGINT.
             let script = """
                 import os, signal, subprocess, sys, time
-                restore = subprocess.Popen(sys.argv[1:])
+                restore = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: signal.signal(signal.SIG\(signal), signal.SIG_DFL))
                 while not os.path.exists('starting') and restore.poll() is None: time.sleep(0.05)
                 restore.send_signal(signal.SIG\(signal))
                 sys.exit(0 if restore.wait() == -signal.SIG\(signal) else 1)
