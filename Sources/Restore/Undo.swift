@@ -105,7 +105,7 @@ package struct Undo: Sendable {
                     + "it could not be stopped and started",
                 hint: "put it back under that name, and run 'understudy undo' again")
         }
-        if let failure = journal.unstoppable(in: system) {
+        if let failure = try journal.unstoppable(in: system) {
             throw RestoreFailure(
                 .refused, failure.description, hint: "\(failure.hint), and run 'understudy undo' again")
         }

@@ -4,8 +4,33 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Ctrl-C, or a SIGTERM, in the middle of a restore: it ends, and says what it leaves.
+/// A restore that is ended in the middle: what it says, and what becomes of it.
 @Suite struct InterruptTests {
+    @Test func whatTheSystemFileDoesNotDescribeAnyMoreIsNotTakenBackBelowWhoHasItOpen() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try CommandLineRunner(directory)
+            let file = directory.appending("tree/a")
+            try Files.makeDirectory(directory.appending("tree"))
+            try Files.replace(file, with: Array("1\n".utf8))
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            try Files.replace(file, with: Array("2\n".utf8))
+            try await runner.succeed("restore")
+            try replaceText(
+                "\"phase\" : \"done\"", with: "\"phase\" : \"exchanging\"",
+                in: directory.appending("tree.git/understudy/restore.json"))
+            try replaceText("  tree:\n", with: "  wood:\n", in: directory.appending("understudy.yaml"))
+            let script = "sleep 60 9<tree/a & pid=$!; \"$@\"; status=$?; kill $pid; exit $status"
+            let held = try await runner.run(under: ["/bin/sh", "-c", script, "sh"], ["undo"])
+            #expect(
+                held.status == 1 && held.errorOutput.contains("nothing was put back: process ")
+                    && held.errorOutput.contains("does not describe 'tree' any more"), "\(held.errorOutput)")
+            #expect(try Files.read(file) == Array("1\n".utf8))
+            try await runner.succeed("undo")
+            #expect(try Files.read(file) == Array("2\n".utf8))
+        }
+    }
+
     @Test(arguments: ["INT", "TERM"])
     func whoEndsARestoreWhileItStartsIsToldHowItIsAndWhatToDo(_ signal: String) async throws {
         try await withTemporaryDirectory { directory in
