@@ -81,6 +81,17 @@ package struct ComponentState: Sendable {
         identities != nil || !withoutSuffixes(entry).isSealed
     }
 
+    /// Whether a file at a path, below whichever root, is sealed and can be read all the same.
+    func isSealed(_ path: EntryPath) throws -> Bool {
+        guard identities != nil, let files = try entry([Array("files".utf8)]), files.mode == .tree else {
+            return false
+        }
+        let source = StateSource(state: self, other: nil)
+        return try tree(files.id).contains {
+            try source.isSealed(root: String(decoding: $0.name, as: UTF8.self), path: path)
+        }
+    }
+
     /// The contents of a captured file, nil when it is sealed and there is nothing to open it with, and when it was just
     /// captured and went away since: then it is among ``untold``.
     func contents(root: String, path: EntryPath, _ entry: TreeEntry) throws -> [UInt8]? {
@@ -90,6 +101,8 @@ package struct ComponentState: Sendable {
             let place = captured.roots.first(where: { $0.name == root })
         {
             let file = FilePath(bytes: Array(place.path.utf8) + [UInt8(ascii: "/")] + path.bytes)
+            // Beyond that the system takes no path: that it changed is told, and not what in it did.
+            guard file.byteArray.count < 4096 else { return nil }
             if try Files.status(file)?.kind == .file, let contents = try Files.readIfPresent(file) {
                 return contents
             }
@@ -149,6 +162,10 @@ private struct StateSource: FileSource {
         guard let entry = try state.entry(names(name)) else { return nil }
         if let other, name.contains("/"), try other.entry(names(name)) == entry { return nil }
         return try state.text(entry.id)
+    }
+
+    func isSealed(root: String, path: EntryPath) throws -> Bool {
+        try file(root, path, of: state).map { state.withoutSuffixes($0).isSealed } ?? false
     }
 
     private func file(_ root: String, _ path: EntryPath, of state: ComponentState) throws -> TreeEntry? {

@@ -19,6 +19,8 @@ package struct FileChange: Hashable, Sendable {
     package var entryClass: EntryClass
     /// What of the entry differs.
     package var aspects: Set<Aspect> = []
+    /// Whether it is sealed in one of the states.
+    package var isSealed = false
 
     /// A part of an entry that can differ.
     package enum Aspect: Hashable, Sendable {
@@ -37,9 +39,19 @@ package struct Difference: Sendable {
     package var changes: [Change]
     /// Every file that differs, sorted by path.
     package var files: [FileChange]
+    /// ``changes`` without what only seems to be gone or new, because one of the states could not look there: what people are
+    /// told beside ``unknown``.
+    package var told: [Change]
+    private let unseen: Unseen
 
     /// Whether nothing differs.
     package var isEmpty: Bool { files.isEmpty && changes.isEmpty }
+
+    /// What could not be read in one of the states, or in both, in words: nobody knows whether it differs.
+    package var unknown: [String] { unseen.words }
+
+    /// ``files`` without what only seems to be gone or new, as ``told``.
+    package var toldFiles: [FileChange] { files.filter { !unseen.hides($0) } }
 
     /// Compares two states of a component; nil stands for a component that was not there.
     ///
@@ -50,33 +62,46 @@ package struct Difference: Sendable {
         from old: ComponentState?, to new: ComponentState?, driver: any Driver, readsTexts: Bool = false
     ) throws {
         let name = new?.captured.name ?? old?.captured.name ?? ""
+        let unseen = Unseen(old?.captured, new?.captured)
+        self.unseen = unseen
         guard let old, let new else {
             let change: Change.Kind = old == nil ? .added : .removed
             changes = [Change(component: name, kind: "component", name: name, change: change)]
+            told = changes
             files = []
             return
         }
         guard old.tree != new.tree else {
             changes = []
+            told = []
             files = []
             return
         }
         files = try Self.fileChanges(from: old, to: new)
         let before = try driver.inventory(of: old.source(narrowedAgainst: new))
         let after = try driver.inventory(of: new.source(narrowedAgainst: old))
-        let named = before.changes(to: after, component: name) { driver.isOlder($0, $1) }
-        let told = Set((before.items + after.items).flatMap(\.files))
+        let sealed = Set(files.filter(\.isSealed).map(\.path))
+        let named = try before.changes(to: after, component: name) { driver.isOlder($0, $1) }
+            .withoutSealedContents(from: before, to: after) { sealed.contains($0) }
+        let items = Set((before.items + after.items).flatMap(\.files))
         let rest = files.filter { $0.entryClass == .config || $0.entryClass == .secret }
-            .filter { !told.contains($0.path) && $0.path != .root && !$0.isOnlyTime }
-        changes =
-            try named
-            + rest.map { file in
-                var change = Change(
-                    component: name, kind: "file", name: "\(file.root)/\(file.path)", change: file.change,
-                    detail: file.detail)
-                if readsTexts { change.parts = try Self.parts(of: file, from: old, to: new) }
-                return change
+            .filter { !items.contains($0.path) && $0.path != .root && !$0.isOnlyTime }
+        func change(_ file: FileChange) throws -> Change {
+            var change = Change(
+                component: name, kind: "file", name: "\(file.root)/\(file.path)", change: file.change,
+                detail: file.detail)
+            guard readsTexts else { return change }
+            change.parts = try Self.parts(of: file, from: old, to: new)
+            if file.isSealed, file.change == .changed {
+                change.detail += change.detail.isEmpty ? "sealed" : ", sealed"
             }
+            return change
+        }
+        let others = try rest.map { try (file: $0, change: change($0)) }
+        changes = named + others.map(\.change)
+        told =
+            unseen.told(named, from: before, to: after)
+            + others.filter { !unseen.hides($0.file) }.map(\.change)
     }
 
     /// The changes of the inventory alone, whatever else differs; nil stands for a component that was not there.
@@ -88,20 +113,25 @@ package struct Difference: Sendable {
             guard let state else { return Inventory() }
             return try driver.inventory(of: other.map { state.source(narrowedAgainst: $0) } ?? state.source)
         }
-        return try items(old, new).changes(to: items(new, old), component: component, tellsAll: tellsAll) {
+        let before = try items(old, new)
+        let after = try items(new, old)
+        return try before.changes(to: after, component: component, tellsAll: tellsAll) {
             driver.isOlder($0, $1)
+        }.withoutSealedContents(from: before, to: after) { path in
+            try [old, new].contains { try $0?.isSealed(path) ?? false }
         }
     }
 
     /// How long a text may be whose lines are compared.
     private static let textLimit = 1 << 18
 
-    /// What changed in a configuration that is text; nil for what is none, is sealed and cannot be opened, is secret, or holds
-    /// what looks like a secret: an identity opens it for a restore, and not for everybody who reads a terminal or a log.
+    /// What changed in a configuration that is text; nil for what is none, is sealed, is secret, or holds what looks like a
+    /// secret.
     private static func parts(
         of file: FileChange, from old: ComponentState, to new: ComponentState
     ) throws -> [Change.Part]? {
         guard file.entryClass == .config, file.change == .changed, file.aspects.contains(.contents),
+            !file.isSealed,
             let before = try old.source.contents(root: file.root, path: file.path),
             let after = try new.source.contents(root: file.root, path: file.path),
             max(before.count, after.count) <= textLimit, !before.contains(0), !after.contains(0),
@@ -120,12 +150,14 @@ package struct Difference: Sendable {
     /// The difference that is left when a component is gone.
     init(removed component: String) {
         changes = [Change(component: component, kind: "component", name: component, change: .removed)]
+        told = changes
         files = []
+        unseen = Unseen(nil, nil)
     }
 
-    /// How many files of each class differ that ``changes`` does not speak of.
+    /// How many files of each class differ that ``told`` does not speak of.
     package var otherFiles: [String: Int] {
-        files.filter { $0.entryClass != .config && $0.entryClass != .secret && !$0.isOnlyTime }
+        toldFiles.filter { $0.entryClass != .config && $0.entryClass != .secret && !$0.isOnlyTime }
             .reduce(into: [:]) { $0[$1.entryClass.rawValue, default: 0] += 1 }
     }
 
@@ -149,18 +181,22 @@ package struct Difference: Sendable {
                 guard let was = removed.removeValue(forKey: path) else {
                     changes.append(
                         .init(
-                            root: root, path: path, change: .added, detail: "", entryClass: entry.entryClass))
+                            root: root, path: path, change: .added, detail: "", entryClass: entry.entryClass,
+                            isSealed: entry.isSealed))
                     continue
                 }
                 guard was != entry else { continue }
                 changes.append(
                     .init(
                         root: root, path: path, change: .changed, detail: detail(was, entry),
-                        entryClass: entry.entryClass, aspects: aspects(was, entry, hasSameNames)))
+                        entryClass: entry.entryClass, aspects: aspects(was, entry, hasSameNames),
+                        isSealed: was.isSealed || entry.isSealed))
             }
             for (path, was) in removed {
                 changes.append(
-                    .init(root: root, path: path, change: .removed, detail: "", entryClass: was.entryClass))
+                    .init(
+                        root: root, path: path, change: .removed, detail: "", entryClass: was.entryClass,
+                        isSealed: was.isSealed))
             }
         }
         return changes.sorted { $0.root == $1.root ? $0.path < $1.path : $0.root < $1.root }

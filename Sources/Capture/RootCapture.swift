@@ -335,11 +335,16 @@ internal import Workers
         let anchor = (node.parent ?? node).openAnchor
         walker.path.setDirectory(anchor.names(to: node.path))
         guard walker.path.isShort else { return }
-        // What cannot be looked at any more has changed.
-        if let now = try? anchor.directory.look(at: walker.path),
-            EntryRecord(now).hasTimes(of: node.record.own)
-        {
-            return
+        do throws(FileFailure) {
+            // A root that may be listed and not entered has no name to look at in it; each of its entries says so.
+            let now = try node.parent == nil ? root.status() : anchor.directory.look(at: walker.path)
+            if EntryRecord(now).hasTimes(of: node.record.own) { return }
+        } catch  where error.reason == .permissionDenied {
+            node.record.flags.remove(.isListed)
+            let path = EntryPath(node.path).description
+            return walker.found.unreadable.append(.init(path: path, reason: "\(error)"))
+        } catch {
+            // What cannot be looked at any more has changed.
         }
         node.record.flags.remove(.isListed)
         walker.found.moving.append(EntryPath(node.path))

@@ -226,6 +226,7 @@ package struct SystemCapture: Sendable {
         var history: [TreeEntry] = []
         var changes: [Change] = []
         var otherFiles: [String: Int] = [:]
+        var isBlind = false
         var caches: [NewCache] = []
         var keepAlives: [ObjectID] = []
         let transfer = sink.isWritten ? SourceTransfer(store, reader: reader) : nil
@@ -282,7 +283,8 @@ package struct SystemCapture: Sendable {
                 let new = ComponentState(result, sink: sink, reader: reader, identities: identities)
                 do {
                     let difference = try Difference(from: old, to: new, driver: driver)
-                    changes += difference.changes
+                    changes += difference.told
+                    isBlind = isBlind || !difference.unknown.isEmpty
                     otherFiles.merge(difference.otherFiles, uniquingKeysWith: +)
                 } catch  where reader.mayHaveLost(error) {
                     changes.append(
@@ -321,7 +323,9 @@ package struct SystemCapture: Sendable {
             } else if previous == nil {
                 "first snapshot"
             } else {
-                others == 0 ? "no change" : "no change in configuration, other files: \(others)"
+                (isBlind ? "no change in what could be read" : "no change")
+                    + (others == 0
+                        ? "" : "\(isBlind ? " of the" : " in") configuration, other files: \(others)")
             }
         let draft = SnapshotDraft(
             snapshot: snapshot, previous: previous?.reference.id, entries: entries + description,
@@ -330,8 +334,8 @@ package struct SystemCapture: Sendable {
             body: commitBody(request.message == nil ? nil : words, changes), author: request.author,
             time: started.seconds, isSafety: request.isSafety, tags: request.tags)
         let taken = TakenSnapshot(
-            snapshot: snapshot, changes: changes, otherFiles: otherFiles, isFirst: previous == nil,
-            lostPacks: reader.losses)
+            snapshot: snapshot, changes: changes, otherFiles: otherFiles, isBlind: isBlind,
+            isFirst: previous == nil, lostPacks: reader.losses)
         return (draft, taken, caches)
     }
 

@@ -11,6 +11,8 @@ package struct TakenSnapshot: Sendable {
     package var changes: [Change]
     /// How many files of each class differ that ``changes`` does not speak of.
     package var otherFiles: [String: Int]
+    /// Whether something could not be read for it or for the last one, so that nobody knows what changed there.
+    package var isBlind: Bool
     /// Whether it is the system's first.
     package var isFirst: Bool
     /// Packs and objects of the store that cannot be read, and why: it is whole without them, and earlier ones may not be.

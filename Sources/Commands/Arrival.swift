@@ -88,7 +88,10 @@ struct Arrival {
         here.store = place
         let signer = try here.signingKey.flatMap { try Files.exists($0) ? CommitSigner(key: $0) : nil }
         if let key = here.signingKey, signer == nil {
-            notes.append("nothing is signed here: the signing key \(key) is not on this host")
+            notes.append(
+                "the signing key \(key) is not on this host: the record of this restore is not signed, and no snapshot can be "
+                    + "taken here before the key is there, or 'signing-key' in the system file names another that 'signers' has"
+            )
         }
         store = try SnapshotStore.open(at: place, signer: signer)
         mapped = relocation.changes(of: there)

@@ -8,9 +8,18 @@ func changeLines(_ changes: [Change], limit: Int = Int.max) -> [String] {
     return (rows.isEmpty ? [] : [table(rows)]) + more
 }
 
-/// That no change can be told, in words that say so of everything; only of configuration when other files differ.
-func unchangedWords(_ words: String, otherFiles counts: [String: Int]) -> String {
-    otherFileWords(counts).map { "\(words) in configuration; \($0)" } ?? words
+/// That no change can be told, in words that say so of everything; only of configuration when other files differ, and only of
+/// what could be read when something could not.
+func unchangedWords(_ words: String, otherFiles counts: [String: Int], isBlind: Bool = false) -> String {
+    let known = isBlind ? "\(words) in what could be read" : words
+    return otherFileWords(counts).map { "\(known) \(isBlind ? "of the" : "in") configuration; \($0)" }
+        ?? known
+}
+
+/// What could not be read and so not compared, for people: the first few, and how many more there are.
+func unknownWords(_ unknown: [String]) -> [String] {
+    unknown.prefix(5).map { "unknown: \(printable($0.utf8))" }
+        + (unknown.count > 5 ? ["unknown: \(unknown.count - 5) more"] : [])
 }
 
 /// How many files of each class differ that no change speaks of, for people; nil when none does.

@@ -15,8 +15,8 @@ struct DiffCommand: AsyncParsableCommand {
         discussion: """
             Shows jobs, plugins, builders, users and their rights, and configuration files that belong to none of them: \
             what was added, removed or renamed, and what changed inside, scripts and configurations line by line. Values \
-            of credentials are never shown. With one snapshot it is compared with the live system (drift), and without \
-            any the latest is.
+            of credentials are never shown, nor what stands in files that are sealed. With one snapshot it is compared \
+            with the live system (drift), and without any the latest is.
 
             EXAMPLE
               understudy diff
@@ -26,6 +26,8 @@ struct DiffCommand: AsyncParsableCommand {
             EXIT STATUS
               0   the differences were printed, even if there are none
               1   there is no such snapshot, or the live system cannot be read
+              3   something could not be read at one of the two times, or at both: it is
+                  named as unknown, and all other differences were printed
               10  there is no store
               12  the live system cannot be compared without the recovery key, which was
                   not given, or whose file cannot be read
@@ -66,6 +68,8 @@ struct DiffCommand: AsyncParsableCommand {
         /// How many files of each class differ that `changes` does not speak of.
         var otherFiles: [String: Int]
         var files: [File]?
+        /// What could not be read at one of the two times, or at both: nobody knows whether it differs.
+        var unknown: [String]?
     }
 
     func run() async throws {
@@ -104,21 +108,23 @@ struct DiffCommand: AsyncParsableCommand {
         }
         session.output.endProgress()
         let files = differences.flatMap { name, difference in
-            difference.files.filter { !$0.isOnlyTime }.map {
+            difference.toldFiles.filter { !$0.isOnlyTime }.map {
                 Result.File(
                     component: name, path: "\($0.root)/\($0.path)", change: $0.change.rawValue,
                     detail: $0.detail,
                     class: $0.entryClass.rawValue)
             }
         }
+        let unknown = differences.flatMap { name, difference in difference.unknown.map { "\(name): \($0)" } }
         let result = Result(
             from: old.reference.id.description, to: new?.reference.id.description ?? "live",
-            changes: differences.flatMap(\.difference.changes),
+            changes: differences.flatMap(\.difference.told),
             otherFiles: differences.reduce(into: [:]) {
                 $0.merge($1.difference.otherFiles, uniquingKeysWith: +)
-            }, files: raw ? files : nil)
+            }, files: raw ? files : nil, unknown: unknown.isEmpty ? nil : unknown)
         try session.output.result(
             result, text: { words(result) }, document: { _ in markdown(result) })
+        if !unknown.isEmpty { throw ExitCode(ExitStatus.partial.rawValue) }
     }
 
     /// How many lines of a text are shown.
@@ -139,8 +145,8 @@ struct DiffCommand: AsyncParsableCommand {
                 .failed, "\(index.path) is not an index of plugins: \(error)",
                 hint: "give an update-center.json, as updates.jenkins.io has it")
         }
-        for place in difference.changes.indices {
-            let change = difference.changes[place]
+        for place in difference.told.indices {
+            let change = difference.told[place]
             let versions: (before: String?, now: String?)
             switch change.change {
             case .added: versions = (nil, change.detail.split(separator: ",").first.map(String.init))
@@ -151,7 +157,7 @@ struct DiffCommand: AsyncParsableCommand {
             let told =
                 now.map { before.contains($0) ? "still open: \($0)" : "comes with it: \($0)" }
                 + before.filter { !now.contains($0) }.map { "gone with it: \($0)" }
-            if !told.isEmpty { difference.changes[place].advisories = told }
+            if !told.isEmpty { difference.told[place].advisories = told }
         }
     }
 
@@ -167,6 +173,7 @@ struct DiffCommand: AsyncParsableCommand {
 
     private func markdown(_ result: Result) -> String {
         let title = "**\(Markdown.plain(result.from)) → \(Markdown.plain(result.to))**"
+        let unknown = unknownWords(result.unknown ?? []).map { "\n\n**\(Markdown.plain($0))**" }.joined()
         if let files = result.files {
             let rows = files.map { file in
                 "- \(file.change) \(Markdown.code("\(file.component)/\(file.path)")) "
@@ -174,23 +181,31 @@ struct DiffCommand: AsyncParsableCommand {
                         [file.class, file.detail].filter { !$0.isEmpty }.joined(separator: ", "))
             }
             return ([title, ""] + (rows.isEmpty ? ["no file differs"] : rows)).joined(separator: "\n")
+                + unknown
         }
         guard !result.changes.isEmpty else {
-            return "\(title)\n\n\(unchangedWords("no change", otherFiles: result.otherFiles))"
+            let isBlind = result.unknown != nil
+            return
+                "\(title)\n\n\(unchangedWords("no change", otherFiles: result.otherFiles, isBlind: isBlind))"
+                + unknown
         }
         let tail = otherFileWords(result.otherFiles).map { "\n\n\($0)" } ?? ""
-        return "\(title)\n\n\(changeMarkdown(result.changes, textLines: textLines))\(tail)"
+        return "\(title)\n\n\(changeMarkdown(result.changes, textLines: textLines))\(tail)\(unknown)"
     }
 
     private func words(_ result: Result) -> String {
+        let unknown = unknownWords(result.unknown ?? []).map { "  \($0)" }
         if let files = result.files {
-            guard !files.isEmpty else { return "no file differs" }
-            return table(files.map { [$0.change, $0.class, "\($0.component)/\($0.path)", $0.detail] })
+            let rows = files.map { [$0.change, $0.class, "\($0.component)/\($0.path)", $0.detail] }
+            return ([files.isEmpty ? "no file differs" : table(rows)] + unknown).joined(separator: "\n")
         }
         let others = otherFileWords(result.otherFiles)
         let lines = changeDetails(result.changes, textLines: textLines)
-        guard !lines.isEmpty || others != nil else { return "no change from \(result.from) to \(result.to)" }
+        guard !lines.isEmpty || others != nil else {
+            let head = unchangedWords("no change", otherFiles: [:], isBlind: !unknown.isEmpty)
+            return (["\(head) from \(result.from) to \(result.to)"] + unknown).joined(separator: "\n")
+        }
         let tail = others.map { ["  \($0) (--raw lists them)"] } ?? []
-        return (["\(result.from) → \(result.to)"] + lines + tail).joined(separator: "\n")
+        return (["\(result.from) → \(result.to)"] + lines + tail + unknown).joined(separator: "\n")
     }
 }

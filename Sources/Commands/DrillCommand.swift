@@ -159,9 +159,7 @@ struct DrillCommand: AsyncParsableCommand {
         of report: DrillReport, _ stored: StoredSnapshot, evidence: String, isSigned: Bool, unsigned: String?,
         _ session: Session
     ) -> String {
-        let rest =
-            report.notStarted.isEmpty
-            ? "" : ", without the start of \(report.notStarted.joined(separator: ", "))"
+        let rest = report.run(at: 0).unmeasured.map { ", \($0)" } ?? ""
         let facts = [
             ("system", session.system.name), ("snapshot", report.snapshot.description),
             ("taken", "\(CivilTime(seconds: stored.commit.time).iso8601) on \(stored.snapshot.host)"),
@@ -222,12 +220,18 @@ struct DrillCommand: AsyncParsableCommand {
                 "  \(check.component)", check.name, mark, shown(seconds: check.seconds), check.detail,
             ]
         }
+        let rest = report.run(at: 0).unmeasured.map { "; \($0)" } ?? ""
+        let measured =
+            report.isGreen
+            ? [
+                "  of that a restore needs \(shown(seconds: report.restoreSeconds)) too (verify, restore, load, boot)\(rest)"
+            ] : []
         let next =
             report.isProof
             ? "  the snapshot is proven"
             : report.isGreen
                 ? "  not proven: see above what is missing for its start, and drill again"
                 : "  hint: restore an older one that is proven: 'understudy snapshots'"
-        return [head, table(rows), next].joined(separator: "\n")
+        return ([head, table(rows)] + measured + [next]).joined(separator: "\n")
     }
 }

@@ -23,16 +23,21 @@ struct DrillHistory {
     }
 
     private init(_ records: [(record: EvidenceRecord, report: DrillReport)]) {
-        runs = records.map { record, report in
-            DrillRun(
-                time: record.time, snapshot: report.snapshot.description, isGreen: report.isGreen,
-                restoreSeconds: report.restoreSeconds, notStarted: report.notStarted,
-                problems: report.problems, unproven: report.unproven)
-        }
+        runs = records.map { record, report in report.run(at: record.time) }
     }
 
     /// The last one, nil when none was held.
     var last: DrillRun? { runs.first }
     /// The last green one.
     var lastGreen: DrillRun? { runs.first(where: \.isGreen) }
+}
+
+extension DrillReport {
+    /// The drill as a night reports it, whose record was made at a time.
+    func run(at time: Int64) -> DrillRun {
+        DrillRun(
+            time: time, snapshot: snapshot.description, isGreen: isGreen,
+            restoreSeconds: restoreSeconds, notStarted: notStarted,
+            problems: problems, unproven: unproven, notLoaded: notLoaded)
+    }
 }

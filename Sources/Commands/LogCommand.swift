@@ -12,7 +12,7 @@ struct LogCommand: AsyncParsableCommand {
         discussion: """
             With KIND:NAME (job:team/deploy, plugin:git, builder:x, ref:'sources/app.git refs/heads/main') it shows the \
             history of one item, also under earlier names: what changed in it, who took the snapshot and why (-m), and, if \
-            Jenkins keeps a configuration history, who did it, when and why.
+            Jenkins keeps a configuration history, who did it, when and why. What stands in sealed files is never shown.
 
             EXAMPLE
               understudy log

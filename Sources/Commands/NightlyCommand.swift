@@ -335,9 +335,10 @@ struct NightlyCommand: AsyncParsableCommand {
         var lines = [report.summary]
         if let drill = report.lastDrill, drill.isGreen, drill.snapshot == report.snapshot {
             let unproven = drill.unproven ?? []
+            let rest = drill.unmeasured.map { ", \($0)" } ?? ""
             lines.append(
                 unproven.isEmpty
-                    ? "  drill green, \(shown(seconds: drill.restoreSeconds)) from nothing to serving"
+                    ? "  drill green, \(shown(seconds: drill.restoreSeconds)) from nothing to serving\(rest)"
                     : "  drilled: checked, not started: \(unproven.joined(separator: ", "))")
         }
         if let forgotten = report.forgotten { lines.append("  forgot \(counted(forgotten, "snapshot"))") }

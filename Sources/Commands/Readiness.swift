@@ -13,6 +13,8 @@ struct Readiness: Encodable {
     let rpoTargetSeconds: Int64?
     /// Seconds from nothing to serving in the last green drill; nil when there was none.
     let rtoSeconds: Double?
+    /// What is not in `rtoSeconds`, since no drill can do it or the last green one did not; nil when nothing is missing.
+    let unmeasured: String?
     /// Seconds that a restore may take; nil without a target.
     let rtoTargetSeconds: Int64?
     /// The last drills, newest first.
@@ -44,7 +46,9 @@ struct Readiness: Encodable {
     init(_ runs: [DrillRun], lastComplete: Int64?, rpo: Int64?, rto: Int64?, now: Int64) {
         rpoSeconds = lastComplete.map { max(0, now - $0) }
         rpoTargetSeconds = rpo
-        rtoSeconds = runs.first(where: \.isGreen)?.restoreSeconds
+        let green = runs.first(where: \.isGreen)
+        rtoSeconds = green?.restoreSeconds
+        unmeasured = green?.unmeasured
         rtoTargetSeconds = rto
         drills = Array(runs.prefix(Self.shownDrills))
     }
@@ -55,9 +59,7 @@ struct Readiness: Encodable {
             ["RPO", words(rpoSeconds.map { Double($0) }, rpoTargetSeconds, none: "no complete snapshot")],
             ["RTO", words(rtoSeconds, rtoTargetSeconds, none: "never measured: 'understudy drill'")],
         ]
-        if let green = drills.first(where: \.isGreen), !green.notStarted.isEmpty {
-            rows[1][1] += "; without the start of \(green.notStarted.joined(separator: ", "))"
-        }
+        if let unmeasured { rows[1][1] += "; \(unmeasured)" }
         for (index, drill) in drills.enumerated() {
             let result =
                 if drill.isGreen, let unproven = drill.unproven, !unproven.isEmpty {

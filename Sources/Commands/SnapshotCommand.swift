@@ -156,7 +156,7 @@ struct SnapshotCommand: AsyncParsableCommand {
         } else {
             lines +=
                 taken.changes.isEmpty
-                ? [unchangedWords("  no change", otherFiles: taken.otherFiles)]
+                ? [unchangedWords("  no change", otherFiles: taken.otherFiles, isBlind: taken.isBlind)]
                 : changeLines(taken.changes, limit: 20)
                     + (otherFileWords(taken.otherFiles).map { ["  \($0)"] } ?? [])
         }

@@ -22,7 +22,7 @@ package struct Understudy: AsyncParsableCommand {
             EXIT STATUS
               0  done
               1  failed
-              3  partial snapshot
+              3  partial: a snapshot, or a comparison that could not look at everything
               4  the canary failed
               5  the canary is inconclusive
               6  verification failed, or the store is damaged

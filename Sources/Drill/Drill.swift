@@ -207,17 +207,21 @@ package final class Drill {
     private func checkDatabases(
         _ captured: CapturedComponent, _ driver: any Driver, _ staged: StagedComponent
     ) async throws {
-        var databases: [FilePath] = []
-        for root in staged.roots where root.root.kind == .directory {
-            let classes = driver.classification(of: root.root.name)
-            try root.walk { path, file in
-                guard classes.entryClass(of: path, isDirectory: false) == .database,
-                    try Database.begins(OpenDirectory(file.removingLastComponent()).file(Array(path.name)))
-                else { return }
-                databases.append(file)
+        let found = try await value(captured.name, "databases") {
+            var databases: [FilePath] = []
+            for root in staged.roots where root.root.kind == .directory {
+                let classes = driver.classification(of: root.root.name)
+                try root.walk { path, file in
+                    guard classes.entryClass(of: path, isDirectory: false) == .database,
+                        try Database.begins(
+                            OpenDirectory(file.removingLastComponent()).file(Array(path.name)))
+                    else { return }
+                    databases.append(file)
+                }
             }
+            return databases
         }
-        guard !databases.isEmpty else { return }
+        guard let databases = found, !databases.isEmpty else { return }
         try await check(captured.name, "databases") {
             for database in databases {
                 let name = database.lastComponent?.string ?? ""

@@ -52,14 +52,23 @@ package struct DrillReport: Codable, Hashable, Sendable {
     /// Whether the snapshot is proven: it is green, and everything that can be started in isolation was.
     package var isProof: Bool { isGreen && (unproven ?? []).isEmpty }
 
-    /// Seconds from nothing to serving: the steps that a restore has too, without the checks after them.
+    /// Seconds from nothing to serving: the steps that a restore has too, the loading of databases among them, one component
+    /// after the other, without the checks after them.
     package var restoreSeconds: Double {
-        checks.filter { ["verify", "restore", "boot"].contains($0.name) }.reduce(0) { $0 + $1.seconds }
+        checks.filter { ["verify", "restore", "load", "boot"].contains($0.name) }.reduce(0) {
+            $0 + $1.seconds
+        }
     }
 
     /// The components that were restored and not started, so that their start is not in ``restoreSeconds``.
     package var notStarted: [String] {
         checks.filter { $0.name == "boot" && $0.result != .passed }.map(\.component)
+    }
+
+    /// The components whose dumps and exports were written out and not put in place, so that this is not in
+    /// ``restoreSeconds``.
+    package var notLoaded: [String] {
+        checks.filter { $0.name == "load" && $0.result != .passed }.map(\.component)
     }
 
     /// What is wrong, one line each.

@@ -14,10 +14,15 @@ extension Drill {
     ) async throws {
         let cluster: PostgreSQLCluster
         do {
-            guard let found = try await driver.cluster(of: captured) else { return }
+            guard let found = try await driver.cluster(of: captured) else {
+                guard driver.application != nil else { return }
+                return note(
+                    captured.name, "load", .notCovered,
+                    "a drill does not put in place what the driver \(captured.driver) does")
+            }
             cluster = found
         } catch let failure as DriverFailure {
-            return note(captured.name, "databases", .notCovered, "\(failure); \(failure.hint)")
+            return note(captured.name, "load", .notCovered, "\(failure); \(failure.hint)")
         }
         var inspections: [Inspection] = []
         try await check(captured.name, "load") {

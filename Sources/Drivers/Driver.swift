@@ -293,18 +293,24 @@ package struct StagedComponent: Sendable {
         }
 
         /// Visits every regular file below it, by its path there and where it is staged; links are not followed.
+        ///
+        /// Where it is staged may be longer than the system takes for a path: this comes by the file all the same, directory
+        /// by directory, and whoever opens it by that path is told.
         package func walk(_ visit: (EntryPath, FilePath) throws -> Void) throws {
-            func walk(_ directory: FilePath, _ below: EntryPath) throws {
-                for name in try Files.names(directory) {
-                    let file = directory.pushing(FilePath(bytes: name))
-                    switch try Files.status(file)?.kind {
-                    case .directory: try walk(file, below.appending(name))
-                    case .file: try visit(below.appending(name), file)
+            func walk(_ directory: OpenDirectory, _ below: EntryPath) throws {
+                let names = NameList()
+                try directory.read(into: names)
+                for name in (0..<names.count).map({ Array(names.name($0)) }) {
+                    let path = below.appending(name)
+                    switch try directory.statusIfThere(name)?.kind {
+                    case .directory: try walk(directory.directory(name), path)
+                    case .file:
+                        try visit(path, FilePath(bytes: staged.byteArray + [UInt8(ascii: "/")] + path.bytes))
                     default: break
                     }
                 }
             }
-            try walk(staged, .root)
+            try walk(OpenDirectory(staged), .root)
         }
     }
 

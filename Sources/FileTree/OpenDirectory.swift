@@ -103,6 +103,15 @@ package final class OpenDirectory: Sendable {
         return FileStatus(status)
     }
 
+    /// The status of what stands at a name, nil when nothing does.
+    package func statusIfThere(_ name: [UInt8]) throws(FileFailure) -> FileStatus? {
+        do {
+            return try status(name)
+        } catch  where error.reason == .noSuchFileOrDirectory {
+            return nil
+        }
+    }
+
     /// What the symbolic link of a name points to.
     package func linkTarget(_ name: [UInt8]) throws(FileFailure) -> [UInt8] {
         var buffer = [CChar](repeating: 0, count: 4097)

@@ -20,18 +20,30 @@ extension Files {
 
     /// Bytes that whatever stands at a path takes on its file system, with all below it and following no link; a file of
     /// several names counts once.
+    ///
+    /// Paths below it may be longer than the system takes: each directory is opened in the one that holds it.
     package static func allocatedSize(_ path: FilePath) throws(FileFailure) -> Int64 {
-        var size: Int64 = 0
+        guard let status = try status(path) else { return 0 }
+        guard status.kind == .directory else { return status.blocks * 512 }
+        var size = status.blocks * 512
         var seen: Set<UInt64> = []
-        var waiting = [path]
-        while let next = waiting.popLast() {
-            guard let status = try status(next) else { continue }
-            if status.kind != .directory, status.links > 1, !seen.insert(status.inode).inserted { continue }
-            size += status.blocks * 512
-            guard status.kind == .directory else { continue }
-            waiting += try names(next).map { next.pushing(FilePath(bytes: $0)) }
+        let names = NameList()
+        var directory = try OpenDirectory(path)
+        var waiting: [(parent: OpenDirectory, name: [UInt8])] = []
+        while true {
+            try directory.read(into: names)
+            for index in 0..<names.count {
+                let name = Array(names.name(index))
+                guard let status = try directory.statusIfThere(name) else { continue }
+                if status.kind != .directory, status.links > 1, !seen.insert(status.inode).inserted {
+                    continue
+                }
+                size += status.blocks * 512
+                if status.kind == .directory { waiting.append((directory, name)) }
+            }
+            guard let next = waiting.popLast() else { return size }
+            directory = try next.parent.directory(next.name)
         }
-        return size
     }
 
     private static func removeDirectory(

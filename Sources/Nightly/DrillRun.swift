@@ -10,6 +10,10 @@ package struct DrillRun: Codable, Hashable, Sendable {
     package var restoreSeconds: Double
     /// The components whose start is not in `restoreSeconds`, because they were not started.
     package var notStarted: [String]
+    /// The components whose databases and exports were not put in place, which is not in `restoreSeconds` either.
+    ///
+    /// Nil in reports of versions that did not say.
+    package var notLoaded: [String]?
     /// What does not come back, one line each.
     package var problems: [String]
     /// The components that a drill starts and this one could not: the snapshot is checked, and not proven.
@@ -20,7 +24,7 @@ package struct DrillRun: Codable, Hashable, Sendable {
     /// A drill that was held.
     package init(
         time: Int64, snapshot: String, isGreen: Bool, restoreSeconds: Double, notStarted: [String],
-        problems: [String], unproven: [String]? = nil
+        problems: [String], unproven: [String]? = nil, notLoaded: [String]? = nil
     ) {
         self.time = time
         self.snapshot = snapshot
@@ -29,6 +33,14 @@ package struct DrillRun: Codable, Hashable, Sendable {
         self.notStarted = notStarted
         self.problems = problems
         self.unproven = unproven
+        self.notLoaded = notLoaded
+    }
+
+    /// What is not in `restoreSeconds`, in words that follow it; nil when nothing is missing.
+    package var unmeasured: String? {
+        let parts = [("the start", notStarted), ("the loading", notLoaded ?? [])].filter { !$0.1.isEmpty }
+        guard !parts.isEmpty else { return nil }
+        return "without " + parts.map { "\($0) of \($1.joined(separator: ", "))" }.joined(separator: " and ")
     }
 
     /// Whether a night holds a drill, `every` so many seconds: when the last one was red, or is old enough.

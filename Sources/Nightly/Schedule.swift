@@ -63,6 +63,19 @@ package struct Schedule: Hashable, Sendable {
         }
     }
 
+    /// Who runs it by a service or a file of cron, nil when that names nobody as this version writes it.
+    package static func user(in text: String) -> String? {
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if line.hasPrefix("User="), words.count == 1 { return String(line.dropFirst("User=".count)) }
+            guard words.count > 6, Int(words[0]) != nil, Int(words[1]) != nil,
+                words[2...4] == ["*", "*", "*"]
+            else { continue }
+            return String(words[5])
+        }
+        return nil
+    }
+
     /// What is known of the host and wanted from it.
     package struct Wish: Hashable, Sendable {
         /// The delivery system.
@@ -100,6 +113,8 @@ package struct Schedule: Hashable, Sendable {
 
     /// What runs it.
     package let kind: Kind
+    /// Who runs it.
+    package let user: String
     /// The files.
     package let files: [File]
     /// What makes them known to the host after they were written.
@@ -110,6 +125,7 @@ package struct Schedule: Hashable, Sendable {
     /// The schedule for a wish; files go into `directory`, or where the host looks for them.
     package init(_ wish: Wish, kind: Kind, directory: FilePath? = nil) {
         self.kind = kind
+        user = wish.user
         let name = "understudy-\(wish.system)"
         switch kind {
         case .systemd:

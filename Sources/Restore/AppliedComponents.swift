@@ -25,8 +25,16 @@ extension Journal {
     }
 
     /// Why nothing can be taken back: a component ran on what would change, and the system file says no more how it is
-    /// stopped; nil when there is none.
-    func unstoppable(in system: DeliverySystem) -> DriverFailure? {
+    /// stopped, or somebody has open what it does not describe any more; nil when there is none.
+    func unstoppable(in system: DeliverySystem) throws -> DriverFailure? {
+        for place in places where system.driver(of: place.component) == nil {
+            // After the host went down, say, and came up with its services.
+            let holders = try RestorePlanner.refusals(ofHoldersOf: FilePath(place.live))
+            guard let holder = holders.first else { continue }
+            return DriverFailure(
+                "\(holder.reason), and the system file does not describe '\(place.component)' any more",
+                hint: "stop it by hand, or describe the component as it was")
+        }
         let changed = components
         let name = running.first { name in
             guard changed.contains(name), !keepsRunning(name), let driver = system.driver(of: name) else {

@@ -30,6 +30,17 @@ extension Journal {
         try addLogs()
     }
 
+    /// Makes all that is staged survive a power loss.
+    func syncStaged() throws {
+        var seen: Set<UInt64> = []
+        for directory in stagingDirectories.map({ FilePath($0) }) {
+            guard let status = try Files.status(directory), seen.insert(status.device).inserted else {
+                continue
+            }
+            try Files.syncFileSystem(directory)
+        }
+    }
+
     /// What a server that was killed left beside its database goes away with it: SQLite would play it into the one that comes.
     private mutating func addLogs() throws {
         for place in places where try Self.isDatabase(FilePath(place.other)) {

@@ -123,7 +123,7 @@ package enum Recovery {
         // It may have been started on the restored tree already, and must not run while that is taken away.
         if isHalfway {
             do {
-                if let failure = journal.unstoppable(in: system) { throw failure }
+                if let failure = try journal.unstoppable(in: system) { throw failure }
                 try await taking.stop()
             } catch {
                 // Nothing is changed yet, and what ran until now can go on as it did.

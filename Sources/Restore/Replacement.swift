@@ -2,6 +2,7 @@ package import Capture
 internal import Drivers
 internal import FileTree
 package import GitStore
+internal import Programs
 package import SnapshotModel
 package import SystemPackage
 
@@ -61,6 +62,9 @@ package final class Replacement {
         prepare: () async throws -> [(root: String, live: FilePath, staged: FilePath)],
         beforeStart: () async throws -> Void, watch: () async throws -> Void
     ) async throws {
+        LastWords.set(
+            "the promotion is in the middle: what it brings may stand in production, and \(component) may be down",
+            hint: "run 'understudy undo': it puts the old places back and starts it")
         do {
             try await stop()
             for place in try await places + prepare() {
@@ -91,6 +95,7 @@ package final class Replacement {
             done.phase = .done
             // While this fails, the journal in memory says as the one on the disk what is to be put back.
             try done.write(store.localDirectory)
+            LastWords.clear()
         } catch {
             throw await putBack(error)
         }

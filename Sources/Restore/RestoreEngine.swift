@@ -3,6 +3,7 @@ internal import Drivers
 internal import FileTree
 package import Git
 package import GitStore
+internal import Programs
 internal import Sealing
 internal import SnapshotModel
 internal import SystemPackage
@@ -243,12 +244,18 @@ package final class RestoreEngine {
             try keepSealingKey(holding: lock)
             try await step("safety snapshot") { await saveWhatIsThere(holding: lock) }
             journal.reloads = plan.reloads
+            LastWords.set(
+                "nothing was exchanged yet, and what the restore stops may be down",
+                hint: "\(again): it starts what is down and removes what was staged")
             try await step("stop") { try await stop() }
             try await step("fix") { try await fix() }
             try journal.addPlaces(of: staging.components, removing: removals)
             journal.derived = plan.derived.map(\.path.string)
-            try syncStaged()
+            try journal.syncStaged()
             journal.phase = .exchanging
+            LastWords.set(
+                "the restore is in the middle: what it brings may stand in production, and what it starts may be down",
+                hint: "\(again): it puts the old system back first")
             try journal.write(store.localDirectory)
             try await step("exchange") {
                 for applied in journal.applied ?? [] {
@@ -265,9 +272,15 @@ package final class RestoreEngine {
             done.phase = .done
             // While this fails, the journal in memory says as the one on the disk what is to be put back.
             try done.write(store.localDirectory)
+            LastWords.clear()
         } catch {
             throw await putBack(error)
         }
+    }
+
+    /// How what is left of a restore that did not come to its end is done.
+    private var again: String {
+        request.hasSystemFile ? "run 'understudy undo'" : "run the same 'understudy restore --from' again"
     }
 
     /// Saves what is there now.
@@ -357,16 +370,6 @@ package final class RestoreEngine {
         return driver.classification(of: root.root.name).entryClass(of: path, isDirectory: false) == .database
     }
 
-    private func syncStaged() throws {
-        var seen: Set<UInt64> = []
-        for directory in journal.stagingDirectories.map({ FilePath($0) }) {
-            guard let status = try Files.status(directory), seen.insert(status.device).inserted else {
-                continue
-            }
-            try Files.syncFileSystem(directory)
-        }
-    }
-
     private func start() async throws {
         if request.starts, !plan.reloads.isEmpty {
             try await step("reload") { try await journal.reload(in: system, progress: progress) }
@@ -438,8 +441,6 @@ package final class RestoreEngine {
     /// Puts the old trees back after a failure, starts what was running, and says so.
     private func putBack(_ failure: any Error) async -> any Error {
         progress("failed; putting the old system back")
-        let again =
-            request.hasSystemFile ? "run 'understudy undo'" : "run the same 'understudy restore --from' again"
         let outcome: TakingBack.Outcome
         do {
             var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)

@@ -381,14 +381,15 @@ package struct RestorePlanner: Sendable {
     }
 
     /// Bytes that a restore can write on the file system that holds a path: what is free, and what is kept for `undo` of
-    /// the last restore, which it gives up first.
+    /// the last restore, which it gives up first; of that what can be counted.
     static func room(at path: FilePath, _ local: FilePath, isBeside: Bool) throws -> Int64 {
         let free = try Files.freeSpace(path)
         guard !isBeside, let last = try Journal.read(local), last.phase == .done else { return free }
         let device = try Files.status(path)?.device
         return try last.stagingDirectories.map { FilePath($0) }.reduce(free) { room, directory in
             guard try Files.status(directory)?.device == device else { return room }
-            return room + (try Files.allocatedSize(directory))
+            // What cannot be counted makes no room, and is no reason to restore nothing.
+            return room + ((try? Files.allocatedSize(directory)) ?? 0)
         }
     }
 }

@@ -1,5 +1,6 @@
 internal import Capture
 internal import Drivers
+internal import Programs
 internal import SystemPackage
 
 /// Takes an exchange back, for whoever does: a restore that failed, the command after a kill, `undo`.
@@ -46,9 +47,10 @@ struct TakingBack {
         func failure(of cause: any Error, again: String) -> RestoreFailure {
             let words = (["\(cause)"] + kept).joined(separator: "; ")
             guard failures.isEmpty else {
+                let left = failures + untaken.map { "the old files are not taken up: \($0) (\($0.hint))" }
                 return RestoreFailure(
                     .failed,
-                    "\(words) (the old trees are back, except for this: \(failures.joined(separator: "; ")))",
+                    "\(words) (the old trees are back, except for this: \(left.joined(separator: "; ")))",
                     hint: "fix the cause and \(again): it does what is left")
             }
             if let untaken = untaken.first {
@@ -103,8 +105,16 @@ struct TakingBack {
         try journal.write(local)
     }
 
+    /// What is said when somebody ends us in the middle.
+    private func setLastWords() {
+        LastWords.set(
+            "\(journal.what) is being taken back: not all of it may be, and what it starts may be down",
+            hint: "run 'understudy undo', or the same command again: it does what is left")
+    }
+
     /// Stops what runs on what was exchanged: those first that need others.
     mutating func stop() async throws {
+        setLastWords()
         let affected = journal.components.union(journal.running).filter { !journal.keepsRunning($0) }
         for name in system.startOrder(of: affected).reversed() {
             guard let lifecycle = system.driver(of: name)?.lifecycle, try await lifecycle.isRunning() else {
@@ -118,12 +128,15 @@ struct TakingBack {
 
     /// Starts again what ``stop()`` stopped, since nothing was exchanged; returns what does not come up.
     func resume() async -> [String] {
-        await start(stopped).map { "\($0.component) is down: \($0.message)" }
+        defer { LastWords.clear() }
+        return await start(stopped).map { "\($0.component) is down: \($0.message)" }
     }
 
     /// Brings the old places back where the journal says that some may be exchanged, starts what ran before, and removes what
     /// lies beside production.
     mutating func run() async -> Outcome {
+        setLastWords()
+        defer { LastWords.clear() }
         var outcome = Outcome()
         if journal.phase == .exchanging { await putBack(&outcome) }
         guard outcome.isBack else {

@@ -59,26 +59,35 @@ package struct Undo: Sendable {
             try await taking.stop()
         } catch {
             // Nothing is exchanged, and it can be taken back as before.
-            try taking.mark(.done)
-            let down = await taking.resume()
-            throw RestoreFailure(
-                .failed, (["\(error)"] + down).joined(separator: "; "),
-                hint: (error as? DriverFailure)?.hint ?? "stop it by hand, and run 'understudy undo' again")
+            let hint =
+                (error as? DriverFailure)?.hint ?? "stop it by hand, and run 'understudy undo' again"
+            var words = ["\(error)"]
+            do {
+                try taking.mark(.done)
+            } catch {
+                // What was stopped comes up all the same.
+                words.append(
+                    "the journal cannot be written, so the next command takes it back first: \(error)")
+            }
+            words += await taking.resume()
+            throw RestoreFailure(.failed, words.joined(separator: "; "), hint: hint)
         }
         let outcome = await taking.run()
+        let untaken = outcome.untaken.map {
+            "the old files are back, and not taken up: \($0); \($0.hint)"
+        }
+        let rest = outcome.kept + untaken + outcome.notes
         guard outcome.failures.isEmpty else {
+            let words =
+                "\(journal.what) is undone, except for this: \(outcome.failures.joined(separator: "; "))"
             throw RestoreFailure(
-                .failed,
-                "\(journal.what) is undone, except for this: " + outcome.failures.joined(separator: "; "),
+                .failed, ([words] + rest).joined(separator: "; "),
                 hint: "fix the cause and run 'understudy undo' again: it does what is left")
         }
         guard outcome.kept.isEmpty else {
             throw RestoreFailure(
-                .failed, (["\(journal.what) is undone"] + outcome.kept).joined(separator: "; "),
+                .failed, (["\(journal.what) is undone"] + rest).joined(separator: "; "),
                 hint: Recovery.keptHint)
-        }
-        let untaken = outcome.untaken.map {
-            "the old files are back, and not taken up: \($0); \($0.hint)"
         }
         return report(of: journal, outcome.notes + untaken)
     }
@@ -96,7 +105,7 @@ package struct Undo: Sendable {
                     + "it could not be stopped and started",
                 hint: "put it back under that name, and run 'understudy undo' again")
         }
-        if let failure = journal.unstoppable(in: system) {
+        if let failure = try journal.unstoppable(in: system) {
             throw RestoreFailure(
                 .refused, failure.description, hint: "\(failure.hint), and run 'understudy undo' again")
         }

@@ -51,6 +51,18 @@ import Testing
         }
     }
 
+    @Test func aDrillSaysThatItRunsNoCommandThatRestores() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.runner.succeed("snapshot")
+            let drill = try await world.runner.succeed("drill")
+            #expect(
+                drill.contains("(verify, restore, load, boot); without the loading of register"), "\(drill)")
+            let status = try await world.runner.succeed("status")
+            #expect(status.contains("; without the loading of register"), "\(status)")
+        }
+    }
+
     @Test func aToolComesBackByItsCommandAndUndoBringsWhatWasThere() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)

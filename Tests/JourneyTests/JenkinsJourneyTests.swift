@@ -134,6 +134,31 @@ import Testing
         }
     }
 
+    @Test func aHomeWhoseMasterKeyIsOutsideComesBackWhereTheSystemFileNamesIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let (builder, runner) = try await start(directory)
+            try await shell(
+                "mv jenkins/secrets/master.key outside.key; cp -a jenkins reference", in: directory)
+            try await runner.succeed("snapshot")
+            let refused = try await runner.run("restore")
+            #expect(refused.status == 7 && refused.errorOutput.contains("masterKey: /PATH"))
+            let file = directory.appending("understudy.yaml")
+            let text = String(decoding: try Files.read(file), as: UTF8.self)
+            let line = text.split(separator: "\n").first { $0.hasPrefix("    home:") }
+            let home = String(try #require(line))
+            try replaceText(
+                home, with: "\(home)\n    masterKey: \(directory)/outside.key", in: file)
+            let taken = try await runner.succeed("snapshot")
+            #expect(taken.contains("outside.key, is not captured") && !taken.contains("would be refused"))
+            try await shell("rm -r jenkins", in: directory)
+            try await runner.succeed("restore")
+            #expect(try Files.exists(builder.home.appending("credentials.xml")))
+            try await shell("rm outside.key", in: directory)
+            let missing = try await runner.run("restore")
+            #expect(missing.status == 7 && missing.errorOutput.contains("outside.key, which is Jenkins'"))
+        }
+    }
+
     @Test func aSnapshotThatCannotBeRestoredIsAProblemOfTheNightAndOfTheMonitor() async throws {
         try await withTemporaryDirectory { directory in
             let (_, runner) = try await start(directory)

@@ -325,6 +325,13 @@ import Testing
                 copy.output.contains("\nUser=nobody\n")
                     && copy.output.contains("RequiresMountsFor=\(directory)/tree.git\n"))
             #expect(try await schedule("install", ["--user", "nobody-there"]).status == 64)
+            // Whoever installs it again does not become the one who runs it.
+            #expect(copy.output.contains("# the night runs as nobody\n"), "\(copy.output)")
+            #expect(try await schedule("install").output.contains(", who runs this; --user names"))
+            #expect(try await schedule("install", ["--user", "nobody"]).status == 0)
+            let again = try await schedule("install", ["--at", "04:00"])
+            #expect(again.output.contains("\nthe night runs as nobody\n"), "\(again.output)")
+            #expect(try await schedule("show").status == 0)
             #expect(try await schedule("remove", ["--at", "03:30"]).status == 64)
             #expect(try await schedule("remove").status == 0)
             #expect(try await schedule("remove").output == "nothing is scheduled\n")

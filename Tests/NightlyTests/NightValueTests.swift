@@ -65,6 +65,15 @@ import Testing
             notStarted: [], problems: isGreen ? [] : ["ci: boot: no", "ci: inventory: no"])
     }
 
+    @Test func whatADrillDidNotMeasureIsNamedBesideItsTime() {
+        var drill = run(1)
+        #expect(drill.unmeasured == nil)
+        drill.notLoaded = ["database", "register"]
+        #expect(drill.unmeasured == "without the loading of database, register")
+        drill.notStarted = ["proxy"]
+        #expect(drill.unmeasured == "without the start of proxy and the loading of database, register")
+    }
+
     @Test func aDrillIsDueWhenTheLastIsRedOrOld() {
         let now: Int64 = 1_000_000
         let week: Int64 = 7 * 86400
@@ -195,7 +204,10 @@ import Testing
             wish.time = time
             let found = Schedule(wish, kind: kind).files.compactMap { Schedule.Time(in: $0.text) }
             #expect(found == [time])
+            wish.user = "ci"
+            #expect(Schedule(wish, kind: kind).files.compactMap { Schedule.user(in: $0.text) } == ["ci"])
         }
+        #expect(Schedule.user(in: "# 17 2 * * * root x\nUserName=x\n") == nil)
         #expect(Schedule.Time(in: "OnCalendar=weekly\n17 99 * * * root x\n") == nil)
     }
 

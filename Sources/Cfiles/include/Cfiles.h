@@ -1,7 +1,8 @@
 #ifndef CFILES_H
 #define CFILES_H
 /* What Linux offers for files and programs and Swift's importer hides: variadic functions, raw system calls, GNU extensions. Nothing
-   in files.c decides anything, and the corresponding C functions are named there; mapping.c is what a signal handler needs. */
+   in files.c decides anything, and the corresponding C functions are named there; mapping.c and interrupt.c are what signal handlers
+   need. */
 #include <sys/xattr.h>
 
 int cfiles_openat(int directory, const char *name, int flags, unsigned int mode);
@@ -40,4 +41,7 @@ const void *cfiles_start(const struct cfiles_mapping *mapping);
 /* From now on the process exits with `status` when a page is lost, after it has written `last_words`. 0 when one is lost already. */
 int cfiles_end_when_lost(struct cfiles_mapping *mapping, const char *last_words, int status);
 void cfiles_unmap(struct cfiles_mapping *mapping);
+/* From now on SIGINT and SIGTERM write `words` to standard error, and end the process as they do by themselves. Not where they are
+   ignored. */
+void cfiles_say_when_interrupted(const char *words);
 #endif

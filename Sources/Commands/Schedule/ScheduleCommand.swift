@@ -40,7 +40,9 @@ struct ScheduleWishes: ParsableArguments {
     var randomDelay: Int?
 
     @Option(
-        help: "Who runs it; default: you. Needs to read what is captured and to write to the store.")
+        help:
+            "Who runs it; default: as it is installed, or you. Needs to read what is captured and to write to the store."
+    )
     var user: String?
 
     func validate() throws {
@@ -101,7 +103,8 @@ struct ScheduleOptions: ParsableArguments {
             remote.url.hasPrefix("file://") ? String(remote.url.dropFirst("file://".count)) : remote.url
         }.filter { $0.hasPrefix("/") }
         let place = try directory.map { try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized() }
-        let user = try wishes?.account() ?? Accounts.userName(Accounts.ownNumbers.user)
+        let asked = try wishes?.account()
+        let user = asked ?? Accounts.userName(Accounts.ownNumbers.user)
         var wish = Schedule.Wish(
             system: session.system.name, program: String(decoding: program, as: UTF8.self),
             systemFile: try absolute(session.file).string, user: user,
@@ -114,6 +117,12 @@ struct ScheduleOptions: ParsableArguments {
                 String(decoding: $0, as: UTF8.self)
             }
             if let installed = text.flatMap({ Schedule.Time(in: $0) }) { wish.time = installed }
+            if asked == nil, let installed = text.flatMap({ Schedule.user(in: $0) }) { wish.user = installed }
+        }
+        guard wishes == nil || !wish.user.isEmpty else {
+            throw CommandFailure(
+                .usage, "this host has no name for the user who runs this, \(Accounts.ownNumbers.user)",
+                hint: "say who runs the night: --user NAME")
         }
         if let (hour, minute) = wishes?.time {
             (wish.time.hour, wish.time.minute) = (hour, minute)
@@ -143,11 +152,14 @@ struct ScheduleResult: Encodable {
     }
 
     var kind: String
+    /// Who runs it.
+    var user: String
     var files: [File]
     var commands: [[String]]
 
     init(_ schedule: Schedule, commands: [[String]]) throws {
         kind = schedule.kind.rawValue
+        user = schedule.user
         self.commands = commands
         files = try schedule.files.map { file in
             let found = try Files.readIfPresent(file.path, limit: 1 << 20)
@@ -159,9 +171,16 @@ struct ScheduleResult: Encodable {
     /// Whether all files are as they should be.
     var isInstalled: Bool { files.allSatisfy { $0.found == "same" } }
 
-    /// The files whole, and the commands.
+    /// The files whole, the commands, and who runs it.
     var plan: String {
-        (files.map { "# \($0.path)\n\($0.text)" } + commands.map { "# then: \($0.joined(separator: " "))" })
-            .joined(separator: "\n")
+        let texts = files.map { "# \($0.path)\n\($0.text)" }
+        let then = commands.map { "# then: \($0.joined(separator: " "))" }
+        return (texts + then + ["# \(userWords)"]).joined(separator: "\n")
+    }
+
+    /// Who runs it, for people.
+    var userWords: String {
+        let isOwn = user == Accounts.userName(Accounts.ownNumbers.user)
+        return "the night runs as \(user)\(isOwn ? ", who runs this; --user names somebody else" : "")"
     }
 }

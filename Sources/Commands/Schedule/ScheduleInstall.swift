@@ -40,7 +40,9 @@ struct ScheduleInstall: AsyncParsableCommand {
             }
         }
         try session.output.result(result) {
-            dryRun ? result.plan : result.files.map { "wrote \($0.path)" }.joined(separator: "\n")
+            dryRun
+                ? result.plan
+                : (result.files.map { "wrote \($0.path)" } + [result.userWords]).joined(separator: "\n")
         }
     }
 

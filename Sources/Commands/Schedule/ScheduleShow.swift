@@ -27,7 +27,8 @@ struct ScheduleShow: AsyncParsableCommand {
         let wanted = try await schedule.schedule(session, wishes)
         let result = try ScheduleResult(wanted, commands: [])
         try session.output.result(result) {
-            result.files.map { "\($0.path): \(words($0.found))" }.joined(separator: "\n")
+            (result.files.map { "\($0.path): \(words($0.found))" } + [result.userWords]).joined(
+                separator: "\n")
         }
         if !result.isInstalled { throw ExitCode(ExitStatus.refused.rawValue) }
     }

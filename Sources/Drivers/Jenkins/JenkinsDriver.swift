@@ -9,6 +9,9 @@ package struct JenkinsDriver: Driver {
     package static let settings: [SettingKey] = [
         SettingKey("home", .path, required: true, help: "the JENKINS_HOME"),
         SettingKey("war", .path, help: "the core: jenkins.war"),
+        SettingKey(
+            "masterKey", .path,
+            help: "the file with Jenkins' master key, where it is not secrets/master.key; it is not captured"),
         SettingKey("url", .url, help: "where the web interface answers"),
         SettingKey("service", .service, help: "how it is started and stopped: {systemd: jenkins}"),
         SettingKey("user", .text, help: "whose API token reloads single jobs"),
@@ -18,6 +21,8 @@ package struct JenkinsDriver: Driver {
     let component: Component
     private(set) var home: FilePath
     private(set) var war: FilePath?
+    /// The file from which Jenkins gets its master key, nil where that is in the home.
+    let masterKey: FilePath?
     private let service: ServiceCommands?
     let access: JenkinsReload.Access?
 
@@ -30,6 +35,7 @@ package struct JenkinsDriver: Driver {
         }
         self.home = FilePath(home).lexicallyNormalized()
         war = component.text("war").map { FilePath($0).lexicallyNormalized() }
+        masterKey = component.text("masterKey").map { FilePath($0) }
         service = try ServiceCommands(component)
         switch (component.text("user"), component.text("token")) {
         case (nil, nil): access = nil
@@ -92,10 +98,15 @@ package struct JenkinsDriver: Driver {
         var frozen = Frozen()
         do {
             // What would keep a restore from being done is said while the key may still be found.
-            let findings = try KeyChain.findings(HomeOnDisk(home: home, listsJobs: false))
+            let findings = try KeyChain.findings(
+                HomeOnDisk(home: home, listsJobs: false), outside: masterKey)
             frozen.obstacles = findings.refusals.map(\.reason)
             frozen.notes += findings.foreign.map { "\($0) \(KeyChain.Findings.foreignWords)" }
-            if try !Files.exists(home.appending("secrets/master.key")) {
+            if let masterKey {
+                frozen.notes.append(
+                    "the master key, \(masterKey), is not captured: keep a copy, no credential can be read without it"
+                )
+            } else if try !Files.exists(home.appending("secrets/master.key")) {
                 frozen.notes.append(
                     "secrets/master.key is not in the home: unless it is given from outside, no credential can be read after "
                         + "a restore")
@@ -150,13 +161,15 @@ package struct JenkinsDriver: Driver {
     }
 
     package func preflight(_ source: any FileSource, captured: CapturedComponent) async throws -> [Refusal] {
-        try KeyChain.findings(source).refusals
+        try KeyChain.findings(source, outside: masterKey).refusals
     }
 
     package func afterRestore(_ staged: StagedComponent) async throws -> [Fix] {
         guard let root = staged.root("home") else { return [] }
         // As it was before: it is told here, since nothing of it can be mended.
-        let foreign = try KeyChain.findings(HomeOnDisk(home: root.staged, listsJobs: true)).foreign
+        let foreign = try KeyChain.findings(
+            HomeOnDisk(home: root.staged, listsJobs: true), outside: masterKey
+        ).foreign
         return try JenkinsFixes(staged: root.staged, live: root.live, resumesWork: staged.resumesWork).run()
             + foreign.map { Fix($0, "left as it is, though it \(KeyChain.Findings.foreignWords)") }
     }

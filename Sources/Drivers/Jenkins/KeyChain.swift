@@ -1,6 +1,8 @@
 internal import XML
 internal import Cryptography
+internal import FileTree
 internal import SnapshotModel
+internal import SystemPackage
 
 /// The chain of keys that opens what Jenkins encrypts: `master.key` wraps the other files of `secrets/`, among them
 /// `hudson.util.Secret`, which encrypts the `{AQAAA…}` values of the configuration.
@@ -26,8 +28,9 @@ enum KeyChain {
             + "enter them anew"
     }
 
-    /// Tries the chain of the home in `source`.
-    static func findings(_ source: any FileSource) throws -> Findings {
+    /// Tries the chain of the home in `source`; `outside` is the file of this host from which Jenkins gets its master key, nil
+    /// where that is in the home.
+    static func findings(_ source: any FileSource, outside: FilePath? = nil) throws -> Findings {
         var findings = Findings()
         let samples = try encryptedValues(source)
         let users = try hashedUsers(source)
@@ -40,23 +43,18 @@ enum KeyChain {
                         "restore a snapshot that has it; started without it Jenkins would pass over \(users.count) users and their tokens"
                 ))
         }
-        guard let master = try secret("master.key", source) else {
+        guard let master = try masterText(source, outside) else {
             guard let first = samples.first else { return findings }
-            findings.refusals.append(
-                Refusal(
-                    "secrets/master.key is not in the snapshot, and \(first.file) holds encrypted values",
-                    hint:
-                        "give Jenkins the key from outside (-Djenkins.security.DefaultConfidentialStore.file=), or restore "
-                        + "a snapshot that has it; started without it Jenkins would make a new key and lose them for good"
-                ))
+            findings.refusals.append(withoutMaster(outside, first.file))
             return findings
         }
+        let place = outside?.string ?? "secrets/master.key"
         let key = masterKey(master)
         if let wrapped = try secret("hudson.util.Secret", source) {
             if let payload = unwrapped(wrapped, key) {
                 try look(at: samples, Array(payload.prefix(16)), &findings)
             } else {
-                findings.refusals.append(broken("hudson.util.Secret"))
+                findings.refusals.append(broken("hudson.util.Secret", master: place))
             }
         } else if let first = samples.first {
             findings.refusals.append(
@@ -70,7 +68,7 @@ enum KeyChain {
             if let payload = unwrapped(wrapped, key) {
                 findings.refusals += try strangers(among: users, source, payload)
             } else {
-                findings.refusals.append(broken("hudson.model.User.DIRNAMES"))
+                findings.refusals.append(broken("hudson.model.User.DIRNAMES", master: place))
             }
         }
         return findings
@@ -127,9 +125,31 @@ enum KeyChain {
         bytes.reduce(0) { $0 << 8 | Int($1) }
     }
 
-    private static func broken(_ name: String) -> Refusal {
+    private static func masterText(_ source: any FileSource, _ outside: FilePath?) throws -> [UInt8]? {
+        guard let outside else { return try secret("master.key", source) }
+        return try Files.readIfPresent(outside, limit: 1 << 16)
+    }
+
+    /// What is said where there is no master key, and a file holds values that it would open.
+    private static func withoutMaster(_ outside: FilePath?, _ file: String) -> Refusal {
+        let loss = "started without it Jenkins would make a new key and lose them for good"
+        guard let outside else {
+            return Refusal(
+                "secrets/master.key is not in the snapshot, and \(file) holds encrypted values",
+                hint:
+                    "restore a snapshot that has it; or, where Jenkins gets it from outside "
+                    + "(-Djenkins.security.DefaultConfidentialStore.file=), name that file in the system file: masterKey: "
+                    + "/PATH; \(loss)")
+        }
+        return Refusal(
+            "\(outside), which is Jenkins' master key (masterKey), is not on this host, and \(file) holds encrypted values",
+            hint: "put the key there first: no snapshot of this component holds it; \(loss)",
+            liftedBy: [outside])
+    }
+
+    private static func broken(_ name: String, master: String) -> Refusal {
         Refusal(
-            "secrets/master.key does not open secrets/\(name): they do not belong together",
+            "\(master) does not open secrets/\(name): they do not belong together",
             hint:
                 "restore a snapshot in which both are from one time; started like this Jenkins would make a new "
                 + "\(name) over the old one, and what it opened would be lost for good")

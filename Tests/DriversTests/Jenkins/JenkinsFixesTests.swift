@@ -184,6 +184,29 @@ import Testing
         #expect(try findings().refusals.count == 1 && findings().foreign.isEmpty)
     }
 
+    @Test func aMasterKeyFromOutsideIsTriedWhereItIsAndAskedForWhereItIsNot() throws {
+        func findings(_ outside: FilePath?) throws -> KeyChain.Findings {
+            try KeyChain.findings(HomeOnDisk(home: home, listsJobs: true), outside: outside)
+        }
+        let inside = home.appending("secrets/master.key")
+        let outside = directory.appending("master.key")
+        try Files.rename(inside, to: outside)
+        let refusal = try #require(try findings(nil).refusals.first)
+        #expect(refusal.reason.hasPrefix("secrets/master.key is not in the snapshot, and"))
+        #expect(refusal.hint.contains("masterKey: /PATH"))
+        #expect(try findings(outside).refusals.isEmpty)
+        // What Jenkins is told to take decides, and not what lies in the home.
+        try Files.replace(inside, with: Array("another".utf8))
+        #expect(try findings(outside).refusals.isEmpty)
+        try Files.replace(outside, with: Array("another".utf8))
+        let other = try #require(try findings(outside).refusals.first)
+        #expect(other.reason.hasPrefix("\(outside) does not open secrets/"))
+        try Files.remove(outside)
+        let missing = try #require(try findings(outside).refusals.first)
+        #expect(missing.reason.hasPrefix("\(outside), which is Jenkins' master key (masterKey), is not on"))
+        #expect(missing.liftedBy == [outside])
+    }
+
     @Test func usersWhoseNamesNoKeyMakesAreRefused() throws {
         try Files.remove(home.appending("secrets/hudson.model.User.DIRNAMES"))
         let refusal = try #require(try findings().refusals.first)

@@ -8,7 +8,7 @@ extension JenkinsShadow {
         let home = try home(copy)
         let reading = try HomeReading(home: home)
         let faults = reading.files.compactMap { file in file.fault.map { "\(EntryPath(file.path)): \($0)" } }
-        let refusals = try KeyChain.findings(source).refusals
+        let refusals = try KeyChain.findings(source, outside: driver.masterKey).refusals
         return [
             Inspection(
                 "configurations", problems: faults,

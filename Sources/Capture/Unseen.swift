@@ -1,0 +1,93 @@
+internal import SnapshotModel
+
+/// What one of two states of a component lacks because it could not be read: of it nobody knows whether it differs.
+struct Unseen: Sendable {
+    /// What a state lacks, by path, with the reason.
+    private struct Gaps: Sendable {
+        let reasons: [String: String]
+        private let roots: [String]
+        /// The paths as items are called, which know of no root: `buildbot` for `database/buildbot`.
+        private let names: Set<String>
+
+        init(_ captured: CapturedComponent?) {
+            let problems = captured?.unreadable ?? []
+            reasons = Dictionary(problems.map { ($0.path, $0.reason) }) { first, _ in first }
+            let roots = captured?.roots.map(\.name) ?? []
+            self.roots = roots
+            names = Set(
+                problems.flatMap { problem in
+                    (roots + ["database"]).filter { problem.path.hasPrefix("\($0)/") }
+                        .map { String(problem.path.dropFirst($0.count + 1)) }
+                })
+        }
+
+        /// Whether a path is one of those, or lies below one.
+        func contain(_ path: String) -> Bool {
+            path.isAtOrBelow(separators: "/") { reasons[$0] != nil }
+        }
+
+        /// Whether something that an item consists of is one of those.
+        func contain(_ item: Inventory.Item) -> Bool {
+            item.files.contains { file in roots.contains { contain("\($0)/\(file)") } }
+                || [item.name, "\(item.kind)/\(item.name)"].contains {
+                    $0.isAtOrBelow(separators: "/ ") { names.contains($0) }
+                }
+        }
+    }
+
+    private let earlier: Gaps
+    private let later: Gaps
+
+    /// What two states lack; nil stands for one that was not there.
+    init(_ old: CapturedComponent?, _ new: CapturedComponent?) {
+        earlier = Gaps(old)
+        later = Gaps(new)
+    }
+
+    /// Each path with the reason, in words.
+    var words: [String] {
+        Set(earlier.reasons.keys).union(later.reasons.keys).sorted().map { path in
+            switch (earlier.reasons[path], later.reasons[path]) {
+            case (_?, let reason?): "\(path) could be read neither time: \(reason)"
+            case (let reason?, nil): "\(path) could not be read the first time: \(reason)"
+            case (nil, let reason): "\(path) could not be read: \(reason ?? "")"
+            }
+        }
+    }
+
+    /// Whether there is nothing that one of the states lacks.
+    private var isEmpty: Bool { earlier.reasons.isEmpty && later.reasons.isEmpty }
+
+    /// Whether a file only seems to be gone or new, because one state could not look there.
+    func hides(_ file: FileChange) -> Bool {
+        guard !isEmpty else { return false }
+        let path = "\(file.root)/\(file.path)"
+        switch file.change {
+        case .removed: return later.contain(path)
+        case .added: return earlier.contain(path)
+        case .changed, .renamed, .upgraded, .downgraded: return false
+        }
+    }
+
+    /// The changes of items between two inventories, without those that only seem to be gone or new.
+    func told(_ changes: [Change], from before: Inventory, to after: Inventory) -> [Change] {
+        guard !isEmpty else { return changes }
+        let gone = Set(before.items.filter { later.contain($0) }.map { [$0.kind, $0.name] })
+        let new = Set(after.items.filter { earlier.contain($0) }.map { [$0.kind, $0.name] })
+        return changes.filter { change in
+            switch change.change {
+            case .removed: !gone.contains([change.kind, change.name])
+            case .added: !new.contains([change.kind, change.name])
+            case .changed, .renamed, .upgraded, .downgraded: true
+            }
+        }
+    }
+}
+
+extension String {
+    /// Whether this, or what stands before one of the separators in it, is known.
+    fileprivate func isAtOrBelow(separators: String, _ isKnown: (String) -> Bool) -> Bool {
+        isKnown(self)
+            || indices.contains { separators.contains(self[$0]) && isKnown(String(self[..<$0])) }
+    }
+}

@@ -1,0 +1,13 @@
+internal import Cfiles
+
+/// What is said on standard error when somebody ends this process by Ctrl-C or SIGTERM: it ends as it would without, but not
+/// without a word of what it leaves.
+package enum LastWords {
+    /// Has this said from now on, until something else is to be.
+    package static func set(_ words: String, hint: String) {
+        unsafe cfiles_say_when_interrupted("\ninterrupted: \(words)\nhint: \(hint)\n")
+    }
+
+    /// Has nothing said any more.
+    package static func clear() { unsafe cfiles_say_when_interrupted("") }
+}

@@ -1,0 +1,78 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A restore that is ended in the middle: what it says, and what becomes of it.
+@Suite struct InterruptTests {
+    @Test func whatTheSystemFileDoesNotDescribeAnyMoreIsNotTakenBackBelowWhoHasItOpen() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try CommandLineRunner(directory)
+            let file = directory.appending("tree/a")
+            try Files.makeDirectory(directory.appending("tree"))
+            try Files.replace(file, with: Array("1\n".utf8))
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            try Files.replace(file, with: Array("2\n".utf8))
+            try await runner.succeed("restore")
+            try replaceText(
+                "\"phase\" : \"done\"", with: "\"phase\" : \"exchanging\"",
+                in: directory.appending("tree.git/understudy/restore.json"))
+            try replaceText("  tree:\n", with: "  wood:\n", in: directory.appending("understudy.yaml"))
+            let script = "sleep 60 9<tree/a & pid=$!; \"$@\"; status=$?; kill $pid; exit $status"
+            let held = try await runner.run(under: ["/bin/sh", "-c", script, "sh"], ["undo"])
+            #expect(
+                held.status == 1 && held.errorOutput.contains("nothing was put back: process ")
+                    && held.errorOutput.contains("does not describe 'tree' any more"), "\(held.errorOutput)")
+            #expect(try Files.read(file) == Array("1\n".utf8))
+            try await runner.succeed("undo")
+            #expect(try Files.read(file) == Array("2\n".utf8))
+        }
+    }
+
+    @Test(arguments: ["INT", "TERM"])
+    func whoEndsARestoreWhileItStartsIsToldHowItIsAndWhatToDo(_ signal: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try CommandLineRunner(directory)
+            let tree = directory.appending("tree")
+            try Files.makeDirectory(tree)
+            try Files.replace(tree.appending("a"), with: Array("1\n".utf8))
+            try await runner.initialize("tree")
+            try runner.describe(
+                """
+                  ci:
+                    driver: command
+                    capture: echo 1 > f
+                    restore: "true"
+                    ready: test -e \(directory)/up
+                    start: touch \(directory)/starting; test ! -e \(directory)/slow || sleep 5; touch \(directory)/up
+                    stop: rm -f \(directory)/up
+
+                """)
+            try Files.replace(directory.appending("up"), with: [])
+            try await runner.succeed("snapshot")
+            try Files.replace(tree.appending("a"), with: Array("2\n".utf8))
+            try Files.replace(directory.appending("slow"), with: [])
+            // Where the tests run in the background they may have been told to ignore SIGINT.
+            let script = """
+                import os, signal, subprocess, sys, time
+                restore = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: signal.signal(signal.SIG\(signal), signal.SIG_DFL))
+                while not os.path.exists('starting') and restore.poll() is None: time.sleep(0.05)
+                restore.send_signal(signal.SIG\(signal))
+                sys.exit(0 if restore.wait() == -signal.SIG\(signal) else 1)
+                """
+            let outcome = try await runner.run(under: ["python3", "-c", script], ["restore"])
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(
+                outcome.errorOutput.contains("interrupted: the restore is in the middle: ")
+                    && outcome.errorOutput.contains(
+                        "hint: run 'understudy undo': it puts the old system back"),
+                "\(outcome.errorOutput)")
+            try Files.remove(directory.appending("slow"))
+            try await runner.succeed("undo")
+            #expect(try Files.read(tree.appending("a")) == Array("2\n".utf8))
+            #expect(try Files.exists(directory.appending("up")))
+        }
+    }
+}
