@@ -6,6 +6,7 @@ internal import FileTree
 internal import Git
 internal import GitStore
 internal import Judge
+internal import Nightly
 internal import Reports
 internal import SnapshotModel
 internal import SystemPackage
