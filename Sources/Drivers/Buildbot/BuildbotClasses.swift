@@ -38,9 +38,9 @@ enum BuildbotClasses {
     /// A worker's base directory: the directories of its builders are made again, plain files are kept.
     static let worker = Classification(
         [
-            .init("buildbot.tac", .secret), .init("buildbot.tac.*", .secret), .init("info/**", .config),
+            .init("buildbot.tac", .secret), .init("buildbot.tac.*", .secret),
             .init("secrets/**", .secret),
-        ] + remains + secrets + [.init("*/", .derived)],
+        ] + remains + secrets + [.init("info/**", .config), .init("*/", .derived)],
         defaultClass: .config)
 
     /// A Python environment, when it is not made again from its lock.
