@@ -130,22 +130,19 @@ package struct SourceTransfer: Sendable {
             ["pack-objects", "--revs", "--quiet", "--non-empty", incoming.appending("pack").string],
             tips.sorted() + known.map { "^\($0)" }, alternates: objects
         ).runSuccessfully()
-        try await Self.install(
-            from: incoming, in: store.path.appending("objects").appending("pack"), using: store.path)
+        try await Self.install(from: incoming, in: store.path.appending("objects").appending("pack"))
         try removeLeftovers()
     }
 
     /// Checks packs byte by byte and moves them to where git looks for them; the index last, because it makes them seen.
     ///
-    /// Each gets the name that its own checksum gives it, whatever it is called: it never takes the place of another pack.
-    /// git is run in the repository of ours that is named last.
-    static func install(
-        from directory: FilePath, in packs: FilePath, using repository: FilePath
-    ) async throws {
+    /// Each gets the name that its own checksum gives it, whatever it is called: it never takes the place of another pack, but
+    /// for that of a damaged copy of itself.
+    static func install(from directory: FilePath, in packs: FilePath) async throws {
         let names = try Files.names(directory).map { String(decoding: $0, as: UTF8.self) }
         for name in names where name.hasSuffix(".idx") {
             try await git(
-                ["verify-pack", directory.appending(name).string], [], in: repository, alternates: []
+                ["verify-pack", directory.appending(name).string], [], in: nowhere(directory), alternates: []
             ).runSuccessfully()
             let base = name.dropLast(4)
             let own = try ObjectReader.packName(directory.appending(base + ".pack"))
@@ -257,7 +254,7 @@ package struct SourceTransfer: Sendable {
             try await git(
                 ["pack-objects", "--revs", "--quiet", "--non-empty", staging.appending("pack").string], tips
             ).runSuccessfully()
-            try await Self.install(from: staging, in: packs, using: store.path)
+            try await Self.install(from: staging, in: packs)
             try Files.removeTree(staging)
         }
         let tags = try entries("tags")
@@ -333,6 +330,10 @@ package struct SourceTransfer: Sendable {
     private func git(_ arguments: [String], _ lines: [String] = [], alternates: [FilePath] = []) -> Program {
         Self.git(arguments, lines, in: store.path, alternates: alternates)
     }
+
+    /// Where no repository is: for what git is to look at by itself. It compares an object with the copy that a repository has, and
+    /// fails when that one is damaged.
+    static func nowhere(_ directory: FilePath) -> FilePath { directory.appending("no-repository") }
 
     static func git(
         _ arguments: [String], _ lines: [String], in repository: FilePath, alternates: [FilePath]

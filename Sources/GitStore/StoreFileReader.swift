@@ -43,7 +43,7 @@ extension StoreFile {
         for name in try Files.names(scratch.path) {
             let outcome = try await SourceTransfer.git(
                 ["index-pack", scratch.path.appending(String(decoding: name, as: UTF8.self)).string], [],
-                in: store.path, alternates: []
+                in: SourceTransfer.nowhere(scratch.path), alternates: []
             ).run()
             guard outcome.status == 0 else {
                 throw damaged(path, "holds objects that are not what their names say", outcome)
@@ -51,7 +51,7 @@ extension StoreFile {
         }
         try Files.syncFileSystem(scratch.path)
         try await SourceTransfer.install(
-            from: scratch.path, in: store.path.appending("objects").appending("pack"), using: store.path)
+            from: scratch.path, in: store.path.appending("objects").appending("pack"))
         let missing = try await SourceTransfer.git(
             ["rev-list", "--objects", "--quiet", "--stdin"], names.map(\.target.description), in: store.path,
             alternates: []
