@@ -331,8 +331,9 @@ package struct SourceTransfer: Sendable {
         Self.git(arguments, lines, in: store.path, alternates: alternates)
     }
 
-    /// Where no repository is: for what git is to look at by itself. It compares an object with the copy that a repository has, and
-    /// fails when that one is damaged.
+    /// Where no repository is: for what git is to look at by itself.
+    ///
+    /// It compares an object with the copy that a repository has, and fails when that one is damaged.
     static func nowhere(_ directory: FilePath) -> FilePath { directory.appending("no-repository") }
 
     static func git(
