@@ -147,10 +147,17 @@ struct Masking {
     }
 
     private mutating func maskText(_ contents: [UInt8], _ subject: String) -> [UInt8]? {
-        if let wide = WideText(contents) { return maskText(wide.utf8, subject).map(wide.contents) }
         var text = contents
         var from = 0
         var isChanged = false
+        if let wide = WideText(contents) {
+            if let masked = maskText(wide.utf8, subject) {
+                text = wide.contents(masked)
+                isChanged = true
+            }
+            // What only begins as such a text is masked as it is.
+            from = 2
+        }
         let mask = Self.mask(subject)
         while let finding = unsafe text.withUnsafeBytes({ bytes in
             unsafe LeakScanner.find(UnsafeRawBufferPointer(rebasing: bytes[from...]))

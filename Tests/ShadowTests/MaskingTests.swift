@@ -236,6 +236,19 @@ import Testing
         }
     }
 
+    @Test func whatOnlyBeginsAsATextOfWindowsIsMaskedToo() throws {
+        try withTemporaryDirectory { directory in
+            let file = directory.appending("settings.ini")
+            try Files.replace(file, with: [0xff, 0xfe] + Array("\npassword=k7Jq2mPzX9\n".utf8))
+            var masking = Masking()
+            _ = try mask(copy(directory), with: &masking)
+            let bytes = try Files.read(file)
+            #expect(bytes.prefix(2) == [0xff, 0xfe])
+            let text = String(decoding: bytes.dropFirst(2), as: UTF8.self)
+            #expect(text.hasPrefix("\npassword=shadow-masked-") && !text.contains("k7Jq2mPzX9"), "\(text)")
+        }
+    }
+
     @Test func aSecretOfOneComponentIsTakenOutOfTheOthers() throws {
         try withTemporaryDirectory { directory in
             let (master, proxy) = (directory.appending("master"), directory.appending("nginx"))
