@@ -71,12 +71,15 @@ struct Masking {
             try root.walk { path, file in
                 guard try Self.isSmall(file) else { return }
                 let contents = try Files.read(file)
-                guard !contents.contains(0) else { return }
+                // What only begins as a text of UTF-16 is another, and has no such byte.
+                let wide = contents.contains(0) ? WideText(contents) : nil
+                guard wide != nil || !contents.contains(0) else { return }
                 let subject = "\(root.root.name)/\(path)"
-                var text = contents
-                for (_, forms) in known { forms.replace(in: &text, with: Self.mask(subject)) }
-                guard text != contents else { return }
-                try replace(file, with: text)
+                let text = wide?.utf8 ?? contents
+                var masked = text
+                for (_, forms) in known { forms.replace(in: &masked, with: Self.mask(subject)) }
+                guard masked != text else { return }
+                try replace(file, with: wide?.contents(masked) ?? masked)
                 fixes.append(Fix(subject, "secrets that other files hold: masked"))
             }
         }
