@@ -154,6 +154,7 @@ extension LeakText {
             !Self.noLetterStart.contains(byte(first)),
             !value.dropLast(2).contains(where: { byte($0) == UInt8(ascii: "=") }),
             !isPlaceholder(first, end), !isPort(value), isLiteral(first, end, start),
+            !Self.otherOptions.contains(folded(first, end)),
             // A name in capitals is a word of a manual.
             !isCapitals(value) || value.contains(where: { Self.isDigit(byte($0)) })
         else { return nil }
@@ -169,6 +170,8 @@ extension LeakText {
     private static let letterEnds = ASCIISet("\"'`<>;&|\\),")
     /// What joins strings of a program, or is put in by a shell.
     private static let noLetterStart = ASCIISet("+.,)$")
+    /// What is behind the `p` in words of other programs: `find mysql -print`, `gcc -I mysql -pthread`.
+    private static let otherOptions: Set<String> = ["rint", "rint0", "rintf", "rune", "thread", "edantic"]
 
     /// What is given with an option of one letter, and whether it stands apart from it: `-p…`, `-p=…`, `-p …`, `"-p", "…"`.
     private func letterArgument(_ start: Int) -> (value: Range<Int>, isApart: Bool)? {
@@ -218,6 +221,7 @@ extension LeakText {
             switch byte(index) {
             case UInt8(ascii: "\n") where byte(index - 1) != UInt8(ascii: "\\"): return nil
             case UInt8(ascii: "|"): return nil
+            case UInt8(ascii: "&") where byte(index - 1) == UInt8(ascii: "&"): return nil
             case UInt8(ascii: ";") where quoteLength(before: index + 1) == 0: return nil
             case UInt8(ascii: "m") where isProgram("mysql", at: index) || isProgram("mariadb", at: index):
                 return .client

@@ -17,7 +17,7 @@ package enum LeakScanner {
     }
 
     /// Changes whenever something else is found than before: what was looked at under another number is looked at again.
-    package static let version = 7
+    package static let version = 8
 
     /// How far back a piece of a long text must overlap with the piece before, so that nothing is cut apart unseen.
     package static let overlap = 1 << 14
@@ -33,8 +33,10 @@ package enum LeakScanner {
     /// What looks like a secret first, nil when nothing does.
     @unsafe package static func find(_ bytes: UnsafeRawBufferPointer) -> Finding? {
         guard bytes.count >= 8, unsafe !isArchive(bytes) else { return nil }
-        if let narrow = unsafe narrowed(bytes) {
-            guard let found = unsafe narrow.withUnsafeBytes({ unsafe find($0) }) else { return nil }
+        // What only begins as such a text is looked through as it is.
+        if let narrow = unsafe narrowed(bytes),
+            let found = unsafe narrow.withUnsafeBytes({ unsafe find($0) })
+        {
             return Finding(
                 kind: found.kind, offset: 2 + 2 * found.offset,
                 secret: (2 + 2 * found.secret.lowerBound)..<(2 + 2 * found.secret.upperBound))

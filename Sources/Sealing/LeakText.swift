@@ -109,7 +109,9 @@
 
     /// Three parts of base 64 with dots between them, the first two of which are JSON objects.
     private func isWebToken(_ start: Int) -> Bool {
-        guard starts("eyJ", at: start), byte(start - 1) != UInt8(ascii: "-") else { return false }
+        // In a row of them that hyphens join, each would be looked at with all that follow.
+        guard starts("eyJ", at: start), byte(start - 1) != UInt8(ascii: "-") || !isURLSafe(byte(start - 2))
+        else { return false }
         let second = start + run(start, limit: Self.longest, isURLSafe) + 1
         guard byte(second - 1) == UInt8(ascii: "."), starts("eyJ", at: second) else { return false }
         let third = second + run(second, limit: Self.longest, isURLSafe) + 1

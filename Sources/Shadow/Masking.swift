@@ -71,12 +71,15 @@ struct Masking {
             try root.walk { path, file in
                 guard try Self.isSmall(file) else { return }
                 let contents = try Files.read(file)
-                guard !contents.contains(0) else { return }
+                // What only begins as a text of UTF-16 is another, and has no such byte.
+                let wide = contents.contains(0) ? WideText(contents) : nil
+                guard wide != nil || !contents.contains(0) else { return }
                 let subject = "\(root.root.name)/\(path)"
-                var text = contents
-                for (_, forms) in known { forms.replace(in: &text, with: Self.mask(subject)) }
-                guard text != contents else { return }
-                try replace(file, with: text)
+                let text = wide?.utf8 ?? contents
+                var masked = text
+                for (_, forms) in known { forms.replace(in: &masked, with: Self.mask(subject)) }
+                guard masked != text else { return }
+                try replace(file, with: wide?.contents(masked) ?? masked)
                 fixes.append(Fix(subject, "secrets that other files hold: masked"))
             }
         }
@@ -147,10 +150,17 @@ struct Masking {
     }
 
     private mutating func maskText(_ contents: [UInt8], _ subject: String) -> [UInt8]? {
-        if let wide = WideText(contents) { return maskText(wide.utf8, subject).map(wide.contents) }
         var text = contents
         var from = 0
         var isChanged = false
+        if let wide = WideText(contents) {
+            if let masked = maskText(wide.utf8, subject) {
+                text = wide.contents(masked)
+                isChanged = true
+            }
+            // What only begins as such a text is masked as it is.
+            from = 2
+        }
         let mask = Self.mask(subject)
         while let finding = unsafe text.withUnsafeBytes({ bytes in
             unsafe LeakScanner.find(UnsafeRawBufferPointer(rebasing: bytes[from...]))

@@ -8,20 +8,16 @@ import Testing
 @Suite struct KnownDamageTests {
     private static let list = "tree.git/understudy/damaged-objects"
 
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
-    }
-
     /// A store with two snapshots of the same, and one of the files in it damaged, which nobody knows.
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
-        _ = try await shell("mkdir -p tree/sub; seq 100 >tree/a; seq 200 >tree/sub/b", in: directory)
+        try await shell("mkdir -p tree/sub; seq 100 >tree/a; seq 200 >tree/sub/b", in: directory)
         let runner = try CommandLineRunner(directory)
         try await runner.initialize("tree")
         try await runner.succeed("snapshot")
         try await runner.succeed("snapshot")
         try await runner.succeed("verify", "--all")
         #expect(try !Files.exists(directory.appending(Self.list)))
-        _ = try await shell("git clone -q --mirror --no-hardlinks tree.git offsite.git", in: directory)
+        try await shell("git clone -q --mirror --no-hardlinks tree.git offsite.git", in: directory)
         try await StoreDamage.flip("b", in: directory.appending("tree.git"))
         return runner
     }
@@ -49,7 +45,7 @@ import Testing
             // All that have it are whole again, and the next one finds nothing to say.
             for name in ["latest", "latest~1", "latest~2"] { try await runner.succeed("verify", name) }
             try await expect("snapshot", status: 0, saying: "no change", runner)
-            _ = try await shell("rm -r tree", in: directory)
+            try await shell("rm -r tree", in: directory)
             try await runner.succeed("restore")
             #expect(try TreeListing(directory.appending("tree")).differences(from: expected) == [])
         }
@@ -58,14 +54,14 @@ import Testing
     @Test func whatIsNotLiveIsKnownUntilItComesBack() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
-            _ = try await shell("cp -a tree/sub/b old; echo new >tree/sub/b", in: directory)
+            try await shell("cp -a tree/sub/b old; echo new >tree/sub/b", in: directory)
             try await expect("verify", status: 6, runner)
             for _ in 0..<2 {
                 try await expect("snapshot", status: 6, saying: "complete", runner)
                 try await runner.succeed("verify")
                 #expect(try Files.exists(directory.appending(Self.list)))
             }
-            _ = try await shell("cp -a old tree/sub/b", in: directory)
+            try await shell("cp -a old tree/sub/b", in: directory)
             try await expect("snapshot", status: 6, saying: "complete", runner)
             #expect(try !Files.exists(directory.appending(Self.list)))
             try await expect("snapshot", status: 0, saying: "no change", runner)
@@ -88,19 +84,19 @@ import Testing
     /// A snapshot of one component reads that one anew; the others still stand on the pack that went.
     @Test func aPackThatWentIsMissedUntilAllIsCapturedAnew() async throws {
         try await withTemporaryDirectory { directory in
-            _ = try await shell(
+            try await shell(
                 "mkdir -p tree other/sub; echo 1 >tree/a; echo 2 >other/x; seq 50 >other/sub/b", in: directory
             )
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("tree")
-            _ = try await shell(
+            try await shell(
                 "sed -i \"s|^components:|&\\n  other: {driver: files, paths: [$PWD/other]}|\" understudy.yaml",
                 in: directory)
             try await runner.succeed("snapshot")
             // The directory above is in the second pack, and what is in the one below is not.
             try Files.replace(directory.appending("other/x"), with: Array("22\n".utf8))
             try await runner.succeed("snapshot")
-            _ = try await shell(
+            try await shell(
                 "first=$(ls -t tree.git/objects/pack/*.pack | tail -n 1); rm $first ${first%pack}idx",
                 in: directory)
             try await expect("snapshot", "--component", "tree", status: 6, saying: "partial", runner)
@@ -113,12 +109,12 @@ import Testing
     /// What the last snapshot does not hold is not missed when a pack goes, and so is read anew when it comes back.
     @Test func aComponentThatWasAwayIsReadAnew() async throws {
         try await withTemporaryDirectory { directory in
-            _ = try await shell(
+            try await shell(
                 "mkdir -p tree other/sub; echo 1 >tree/a; echo 2 >other/x; seq 50 >other/sub/b", in: directory
             )
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("tree")
-            _ = try await shell(
+            try await shell(
                 """
                 cp understudy.yaml alone.yaml
                 sed -i "s|^components:|&\\n  other: {driver: files, paths: [$PWD/other]}|" understudy.yaml
@@ -128,9 +124,9 @@ import Testing
             try Files.replace(directory.appending("other/x"), with: Array("22\n".utf8))
             try Files.replace(directory.appending("tree/a"), with: Array("11\n".utf8))
             try await runner.succeed("snapshot")
-            _ = try await shell("cp alone.yaml understudy.yaml; echo 111 >tree/a", in: directory)
+            try await shell("cp alone.yaml understudy.yaml; echo 111 >tree/a", in: directory)
             try await runner.succeed("snapshot")
-            _ = try await shell(
+            try await shell(
                 "first=$(ls -t tree.git/objects/pack/*.pack | tail -n 1); rm $first ${first%pack}idx; cp both.yaml understudy.yaml",
                 in: directory)
             _ = try await runner.run("snapshot")
@@ -141,11 +137,11 @@ import Testing
     /// A pack of a name that git does not look into is nobody's loss.
     @Test func aPackOfAnotherNameIsNotMissed() async throws {
         try await withTemporaryDirectory { directory in
-            _ = try await shell("mkdir tree; echo 1 >tree/a", in: directory)
+            try await shell("mkdir tree; echo 1 >tree/a", in: directory)
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("tree")
             try await runner.succeed("snapshot")
-            _ = try await shell(
+            try await shell(
                 "cd tree.git/objects/pack; for i in pack-*; do cp $i other.${i##*.}; done", in: directory)
             try await runner.succeed("snapshot")
             let known = try await shell("cat tree.git/understudy/packs", in: directory)

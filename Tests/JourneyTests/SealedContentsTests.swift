@@ -6,12 +6,6 @@ import Testing
 
 /// What stands in a sealed file is told to nobody, also where the recovery key is at hand.
 @Suite struct SealedContentsTests {
-    @discardableResult
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory, limit: .seconds(60))
-            .runSuccessfully().output
-    }
-
     /// A home with a job that holds a password, and is sealed therefore, and a file beside it that does too.
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
         var builder = JenkinsHomeBuilder(directory.appending("jenkins"))

@@ -11,11 +11,6 @@ private func namesSomethingGone(_ output: String) -> Bool {
 
 /// What could not be read is unknown: it is neither gone nor unchanged.
 @Suite struct UnknownDriftTests {
-    @discardableResult
-    private func shell(_ script: String, in directory: FilePath) async throws -> String {
-        try await Program("/bin/bash", ["-euc", script], directory: directory).runSuccessfully().output
-    }
-
     /// A directory, and a register that cannot be captured as long as there is a file `down`.
     private func start(_ directory: FilePath) async throws -> CommandLineRunner {
         try await shell("mkdir tree; echo 1 > tree/a.conf; echo a=1 > names", in: directory)

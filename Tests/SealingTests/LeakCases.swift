@@ -135,6 +135,8 @@ enum LeakCases {
         "'mysql -p'.$pw", "docker login -p $X", "docker login -p <token>", "the login with -p option",
         "docker login -u x --password-stdin", "ssh -l login -p 2222 x", "sshpass -p \"$X\" ssh y",
         "sshpass -p ${X} ssh", "add_argument('-p', '--port1')", "mysql -e x; tar -pxzvf a",
+        "cd mysql && tar -pxzvf a", "find mysql -print", "find x -name mysql -prune",
+        "gcc -I mysql -pthread x",
     ]
 
     private static let harmlessElements = [

@@ -100,6 +100,26 @@ import Testing
         #expect(WideText(Array("grüße".utf8)) == nil)
     }
 
+    @Test func whatOnlyBeginsAsATextOfWindowsIsLookedThroughAsItIs() {
+        func found(_ text: String) -> String? {
+            let bytes = [0xff, 0xfe] + Array(text.utf8)
+            let finding = unsafe bytes.withUnsafeBytes { unsafe LeakScanner.find($0) }
+            return finding.map { String(decoding: bytes[$0.secret], as: UTF8.self) }
+        }
+        let key = String(repeating: "kJ8s0dfKq2mN5vB7", count: 4)
+        let block = "-----BEGIN " + "PRIVATE KEY-----\n\(key)\n-----END PRIVATE KEY-----"
+        #expect(found("\nDB_PASSWORD=hunter22\n") == "hunter22")
+        #expect(found("\0\0\0\0\n\(block)\n") == block)
+    }
+
+    /// A line that a patch takes away begins with a hyphen.
+    @Test(arguments: ["", "-", "\n-", " -", "x=-"]) func tokensOfTheWebAreFoundBehind(_ before: String) {
+        let token = "ey" + "JhbGciOiJIUzI1NiJ9.ey" + "JzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
+        let text = "\(before)\(token)\n"
+        let secret = find(text)?.secret
+        #expect(secret.map { String(decoding: Array(text.utf8)[$0], as: UTF8.self) } == token)
+    }
+
     /// Whoever makes a text of names alone must not keep a night busy.
     @Test(arguments: ["password=", "password:", "token=&", " -pabcd", "-eyJ", "https://a:b/", " -p\""])
     func aTextOfNothingButNamesTakesNoTime(_ piece: String) {

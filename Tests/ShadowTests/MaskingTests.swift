@@ -222,17 +222,41 @@ import Testing
             let units = "\u{feff}grüße\r\npassword=k7Jq2mPzX9\r\ntoken=Vq83nTz0pLw\r\n".utf16
             try Files.replace(file, with: units.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] })
             try Files.replace(directory.appending("other"), with: Array("use('k7Jq2mPzX9')\n".utf8))
+            let known = directory.appending("known")
+            let use = "\u{feff}use k7Jq2mPzX9\r\n".utf16
+            try Files.replace(known, with: use.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] })
             var masking = Masking()
-            #expect(try mask(copy(directory), with: &masking).count == 2)
-            let bytes = try Files.read(file)
-            let text = String(
-                decoding: stride(from: 0, to: bytes.count, by: 2).map {
+            #expect(try mask(copy(directory), with: &masking).count == 3)
+            func read(_ file: FilePath) throws -> String {
+                let bytes = try Files.read(file)
+                let units = stride(from: 0, to: bytes.count, by: 2).map {
                     UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8
-                }, as: UTF16.self)
+                }
+                return String(decoding: units, as: UTF16.self)
+            }
+            let used = try read(known)
+            #expect(used.hasPrefix("\u{feff}use shadow-masked-"), "\(used)")
+            let text = try read(file)
             #expect(text.hasPrefix("\u{feff}grüße\r\npassword=shadow-masked-"), "\(text)")
             #expect(text.hasSuffix("\r\n") && !text.contains("Vq83nTz0pLw"), "\(text)")
             let other = String(decoding: try Files.read(directory.appending("other")), as: UTF8.self)
             #expect(other.hasPrefix("use('shadow-masked-"), "\(other)")
+        }
+    }
+
+    @Test func whatOnlyBeginsAsATextOfWindowsIsMaskedToo() throws {
+        try withTemporaryDirectory { directory in
+            let file = directory.appending("settings.ini")
+            try Files.replace(file, with: [0xff, 0xfe] + Array("\npassword=k7Jq2mPzX9\n".utf8))
+            let known = directory.appending("known")
+            try Files.replace(known, with: [0xff, 0xfe] + Array("use k7Jq2mPzX9\n".utf8))
+            var masking = Masking()
+            #expect(try mask(copy(directory), with: &masking).count == 2)
+            #expect(try Files.read(known).starts(with: [0xff, 0xfe] + Array("use shadow-masked-".utf8)))
+            let bytes = try Files.read(file)
+            #expect(bytes.prefix(2) == [0xff, 0xfe])
+            let text = String(decoding: bytes.dropFirst(2), as: UTF8.self)
+            #expect(text.hasPrefix("\npassword=shadow-masked-") && !text.contains("k7Jq2mPzX9"), "\(text)")
         }
     }
 

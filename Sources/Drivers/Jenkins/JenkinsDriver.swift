@@ -35,7 +35,9 @@ package struct JenkinsDriver: Driver {
         }
         self.home = FilePath(home).lexicallyNormalized()
         war = component.text("war").map { FilePath($0).lexicallyNormalized() }
-        masterKey = component.text("masterKey").map { FilePath($0) }
+        let masterKey = component.text("masterKey").map { FilePath($0).lexicallyNormalized() }
+        // One that is where it always is comes with the home.
+        self.masterKey = masterKey == self.home.appending("secrets/master.key") ? nil : masterKey
         service = try ServiceCommands(component)
         switch (component.text("user"), component.text("token")) {
         case (nil, nil): access = nil

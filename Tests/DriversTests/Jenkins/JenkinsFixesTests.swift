@@ -207,6 +207,16 @@ import Testing
         #expect(missing.liftedBy == [outside])
     }
 
+    @Test func aMasterKeyInTheHomeIsNoneFromOutside() throws {
+        func masterKey(_ named: String) throws -> FilePath? {
+            let component = Component(
+                name: "ci", driver: "jenkins", settings: ["home": .text("/h"), "masterKey": .text(named)])
+            return try JenkinsDriver(component).masterKey
+        }
+        #expect(try masterKey("/h/secrets/../secrets/master.key") == nil)
+        #expect(try masterKey("/etc/./ci.key") == "/etc/ci.key")
+    }
+
     @Test func usersWhoseNamesNoKeyMakesAreRefused() throws {
         try Files.remove(home.appending("secrets/hudson.model.User.DIRNAMES"))
         let refusal = try #require(try findings().refusals.first)
