@@ -113,7 +113,7 @@ struct VerifyCommand: AsyncParsableCommand {
         // What was wrong with a first look alone was a prune; what signatures are wrong is no damage.
         let isDamaged =
             verification.hasFoundDamage && !(verdicts.allSatisfy(\.isOK) && problems.isEmpty)
-        problems += try await note(isDamaged, references, store, session)
+        problems += await note(isDamaged, references, store, session)
         session.output.endProgress()
         let result = Result(
             ok: verdicts.allSatisfy(\.isOK) && problems.isEmpty,
@@ -159,22 +159,23 @@ struct VerifyCommand: AsyncParsableCommand {
     /// Has the next snapshot store again what is damaged and still live; returns why it will not, where that is so.
     private func note(
         _ isDamaged: Bool, _ references: [SnapshotReference], _ store: SnapshotStore, _ session: Session
-    ) async throws -> [String] {
-        guard try isDamaged || (all && store.hasKnownDamage) else { return [] }
+    ) async -> [String] {
+        guard isDamaged else {
+            // A note of what is whole again costs a night little: nobody waits for the writer, or fails, to be rid of it.
+            if all, (try? store.hasKnownDamage) ?? false {
+                try? store.forgetDamage(holding: store.lock(purpose: "understudy verify"))
+            }
+            return []
+        }
         do {
             let lock = try await store.lock(purpose: "understudy verify", waiting: .seconds(60)) {
                 session.output.progress($0)
-            }
-            guard isDamaged else {
-                try store.forgetDamage(holding: lock)
-                return []
             }
             session.output.progress("noting what is damaged")
             try store.rememberDamage(damaged(references, store), holding: lock)
             return []
         } catch {
-            // What was found is told whatever becomes of the note, and one of what is whole again costs a night little.
-            guard isDamaged else { return [] }
+            // What was found is told whatever becomes of the note.
             return ["what is damaged cannot be noted, so the next snapshot takes it for stored: \(error)"]
         }
     }

@@ -19,9 +19,11 @@ extension SnapshotStore {
         let known = try writtenDown()
         let all = known.union(objects)
         guard all != known else { return }
-        try write(all)
+        // First the lists: one that outlives a kill here would hide what is written down from that snapshot, and from the next
+        // verification that there is anything left to do.
         try Files.removeTree(localDirectory.appending("cache"))
         try Files.syncDirectory(localDirectory)
+        try write(all)
     }
 
     /// Those of the objects written down that a reader still cannot read.
@@ -40,6 +42,12 @@ extension SnapshotStore {
     package func forgetHealed(holding lock: WriterLock) throws {
         guard try hasKnownDamage else { return }
         try write(knownDamage(reader()))
+    }
+
+    /// Takes those off the list that can be read again, and those that nothing needs any more.
+    func forgetDamage(outside live: ObjectSet, holding lock: WriterLock) throws {
+        guard try hasKnownDamage else { return }
+        try write(knownDamage(reader()).filter { live.contains($0) })
     }
 
     /// Takes all off the list; for who knows that everything is whole that is still wanted.

@@ -80,8 +80,8 @@ extension SnapshotStore {
             try removeReference(name(of: reference, plan.system), expecting: reference.commit)
         }
         try syncReferences(of: plan.system)
-        // What the plan keeps was found whole.
-        try forgetDamage(holding: lock)
+        // The plan looked at the sums of packs, and not at each object, nor at what lies outside of packs.
+        try forgetDamage(outside: plan.live, holding: lock)
         guard plan.repack.packs > 0 else { return }
         let copy = try plan.repack.copy()
         for tip in try tips() where !plan.live.contains(tip.target) && tip.target != record {
