@@ -84,6 +84,8 @@ package struct Pull: Sendable {
         precondition(plan.conflicts.isEmpty, "what contradicts what is here is not brought")
         // First: when the line is cut, what did not arrive is known to be there, and not lost.
         try Remotes(store).keep(plan.view, of: plan.remote.name)
+        // Those that a pull brought which was cut before it could say so.
+        try store.forgetAbsent(store.snapshots(of: system).map(\.id))
         var problems: [String] = []
         var history = try line("refs/heads/\(system)")
         if plan.bringsHistory, signatures == nil {
