@@ -81,17 +81,25 @@ import Testing
         }
     }
 
+    /// A system of two components, in `both.yaml` too, and without the second in `alone.yaml`; no snapshot yet.
+    private func startTwo(_ directory: FilePath) async throws -> CommandLineRunner {
+        try await shell(
+            "mkdir -p tree other/sub; echo 1 >tree/a; echo 2 >other/x; seq 50 >other/sub/b", in: directory)
+        let runner = try CommandLineRunner(directory)
+        try await runner.initialize("tree")
+        try await shell(
+            """
+            cp understudy.yaml alone.yaml
+            sed -i "s|^components:|&\\n  other: {driver: files, paths: [$PWD/other]}|" understudy.yaml
+            cp understudy.yaml both.yaml
+            """, in: directory)
+        return runner
+    }
+
     /// A snapshot of one component reads that one anew; the others still stand on the pack that went.
     @Test func aPackThatWentIsMissedUntilAllIsCapturedAnew() async throws {
         try await withTemporaryDirectory { directory in
-            try await shell(
-                "mkdir -p tree other/sub; echo 1 >tree/a; echo 2 >other/x; seq 50 >other/sub/b", in: directory
-            )
-            let runner = try CommandLineRunner(directory)
-            try await runner.initialize("tree")
-            try await shell(
-                "sed -i \"s|^components:|&\\n  other: {driver: files, paths: [$PWD/other]}|\" understudy.yaml",
-                in: directory)
+            let runner = try await startTwo(directory)
             try await runner.succeed("snapshot")
             // The directory above is in the second pack, and what is in the one below is not.
             try Files.replace(directory.appending("other/x"), with: Array("22\n".utf8))
@@ -109,17 +117,7 @@ import Testing
     /// What the last snapshot does not hold is not missed when a pack goes, and so is read anew when it comes back.
     @Test func aComponentThatWasAwayIsReadAnew() async throws {
         try await withTemporaryDirectory { directory in
-            try await shell(
-                "mkdir -p tree other/sub; echo 1 >tree/a; echo 2 >other/x; seq 50 >other/sub/b", in: directory
-            )
-            let runner = try CommandLineRunner(directory)
-            try await runner.initialize("tree")
-            try await shell(
-                """
-                cp understudy.yaml alone.yaml
-                sed -i "s|^components:|&\\n  other: {driver: files, paths: [$PWD/other]}|" understudy.yaml
-                cp understudy.yaml both.yaml
-                """, in: directory)
+            let runner = try await startTwo(directory)
             try await runner.succeed("snapshot")
             try Files.replace(directory.appending("other/x"), with: Array("22\n".utf8))
             try Files.replace(directory.appending("tree/a"), with: Array("11\n".utf8))

@@ -33,6 +33,17 @@ import Testing
         return runner
     }
 
+    /// Overwrites bytes of a file of the repository where the store has it.
+    private func damageAFile(_ directory: FilePath) async throws {
+        try await shell(
+            """
+            id=$(git -C git/app.git rev-parse main:f2); cd git.git/objects/pack
+            for index in *.idx; do offset=$(git show-index <$index | awk -v id=$id '$2 == id { print $1 }')
+            [ -z "$offset" ] || break; done; pack=${index%.idx}.pack; chmod u+w $pack
+            printf '\\xff\\xff\\xff' | dd of=$pack bs=1 seek=$((offset + 3)) conv=notrunc status=none
+            """, in: directory)
+    }
+
     @Test func repositoriesOfEveryShapeComeBackBitForBit() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(
@@ -366,11 +377,9 @@ import Testing
             try await shell(
                 """
                 git clone -q --no-hardlinks --mirror git.git copy.git; git -C git.git remote add copy "$PWD/copy.git"
-                cp -a git reference; id=$(git -C git/app.git rev-parse main:f2); cd git.git/objects/pack
-                for index in *.idx; do offset=$(git show-index <$index | awk -v id=$id '$2 == id { print $1 }')
-                [ -z "$offset" ] || break; done; pack=${index%.idx}.pack; chmod u+w $pack
-                printf '\\xff\\xff\\xff' | dd of=$pack bs=1 seek=$((offset + 3)) conv=notrunc status=none
+                cp -a git reference
                 """, in: directory)
+            try await damageAFile(directory)
             #expect(try await runner.run("verify").status == 6)
             let restore = try await runner.run("restore")
             #expect(restore.status == 6, "\(restore.errorOutput)")
@@ -387,13 +396,7 @@ import Testing
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
             try await runner.succeed("snapshot")
-            try await shell(
-                """
-                id=$(git -C git/app.git rev-parse main:f2); cd git.git/objects/pack
-                for index in *.idx; do offset=$(git show-index <$index | awk -v id=$id '$2 == id { print $1 }')
-                [ -z "$offset" ] || break; done; pack=${index%.idx}.pack; chmod u+w $pack
-                printf '\\xff\\xff\\xff' | dd of=$pack bs=1 seek=$((offset + 3)) conv=notrunc status=none
-                """, in: directory)
+            try await damageAFile(directory)
             #expect(try await runner.run("verify").status == 6)
             let taken = try await runner.run("snapshot")
             #expect(taken.status == 6, "\(taken.output)\(taken.errorOutput)")
