@@ -6,7 +6,6 @@ internal import FileTree
 internal import Git
 internal import GitStore
 internal import Judge
-internal import Nightly
 internal import Reports
 internal import SnapshotModel
 internal import SystemPackage
@@ -160,7 +159,7 @@ struct DrillCommand: AsyncParsableCommand {
         of report: DrillReport, _ stored: StoredSnapshot, evidence: String, isSigned: Bool, unsigned: String?,
         _ session: Session
     ) -> String {
-        let rest = report.run(at: 0).unmeasured.map { ", \($0)" } ?? ""
+        let rest = report.unmeasured.map { ", \($0)" } ?? ""
         let facts = [
             ("system", session.system.name), ("snapshot", report.snapshot.description),
             ("taken", "\(CivilTime(seconds: stored.commit.time).iso8601) on \(stored.snapshot.host)"),
@@ -221,7 +220,7 @@ struct DrillCommand: AsyncParsableCommand {
                 "  \(check.component)", check.name, mark, shown(seconds: check.seconds), check.detail,
             ]
         }
-        let rest = report.run(at: 0).unmeasured.map { "; \($0)" } ?? ""
+        let rest = report.unmeasured.map { "; \($0)" } ?? ""
         let measured =
             report.isGreen
             ? [

@@ -33,6 +33,9 @@ struct DrillHistory {
 }
 
 extension DrillReport {
+    /// What is not in ``restoreSeconds``, in words that follow it; nil when nothing is missing.
+    var unmeasured: String? { DrillRun.unmeasured(notStarted: notStarted, notLoaded: notLoaded) }
+
     /// The drill as a night reports it, whose record was made at a time.
     func run(at time: Int64) -> DrillRun {
         DrillRun(

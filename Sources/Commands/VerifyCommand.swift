@@ -110,13 +110,12 @@ struct VerifyCommand: AsyncParsableCommand {
                 + findings { try await signatures?.problemsOfEvidence() ?? [] }
                 + findings { try store.signsOfLoss(of: system) }
         }
+        let isOK = verdicts.allSatisfy(\.isOK) && problems.isEmpty
         // What was wrong with a first look alone was a prune; what signatures are wrong is no damage.
-        let isDamaged =
-            verification.hasFoundDamage && !(verdicts.allSatisfy(\.isOK) && problems.isEmpty)
-        problems += await note(isDamaged, references, store, session)
+        problems += await note(!isOK && verification.hasFoundDamage, references, store, session)
         session.output.endProgress()
         let result = Result(
-            ok: verdicts.allSatisfy(\.isOK) && problems.isEmpty,
+            ok: isOK,
             snapshots: verdicts.map {
                 .init(
                     id: $0.id.description, ok: $0.isOK, objects: $0.objects, problems: $0.problems,

@@ -37,8 +37,11 @@ package struct DrillRun: Codable, Hashable, Sendable {
     }
 
     /// What is not in `restoreSeconds`, in words that follow it; nil when nothing is missing.
-    package var unmeasured: String? {
-        let parts = [("the start", notStarted), ("the loading", notLoaded ?? [])].filter { !$0.1.isEmpty }
+    package var unmeasured: String? { Self.unmeasured(notStarted: notStarted, notLoaded: notLoaded ?? []) }
+
+    /// The words for components that were not started, and such whose databases were not put in place.
+    package static func unmeasured(notStarted: [String], notLoaded: [String]) -> String? {
+        let parts = [("the start", notStarted), ("the loading", notLoaded)].filter { !$0.1.isEmpty }
         guard !parts.isEmpty else { return nil }
         return "without " + parts.map { "\($0) of \($1.joined(separator: ", "))" }.joined(separator: " and ")
     }
