@@ -230,6 +230,9 @@ internal import Workers
                     let status = try directory.look(at: walker.path)
                     let place = known.find(name)
                     if status.kind == .directory {
+                        guard !StagingName.isOne(name), !isLostAndFound(name, status, in: node) else {
+                            continue
+                        }
                         let (entryClass, next) = matcher.step(state, name: name, isDirectory: true)
                         guard isCaptured(entryClass) else { continue }
                         let child = child(name, of: node, known: known.directory(place))
@@ -286,6 +289,13 @@ internal import Workers
         if pieces.count > 1 { return pieces.map { .files($0, opened, node) } }
         try walker.read(unread[...], in: opened, of: node)
         return []
+    }
+
+    /// Whether it is what the check of a file system keeps at its top: no part of what is captured, and root's alone to read.
+    private func isLostAndFound(_ name: ArraySlice<UInt8>, _ status: FileStatus, in node: DirectoryNode)
+        -> Bool
+    {
+        status.isLostAndFound && node.parent == nil && name.elementsEqual(FileStatus.lostAndFound.utf8)
     }
 
     /// Whether something may have changed after the walk began; where times are whole seconds, in the same second.

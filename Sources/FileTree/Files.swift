@@ -32,6 +32,12 @@ package struct FileStatus: Hashable, Sendable {
     /// Seconds and nanoseconds of the last change of contents or metadata.
     package var changed: (seconds: Int64, nanoseconds: Int64) { (changedSeconds, changedNanoseconds) }
 
+    /// What a file system of ext2's kind calls the directory in which its check keeps what it found, and its inode there.
+    package static let lostAndFound = "lost+found"
+    private static let lostAndFoundInode: UInt64 = 11
+    /// Whether it is that directory, by its inode: it belongs to the file system.
+    package var isLostAndFound: Bool { kind == .directory && inode == Self.lostAndFoundInode }
+
     private var modifiedSeconds: Int64
     private var modifiedNanoseconds: Int64
     private var changedSeconds: Int64

@@ -1,6 +1,7 @@
 internal import Capture
 internal import Drivers
 internal import FileTree
+internal import SnapshotModel
 internal import SystemPackage
 
 extension Journal.Applied {
@@ -81,6 +82,14 @@ extension Journal {
                 "what was written to \(place.live) since, where nothing stood before, is kept as \(path)")
         }
         places = left(of: places.reversed(), { [$0.component] }, exchange).reversed()
+        var mounted = mountedRoots ?? []
+        // Until all of a root is back, it is known what is new in it, and stays so.
+        mounted =
+            mounted.filter { root in places.contains { root.has($0) } }
+            + left(of: mounted.filter { root in !places.contains { root.has($0) } }, { [$0.component] }) {
+                try $0.takeBack()
+            }
+        mountedRoots = mounted.isEmpty ? nil : mounted
         derived = left(of: derived ?? [], { _ in all }) { try Files.removeTree(FilePath($0)) }
         newDirectories = left(of: (newDirectories ?? []).reversed(), { _ in all }) { directory in
             let path = FilePath(directory)
@@ -165,7 +174,7 @@ extension Journal {
     mutating func makeStagingDirectory(in parent: FilePath, _ local: FilePath) throws -> FilePath {
         var number = stagingDirectories.count
         while true {
-            let path = parent.appending(".understudy-\(snapshot)-\(number)")
+            let path = parent.appending(StagingName.name(snapshot, number))
             number += 1
             guard !stagingDirectories.contains(path.string) else { continue }
             do {

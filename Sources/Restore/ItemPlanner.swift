@@ -196,12 +196,14 @@ package struct ItemPlanner {
         at place: Place, _ stored: StoredSnapshot, _ request: RestoreRequest, _ plan: inout RestorePlan
     ) throws {
         let isThere = try Files.exists(place.live)
+        let isMountPoint = try RestorePlan.RootPlan.isMountPoint(place.root, in: MountPoints.all())
         guard place.packages.isEmpty, place.change != .remove else {
             plan.roots.append(
                 .init(
                     component: place.component.name, root: place.root, create: 0, replace: 0,
                     delete: place.change == .remove ? 1 : 0, keep: 0, bytes: 0, isThere: isThere,
-                    only: place.packages.isEmpty ? place.path : nil, single: place.change,
+                    isMountPoint: isMountPoint, only: place.packages.isEmpty ? place.path : nil,
+                    single: place.change,
                     packages: place.packages))
             return
         }
@@ -217,12 +219,12 @@ package struct ItemPlanner {
                 .refused, "the snapshot \(stored.reference.id) has nothing at \(place.live)",
                 hint: "'understudy show \(stored.reference.id)' says what it holds")
         }
-        let beside = FilePath(place.root.path).removingLastComponent()
-        plan.roots.append(
-            .init(
-                component: place.component.name, root: place.root, create: isThere ? 0 : size.entries,
-                replace: isThere ? size.entries : 0, delete: 0, keep: 0, bytes: size.bytes, isThere: isThere,
-                only: place.path, single: place.change))
+        let root = RestorePlan.RootPlan(
+            component: place.component.name, root: place.root, create: isThere ? 0 : size.entries,
+            replace: isThere ? size.entries : 0, delete: 0, keep: 0, bytes: size.bytes, isThere: isThere,
+            isMountPoint: isMountPoint, only: place.path, single: place.change)
+        let beside = root.staging
+        plan.roots.append(root)
         if try !Files.isDirectory(parent) {
             plan.refusals.append(
                 Refusal(
@@ -230,7 +232,6 @@ package struct ItemPlanner {
                     hint: "restore that with --only as well, or the whole component"))
         } else if try Set([parent, beside, place.live].compactMap { try Files.status($0)?.device }).count > 1
         {
-            // What is kept for undo must not lie in what the next snapshot captures.
             plan.refusals.append(
                 Refusal(
                     "\(place.live) is on another file system than \(beside), and cannot be exchanged in one step",
@@ -266,7 +267,8 @@ package struct ItemPlanner {
         }
     }
 
-    /// An exchange is between what lies beside a root and what lies in it: nothing may be mounted on the way, nor below.
+    /// An exchange is between what lies beside a root, or in one that is a mount point, and what lies in it: nothing may be
+    /// mounted on the way, nor below.
     private func checkMounts(_ plan: inout RestorePlan) throws {
         let mounts = try MountPoints.all()
         let exchanged = plan.roots.map(\.target) + plan.derived.map(\.path)
@@ -274,11 +276,14 @@ package struct ItemPlanner {
         for root in plan.roots where root.only != nil {
             let top = try RestorePlanner.withoutLinks(FilePath(root.root.path))
             let real = try RestorePlanner.withoutLinks(root.target)
-            for mount in mounts where mount.starts(with: top) && real.starts(with: mount) && real != mount {
+            for mount in mounts
+            where mount.starts(with: top) && real.starts(with: mount) && real != mount
+                && !(root.isMountPoint && mount == top)
+            {
                 plan.refusals.append(
                     Refusal(
                         "\(root.target) is below the mount point \(mount), and cannot be exchanged in one step with what "
-                            + "lies beside \(root.root.path)",
+                            + "lies in \(root.staging)",
                         hint: "restore the component beside production with --to DIR, and copy the item"))
             }
         }

@@ -35,6 +35,8 @@ package struct Journal: Codable, Sendable {
         /// The inode of what stood there before, ``nothing`` where nothing did: it is where the restored tree is not; nil in a
         /// journal of a version that did not say.
         package var before: UInt64?
+        /// Whether it is in a root that is a mount point: all that stands there goes with what was restored.
+        package var isEntry: Bool?
 
         /// The inode of what is not there.
         static let nothing: UInt64 = 0
@@ -54,6 +56,8 @@ package struct Journal: Codable, Sendable {
     package var phase: Phase
     /// The places.
     package var places: [Place]
+    /// The roots that are mount points; nil where there is none.
+    package var mountedRoots: [MountedRoot]?
     /// What drivers put in place themselves; nil in a journal of a version that had none.
     package var applied: [Applied]?
     /// What drivers put in place in restores before this one and have not put back since, the oldest first: it is taken
@@ -179,6 +183,9 @@ package struct Journal: Codable, Sendable {
                 try removeBesides(of: place, amid: lives)
             }
             try exchange(place, leavingNothing: leavesNothing)
+        case .other where place.isEntry == true:
+            guard try hasBefore(place) else { throw lost(place) }
+            try exchange(place, leavingNothing: place.before == Place.nothing)
         case .other:
             guard place.before != Place.nothing else {
                 guard let staging, try Files.status(FilePath(place.live))?.kind == .file else {
@@ -258,6 +265,8 @@ package struct Journal: Codable, Sendable {
         case (true, false) where leavingNothing: try Files.renameWithoutReplacing(live, to: other)
         case (_, false): throw lost(place)
         }
+        // Of many in one directory, that is done once.
+        guard place.isEntry != true else { return }
         try Files.syncDirectory(live.removingLastComponent())
         try Files.syncDirectory(other.removingLastComponent())
     }

@@ -6,9 +6,17 @@ internal import SystemPackage
 extension Journal {
     /// Writes down what changes places: what is staged of components with what stands there now, and `removals`, which have
     /// nothing that comes in their place.
-    mutating func addPlaces(of components: [StagedComponent], removing removals: [Place]) throws {
+    ///
+    /// The roots at `mounted` are mount points.
+    mutating func addPlaces(
+        of components: [StagedComponent], removing removals: [Place], mounted: Set<String>
+    ) throws {
         for component in components {
             for root in component.roots {
+                guard root.only != nil || !mounted.contains(root.root.path) else {
+                    try addEntries(of: root, component.captured.name)
+                    continue
+                }
                 let target = FilePath(root.root.path).appending(root.only)
                 let staged = root.staged.appending(root.only)
                 guard let inode = try Files.status(staged)?.inode else {

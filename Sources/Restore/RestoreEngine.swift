@@ -164,11 +164,10 @@ package final class RestoreEngine {
             var roots: [StagedComponent.StagedRoot] = []
             for root in plan.roots where root.component == captured.name {
                 let live = FilePath(root.root.path)
-                let directory = live.removingLastComponent()
-                try Files.makeDirectories(directory)
+                try Files.makeDirectories(root.staging)
                 let beside =
                     isProduction
-                    ? try journal.makeStagingDirectory(in: directory, store.localDirectory) : directory
+                    ? try journal.makeStagingDirectory(in: root.staging, store.localDirectory) : root.staging
                 // A root that is one file is verified under the name that it was captured under.
                 let own =
                     root.root.kind == .file
@@ -249,7 +248,8 @@ package final class RestoreEngine {
                 hint: "\(again): it starts what is down and removes what was staged")
             try await step("stop") { try await stop() }
             try await step("fix") { try await fix() }
-            try journal.addPlaces(of: staging.components, removing: removals)
+            let mounted = plan.roots.filter(\.isMountPoint).map(\.root.path)
+            try journal.addPlaces(of: staging.components, removing: removals, mounted: Set(mounted))
             journal.derived = plan.derived.map(\.path.string)
             try journal.syncStaged()
             journal.phase = .exchanging
@@ -262,6 +262,7 @@ package final class RestoreEngine {
                     try await applied.application(in: system).apply(applied.record)
                 }
                 for place in journal.places { try Journal.exchange(place) }
+                for root in journal.mountedRoots ?? [] { try root.finish() }
                 try journal.removeDerived()
             }
             if request.starts || !plan.dependents.isEmpty { try await start() }

@@ -24,6 +24,8 @@ package struct RestorePlan: Sendable {
         package var bytes: Int64
         /// Whether something stands at the path now.
         package var isThere: Bool
+        /// Whether it is a mount point: what is in it changes places name by name.
+        package var isMountPoint = false
         /// The path below the root that is restored alone; nil for all of the root.
         package var only: EntryPath?
         /// What becomes of a path that is restored alone.
@@ -37,6 +39,12 @@ package struct RestorePlan: Sendable {
             case replace
             /// It goes away: the snapshot has nothing there.
             case remove
+        }
+
+        /// The directory in which what comes is made, on the file system of what it is for.
+        package var staging: FilePath {
+            let path = FilePath(root.path)
+            return isMountPoint ? path : path.removingLastComponent()
         }
 
         /// What is exchanged: the root, or what lies at ``only`` in it.

@@ -76,7 +76,7 @@ package struct RestorePlanner: Sendable {
         }
         plan.refusals = try plan.refusals.filter { try !isLifted($0, by: plan) }
         if request.destination == nil {
-            plan.refusals += try Self.refusals(ofMountsAt: plan.roots.map(\.target), in: MountPoints.all())
+            try checkMounts(&plan)
             checkAccounts(&plan)
         }
         try checkSpace(&plan, isBeside: request.destination != nil)
@@ -187,11 +187,32 @@ package struct RestorePlanner: Sendable {
         }
     }
 
-    /// What is mounted at a place that is exchanged, or below it, would go away with what stood there.
-    static func refusals(ofMountsAt places: [FilePath], in mounts: [FilePath]) throws -> [Refusal] {
+    /// A root that is a mount point is exchanged name by name; nothing else may be one, nor have one in it.
+    private func checkMounts(_ plan: inout RestorePlan) throws {
+        let mounts = try MountPoints.all()
+        for index in plan.roots.indices {
+            let root = plan.roots[index]
+            guard try RestorePlan.RootPlan.isMountPoint(root.root, in: mounts) else { continue }
+            plan.roots[index].isMountPoint = true
+            plan.warnings.append(
+                "\(root.root.path) is a mount point: it stays, and what is in it is exchanged name by name")
+            let stored = plan.contents["\(root.component)/\(root.root.name)"]?.directory.children ?? []
+            plan.refusals += try Journal.MountedRoot.refusals(
+                ofNamesIn: FilePath(root.root.path), and: stored.map { Array($0.path.name) })
+        }
+        plan.refusals += try Self.refusals(
+            ofMountsAt: plan.roots.map(\.target), in: mounts,
+            passingOver: Set(plan.roots.filter(\.isMountPoint).map(\.target)))
+    }
+
+    /// What is mounted at a place that is exchanged, or below it, would go away with what stood there; not at those that stay.
+    static func refusals(
+        ofMountsAt places: [FilePath], in mounts: [FilePath], passingOver staying: Set<FilePath> = []
+    ) throws -> [Refusal] {
         try places.flatMap { place in
             let real = try Self.withoutLinks(place)
-            return mounts.filter { $0.starts(with: real) }.prefix(3).map { mount in
+            let found = mounts.filter { $0.starts(with: real) && !($0 == real && staying.contains(place)) }
+            return found.prefix(3).map { mount in
                 Refusal(
                     mount == real
                         ? "\(place) is a mount point, and a mount point cannot be exchanged in one step"
@@ -360,7 +381,7 @@ package struct RestorePlanner: Sendable {
     private func checkSpace(_ plan: inout RestorePlan, isBeside: Bool) throws {
         var needed: [UInt64: (bytes: Int64, path: FilePath)] = [:]
         for root in plan.roots {
-            var path = FilePath(root.root.path).removingLastComponent()
+            var path = root.staging
             while try !Files.exists(path), !path.isEmpty, path.lastComponent != nil {
                 path = path.removingLastComponent()
             }

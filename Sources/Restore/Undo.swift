@@ -43,7 +43,7 @@ package struct Undo: Sendable {
 
     private func report(of journal: Journal, _ notes: [String]) -> Report {
         Report(
-            snapshot: journal.snapshot, verdict: journal.verdict, paths: journal.places.map(\.live),
+            snapshot: journal.snapshot, verdict: journal.verdict, paths: journal.paths,
             applied: (journal.applied ?? []).map(\.component), started: journal.running,
             reloaded: (journal.reloads ?? []).map(\.component), notes: notes)
     }
@@ -110,7 +110,7 @@ package struct Undo: Sendable {
                 .refused, failure.description, hint: "\(failure.hint), and run 'understudy undo' again")
         }
         for place in journal.places
-        where try !journal.isBesideDatabase(place) && !Journal.isExchanged(place) {
+        where try place.isEntry != true && !journal.isBesideDatabase(place) && !Journal.isExchanged(place) {
             throw RestoreFailure(
                 .refused, "\(place.live) is not what \(journal.what) put there",
                 hint: "somebody has replaced it since; restore the previous snapshot instead")

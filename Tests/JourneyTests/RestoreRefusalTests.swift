@@ -20,22 +20,19 @@ import Testing
 
     /// What surrounds the command, what it says, and whether one file of the tree is refused too.
     enum Obstacle: String, CaseIterable {
-        case otherFileSystem, sameFileSystem, below, openFile
+        case below, openFile
 
         func program(_ directory: FilePath) -> [String] {
             let tree = "\(directory)/tree"
-            let sandbox = ["bwrap", "--dev-bind", "/", "/"]
             return switch self {
-            case .otherFileSystem: sandbox + ["--tmpfs", tree]
-            case .sameFileSystem: sandbox + ["--bind", tree, tree]
-            case .below: sandbox + ["--bind", "\(directory)/shared place", "\(tree)/a mount"]
+            case .below:
+                ["bwrap", "--dev-bind", "/", "/", "--bind", "\(directory)/shared place", "\(tree)/a mount"]
             case .openFile: ["/bin/bash", "-c", "exec 9<\(tree)/sub/a; \"$@\"; exit $?", "sh"]
             }
         }
 
         var words: String {
             switch self {
-            case .otherFileSystem, .sameFileSystem: "mount point"
             case .below: "something is mounted at "
             case .openFile: "open, or something in it"
             }

@@ -137,7 +137,7 @@ enum RepositorySearch {
             found.append((path, Reason.elsewhere(".git", place)))
         }
         // As with the status.
-        for name in (try? Files.names(directory)) ?? [] {
+        for name in (try? Files.names(directory)) ?? [] where !StagingName.isOne(name) {
             let child = directory.pushing(FilePath(bytes: name))
             guard status(child)?.kind == .directory else { continue }
             search(child, path.appending(name), &found)

@@ -1,0 +1,146 @@
+internal import Drivers
+internal import FileTree
+internal import SnapshotModel
+internal import SystemPackage
+
+extension Journal {
+    /// A root that is a mount point: it cannot change places itself, so all that is in it does, name by name.
+    package struct MountedRoot: Codable, Sendable {
+        /// The component.
+        var component: String
+        /// The path in production.
+        var live: String
+        /// The directory of ours in it; everything is on one file system.
+        var staging: String
+        /// The tree that changes places with it.
+        var other: String
+        /// An empty directory with the owner, mode, attributes and time that the root itself had before.
+        var before: String
+        /// One with those that it gets.
+        var after: String
+        /// All that changes places.
+        var names: [String]
+
+        /// Whether a place is in it.
+        func has(_ place: Place) -> Bool {
+            place.isEntry == true && FilePath(place.live).removingLastComponent() == FilePath(live)
+        }
+
+        /// Ends the exchange, when all places are exchanged.
+        func finish() throws {
+            try Self.copyOwn(from: FilePath(after), to: FilePath(live))
+            try sync()
+        }
+
+        /// Ends the way back, when all places are back: what came since goes with what was restored.
+        func takeBack() throws {
+            let since = FilePath("\(other).since")
+            let live = FilePath(live)
+            let known = Set(names)
+            for name in try MountedRoot.names(in: live) where !known.contains(name) {
+                guard try name != FileStatus.lostAndFound || !MountedRoot.hasLostAndFound(live) else {
+                    continue
+                }
+                try Files.makeDirectories(since, mode: 0o700)
+                try Files.renameWithoutReplacing(live.appending(name), to: since.appending(name))
+            }
+            try Self.copyOwn(from: FilePath(before), to: live)
+            try sync()
+        }
+
+        private func sync() throws {
+            for path in [live, other, staging] { try Files.syncDirectory(FilePath(path)) }
+        }
+
+        /// Makes the directories that keep what changes with every name in the trees.
+        func keepOwn() throws {
+            for (tree, kept) in [(live, before), (other, after)] {
+                try Files.makeDirectory(FilePath(kept), mode: 0o700)
+                try Self.copyOwn(from: FilePath(tree), to: FilePath(kept))
+            }
+        }
+
+        /// Gives a directory the owner, mode, attributes and time of another; where it is not ours, it keeps its own.
+        private static func copyOwn(from one: FilePath, to other: FilePath) throws {
+            let source = try OpenDirectory(one)
+            let target = try OpenDirectory(other)
+            let (wanted, present) = (try source.status(), try target.status())
+            let isRoot = Accounts.ownNumbers.user == 0
+            guard isRoot || present.owner == Accounts.ownNumbers.user else { return }
+            try target.set(
+                FileMetadata(
+                    owner: isRoot ? wanted.owner : present.owner,
+                    group: isRoot ? wanted.group : present.group,
+                    mode: wanted.mode, attributes: source.attributes(), modified: wanted.modified))
+        }
+
+        /// Why names in a root, now or in a snapshot, cannot change places: the journal holds paths as text.
+        static func refusals(ofNamesIn live: FilePath, and stored: [[UInt8]]) throws -> [Refusal] {
+            try (Files.names(live) + stored).filter { String(validating: $0, as: UTF8.self) == nil }.prefix(3)
+                .map { name in
+                    Refusal(
+                        "\(live)/\(printable(name)) is no UTF-8, and cannot be exchanged alone",
+                        hint: "rename it, or restore with --to DIR and copy")
+                }
+        }
+
+        /// Whether a root has what the check of its file system keeps there: that stays.
+        static func hasLostAndFound(_ live: FilePath) throws -> Bool {
+            try Files.status(live.appending(FileStatus.lostAndFound))?.isLostAndFound == true
+        }
+
+        /// What is in a directory, without what is ours.
+        static func names(in directory: FilePath) throws -> [String] {
+            try Files.names(directory).compactMap { bytes in
+                let path = directory.pushing(FilePath(bytes: bytes))
+                guard !StagingName.isOne(bytes) else { return nil }
+                guard let name = String(validating: bytes, as: UTF8.self) else {
+                    throw RestoreFailure(
+                        .failed,
+                        "\(printable(path.byteArray)) came while the restore was planned, and is no UTF-8",
+                        hint: "find out who writes there, and rename it")
+                }
+                return name
+            }.sorted()
+        }
+    }
+
+    /// Writes down what changes places of a root that is a mount point, and keeps the root's own metadata.
+    mutating func addEntries(of root: StagedComponent.StagedRoot, _ component: String) throws {
+        let live = FilePath(root.root.path)
+        var names = Set(try MountedRoot.names(in: live)).union(try MountedRoot.names(in: root.staged))
+        // A snapshot of a version that captured it has it all the same.
+        if try MountedRoot.hasLostAndFound(live) { names.remove(FileStatus.lostAndFound) }
+        let staging = root.staged.removingLastComponent()
+        let mounted = MountedRoot(
+            component: component, live: live.string, staging: staging.string, other: root.staged.string,
+            before: "\(root.staged).before", after: "\(root.staged).after",
+            names: names.sorted())
+        try mounted.keepOwn()
+        mountedRoots = (mountedRoots ?? []) + [mounted]
+        for name in mounted.names {
+            let (place, other) = (live.appending(name).string, root.staged.appending(name).string)
+            var entry = Place(
+                component: component, root: root.root.name, live: place, other: other,
+                inode: try Self.inode(other), before: try Self.inode(place))
+            entry.isEntry = true
+            places.append(entry)
+        }
+    }
+
+    /// What changes places, by the paths that people know: a root that is a mount point is one of them.
+    var paths: [String] {
+        let mounted = mountedRoots ?? []
+        return mounted.map(\.live)
+            + places.filter { place in !mounted.contains { $0.has(place) } }.map(\.live)
+    }
+}
+
+extension RestorePlan.RootPlan {
+    /// Whether a root that stands there is a mount point, and can be exchanged name by name.
+    static func isMountPoint(_ root: Root, in mounts: [FilePath]) throws -> Bool {
+        let path = FilePath(root.path)
+        guard root.kind == .directory, try Files.status(path)?.kind == .directory else { return false }
+        return mounts.contains(try RestorePlanner.withoutLinks(path))
+    }
+}

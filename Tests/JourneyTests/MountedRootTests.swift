@@ -1,0 +1,143 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A captured directory that is a mount point, as a disk or a container's volume is one: what is in it comes back name by name.
+@Suite struct MountedRootTests {
+    /// A volume and the place at which it is mounted, for each command by itself.
+    private struct World {
+        let directory: FilePath
+        let runner: CommandLineRunner
+        var volume: FilePath { directory.appending("volume") }
+        var before: FilePath { directory.appending("before") }
+
+        func mounting(_ more: [String] = []) -> [String] {
+            ["bwrap", "--dev-bind", "/", "/", "--bind", volume.string, "\(directory)/home"] + more
+        }
+
+        @discardableResult
+        func succeed(_ arguments: String...) async throws -> String {
+            let outcome = try await runner.run(under: mounting(), arguments)
+            #expect(outcome.status == 0, "\(arguments): \(outcome.output)\(outcome.errorOutput)")
+            return outcome.output
+        }
+
+        /// What differs from before the restore: of directories in which we made and removed something not the time.
+        func changes() async throws -> String {
+            try await shell("rsync -naHAXOc --delete --itemize-changes changed/ volume/", in: directory)
+        }
+
+        /// What is ours in the volume.
+        func ours() throws -> Int { try Files.names(volume).count { $0.starts(with: ".understudy-".utf8) } }
+    }
+
+    /// Gives a test a snapshot of a volume, and a volume that is another since; `before` has what was captured, `changed` what is
+    /// there now.
+    private func withVolume(_ test: (World) async throws -> Void) async throws {
+        try await withTemporaryDirectory { directory in
+            let world = World(directory: directory, runner: try CommandLineRunner(directory))
+            try await shell(
+                """
+                mkdir -p home volume/jobs/a volume/plugins volume/gone
+                echo 1 > volume/config; echo 1 > volume/jobs/a/config; echo 1 > volume/gone/file; echo 1 > volume/both
+                ln -s jobs/a volume/link; chmod 750 volume; touch -d 2020-01-01 volume
+                """, in: directory)
+            let outcome = try await world.runner.run(
+                under: world.mounting(), ["init", "home", "--recovery-key", CommandLineRunner.recoveryKey])
+            try #require(outcome.status == 0, "\(outcome.errorOutput)")
+            try await world.succeed("snapshot")
+            try await shell(
+                """
+                cp -a volume before
+                echo 2 > volume/jobs/a/config; rm -r volume/gone volume/link; mkdir volume/link volume/new; echo n > volume/new/n
+                rm volume/both; mkdir volume/both; chmod 700 volume
+                cp -a volume changed
+                """, in: directory)
+            try await test(world)
+        }
+    }
+
+    @Test func whatIsInItComesBackAndGoesBack() async throws {
+        try await withVolume { world in
+            let plan = try await world.succeed("restore", "--dry-run")
+            #expect(plan.contains("home is a mount point: it stays"), "\(plan)")
+            #expect(try world.ours() == 0)
+            let report = try await world.succeed("restore")
+            #expect(report.contains("proven: read back, it equals the snapshot"), "\(report)")
+            #expect(try world.ours() == 1, "what undo needs")
+            try await shell(
+                "mkdir without; cp -a volume/. without; rm -r without/.understudy-*", in: world.directory)
+            try await shell("touch -r volume without", in: world.directory)
+            #expect(
+                try await world.runner.differences(world.before, world.directory.appending("without")) == "")
+            #expect(try await world.succeed("diff").contains("no change"))
+            let night = try await world.succeed("snapshot")
+            #expect(!night.contains(".understudy-"), "what is kept for undo is not captured: \(night)")
+            // As a service does with what is its own.
+            try await shell(
+                """
+                cd volume; echo 3 > x; mv x config; rm jobs/a/config; mkdir new; echo 3 > new/3; mkdir since; echo 3 > since/3
+                rm -r gone
+                """, in: world.directory)
+            let undo = try await world.succeed("undo", "--dry-run")
+            #expect(undo.contains("\(world.directory)/home\n"), "\(undo)")
+            try await world.succeed("undo")
+            #expect(
+                try await world.changes() == "")
+        }
+    }
+
+    @Test func oneFileOfItComesBackAndGoesBack() async throws {
+        try await withVolume { world in
+            let file = "\(world.directory)/home/jobs/a/config"
+            try await world.succeed("restore", "--only", "file:\(file)")
+            #expect(
+                try await shell("cat volume/jobs/a/config; ls volume/new", in: world.directory) == "1\nn\n")
+            try await world.succeed("undo")
+            #expect(
+                try await world.changes() == "")
+        }
+    }
+
+    @Test func aRestoreKilledAmidTheNamesIsTakenBack() async throws {
+        try await withVolume { world in
+            var killed = 0
+            for number in 1...20 {
+                let outcome = try await world.runner.run(
+                    under: world.mounting([
+                        "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2",
+                        "-e",
+                        "inject=renameat2:signal=KILL:when=\(number)",
+                    ]), ["restore"])
+                guard outcome.status == 128 + 9 else {
+                    try #require(outcome.status == 0, "at \(number): \(outcome.errorOutput)")
+                    try await world.succeed("undo")
+                    break
+                }
+                killed += 1
+                if number.isMultiple(of: 2) {
+                    try await world.succeed("undo")
+                } else {
+                    try await world.succeed("restore")
+                    try await world.succeed("undo")
+                }
+                #expect(
+                    try await world.changes() == "",
+                    "at \(number)")
+            }
+            #expect(killed >= 5, "of the names of the volume only \(killed)")
+        }
+    }
+
+    @Test func aNameThatNoJournalCanHoldIsARefusal() async throws {
+        try await withVolume { world in
+            try await shell("touch $'volume/\\xff'", in: world.directory)
+            let outcome = try await world.runner.run(under: world.mounting(), ["restore"])
+            #expect(
+                outcome.status == 7 && outcome.errorOutput.contains("is no UTF-8"), "\(outcome.errorOutput)")
+            #expect(try world.ours() == 0)
+        }
+    }
+}
