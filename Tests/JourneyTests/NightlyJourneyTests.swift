@@ -352,6 +352,15 @@ import Testing
             let again = try await schedule("install", ["--at", "04:00"])
             #expect(again.output.contains("\nthe night runs as nobody\n"), "\(again.output)")
             #expect(try await schedule("show").status == 0)
+            // Nobody keeps who went since.
+            try replaceText(
+                "User=nobody\n", with: "User=nobody-there\n",
+                in: directory.appending("units/understudy-tree.service"))
+            for verb in ["show", "install"] {
+                let gone = try await schedule(verb)
+                #expect(gone.status == 64 && gone.errorOutput.contains("'nobody-there'"), "\(gone.output)")
+            }
+            #expect(try await schedule("install", ["--user", "nobody"]).status == 0)
             #expect(try await schedule("remove", ["--at", "03:30"]).status == 64)
             #expect(try await schedule("remove").status == 0)
             #expect(try await schedule("remove").output == "nothing is scheduled\n")
