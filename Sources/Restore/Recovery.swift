@@ -23,7 +23,8 @@ package enum Recovery {
 
         /// All there is to say.
         package var lines: [String] {
-            [words].compactMap { $0 } + notes + untaken.map { "\($0); \($0.hint)" } + kept + failures
+            let loaded = untaken.map { "\($0); \($0.hint)" }
+            return [words].compactMap { $0 } + notes + loaded + kept + failures
         }
 
         /// Throws a ``RestoreFailure`` when not all was done, or something is left to look at.
