@@ -126,7 +126,7 @@ struct TakingBack {
         }
     }
 
-    /// Starts again what ``stop()`` stopped, since nothing was exchanged; returns what does not come up.
+    /// Starts again what ``stop()`` stopped, since nothing is put back; returns what does not come up.
     func resume() async -> [String] {
         defer { LastWords.clear() }
         return await start(stopped).map { "\($0.component) is down: \($0.message)" }
