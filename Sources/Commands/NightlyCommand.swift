@@ -51,8 +51,10 @@ struct NightlyCommand: AsyncParsableCommand {
         compare(&report, incomplete, policy, session)
         if report.snapshot != nil { await push(&report, session) }
         let isRed = await drill(&report, policy, session)
-        if report.problems.isEmpty, !isRed { await prune(&report, session) }
-        await look(&report, policy, session)
+        // An age is no reason to prune nothing, and a loss is one.
+        let isWell = report.problems.isEmpty && !isRed
+        let isWhole = await look(&report, policy, session)
+        if isWell, isWhole { await prune(&report, session) }
         report.finished = Clock.now.seconds
         let elapsed = (clock.now - began).components.seconds
         if let jump = Freshness.jump(from: report.started, to: report.finished, elapsed: elapsed) {
@@ -313,14 +315,16 @@ struct NightlyCommand: AsyncParsableCommand {
         report.forgotten = pruned?.forgotten.count
     }
 
-    /// Looks at how old and how proven everything is, and whether a restore was interrupted.
-    private func look(_ report: inout NightReport, _ policy: NotifyPolicy, _ session: Session) async {
+    /// Looks at how old and how proven everything is, and whether a restore was interrupted; says whether the store can be read
+    /// and nothing in it was met that is lost.
+    private func look(_ report: inout NightReport, _ policy: NotifyPolicy, _ session: Session) async -> Bool {
         do {
             let check = try await StatusCheck(session, policy)
             report.last = check.last
             report.lastDrill = check.lastDrill
             report.lastGreenDrill = check.lastGreenDrill
             report.problems += check.problems
+            return check.lost.isEmpty
         } catch {
             let failure = CommandFailure(error)
             report.problems.append(
@@ -328,6 +332,7 @@ struct NightlyCommand: AsyncParsableCommand {
                     "age", "how old the snapshots are cannot be determined: \(failure.message)",
                     hint: failure.hint)
             )
+            return false
         }
     }
 

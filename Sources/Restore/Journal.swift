@@ -79,6 +79,8 @@ package struct Journal: Codable, Sendable {
     package var verdict: String?
     /// Directories that were made for new places, the outer ones first; they go with what is in them.
     package var newDirectories: [String]?
+    /// What was put aside while the old places came back, in words, and nobody was told of yet; nil where there is nothing.
+    package var kept: [String]?
 
     /// What it is about, for people: `the restore of 2026…`.
     var what: String { verdict.map { "the promotion of \($0)" } ?? "the restore of \(snapshot)" }
@@ -176,7 +178,9 @@ package struct Journal: Codable, Sendable {
         _ place: Place, amid lives: Set<String>, beside staging: FilePath?
     ) throws -> FilePath? {
         switch try standing(at: place) {
-        case .before: break
+        case .before:
+            guard place.before == Place.nothing, let staging else { return nil }
+            return try setAside(place, amid: lives, beside: staging)
         case .restored:
             let leavesNothing = (place.before ?? Place.nothing) == Place.nothing
             if try leavesNothing || Files.exists(FilePath(place.other)) {
@@ -206,30 +210,42 @@ package struct Journal: Codable, Sendable {
 
     /// Moves a file of production into a new directory beside `staging`, which nobody of us removes; a database
     /// takes along what SQLite keeps beside it, but for what is a place itself.
+    ///
+    /// The directory gets the name that is told when all is in it, so that what a kill left in between is gone on with. Nil
+    /// where there is nothing to move.
     private static func setAside(
         _ place: Place, amid lives: Set<String>, beside staging: FilePath
-    ) throws -> FilePath {
+    ) throws -> FilePath? {
         let live = FilePath(place.live)
+        let moving = FilePath("\(staging)-moving")
+        if try !Files.exists(moving) {
+            guard try Files.exists(live) else { return nil }
+            try Files.makeDirectory(moving, mode: 0o700)
+        }
+        let name = live.lastComponent?.string ?? "file"
+        if try isDatabase(live) {
+            for suffix in besides where !lives.contains(place.live + suffix) {
+                let path = FilePath(place.live + suffix)
+                guard try Files.status(path)?.kind == .file else { continue }
+                try Files.renameWithoutReplacing(path, to: moving.appending(name + suffix))
+            }
+        }
+        if try Files.exists(live) { try Files.renameWithoutReplacing(live, to: moving.appending(name)) }
+        guard try !Files.names(moving).isEmpty else {
+            // Somebody took it away since a kill.
+            try Files.removeDirectoryIfEmpty(moving)
+            return nil
+        }
+        for changed in [live.removingLastComponent(), moving] { try Files.syncDirectory(changed) }
         var directory = FilePath("\(staging)-kept")
         var number = 2
         while try Files.exists(directory) {
             directory = FilePath("\(staging)-kept-\(number)")
             number += 1
         }
-        try Files.makeDirectory(directory, mode: 0o700)
-        let kept = directory.appending(live.lastComponent?.string ?? "file")
-        if try isDatabase(live) {
-            for suffix in besides where !lives.contains(place.live + suffix) {
-                let path = FilePath(place.live + suffix)
-                guard try Files.status(path)?.kind == .file else { continue }
-                try Files.renameWithoutReplacing(path, to: FilePath("\(kept)\(suffix)"))
-            }
-        }
-        try Files.renameWithoutReplacing(live, to: kept)
-        for changed in [live.removingLastComponent(), directory, directory.removingLastComponent()] {
-            try Files.syncDirectory(changed)
-        }
-        return kept
+        try Files.renameWithoutReplacing(moving, to: directory)
+        try Files.syncDirectory(directory.removingLastComponent())
+        return directory.appending(name)
     }
 
     /// Removes what SQLite keeps beside a database that is about to go, but for what is a place itself.

@@ -1,5 +1,5 @@
 package import Capture
-internal import Drivers
+package import Drivers
 package import SystemPackage
 
 /// What is done about a restore that was interrupted.
@@ -16,11 +16,16 @@ package enum Recovery {
         package var areFilesBack = true
         /// Files that somebody wrote where nothing stood before, and where they are kept now, in words.
         package var kept: [String] = []
+        /// Components that run and did not take the old files up, with what helps; nobody tries that again.
+        package var untaken: [DriverFailure] = []
         /// What could not be done, in words; empty when all was.
         package var failures: [String] = []
 
         /// All there is to say.
-        package var lines: [String] { [words].compactMap { $0 } + notes + kept + failures }
+        package var lines: [String] {
+            let loaded = untaken.map { "\($0); \($0.hint)" }
+            return [words].compactMap { $0 } + notes + loaded + kept + failures
+        }
 
         /// Throws a ``RestoreFailure`` when not all was done, or something is left to look at.
         package func check() throws {
@@ -31,8 +36,9 @@ package enum Recovery {
                         "fix the cause and run the command again: it does what is left; or restore a snapshot"
                 )
             }
-            guard kept.isEmpty else {
-                throw RestoreFailure(.failed, lines.joined(separator: "; "), hint: Recovery.keptHint)
+            guard kept.isEmpty, untaken.isEmpty else {
+                throw RestoreFailure(
+                    .failed, lines.joined(separator: "; "), hint: untaken.first?.hint ?? Recovery.keptHint)
             }
         }
     }
@@ -115,6 +121,8 @@ package enum Recovery {
             // Killed while it took away what nobody needs any more.
             guard journal.phase == .undone else { return report }
             report.notes = await journal.removeStaging(in: system)
+            report.kept = journal.kept ?? []
+            journal.kept = nil
             try journal.write(local)
             return report
         }
@@ -143,7 +151,8 @@ package enum Recovery {
                 : isHalfway
                     ? "; the old trees are back everywhere, and what was staged is removed"
                     : "; what was staged is removed")
-        report.notes = outcome.notes + outcome.untaken.map { "\($0); \($0.hint)" }
+        report.notes = outcome.notes
+        report.untaken = outcome.untaken
         report.unapplied = Set(outcome.unapplied.map(\.component))
         report.areFilesBack = outcome.unreturned.isEmpty
         report.kept = outcome.kept

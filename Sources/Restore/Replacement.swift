@@ -159,15 +159,17 @@ package final class Replacement {
         progress("failed; putting the old places back")
         let isUntouched = journal.phase == .staging
         var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
-        let outcome: TakingBack.Outcome
         do {
             if !isUntouched { try await taking.stop() }
-            outcome = await taking.run()
         } catch {
+            // Nothing is changed by that, and what ran until now can go on as it did.
+            let down = await taking.resume()
+            let words = ["\(failure); and the old places could not be put back: \(error)"] + down
             return ReplacementFailure(
-                isPutBack: false, "\(failure); and the old places could not be put back: \(error)",
+                isPutBack: false, words.joined(separator: "; "),
                 hint: "run 'understudy undo': it finds the journal and puts the old places back first")
         }
+        let outcome = await taking.run()
         for line in outcome.notes { progress(line) }
         let left = outcome.failures.joined(separator: "; ")
         let again = "fix the cause and run 'understudy undo': it does what is left"

@@ -70,12 +70,18 @@ package final class RestoreEngine {
         precondition(plan.refusals.isEmpty, "a refused plan is not run")
         let clock = ContinuousClock()
         let began = clock.now
-        if request.destination == nil { try await giveUpLast() }
+        if request.destination == nil {
+            try await giveUpLast()
+            LastWords.set(
+                "nothing was exchanged yet, and what was staged is still there",
+                hint: "\(again): it removes what was staged")
+        }
         do {
             try await step("stage") { try await stage() }
             try await step("verify") { notes += try await verify() }
         } catch {
             await removeStaged()
+            LastWords.clear()
             throw error
         }
         if request.destination == nil {
@@ -85,7 +91,7 @@ package final class RestoreEngine {
             snapshot: stored.reference.id, safety: safety,
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
             steps: steps, fixes: fixes, started: started, failed: failed, held: held,
-            proven: doubts.isEmpty, doubts: doubts, notes: notes, seconds: seconds(clock.now - began))
+            proven: doubts.isEmpty, doubts: doubts, notes: notes, seconds: (clock.now - began) / .seconds(1))
         do {
             report.notes += try await record(report, holding: lock)
         } catch {
@@ -442,16 +448,18 @@ package final class RestoreEngine {
     /// Puts the old trees back after a failure, starts what was running, and says so.
     private func putBack(_ failure: any Error) async -> any Error {
         progress("failed; putting the old system back")
-        let outcome: TakingBack.Outcome
+        var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
         do {
-            var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
             if journal.phase == .exchanging { try await taking.stop() }
-            outcome = await taking.run()
         } catch {
+            // Nothing is changed by that, and what ran until now can go on as it did.
+            let down = await taking.resume()
+            let words = ["\(failure); and the old system could not be put back: \(error)"] + down
             return RestoreFailure(
-                .failed, "\(failure); and the old system could not be put back: \(error)",
+                .failed, words.joined(separator: "; "),
                 hint: "\(again): it finds the journal and puts the old trees back first")
         }
+        let outcome = await taking.run()
         for line in outcome.notes { progress(line) }
         return outcome.failure(of: failure, again: again)
     }
@@ -484,10 +492,6 @@ package final class RestoreEngine {
         let clock = ContinuousClock()
         let began = clock.now
         try await body()
-        steps.append(.init(name: name, seconds: seconds(clock.now - began)))
-    }
-
-    private func seconds(_ duration: Duration) -> Double {
-        Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
+        steps.append(.init(name: name, seconds: (clock.now - began) / .seconds(1)))
     }
 }

@@ -126,7 +126,7 @@ struct TakingBack {
         }
     }
 
-    /// Starts again what ``stop()`` stopped, since nothing was exchanged; returns what does not come up.
+    /// Starts again what ``stop()`` stopped, since nothing is put back; returns what does not come up.
     func resume() async -> [String] {
         defer { LastWords.clear() }
         return await start(stopped).map { "\($0.component) is down: \($0.message)" }
@@ -139,6 +139,7 @@ struct TakingBack {
         defer { LastWords.clear() }
         var outcome = Outcome()
         if journal.phase == .exchanging { await putBack(&outcome) }
+        outcome.kept = journal.kept ?? []
         guard outcome.isBack else {
             // It is tried again by whoever comes next: until then it is no old system.
             write(.exchanging, &outcome)
@@ -146,6 +147,10 @@ struct TakingBack {
             outcome.down = await start(journal.running.filter { held[$0] == nil })
             outcome.down += journal.running.compactMap { name in
                 held[name].map { (component: name, message: $0) }
+            }
+            if journal.kept != nil {
+                journal.kept = nil
+                write(.exchanging, &outcome)
             }
             return outcome
         }
@@ -155,6 +160,7 @@ struct TakingBack {
         if isFull { await removeStaging(&outcome) }
         outcome.down = await start(journal.running)
         if !isFull { await removeStaging(&outcome) }
+        journal.kept = nil
         write(outcome.down.isEmpty ? .undone : .starting, &outcome)
         return outcome
     }
@@ -177,7 +183,11 @@ struct TakingBack {
         progress("putting the old places back")
         let (unreturned, kept) = journal.putBack()
         outcome.unreturned = unreturned
-        outcome.kept = kept
+        if !kept.isEmpty {
+            // Nobody else knows of it, and what follows takes its time.
+            journal.kept = (journal.kept ?? []) + kept
+            write(.exchanging, &outcome)
+        }
         do {
             // It may have read what is taken away again.
             try await journal.reload(in: system, progress: progress)

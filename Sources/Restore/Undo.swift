@@ -73,9 +73,7 @@ package struct Undo: Sendable {
             throw RestoreFailure(.failed, words.joined(separator: "; "), hint: hint)
         }
         let outcome = await taking.run()
-        let untaken = outcome.untaken.map {
-            "the old files are back, and not taken up: \($0); \($0.hint)"
-        }
+        let untaken = outcome.untaken.map { "the old files are back, and not taken up: \($0); \($0.hint)" }
         let rest = outcome.kept + untaken + outcome.notes
         guard outcome.failures.isEmpty else {
             let words =
@@ -84,12 +82,12 @@ package struct Undo: Sendable {
                 .failed, ([words] + rest).joined(separator: "; "),
                 hint: "fix the cause and run 'understudy undo' again: it does what is left")
         }
-        guard outcome.kept.isEmpty else {
+        guard outcome.kept.isEmpty, outcome.untaken.isEmpty else {
             throw RestoreFailure(
                 .failed, (["\(journal.what) is undone"] + rest).joined(separator: "; "),
-                hint: Recovery.keptHint)
+                hint: outcome.untaken.first?.hint ?? Recovery.keptHint)
         }
-        return report(of: journal, outcome.notes + untaken)
+        return report(of: journal, outcome.notes)
     }
 
     private func lastRestore() async throws -> Journal {

@@ -54,15 +54,7 @@ import Testing
             try await runner.succeed("snapshot")
             try Files.replace(tree.appending("a"), with: Array("2\n".utf8))
             try Files.replace(directory.appending("slow"), with: [])
-            // Where the tests run in the background they may have been told to ignore SIGINT.
-            let script = """
-                import os, signal, subprocess, sys, time
-                restore = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: signal.signal(signal.SIG\(signal), signal.SIG_DFL))
-                while not os.path.exists('starting') and restore.poll() is None: time.sleep(0.05)
-                restore.send_signal(signal.SIG\(signal))
-                sys.exit(0 if restore.wait() == -signal.SIG\(signal) else 1)
-                """
-            let outcome = try await runner.run(under: ["python3", "-c", script], ["restore"])
+            let outcome = try await restore(runner, endedBy: signal, after: "starting")
             #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
             #expect(
                 outcome.errorOutput.contains("interrupted: the restore is in the middle: ")
@@ -73,6 +65,39 @@ import Testing
             try await runner.succeed("undo")
             #expect(try Files.read(tree.appending("a")) == Array("2\n".utf8))
             #expect(try Files.exists(directory.appending("up")))
+        }
+    }
+
+    /// Runs a restore that gets a signal once a file is there; 0 when that ended it.
+    private func restore(
+        _ runner: CommandLineRunner, endedBy signal: String, after file: String
+    ) async throws -> Program.Outcome {
+        // Where the tests run in the background they may have been told to ignore SIGINT.
+        let script = """
+            import os, signal, subprocess, sys, time
+            restore = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: signal.signal(signal.SIG\(signal), signal.SIG_DFL))
+            while not os.path.exists('\(file)') and restore.poll() is None: time.sleep(0.05)
+            restore.send_signal(signal.SIG\(signal))
+            sys.exit(0 if restore.wait() == -signal.SIG\(signal) else 1)
+            """
+        return try await runner.run(under: ["python3", "-c", script], ["restore"])
+    }
+
+    @Test func whoEndsARestoreWhileItStagesIsToldThatNothingWasExchanged() async throws {
+        try await withTemporaryDirectory { directory in
+            let slow = "touch \(directory)/capturing; test ! -e \(directory)/slow || sleep 3"
+            let world = try await TakingBackWorld(directory, [("ci", ["capture: \(slow); echo 1 > f"])])
+            try await world.shell("rm capturing; touch slow")
+            let outcome = try await restore(world.runner, endedBy: "INT", after: "capturing")
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(
+                outcome.errorOutput.contains("interrupted: nothing was exchanged yet")
+                    && outcome.errorOutput.contains("hint: run 'understudy undo': it removes what was staged"),
+                "\(outcome.errorOutput)")
+            #expect(try world.up() == ["ci"] && world.text() == "2\n")
+            #expect(
+                try await world.runner.succeed("undo").contains("interrupted before it changed anything"))
+            #expect(try await world.shell("ls -A | grep -c ^.understudy- || true") == "0\n")
         }
     }
 }

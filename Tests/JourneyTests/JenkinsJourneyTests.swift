@@ -221,6 +221,37 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
+    func aJobThatMayNotBeReadKeepsNothingElseFromComingBack() async throws {
+        try await withTemporaryDirectory { directory in
+            let builder = JenkinsHomeBuilder(directory.appending("jenkins"))
+            try builder.make()
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("jenkins")
+            try await shell(
+                "chown -R 65534:65534 .; chown 0:0 jenkins/jobs/job-0; chmod 700 jenkins/jobs/job-0",
+                in: directory)
+            let binary = try await runner.copyOfBinary()
+            let asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", binary.string]
+            let configuration = builder.home.appending("config.xml")
+            let wanted = try Files.read(configuration)
+            let snapshot = try await Program("setpriv", asNobody + ["snapshot"], directory: directory).run()
+            #expect(snapshot.status == 3, "\(snapshot.errorOutput)")
+            #expect(snapshot.output.contains("unreadable: jenkins/home/jobs/job-0"), "\(snapshot.output)")
+            try await shell("echo '<hudson/>' > jenkins/config.xml", in: directory)
+            let restored = try await Program(
+                "setpriv",
+                asNobody + ["restore", "--identity", CommandLineRunner.recoveryKey, "--partial"],
+                directory: directory
+            ).run()
+            #expect(restored.status == 0, "\(restored.output)\(restored.errorOutput)")
+            #expect(
+                restored.output.contains("fixed: jobs/job-0/nextBuildNumber: not compared"),
+                "\(restored.output)")
+            #expect(try Files.read(configuration) == wanted)
+        }
+    }
+
     @Test func aPathThatIsNoHomeIsRefused() async throws {
         try await withTemporaryDirectory { directory in
             let (builder, runner) = try await start(directory)

@@ -292,6 +292,26 @@ import Testing
         }
     }
 
+    /// What a prune would stumble over is told once, and by its name.
+    @Test func aLossIsMetBeforeAnythingIsPruned() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.runner.succeed("snapshot")
+            try Files.replace(
+                directory.appending("tree.git/refs/snapshots/tree/20200101T000000Z-0000"),
+                with: Array("\(String(repeating: "1", count: 40))\n".utf8))
+            struct Night: Decodable {
+                struct Problem: Decodable { var kind: String }
+                var problems: [Problem]
+                var forgotten: Int?
+            }
+            let outcome = try await world.runner.run("nightly", "--format", "json")
+            #expect(outcome.status == 1, "\(outcome.output)\(outcome.errorOutput)")
+            let night = try JSONDecoder().decode(Night.self, from: Data(outcome.output.utf8))
+            #expect(night.problems.map(\.kind) == ["lost"] && night.forgotten == nil, "\(outcome.output)")
+        }
+    }
+
     @Test func aScheduleIsShownWrittenOnceAndTakenAway() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)
@@ -332,6 +352,15 @@ import Testing
             let again = try await schedule("install", ["--at", "04:00"])
             #expect(again.output.contains("\nthe night runs as nobody\n"), "\(again.output)")
             #expect(try await schedule("show").status == 0)
+            // Nobody keeps who went since.
+            try replaceText(
+                "User=nobody\n", with: "User=nobody-there\n",
+                in: directory.appending("units/understudy-tree.service"))
+            for verb in ["show", "install"] {
+                let gone = try await schedule(verb)
+                #expect(gone.status == 64 && gone.errorOutput.contains("'nobody-there'"), "\(gone.output)")
+            }
+            #expect(try await schedule("install", ["--user", "nobody"]).status == 0)
             #expect(try await schedule("remove", ["--at", "03:30"]).status == 64)
             #expect(try await schedule("remove").status == 0)
             #expect(try await schedule("remove").output == "nothing is scheduled\n")

@@ -105,6 +105,34 @@ import Testing
         }
     }
 
+    /// It goes on with what was restored, and writes that over the old files with its next save.
+    @Test func anUndoingThatIsNotTakenUpIsAFailure() async throws {
+        try await withJenkins { directory, runner in
+            try await shell(
+                "echo '<broken/>' > jenkins/jobs/team/jobs/deploy/config.xml; cp -a jenkins bad",
+                in: directory)
+            for isInterrupted in [false, true] {
+                try await shell("echo 200 > status", in: directory)
+                try await runner.succeed("restore", "--only", "job:team/deploy")
+                if isInterrupted {
+                    try replaceText(
+                        "\"phase\" : \"done\"", with: "\"phase\" : \"exchanging\"",
+                        in: directory.appending("acme.git/understudy/restore.json"))
+                }
+                try await shell("echo 500 > status", in: directory)
+                let undone = try await runner.run("undo")
+                #expect(undone.status == 1, "\(undone.output)")
+                #expect(
+                    undone.errorOutput.contains("did not reload /job/team/job/deploy: it answers 500"),
+                    "\(undone.errorOutput)")
+                let back = try await runner.differences(
+                    directory.appending("bad"), directory.appending("jenkins"))
+                #expect(back.split(separator: "\n").allSatisfy { $0.hasPrefix(".d..t") }, "\(back)")
+                #expect(try await runner.run("undo").status == 7)
+            }
+        }
+    }
+
     @Test func afterAKillTheOldJobIsThereAndJenkinsReadsItAgain() async throws {
         try await withJenkins { directory, runner in
             try await shell("echo '<bad/>' > jenkins/jobs/team/jobs/deploy/config.xml", in: directory)

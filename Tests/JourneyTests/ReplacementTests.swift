@@ -26,7 +26,8 @@ import Testing
             let up = "\(directory)/up"
             let commands = [
                 "capture": "true", "restore": "true", "ready": "test -e \(up)",
-                "start": "test ! -e \(directory)/broken && touch \(up)",
+                "start":
+                    "cp \(directory)/store.git/understudy/restore.json \(directory)/journal; test ! -e \(directory)/broken && touch \(up)",
                 "stop": "test ! -e \(directory)/stuck && rm -f \(up)",
             ]
             let component = Component(
@@ -195,6 +196,26 @@ import Testing
             #expect(try Files.read(FilePath("\(kept)-wal")) == Array("of it".utf8))
             for name in ["state", "state-wal"] { #expect(try !Files.exists(directory.appending(name))) }
             #expect(try world.isUp() && world.phase() == .undone && world.staging() == 1)
+        }
+    }
+
+    @Test func whatWasPutAsideIsToldAlsoAfterAKillWhileItStarts() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try World(directory)
+            let failure = try await world.failure(
+                at: "state",
+                watch: {
+                    try world.write("state", "written anew")
+                    throw Breach()
+                })
+            #expect(
+                (failure as? ReplacementFailure)?.description.contains("is kept as ") == true,
+                "\(String(describing: failure))")
+            try Files.rename(directory.appending("journal"), to: world.local.appending("restore.json"))
+            let report = try await world.recover()
+            #expect(report.kept.count == 1 && report.kept.first?.contains("is kept as ") == true)
+            #expect(throws: RestoreFailure.self) { try report.check() }
+            #expect(try await world.recover().kept == [])
         }
     }
 

@@ -124,6 +124,12 @@ struct ScheduleOptions: ParsableArguments {
                 .usage, "this host has no name for the user who runs this, \(Accounts.ownNumbers.user)",
                 hint: "say who runs the night: --user NAME")
         }
+        // A service of a user who went fails before there is anybody to tell it.
+        guard wishes == nil || Accounts.userNumber(wish.user) != nil || UInt32(wish.user) != nil else {
+            throw CommandFailure(
+                .usage, "this host has no user '\(wish.user)', as whom the night is installed to run",
+                hint: "name another with --user, or make it: useradd --system")
+        }
         if let (hour, minute) = wishes?.time {
             (wish.time.hour, wish.time.minute) = (hour, minute)
         }

@@ -71,7 +71,7 @@ struct JenkinsFixes {
             for name in try Files.names(path(staged, directory)) {
                 let item = directory.appending(name)
                 guard try isDirectory(item) else { continue }
-                if let fix = try raiseBuildNumber(item) { fixes.append(fix) }
+                if let fix = try raiseBuildNumber(item, &fixes) { fixes.append(fix) }
                 if !resumesWork { fixes += try endPipelines(of: item) }
                 try fixItems(of: item, &fixes)
             }
@@ -79,11 +79,11 @@ struct JenkinsFixes {
     }
 
     /// Lets no build number come twice: not below what the snapshot, the builds on disk or the live home have.
-    private func raiseBuildNumber(_ item: EntryPath) throws -> Fix? {
+    private func raiseBuildNumber(_ item: EntryPath, _ fixes: inout [Fix]) throws -> Fix? {
         let file = item.appending("nextBuildNumber")
         let captured = try number(path(staged, file))
         let highest = try highestBuild(path(staged, item.appending("builds")))
-        let live = try live.flatMap { try number(path($0, file)) }
+        let live = try liveNumber(file, &fixes)
         let next = max(captured ?? 1, highest + 1, live ?? 1)
         guard next > 1, next != captured else { return nil }
         let place = path(staged, file)
@@ -100,6 +100,23 @@ struct JenkinsFixes {
         return Fix(
             file.description,
             "\(captured.map(String.init) ?? "missing") → \(next): the numbers below are taken already")
+    }
+
+    /// The number in a file of the live home, nil when there is none.
+    ///
+    /// One that we may not read, as of a job that a partial snapshot lacks for that, is told and keeps nothing else from coming
+    /// back.
+    private func liveNumber(_ file: EntryPath, _ fixes: inout [Fix]) throws -> Int? {
+        guard let live else { return nil }
+        do {
+            return try number(path(live, file))
+        } catch let failure as FileFailure where failure.reason == .permissionDenied {
+            fixes.append(
+                Fix(
+                    file.description,
+                    "not compared with what was there, which may not be read: numbers may come twice"))
+            return nil
+        }
     }
 
     /// The number in a file, nil when there is none that Jenkins can read: its numbers have 32 bits.
