@@ -71,6 +71,7 @@ package struct DeliverySystem: Sendable {
 
     /// A path as it is written, and without the links on the way to what stands there.
     private static func spellings(_ path: FilePath) -> [FilePath] {
+        let path = path.lexicallyNormalized()
         // Where nothing can be looked at nothing is captured either.
         guard let resolved = try? Files.resolved(path), resolved != path else { return [path] }
         return [path, resolved]
