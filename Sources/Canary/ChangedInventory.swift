@@ -1,3 +1,4 @@
+internal import Capture
 package import Drivers
 internal import Sealing
 package import SnapshotModel
@@ -9,13 +10,27 @@ package struct ChangedInventory {
     /// What it asks for and what is so already, or cannot be: one line each.
     package let notes: [String]
 
-    /// What a change would do to a component as `source` has it.
-    package init(_ contents: ChangeContents, in source: any FileSource, _ driver: any Driver) throws {
+    /// What a change would do to a component as `source` has it; `rules` are the policy's classes.
+    package init(
+        _ contents: ChangeContents, in source: any FileSource, _ driver: any Driver,
+        rules: [Classification.Rule]
+    ) throws {
         let change = contents.change
         let before = try driver.inventory(of: ChangedSource(base: source, files: change.files, blobs: nil))
         let after = try driver.inventory(
             of: ChangedSource(base: source, files: change.files, blobs: contents.blobs))
-        var changes = before.changes(to: after, component: change.component) { driver.isOlder($0, $1) }
+        // As with snapshots: what is sealed where it is kept is told to nobody.
+        let sealed = try change.files.filter { file in
+            let path = EntryPath(file.path)
+            let entryClass = driver.classification(of: file.root).extended(by: rules)
+                .entryClass(of: path, isDirectory: false)
+            let (old, new) = (
+                try source.contents(root: file.root, path: path), file.blob.flatMap { contents.blobs[$0] }
+            )
+            return entryClass.isSealed || [old, new].contains { $0.flatMap { Self.leak(in: $0) } != nil }
+        }.map { EntryPath($0.path) }
+        var changes = try before.changes(to: after, component: change.component) { driver.isOlder($0, $1) }
+            .withoutSealedContents(from: before, to: after) { sealed.contains($0) }
         var notes: [String] = []
         let told = Set((before.items + after.items).flatMap(\.files))
         for file in change.files {
@@ -62,7 +77,7 @@ package struct ChangedInventory {
         }
         for file in change.files {
             guard let contents = file.blob.flatMap({ contents.blobs[$0] }),
-                let leak = unsafe contents.withUnsafeBytes({ unsafe LeakScanner.find($0) })
+                let leak = Self.leak(in: contents)
             else { continue }
             let line = contents[..<leak.offset].count { $0 == UInt8(ascii: "\n") } + 1
             notes.append(
@@ -71,6 +86,10 @@ package struct ChangedInventory {
         }
         self.changes = changes
         self.notes = notes
+    }
+
+    private static func leak(in contents: [UInt8]) -> LeakScanner.Finding? {
+        unsafe contents.withUnsafeBytes { unsafe LeakScanner.find($0) }
     }
 
     /// Whether two spellings name one package: pip takes '-', '_' and '.', and capitals, for the same.

@@ -37,9 +37,15 @@ struct ExchangedPlace {
 
     /// Makes beside production what is to stand there: packages as the candidate has them, files as the change holds them.
     ///
-    /// Nothing is made for what is to be gone.
-    func make(at beside: FilePath, from candidate: Room, _ contents: ChangeContents) async throws {
-        guard let file else { return try await makePackages(at: beside, from: candidate) }
+    /// Nothing is made for what is to be gone. `unchanged` is a shadow without the change, in which nothing ran, and `classes` are
+    /// those of the root.
+    func make(
+        at beside: FilePath, from candidate: Room, unlike unchanged: Room, _ contents: ChangeContents,
+        classes: Classification
+    ) async throws {
+        guard let file else {
+            return try await makePackages(at: beside, from: candidate, unlike: unchanged, classes)
+        }
         guard let blob = file.blob else { return }
         guard let contents = contents.blobs[blob] else {
             // To make nothing would take the file away from production.
@@ -66,16 +72,54 @@ struct ExchangedPlace {
         }
     }
 
-    private func makePackages(at beside: FilePath, from candidate: Room) async throws {
+    private func makePackages(
+        at beside: FilePath, from candidate: Room, unlike unchanged: Room, _ classes: Classification
+    ) async throws {
         guard let before = try Files.status(live) else { return }
-        guard let root = candidate.copy.staged.root(root)?.staged else {
+        guard let made = candidate.copy.staged.root(root)?.staged,
+            let masked = unchanged.copy.staged.root(root)?.staged
+        else {
             throw CanaryFailure(
                 .failed, "the candidate has no root that stands for \(live)", hint: "nothing was exchanged")
         }
-        try await Workspace.copy(below.map { root.appending($0) } ?? root, to: beside)
-        guard Accounts.ownNumbers.user == 0 else { return }
-        try await Program(
-            "chown", ["-hR", "\(before.owner):\(before.group)", beside.string], limit: .seconds(600)
-        ).runSuccessfully()
+        try await Workspace.copy(below.map { made.appending($0) } ?? made, to: beside)
+        if Accounts.ownNumbers.user == 0 {
+            try await Program(
+                "chown", ["-hR", "\(before.owner):\(before.group)", beside.string], limit: .seconds(600)
+            ).runSuccessfully()
+        }
+        // A root as a whole is made of packages, and nothing in it is masked.
+        guard let below else { return }
+        try await Self.keepOwn(of: live, in: beside, unlike: masked.appending(below)) { name in
+            classes.entryClass(of: EntryPath(below).appending(name), isDirectory: false) == .plugin
+        }
+    }
+
+    /// Puts production's own file in the place of each that is no package, and of each package that the change leaves as it is:
+    /// in every shadow they are masked, or taken out.
+    ///
+    /// Directories are unpacked from packages, and links are as they were.
+    static func keepOwn(
+        of live: FilePath, in beside: FilePath, unlike masked: FilePath, isPackage: ([UInt8]) -> Bool
+    ) async throws {
+        for name in try Set(Files.names(live)).union(Files.names(beside)) {
+            let path = FilePath(bytes: name)
+            let (own, made) = (live.pushing(path), beside.pushing(path))
+            let kinds = try [own, made].compactMap { try Files.status($0)?.kind }
+            guard kinds.allSatisfy({ $0 == .file }) else { continue }
+            if isPackage(name), try !isSame(made, masked.pushing(path)) { continue }
+            if try isSame(own, made) { continue }
+            try Files.remove(made)
+            if try Files.exists(own) { try await Workspace.copy(own, to: made) }
+        }
+    }
+
+    /// Whether two places hold the same bytes, or both nothing.
+    private static func isSame(_ one: FilePath, _ other: FilePath) throws -> Bool {
+        guard let first = try Files.status(one), let second = try Files.status(other) else {
+            return try !Files.exists(one) && !Files.exists(other)
+        }
+        guard first.kind == .file, second.kind == .file, first.size == second.size else { return false }
+        return try Files.read(one) == Files.read(other)
     }
 }

@@ -246,22 +246,23 @@ package final class Promotion {
             approvals: request.approvals, started: CivilTime(seconds: Clock.now.seconds).iso8601, seconds: 0)
         try await Workspace.with(store, in: request.parent) { workspace in
             let stored = try store.read(before, with: reader)
-            let room = try await rehearse(stored, reader, workspace, &report)
+            let rooms = try await rehearse(stored, reader, workspace, &report)
             let replacement = try await Replacement(
                 system, store: store, component: change.component, snapshot: before.id,
                 verdict: verdict.id, holding: lock, progress: progress)
-            try await replace(replacement, from: room, of: stored, &report)
+            try await replace(replacement, from: rooms, of: stored, &report)
         }
         report.seconds = seconds(clock.now - began)
         try await record(report, holding: lock)
         return report
     }
 
-    /// Makes the candidate once more from production as it is now, boots it, and then boots what a rollback would leave.
+    /// Makes the candidate once more from production as it is now, boots it, and then boots what a rollback would leave; the
+    /// candidate, and beside it a shadow without the change, in which nothing ran.
     private func rehearse(
         _ stored: StoredSnapshot, _ reader: ObjectReader, _ workspace: Workspace,
         _ report: inout PromotionReport
-    ) async throws -> Room {
+    ) async throws -> (candidate: Room, unchanged: Room) {
         var shadows = try await Shadows(
             .init(
                 system: system, store: store, reader: reader, stored: stored, identities: identities,
@@ -314,7 +315,7 @@ package final class Promotion {
                 .refused, "the rollback does not boot: \(boot.failure ?? "")",
                 hint: "the change could not be undone, so it is not promoted; nothing was touched")
         }
-        return room
+        return (room, original)
     }
 
     private func boot(_ room: Room, _ words: String) async throws {
@@ -327,13 +328,13 @@ package final class Promotion {
     }
 
     private func replace(
-        _ replacement: Replacement, from room: Room, of before: StoredSnapshot,
+        _ replacement: Replacement, from rooms: (candidate: Room, unchanged: Room), of before: StoredSnapshot,
         _ report: inout PromotionReport
     ) async throws {
         let staged: [(root: String, live: FilePath, staged: FilePath)]
         let watch: ProductionWatch?
         do {
-            staged = try await stage(replacement, from: room)
+            staged = try await stage(replacement, from: rooms)
             watch = try await watchOfProduction()
         } catch {
             try await replacement.abandon()
@@ -378,14 +379,17 @@ package final class Promotion {
 
     /// Makes everything beside production.
     private func stage(
-        _ replacement: Replacement, from room: Room
+        _ replacement: Replacement, from rooms: (candidate: Room, unchanged: Room)
     ) async throws -> [(root: String, live: FilePath, staged: FilePath)] {
         var staged: [(root: String, live: FilePath, staged: FilePath)] = []
         for place in places {
             progress("making \(place.live) beside production")
             let beside = try replacement.staging(for: place.live)
             staged.append((place.root, place.live, beside))
-            try await place.make(at: beside, from: room, request.contents)
+            try await place.make(
+                at: beside, from: rooms.candidate, unlike: rooms.unchanged, request.contents,
+                classes: ComponentCapture.classification(
+                    place.root, of: driver, change.component, system.options))
         }
         return staged
     }

@@ -1,7 +1,9 @@
 package import Drivers
+internal import FileTree
 internal import GitStore
 package import Sealing
 package import SnapshotModel
+internal import SystemPackage
 
 /// A delivery system as the engines see it.
 package struct DeliverySystem: Sendable {
@@ -37,9 +39,42 @@ package struct DeliverySystem: Sendable {
         self.name = name
         self.text = text
         self.components = components
-        self.options = options
+        self.options = Self.sealing(keyFilesOf: components, options)
         self.host = host
         self.tool = tool
+    }
+
+    /// The options, with a row before the policy's for each file that opens what a component holds, where it would be captured in
+    /// clear: its name may say nothing of what it is.
+    private static func sealing(
+        keyFilesOf components: [(component: Component, driver: any Driver)], _ options: CaptureOptions
+    ) -> CaptureOptions {
+        var options = options
+        let keys = components.flatMap { $0.driver.keyFiles }.flatMap(spellings)
+        guard !keys.isEmpty else { return options }
+        for (component, driver) in components {
+            for root in driver.places() where root.kind == .directory {
+                let places = spellings(FilePath(root.path))
+                for key in keys {
+                    var below = key
+                    guard places.contains(where: { below.removePrefix($0) }), !below.isEmpty else { continue }
+                    let entryClass = ComponentCapture.classification(
+                        root.name, of: driver, component.name, options
+                    ).entryClass(of: EntryPath(below.byteArray), isDirectory: false)
+                    guard !entryClass.isSealed, entryClass != .derived else { continue }
+                    options.rules[component.name, default: []].insert(.init(below.string, .secret), at: 0)
+                }
+            }
+        }
+        return options
+    }
+
+    /// A path as it is written, and without the links on the way to what stands there.
+    private static func spellings(_ path: FilePath) -> [FilePath] {
+        let path = path.lexicallyNormalized()
+        // Where nothing can be looked at nothing is captured either.
+        guard let resolved = try? Files.resolved(path), resolved != path else { return [path] }
+        return [path, resolved]
     }
 
     /// The components that need one of these to be up before they start, directly or through others; in the order of the

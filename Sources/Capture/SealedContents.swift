@@ -1,11 +1,11 @@
-internal import SnapshotModel
+package import SnapshotModel
 
 /// What stands in sealed files is not told: an identity opens them for a restore, and not for everybody who reads a terminal,
 /// a log or a merge request.
 extension [Change] {
     /// These, of which those of items in sealed files say only which parts changed; `isSealed` says it of a file, and the
     /// inventories are those that the changes lead from and to.
-    func withoutSealedContents(
+    package func withoutSealedContents(
         from before: Inventory, to after: Inventory, _ isSealed: (EntryPath) throws -> Bool
     ) throws -> [Change] {
         let old = Self.files(before)

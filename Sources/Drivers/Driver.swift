@@ -26,6 +26,8 @@ package protocol Driver: Sendable {
     func roots() throws -> [Root]
     /// The classes of the paths below a root.
     func classification(of root: String) -> Classification
+    /// Files that open what the component holds, wherever they are and whatever they are called: whoever captures one seals it.
+    var keyFiles: [FilePath] { get }
     /// The CI tool's version, nil where there is none to say.
     func version() async throws -> String?
     /// Makes consistent copies of what cannot be copied as files.
@@ -97,6 +99,8 @@ extension Driver {
         return roots.first { path.hasPrefix($0 + "/") }.map { ($0, String(path.dropFirst($0.count + 1))) }
     }
 
+    /// None that its classes do not tell.
+    package var keyFiles: [FilePath] { [] }
     /// Nothing that needs freezing.
     package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen { Frozen() }
     /// No version.

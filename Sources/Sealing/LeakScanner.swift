@@ -17,10 +17,10 @@ package enum LeakScanner {
     }
 
     /// Changes whenever something else is found than before: what was looked at under another number is looked at again.
-    package static let version = 8
+    package static let version = 9
 
     /// How far back a piece of a long text must overlap with the piece before, so that nothing is cut apart unseen.
-    package static let overlap = 1 << 14
+    package static let overlap = 1 << 15
 
     /// Whether a file that begins so is a zip archive: a plugin, a wheel.
     ///

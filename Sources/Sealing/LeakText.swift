@@ -36,6 +36,10 @@
     /// The longest value that is looked at: a key of RSA of 4,096 bits is of 4,324 characters in a kubeconfig.
     static let longest = 1 << 13
 
+    /// How many `=` and `:` a value without quotes has at most: a signature for Azure's storage, `sv=…&st=…&sig=…`, has 14 of
+    /// one, and 8 of the other in its times; a SHA-256 as a fingerprint has 31.
+    private static let mostSigns = 32
+
     /// How many bytes from here on fulfil a condition, at most `limit`.
     func run(_ start: Int, limit: Int = 512, _ condition: (UInt8) -> Bool) -> Int {
         var end = start
@@ -109,9 +113,13 @@
 
     /// Three parts of base 64 with dots between them, the first two of which are JSON objects.
     private func isWebToken(_ start: Int) -> Bool {
+        guard starts("eyJ", at: start) else { return false }
         // In a row of them that hyphens join, each would be looked at with all that follow.
-        guard starts("eyJ", at: start), byte(start - 1) != UInt8(ascii: "-") || !isURLSafe(byte(start - 2))
-        else { return false }
+        if byte(start - 1) == UInt8(ascii: "-"),
+            (max(0, start - 128)..<start).contains(where: { starts("eyJ", at: $0) })
+        {
+            return false
+        }
         let second = start + run(start, limit: Self.longest, isURLSafe) + 1
         guard byte(second - 1) == UInt8(ascii: "."), starts("eyJ", at: second) else { return false }
         let third = second + run(second, limit: Self.longest, isURLSafe) + 1
@@ -280,10 +288,10 @@
         var end = start
         // A name and its value have such a sign between them: behind many, each would be looked at with all that follow.
         var signs = 0
-        while end < min(count, start + Self.longest), signs <= 16 {
+        while end < min(count, start + Self.longest), signs <= Self.mostSigns {
             let byte = byte(end)
             guard byte > 0x20, byte < 0x7f, !ends.contains(byte) else { break }
-            if byte == UInt8(ascii: "=") { signs += 4 } else if byte == UInt8(ascii: ":") { signs += 1 }
+            if byte == UInt8(ascii: "=") || byte == UInt8(ascii: ":") { signs += 1 }
             if byte == UInt8(ascii: "&") || byte == UInt8(ascii: "\\") {
                 guard quoteLength(end) == 0, lineEndLength(end) == 0 else { break }
                 guard end == start || !starts("&lt;", at: end) else { break }
@@ -354,7 +362,8 @@
         {
             line -= 1
         }
-        var index = line + run(line) { $0 == 0x20 || $0 == 0x09 || $0 == UInt8(ascii: "-") }
+        var index = line == 0 && starts("\u{feff}", at: 0) ? 3 : line
+        index += run(index) { $0 == 0x20 || $0 == 0x09 || $0 == UInt8(ascii: "-") }
         if starts("export ", at: index) { index += 7 }
         // The hyphens of an option are part of its name.
         return index == nameStart || line == nameStart ? line : nil

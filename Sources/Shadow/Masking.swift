@@ -138,6 +138,8 @@ struct Masking {
     }
 
     private mutating func remember(_ contents: [UInt8]) {
+        // A text of UTF-16 is looked for as it is and as others write it.
+        if let wide = WideText(contents) { remember(wide.utf8) }
         for line in contents.split(separator: UInt8(ascii: "\n")) {
             let words = line.drop { $0 <= 0x20 }
             let end = words.lastIndex { $0 > 0x20 }.map { $0 + 1 } ?? words.startIndex

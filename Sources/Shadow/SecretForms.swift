@@ -2,7 +2,7 @@ internal import Cryptography
 internal import FoundationEssentials
 internal import Glibc
 
-/// The forms in which a secret may be written down: as it is, in base64 wherever it begins in what was encoded, in
+/// The forms in which a secret may be written down: as it is, in UTF-16, in base64 wherever it begins in what was encoded, in
 /// hexadecimal digits, and as in an address.
 struct SecretForms: Sendable {
     /// The forms, each once; none is shorter than the secret.
@@ -26,6 +26,10 @@ struct SecretForms: Sendable {
         }
         forms.append(Self.percentEncoded(secret, upper: true))
         forms.append(Self.percentEncoded(secret, upper: false))
+        if let text = String(validating: secret, as: UTF8.self) {
+            forms.append(text.utf16.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] })
+            forms.append(text.utf16.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xff)] })
+        }
         var known: Set<[UInt8]> = []
         self.forms = forms.filter { known.insert($0).inserted }
     }

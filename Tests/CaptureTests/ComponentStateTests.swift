@@ -26,6 +26,35 @@ import Testing
         }
     }
 
+    @Test func aKeyThatASettingNamesIsASecretWhereverItIsCaptured() throws {
+        try withTemporaryDirectory { directory in
+            let place = directory.appending("etc")
+            try Files.makeDirectory(place)
+            try Files.replace(place.appending("real"), with: Array("0123456789abcdef".utf8))
+            try Files.makeLink(place.appending("jenkins"), to: Array("real".utf8))
+            let jenkins = Component(
+                name: "ci", driver: "jenkins",
+                settings: [
+                    "home": .text("/h"), "masterKey": .text("\(place)/jenkins"), "url": .text("http://ci/"),
+                    "user": .text("ann"), "token": .text("\(place)/ci/ann"),
+                ])
+            let files = Component(name: "etc", driver: "files", settings: ["paths": .list([place.string])])
+            let drivers: [any Driver] = [try JenkinsDriver(jenkins), try FilesDriver(files)]
+            let system = DeliverySystem(
+                name: "acme", text: [], components: [(jenkins, drivers[0]), (files, drivers[1])],
+                options: CaptureOptions(rules: ["etc": [.init("**", .config)]]),
+                recipients: [], host: "here", tool: "0")
+            let root = try #require(drivers[1].places().first).name
+            let classes = ComponentCapture.classification(root, of: drivers[1], "etc", system.options)
+            for (path, expected) in [
+                ("jenkins", EntryClass.secret), ("real", .secret), ("ci/ann", .secret), ("ci/bob", .config),
+            ] {
+                #expect(classes.entryClass(of: EntryPath(path), isDirectory: false) == expected, "\(path)")
+            }
+            #expect(system.options.rules["ci"] == nil)
+        }
+    }
+
     @Test(arguments: [false, true])
     func aFileThatWentAwayAfterItWasCapturedIsNotTold(_ isDirectoryNow: Bool) async throws {
         try await withTemporaryDirectory { directory in

@@ -42,8 +42,12 @@ enum LeakCases {
         "['mysqldump', '-phunter22']", "mariadb-dump -p123456 x",
         "password: /9fkQ2mZ7/x", "password: /etc/9f+Q2mZ7", "sshpass -p correct ssh x",
         "sshpass -phunter22 ssh x", "docker login -u ci -p hunter22 r",
+        "azure.sas.token=\(signature)", "sasToken: \(signature)",
         "<command>docker login \\\n  -p &quot;hunter22&quot; r</command>",
     ]
+
+    private static let signature =
+        "sv=2022-11-02&ss=bf&srt=sco&sp=rl&se=2026-12-01T00:00:00Z&st=2026-11-01T00:00:00Z&spr=https&sig=k1J8"
 
     private static let elements = [
         "<password class=\"string\">hunter22</password>",

@@ -72,10 +72,16 @@ import Testing
         ("mysql -u x -phunter22 ci", "hunter22"), ("docker login -p \"hunter22\" r", "hunter22"),
         ("[sshpass, -phunter22, ssh]", "hunter22"), ("\"Password=hunter22;Server=db\"", "hunter22"),
         ("amqp://ci:hun/ter22@mq", "hun/ter22"),
+        ("A_TOKEN=a=b&c=d&e=f&g=h&i=j&k=hunter22\n", "a=b&c=d&e=f&g=h&i=j&k=hunter22"),
         ("<name>A_TOKEN</name><description>x</description><value>hunter22</value>", "hunter22"),
     ]) func theValueIsFound(_ text: String, _ value: String) {
         let secret = find(text)?.secret
         #expect(secret.map { String(decoding: Array(text.utf8)[$0], as: UTF8.self) } == value)
+    }
+
+    @Test(arguments: ["password: hunter22\r\nx: y", "db.password=correct\n", "- token: correct"])
+    func aMarkOfUTF8IsNoPartOfTheFirstLine(_ text: String) {
+        #expect(find("\u{feff}" + text) != nil)
     }
 
     private static func wide(_ text: String, _ isBigEndian: Bool) -> [UInt8] {
@@ -113,7 +119,8 @@ import Testing
     }
 
     /// A line that a patch takes away begins with a hyphen.
-    @Test(arguments: ["", "-", "\n-", " -", "x=-"]) func tokensOfTheWebAreFoundBehind(_ before: String) {
+    @Test(arguments: ["", "-", "\n-", " -", "x=-", "session-"])
+    func tokensOfTheWebAreFoundBehind(_ before: String) {
         let token = "ey" + "JhbGciOiJIUzI1NiJ9.ey" + "JzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
         let text = "\(before)\(token)\n"
         let secret = find(text)?.secret

@@ -24,6 +24,11 @@ import Testing
             let encoded = Data(Array(user.utf8) + secret + Array("!".utf8)).base64EncodedString()
             #expect(stand(forms, in: "Basic \(encoded)"), "\(encoded)")
         }
+        for isBigEndian in [false, true] {
+            var bytes: [UInt8] = [0x7f, 0, 3]
+            for byte in secret { bytes += isBigEndian ? [0, byte] : [byte, 0] }
+            #expect(SecretSearch([forms]).stand(in: bytes[...]))
+        }
         #expect(!stand(forms, in: "t0ken/of+production?8"))
         #expect(!stand(forms, in: ""))
     }
@@ -241,6 +246,25 @@ import Testing
             #expect(text.hasSuffix("\r\n") && !text.contains("Vq83nTz0pLw"), "\(text)")
             let other = String(decoding: try Files.read(directory.appending("other")), as: UTF8.self)
             #expect(other.hasPrefix("use('shadow-masked-"), "\(other)")
+        }
+    }
+
+    @Test func whatASecretTextOfWindowsHoldsIsLookedForElsewhere() throws {
+        try withTemporaryDirectory { directory in
+            let units = "\u{feff}k7Jq2mPzX9\r\nVq83nTz0pLw\r\n".utf16
+            try Files.makeDirectory(directory.appending("secrets"))
+            try Files.replace(
+                directory.appending("secrets/tokens"),
+                with: units.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] })
+            let file = directory.appending("master.cfg")
+            try Files.replace(file, with: Array("use('k7Jq2mPzX9', 'Vq83nTz0pLw')\n".utf8))
+            var masking = Masking()
+            _ = try mask(copy(directory), with: &masking)
+            let text = String(decoding: try Files.read(file), as: UTF8.self)
+            #expect(!text.contains("k7Jq2mPzX9") && !text.contains("Vq83nTz0pLw"), "\(text)")
+            let binary = directory.appending("state.bin")
+            try Files.replace(binary, with: "\0k7Jq2mPzX9".utf16.flatMap { [UInt8($0 & 0xff), 0] })
+            #expect(throws: ShadowFailure.self) { try masking.search(copy(directory).staged.roots) }
         }
     }
 

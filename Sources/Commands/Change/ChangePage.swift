@@ -46,7 +46,8 @@ struct ChangePage {
                 .refused, "the snapshot \(stored.reference.id) has no component '\(component)'",
                 hint: "choose another with --snapshot")
         }
-        let inventory = try ChangedInventory(proposal.contents, in: source, driver)
+        let inventory = try ChangedInventory(
+            proposal.contents, in: source, driver, rules: session.system.options.rules[component] ?? [])
         document = Document(
             name: proposal.name, commit: proposal.commit.description, tree: proposal.tree.description,
             component: component, author: proposal.author,

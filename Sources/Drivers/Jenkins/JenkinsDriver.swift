@@ -11,7 +11,7 @@ package struct JenkinsDriver: Driver {
         SettingKey("war", .path, help: "the core: jenkins.war"),
         SettingKey(
             "masterKey", .path,
-            help: "the file with Jenkins' master key, where it is not secrets/master.key; it is not captured"),
+            help: "the file with Jenkins' master key, where it is not secrets/master.key"),
         SettingKey("url", .url, help: "where the web interface answers"),
         SettingKey("service", .service, help: "how it is started and stopped: {systemd: jenkins}"),
         SettingKey("user", .text, help: "whose API token reloads single jobs"),
@@ -86,6 +86,8 @@ package struct JenkinsDriver: Driver {
         root == "war" ? JenkinsClasses.war : JenkinsClasses.home
     }
 
+    package var keyFiles: [FilePath] { [masterKey, access?.tokenFile].compactMap(\.self) }
+
     package func version() async throws -> String? { try Self.coreVersion(home) }
 
     package func relocated(to roots: [String: FilePath]) -> JenkinsDriver {
@@ -105,9 +107,11 @@ package struct JenkinsDriver: Driver {
             frozen.obstacles = findings.refusals.map(\.reason)
             frozen.notes += findings.foreign.map { "\($0) \(KeyChain.Findings.foreignWords)" }
             if let masterKey {
-                frozen.notes.append(
-                    "the master key, \(masterKey), is not captured: keep a copy, no credential can be read without it"
-                )
+                if !masterKey.starts(with: home) {
+                    frozen.notes.append(
+                        "the master key, \(masterKey), is not captured with the home: keep a copy, no credential can be read "
+                            + "without it")
+                }
             } else if try !Files.exists(home.appending("secrets/master.key")) {
                 frozen.notes.append(
                     "secrets/master.key is not in the home: unless it is given from outside, no credential can be read after "

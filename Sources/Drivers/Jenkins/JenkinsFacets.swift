@@ -205,8 +205,8 @@ struct JenkinsRights {
     /// The items.
     let items: [Inventory.Item]
 
-    /// Reads `authorizationStrategy`; strategies that keep rights elsewhere, or give everybody all, have no items.
-    init(_ root: XMLElement?) {
+    /// Reads `authorizationStrategy` of a file; strategies that keep rights elsewhere, or give everybody all, have no items.
+    init(_ root: XMLElement?, of file: EntryPath) {
         guard let strategy = root?.child("authorizationStrategy") else {
             items = []
             return
@@ -221,7 +221,8 @@ struct JenkinsRights {
         }
         var items = rights.map { name, facets in
             Self.item(
-                "rights", name, facets, detail: facets.count == 1 ? "1 right" : "\(facets.count) rights")
+                "rights", name, facets, detail: facets.count == 1 ? "1 right" : "\(facets.count) rights",
+                file)
         }
         for map in strategy.children where map.name == "roleMap" {
             for role in map.children {
@@ -231,19 +232,19 @@ struct JenkinsRights {
                         Inventory.Facet("member", $0.text, $0.attribute("type") ?? "")
                     }
                 let name = "\(map.attribute("type") ?? "")/\(role.attribute("name") ?? "")"
-                items.append(Self.item("role", name, facets, detail: role.attribute("pattern") ?? ""))
+                items.append(Self.item("role", name, facets, detail: role.attribute("pattern") ?? "", file))
             }
         }
         self.items = items
     }
 
     private static func item(
-        _ kind: String, _ name: String, _ facets: [Inventory.Facet], detail: String
+        _ kind: String, _ name: String, _ facets: [Inventory.Facet], detail: String, _ file: EntryPath
     ) -> Inventory.Item {
         let words = facets.map { "\($0.aspect) \($0.name) \($0.value)" }.sorted().joined(separator: "\n")
         var item = Inventory.Item(
             kind: kind, name: printable(name.utf8), digest: hex(SHA256.digest(Array(words.utf8))),
-            detail: detail)
+            detail: detail, files: [file])
         item.facets = facets
         return item
     }

@@ -60,7 +60,7 @@ struct JenkinsInventory {
                         .init(
                             kind: "job", name: name, digest: reading.digest, detail: detail, files: [config]),
                         reading.element.map { JenkinsFacets(job: $0) })
-                    if let element = reading.element { addFolderCredentials(element, store: name) }
+                    if let element = reading.element { addFolderCredentials(element, store: name, config) }
                 }
                 try addItems(in: path, name: name)
             }
@@ -112,9 +112,9 @@ struct JenkinsInventory {
         for view in reading.element?.child("views")?.children ?? [] {
             guard let name = view.child("name")?.text, !name.isEmpty else { continue }
             inventory.items.append(
-                .init(kind: "view", name: printable(name.utf8), digest: digest(view), detail: ""))
+                .init(kind: "view", name: printable(name.utf8), digest: digest(view), files: [path]))
         }
-        inventory.items += JenkinsRights(reading.element).items
+        inventory.items += JenkinsRights(reading.element, of: path).items
         add(
             .init(
                 kind: "system", name: "config.xml", digest: reading.digest,
@@ -145,22 +145,22 @@ struct JenkinsInventory {
         addCredentials(element, store: store, file: path)
     }
 
-    private mutating func addFolderCredentials(_ element: XMLElement, store: String) {
+    private mutating func addFolderCredentials(_ element: XMLElement, store: String, _ file: EntryPath) {
         for property in element.child("properties")?.children ?? []
         where property.name.contains("FolderCredentialsProperty") {
-            addCredentials(property, store: store, file: nil)
+            addCredentials(property, store: store, file: file)
         }
     }
 
     /// Adds every element that has an id and a scope or secret beside it; never a value.
-    private mutating func addCredentials(_ element: XMLElement, store: String, file: EntryPath?) {
+    private mutating func addCredentials(_ element: XMLElement, store: String, file: EntryPath) {
         for child in element.children {
             if let id = child.child("id")?.text, !id.isEmpty, child.children.count > 1 {
                 inventory.items.append(
                     .init(
                         kind: "credential", name: "\(store)/\(printable(id.utf8))", digest: digest(child),
                         detail: child.name.split(separator: ".").last.map(String.init) ?? child.name,
-                        files: file.map { [$0] } ?? []))
+                        files: [file]))
             } else {
                 addCredentials(child, store: store, file: file)
             }

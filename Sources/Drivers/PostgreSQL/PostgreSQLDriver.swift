@@ -67,6 +67,7 @@ package struct PostgreSQLDriver: Driver {
 
     package func places() -> [Root] { [] }
     package func roots() throws -> [Root] { [] }
+    package var keyFiles: [FilePath] { server.passwordFile.map { [FilePath($0)] } ?? [] }
     package func relocated(to roots: [String: FilePath]) -> PostgreSQLDriver { self }
     package func classification(of root: String) -> Classification {
         Classification([], defaultClass: .database)

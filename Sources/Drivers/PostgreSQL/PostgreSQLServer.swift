@@ -10,7 +10,7 @@ internal import SystemPackage
 struct PostgreSQLServer: Sendable {
     /// Where it answers.
     let address: PostgreSQLAddress
-    private let passwordFile: String?
+    let passwordFile: String?
     private let programs: String?
     /// The user of this host that peer authentication sees, nil for ours.
     private let user: (owner: UInt32, group: UInt32)?

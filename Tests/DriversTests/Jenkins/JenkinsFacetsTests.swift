@@ -174,6 +174,26 @@ import Testing
         #expect(agent.first?.parts?.map(\.detail) == ["linux → linux arm"])
     }
 
+    /// Where that file cannot be read, or is sealed, they are neither gone nor told.
+    @Test func whatStandsInTheFileOfSomethingElseNamesIt() throws {
+        let view = "<hudson.model.ListView><name>all</name></hudson.model.ListView>"
+        let right = "<permission>hudson.model.Hudson.Read:bob</permission>"
+        let credential = "<x.Credentials><id>deploy</id><secret>{AQAAABAAAAAQabcd}</secret></x.Credentials>"
+        let property = "x.FolderCredentialsProvider_-FolderCredentialsProperty"
+        let home = Home(files: [
+            "config.xml":
+                "<hudson><views>\(view)</views><authorizationStrategy>\(right)</authorizationStrategy></hudson>",
+            "jobs/team/config.xml":
+                "<folder><properties><\(property)>\(credential)</\(property)></properties></folder>",
+        ])
+        let items = try JenkinsInventory(home).inventory.items
+        for (kind, file) in [
+            ("view", "config.xml"), ("rights", "config.xml"), ("credential", "jobs/team/config.xml"),
+        ] {
+            #expect(items.first { $0.kind == kind }?.files == [EntryPath(file)], "\(kind)")
+        }
+    }
+
     @Test func theConfigurationHistorySaysWhoAndWhy() throws {
         func entry(_ operation: String, _ more: String = "") -> String {
             "<hudson.plugins.jobConfigHistory.HistoryDescr><user>Alice A.</user><userId>alice</userId><operation>\(operation)</operation>"

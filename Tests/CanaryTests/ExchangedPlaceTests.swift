@@ -1,0 +1,56 @@
+import FileTree
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Canary
+
+/// What a promotion puts beside production.
+@Suite struct ExchangedPlaceTests {
+    /// Writes files by name.
+    private func write(_ files: [String: String], to directory: FilePath) throws {
+        try Files.makeDirectory(directory)
+        for (name, text) in files {
+            try Files.replace(directory.appending(name), with: Array(text.utf8))
+        }
+    }
+
+    @Test func nothingThatIsMaskedInAShadowComesWithThePackages() async throws {
+        try await withTemporaryDirectory { directory in
+            let (live, masked) = (directory.appending("live"), directory.appending("masked"))
+            let beside = directory.appending("beside")
+            try write(
+                [
+                    "git.jpi": "1", "mailer.jpi": "1", "old.jpi": "1", "lab.jpl": "token=k7Jq2mPzX9",
+                    "store.key": "k7Jq2mPzX9", "notes.txt": "password: k7Jq2mPzX9", "left.tmp": "x",
+                ], to: live)
+            try write(
+                [
+                    "git.jpi": "1", "mailer.jpi": "1", "old.jpi": "1", "lab.jpl": "token=shadow-masked-0",
+                    "notes.txt": "password: shadow-masked-1",
+                ], to: masked)
+            try write(
+                [
+                    "git.jpi": "2", "mailer.jpi": "1", "new.jpi": "1", "lab.jpl": "token=shadow-masked-0",
+                    "notes.txt": "password: shadow-masked-1", "seen.txt": "shadow-masked-2",
+                ], to: beside)
+            try write(["a": "unpacked"], to: beside.appending("git"))
+            try await ExchangedPlace.keepOwn(of: live, in: beside, unlike: masked) { name in
+                String(decoding: name, as: UTF8.self).contains(".jp")
+            }
+            let names = try Files.names(beside).map { String(decoding: $0, as: UTF8.self) }
+            #expect(
+                names == [
+                    "git", "git.jpi", "lab.jpl", "left.tmp", "mailer.jpi", "new.jpi", "notes.txt",
+                    "store.key",
+                ])
+            for (name, text) in [
+                ("git.jpi", "2"), ("lab.jpl", "token=k7Jq2mPzX9"), ("store.key", "k7Jq2mPzX9"),
+                ("notes.txt", "password: k7Jq2mPzX9"), ("git/a", "unpacked"),
+            ] {
+                let bytes = try Files.read(beside.appending(name))
+                #expect(String(decoding: bytes, as: UTF8.self) == text, "\(name)")
+            }
+        }
+    }
+}
