@@ -14,9 +14,7 @@ import Testing
 
     private func archive(_ name: String, _ entries: [(String, [UInt8])]) throws -> FilePath {
         let path = directory.appending(name)
-        var writer = try ZipWriter(path)
-        for (name, contents) in entries { try writer.add(name: name, contents: contents) }
-        try writer.finish()
+        try writeZip(path, entries)
         return path
     }
 
@@ -124,9 +122,7 @@ import Testing
 
     private func archive(_ entries: [(String, [UInt8])]) throws -> FilePath {
         let path = directory.appending("a.zip")
-        var writer = try ZipWriter(path)
-        for (name, contents) in entries { try writer.add(name: name, contents: contents) }
-        try writer.finish()
+        try writeZip(path, entries)
         return path
     }
 

@@ -1,4 +1,3 @@
-import Archive
 import Cryptography
 import FileTree
 import SystemPackage
@@ -181,10 +180,8 @@ import Testing
     @Test func anArchiveThatIsNotTheOnePublishedIsRefused() throws {
         let directory = try ScratchDirectory()
         let path = directory.appending("a.hpi")
-        var writer = try ZipWriter(path)
-        try writer.add(
-            name: PluginManifest.path, contents: Array("Short-Name: a\nPlugin-Version: 1.0\n".utf8))
-        try writer.finish()
+        let manifest = "Short-Name: a\nPlugin-Version: 1.0\n"
+        try writeZip(path, [(PluginManifest.path, Array(manifest.utf8))])
         try Files.replace(directory.appending("readme.txt"), with: [])
         try Files.replace(directory.appending("torn.hpi"), with: [1])
         var catalog = try PluginCatalog(directory: directory.path)
