@@ -7,27 +7,6 @@ import Testing
 
 @testable import Drivers
 
-/// Captured files in memory.
-private struct CapturedText: FileSource {
-    var files: [String: String]
-
-    func names(root: String, directory: EntryPath) throws -> [(name: [UInt8], isDirectory: Bool)] {
-        let prefix = directory.isRoot ? "" : "\(directory)/"
-        var names: [String: Bool] = [:]
-        for path in files.keys where path.hasPrefix(prefix) {
-            let rest = path.dropFirst(prefix.count)
-            names[String(rest.prefix { $0 != "/" })] = rest.contains("/")
-        }
-        return names.sorted { $0.key < $1.key }.map { (Array($0.key.utf8), $0.value) }
-    }
-
-    func contents(root: String, path: EntryPath) throws -> [UInt8]? {
-        files[path.description].map { Array($0.utf8) }
-    }
-
-    func lock(_ name: String) throws -> [UInt8]? { nil }
-}
-
 @Suite struct RepositoryStateTests {
     private let a = String(repeating: "a", count: 40)
     private let b = String(repeating: "b", count: 40)
@@ -36,7 +15,7 @@ private struct CapturedText: FileSource {
     private func tips(_ files: [String: String]) throws -> SourceTips {
         let below = Dictionary(uniqueKeysWithValues: files.map { ("app.git/\($0.key)", $0.value) })
         let repository = SourceRepository(root: "srv/git", path: EntryPath("app.git"))
-        return try RepositoryState(repository, CapturedText(files: below)).tips
+        return try RepositoryState(repository, CapturedTexts(files: below)).tips
     }
 
     @Test func aLooseReferenceHidesThePackedOneOfItsName() throws {
