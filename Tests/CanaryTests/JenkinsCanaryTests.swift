@@ -153,7 +153,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: (try? Files.exists("/usr/bin/java")) == true, "SKIPPED: this host has no Java"))
+    @Test(.enabled(if: try Files.exists("/usr/bin/java"), "SKIPPED: this host has no Java"))
     func aWarThatIsNoServerMakesADrillRed() async throws {
         try await withTemporaryDirectory { directory in
             let drill = try await Production(directory, war: true).runner.run("drill")
@@ -212,9 +212,7 @@ import Testing
                     "touch held; until [ -e \(page) ]; do sleep 0.1; done; sleep 2",
                 ], directory: directory, limit: .seconds(300))
             async let held = holder.runSuccessfully()
-            while try !Files.exists(directory.appending("held")) {
-                try await Task.sleep(for: .milliseconds(20))
-            }
+            try await wait("the other writer") { try Files.exists(directory.appending("held")) }
             let outcome = try await production.canary("--offline", "--remove-plugin", "git")
             #expect(outcome.status == 4)
             _ = try await held
