@@ -46,11 +46,9 @@ import Testing
             try await runner.initialize("jenkins", "--name", "acme")
             if war {
                 try JenkinsHomeBuilder.writeWar("2.462.3", to: directory.appending("jenkins.war"))
-                let file = directory.appending("understudy.yaml")
-                var text = String(decoding: try Files.read(file), as: UTF8.self)
-                text.replace(
-                    "driver: jenkins\n", with: "driver: jenkins\n    war: \(directory)/jenkins.war\n")
-                try Files.replace(file, with: Array(text.utf8))
+                try replaceText(
+                    "driver: jenkins\n", with: "driver: jenkins\n    war: \(directory)/jenkins.war\n",
+                    in: directory.appending("understudy.yaml"))
             }
             try await runner.succeed("snapshot")
         }
