@@ -62,9 +62,7 @@ import Testing
         let moved = changes([job("a"), job("b")], [job("team/a"), job("team/b")])
         #expect(words(moved) == ["a > team/a renamed", "b > team/b renamed"])
         let unclear = changes([job("a"), job("b")], [job("c"), job("d")])
-        #expect(
-            words(unclear)
-                == ["c added", "d added", "a removed", "b removed"].sorted { $0.first! < $1.first! })
+        #expect(words(unclear) == ["a removed", "b removed", "c added", "d added"])
     }
 
     @Test func whatFollowsFromAFolderIsToldOnlyWhenAllIsAskedFor() {
