@@ -9,8 +9,8 @@ import Testing
 @Suite struct LongPathTests {
     private static let name = [UInt8](repeating: UInt8(ascii: "d"), count: 200)
 
-    /// How much the file holds.
-    private static let size = 1 << 16
+    /// How much the file holds: more than the directories take.
+    private static let size = 1 << 20
 
     /// Directories in one another, 5,000 bytes deep, and a file in the last.
     private func makeTree(_ path: FilePath) throws {
