@@ -169,16 +169,16 @@ package struct JenkinsHomeBuilder: Sendable {
     /// Writes what a prediction reads of a jenkins.war; no Java makes a server of it.
     package static func writeWar(_ version: String, to path: FilePath) throws {
         let inner = path.removingLastComponent().appending("inner.jar")
-        var jar = try ZipWriter(inner)
-        try jar.add(name: "jenkins/split-plugins.txt", contents: Array("# none\n".utf8))
-        try jar.add(name: "jenkins/split-plugin-cycles.txt", contents: Array("# none\n".utf8))
-        try jar.finish()
-        var war = try ZipWriter(path)
-        try war.add(
-            name: "META-INF/MANIFEST.MF",
-            contents: Array("Manifest-Version: 1.0\nJenkins-Version: \(version)\n\n".utf8))
-        try war.add(name: "WEB-INF/lib/jenkins-core-\(version).jar", contents: try Files.read(inner))
-        try war.finish()
+        let none = Array("# none\n".utf8)
+        try writeZip(
+            inner, [("jenkins/split-plugins.txt", none), ("jenkins/split-plugin-cycles.txt", none)])
+        let manifest = "Manifest-Version: 1.0\nJenkins-Version: \(version)\n\n"
+        try writeZip(
+            path,
+            [
+                ("META-INF/MANIFEST.MF", Array(manifest.utf8)),
+                ("WEB-INF/lib/jenkins-core-\(version).jar", try Files.read(inner)),
+            ])
         try Files.remove(inner)
     }
 

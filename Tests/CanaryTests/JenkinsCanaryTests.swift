@@ -46,11 +46,9 @@ import Testing
             try await runner.initialize("jenkins", "--name", "acme")
             if war {
                 try JenkinsHomeBuilder.writeWar("2.462.3", to: directory.appending("jenkins.war"))
-                let file = directory.appending("understudy.yaml")
-                var text = String(decoding: try Files.read(file), as: UTF8.self)
-                text.replace(
-                    "driver: jenkins\n", with: "driver: jenkins\n    war: \(directory)/jenkins.war\n")
-                try Files.replace(file, with: Array(text.utf8))
+                try replaceText(
+                    "driver: jenkins\n", with: "driver: jenkins\n    war: \(directory)/jenkins.war\n",
+                    in: directory.appending("understudy.yaml"))
             }
             try await runner.succeed("snapshot")
         }
@@ -153,7 +151,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: (try? Files.exists("/usr/bin/java")) == true, "SKIPPED: this host has no Java"))
+    @Test(.enabled(if: try Files.exists("/usr/bin/java"), "SKIPPED: this host has no Java"))
     func aWarThatIsNoServerMakesADrillRed() async throws {
         try await withTemporaryDirectory { directory in
             let drill = try await Production(directory, war: true).runner.run("drill")
@@ -212,9 +210,7 @@ import Testing
                     "touch held; until [ -e \(page) ]; do sleep 0.1; done; sleep 2",
                 ], directory: directory, limit: .seconds(300))
             async let held = holder.runSuccessfully()
-            while try !Files.exists(directory.appending("held")) {
-                try await Task.sleep(for: .milliseconds(20))
-            }
+            try await wait("the other writer") { try Files.exists(directory.appending("held")) }
             let outcome = try await production.canary("--offline", "--remove-plugin", "git")
             #expect(outcome.status == 4)
             _ = try await held

@@ -9,19 +9,24 @@ import Testing
 @Suite struct LongPathTests {
     private static let name = [UInt8](repeating: UInt8(ascii: "d"), count: 200)
 
+    /// How much the file holds: more than the directories take.
+    private static let size = 1 << 20
+
     /// Directories in one another, 5,000 bytes deep, and a file in the last.
     private func makeTree(_ path: FilePath) throws {
         try Files.makeDirectory(path)
         var directory = try OpenDirectory(path)
         for _ in 0..<25 { directory = try directory.createDirectory(Self.name) }
-        _ = try directory.createFile(Array("end".utf8))
+        let file = try directory.createFile(Array("end".utf8))
+        let bytes = [UInt8](repeating: 7, count: Self.size)
+        try unsafe bytes.withUnsafeBytes { try unsafe file.write($0) }
     }
 
     @Test func theirSizeCountsAndTheyAreRemoved() throws {
         try withTemporaryDirectory { directory in
             let tree = directory.appending("tree")
             try makeTree(tree)
-            #expect(try Files.allocatedSize(tree) >= 0)
+            #expect(try Files.allocatedSize(tree) >= Int64(Self.size))
             try Files.removeTree(tree)
             #expect(try !Files.exists(tree))
             #expect(try Files.allocatedSize(tree) == 0)

@@ -99,37 +99,51 @@ import Testing
 
     @Test func aJavaThatCannotBeStartedHidesNoOther() async throws {
         try await withTemporaryDirectory { directory in
-            func java(_ name: String) -> JavaRuntime { JavaRuntime(path: directory.appending(name)) }
             try Files.replace(directory.appending("broken"), with: [0x7f, 0x45, 0x4c, 0x46, 0], mode: 0o755)
             try Files.makeDirectory(directory.appending("directory"))
-            let script = "#!/bin/sh\necho 'openjdk version \"21\" 2023-09-19' >&2\n"
-            for name in ["good", "hidden/good"] {
-                try Files.makeDirectories(directory.appending(name).removingLastComponent())
-                try Files.replace(directory.appending(name), with: Array(script.utf8), mode: 0o755)
-            }
-            let all = [java("broken"), java("directory"), java("hidden/good"), java("good")]
-            let found = try await JavaRuntime.find(atLeast: 17, among: Array(all.dropLast()))
-            #expect(found.runtime?.path == all[2].path)
-            let none = try await JavaRuntime.find(atLeast: 17, among: [all[0]])
+            let broken = ["broken", "directory"].map { JavaRuntime(path: directory.appending($0)) }
+            let good = try java(21, at: directory.appending("good"))
+            let found = try await JavaRuntime.find(atLeast: 17, among: broken + [good])
+            #expect(found.runtime?.path == good.path)
+            let none = try await JavaRuntime.find(atLeast: 17, among: [broken[0]])
             #expect(none.runtime == nil && none.lack.contains("broken"))
+        }
+    }
 
-            guard Accounts.ownNumbers.user == 0 else { return }
+    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
+    func aJavaThatAUserCannotReachIsNotUsable() async throws {
+        try await withTemporaryDirectory { directory in
+            let all = [
+                try java(21, at: directory.appending("hidden/java")),
+                try java(21, at: directory.appending("java")),
+            ]
             try Files.setMode(directory, 0o755)
             try Files.setMode(directory.appending("hidden"), 0o700)
             let usable = try await JavaRuntime.usable(among: all, as: (65534, 65534))
-            #expect(usable.map(\.path) == [all[3].path])
+            #expect(usable.map(\.path) == [all[1].path])
         }
     }
 
     @Test func theFirstJavaThatFitsIsTakenAndNoOther() async throws {
+        try await withTemporaryDirectory { directory in
+            let all = try [11, 17, 21].map { try java($0, at: directory.appending("java-\($0)")) }
+            for (least, expected) in [(0, all[0]), (11, all[0]), (12, all[1]), (17, all[1]), (18, all[2])] {
+                let found = try await JavaRuntime.find(atLeast: least, among: all)
+                #expect(found.runtime?.path == expected.path && found.lack.isEmpty, "\(least)")
+            }
+            let (none, lack) = try await JavaRuntime.find(atLeast: 22, among: all)
+            #expect(none == nil && lack == "\(all[0].path) is Java 11")
+        }
+        // Whatever Java this host has is older.
         let (none, lack) = try await JavaRuntime.find(atLeast: 999)
         #expect(none == nil && !lack.isEmpty)
-        // Where this host has several, the newest is found behind the others.
-        var newest = 0
-        while let found = try await JavaRuntime.find(atLeast: newest + 1).runtime {
-            let version = try await found.version()
-            #expect(version > newest)
-            newest = version
-        }
+    }
+
+    /// A program that says that it is a Java of a version.
+    private func java(_ version: Int, at path: FilePath) throws -> JavaRuntime {
+        let script = "#!/bin/sh\necho 'openjdk version \"\(version)\" 2023-09-19' >&2\n"
+        try Files.makeDirectories(path.removingLastComponent())
+        try Files.replace(path, with: Array(script.utf8), mode: 0o755)
+        return JavaRuntime(path: path)
     }
 }

@@ -25,7 +25,7 @@ import Testing
     /// Contents of many kinds: empty, small, repeating, incompressible, larger than a lane's buffer; of the lengths at which
     /// compressing begins, and at which it is tried on a sample and a stored block ends, both noise and text.
     private static let samples: [[UInt8]] = {
-        var random = SystemRandomNumberGenerator()
+        var random = SplitMix(state: 1)
         let limits = [399, 400, 401, 61_439, 61_440, 61_441, 65_535, 65_536, 65_537]
         return [
             [], [0], Array("hello\n".utf8), [UInt8](repeating: 7, count: 100_000),
@@ -322,9 +322,11 @@ import Testing
             let blobID = try #require(ObjectID(hex: blob.filter { $0 != "\n" }.utf8))
             let treeID = try #require(ObjectID(hex: empty.filter { $0 != "\n" }.utf8))
             let names = ["a", "a-b", "a.b", "a0", "ab", "b", "é", "Z", "~"]
+            var random = SplitMix(state: 2)
             for _ in 0..<50 {
-                let entries = names.shuffled().map { name in
-                    Bool.random() ? TreeEntry(name, .tree, treeID) : TreeEntry(name, .file, blobID)
+                let entries = names.shuffled(using: &random).map { name in
+                    Bool.random(using: &random)
+                        ? TreeEntry(name, .tree, treeID) : TreeEntry(name, .file, blobID)
                 }
                 let lines = entries.map { entry in
                     let isTree = entry.mode == .tree

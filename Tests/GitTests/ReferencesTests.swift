@@ -179,11 +179,11 @@ import Workers
             try Files.makeDirectories(path.appending("refs/heads/x"))
             try references.set("refs/heads/x", to: commits[0], expecting: nil)
             #expect(try references.target(of: "refs/heads/x") == commits[0])
-            #expect(throws: (any Error).self) {
+            #expect(throws: FileFailure.self) {
                 try references.set("refs/heads/x/y", to: commits[0], expecting: nil)
             }
             try references.set("refs/heads/z/y", to: commits[0], expecting: nil)
-            #expect(throws: (any Error).self) {
+            #expect(throws: FileFailure.self) {
                 try references.set("refs/heads/z", to: commits[0], expecting: nil)
             }
             #expect(try references.list("refs/heads/").map(\.name) == ["refs/heads/x", "refs/heads/z/y"])

@@ -57,6 +57,7 @@ import Testing
 
     /// Restores the only snapshot; nil when that was refused.
     private func restored(_ path: FilePath, to place: FilePath) throws -> [String: [UInt8]]? {
+        // What the restore says is what to tell.
         defer { try? Files.removeTree(place) }
         do {
             let store = try SnapshotStore.open(at: path)

@@ -35,8 +35,8 @@ struct BuildbotJourneyTests {
             #expect(try await fixture.build("deploy") == 0)
             let runner = try CommandLineRunner(fixture.directory)
             try await start(runner, fixture)
-            _ = try await fixture.force("deploy", seconds: 30)
-            try await Task.sleep(for: .seconds(1))
+            _ = try await fixture.force("deploy", seconds: 600)
+            try await wait("the second deployment") { try fixture.deploymentCount() == 2 }
             let output = try await runner.succeed("snapshot")
             #expect(output.contains("complete"))
             let deployments = try fixture.deploymentCount()

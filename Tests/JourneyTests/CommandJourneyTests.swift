@@ -134,9 +134,7 @@ import Testing
             try world.set("worse\n")
             async let killed = world.runner.run(
                 under: ["/bin/sh", "-c", "echo $$ > pid; exec \"$@\"", "sh"], ["restore", "latest"])
-            for _ in 0..<3000 where try !Files.exists(place.appending("begun")) {
-                try await Task.sleep(for: .milliseconds(20))
-            }
+            try await wait("the command") { try Files.exists(place.appending("begun")) }
             let pid = String(decoding: try Files.read(directory.appending("pid")), as: UTF8.self)
             try await Program("kill", ["-KILL", String(pid.dropLast())]).runSuccessfully()
             #expect(try await killed.status != 0)
@@ -217,7 +215,7 @@ import Testing
                 try Files.replace(directory.appending("restore"), with: old, mode: 0o755)
                 try Files.replace(directory.appending("capture"), with: oldCapture, mode: 0o755)
                 try world.set("a=1\nb=2\n")
-                try? Files.remove(place.appending("lock"))
+                try Files.remove(place.appending("lock"))
             }
         }
     }

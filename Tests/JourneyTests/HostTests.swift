@@ -104,6 +104,7 @@ import Testing
             let outcome = try await runner.run(under: few, ["snapshot"])
             #expect([0, 1, 3, 64].contains(outcome.status), "\(outcome.status): \(outcome.errorOutput)")
             if outcome.status == 3 { #expect(outcome.output.contains("Too many open files")) }
+            if ![0, 3].contains(outcome.status) { #expect(outcome.errorOutput.contains("error: ")) }
             if outcome.status == 0 { #expect(try await restored(runner) == live) }
             try await runner.checkStore(directory.appending("tree.git"))
             try await runner.succeed("snapshot")
@@ -113,6 +114,7 @@ import Testing
             let found = try TreeListing(directory.appending("tree"))
             #expect([0, 1, 6, 7, 64].contains(restore.status), "\(restore.status): \(restore.errorOutput)")
             #expect(found == (restore.status == 0 ? live : bad), "\(restore.errorOutput)")
+            if restore.status != 0 { #expect(restore.errorOutput.contains("error: ")) }
             try await runner.succeed("restore")
             #expect(try TreeListing(directory.appending("tree")) == live)
         }

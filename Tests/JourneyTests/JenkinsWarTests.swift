@@ -45,10 +45,9 @@ struct JenkinsWarTests {
             #expect(try await boot(home, in: directory).hasPrefix("200"))
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("jenkins")
-            let file = directory.appending("understudy.yaml")
-            var text = String(decoding: try Files.read(file), as: UTF8.self)
-            text.replace("driver: jenkins\n", with: "driver: jenkins\n    war: \(war)\n")
-            try Files.replace(file, with: Array(text.utf8))
+            try replaceText(
+                "driver: jenkins\n", with: "driver: jenkins\n    war: \(war)\n",
+                in: directory.appending("understudy.yaml"))
             try await runner.succeed("snapshot")
             let drill = try await runner.run(["drill", "--build", "hello"], limit: .seconds(600))
             #expect(drill.status == 0, "\(drill.output)\(drill.errorOutput)")

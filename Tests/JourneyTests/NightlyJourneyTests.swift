@@ -58,9 +58,9 @@ import Testing
     @Test func oneComponentTakenAgainDoesNotMakeTheOthersFresh() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)
-            try world.policy("maxAge: {complete: 2s}")
             try await world.runner.succeed("snapshot")
             #expect(try await world.runner.run("status", "--check").status == 0)
+            try world.policy("maxAge: {complete: 2s}")
             try await Task.sleep(for: .seconds(4))
             try await world.runner.succeed("snapshot", "--component", "tree")
             let check = try await world.runner.run("status", "--check")

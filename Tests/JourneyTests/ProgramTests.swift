@@ -18,6 +18,7 @@ import Testing
     /// The first account of this host that is named in the list of a group which is not its own.
     private static let member: (name: String, user: UInt32, group: UInt32)? = {
         func rows(_ path: FilePath) -> [[String]] {
+            // A host without the file has nobody to try it with.
             let text = (try? Files.read(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
             return text.split(separator: "\n").map {
                 $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init)

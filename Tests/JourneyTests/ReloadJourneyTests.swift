@@ -204,12 +204,12 @@ import Testing
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("jenkins")
             try await runner.succeed("snapshot")
-            // Upgraded, under another ending, unpinned and switched off; another plugin now needs the newer one.
+            // Upgraded, under another ending and unpinned; another plugin now needs the newer one.
             try await shell("cp -a jenkins good; rm jenkins/plugins/plugin-2.jpi*", in: directory)
             try builder.makePlugin("plugin-2", version: "9.0", file: "plugin-2.hpi")
             try builder.makePlugin("plugin-5", version: "7.0", file: "plugin-5.jpi", needs: "plugin-2:9.0")
             try await shell(
-                "touch jenkins/plugins/plugin-2.hpi.disabled; echo 9.0 > jenkins/plugins/plugin-2/META-INF/MANIFEST.MF; rm jenkins/plugins/plugin-2.hpi.disabled; cp -a jenkins bad",
+                "echo 9.0 > jenkins/plugins/plugin-2/META-INF/MANIFEST.MF; cp -a jenkins bad",
                 in: directory)
             let plan = try await runner.succeed("restore", "--only", "plugin:plugin-2", "--dry-run")
             for words in [
@@ -239,6 +239,12 @@ import Testing
                     $0.hasPrefix(".d..t") || $0.hasPrefix("cd+++++++++ plugins/plugin-2/")
                         || $0.contains(" plugins/plugin-2/")
                 }, "\(back)")
+            // Switched off too: no mark of another ending stays to switch off the next.
+            try await shell("touch jenkins/plugins/plugin-2.hpi.disabled", in: directory)
+            try await runner.succeed("restore", "--only", "plugin:plugin-2")
+            #expect(
+                try await shell("ls -d jenkins/plugins/plugin-2*", in: directory)
+                    == "jenkins/plugins/plugin-2.jpi\njenkins/plugins/plugin-2.jpi.pinned\n")
             let none = try await runner.run("restore", "--only", "plugin:none")
             #expect(none.status == 7 && none.errorOutput.contains("has no plugin:none"))
         }

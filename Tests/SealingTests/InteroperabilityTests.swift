@@ -87,7 +87,7 @@ import Testing
     }
 
     /// A gigabyte through writer and reader; the machine's memory does not see it.
-    @Test(.enabled(if: unsafe getenv("UNDERSTUDY_TEST_LARGE") != nil))
+    @Test(.enabled(if: unsafe getenv("UNDERSTUDY_TEST_LARGE") != nil, "SKIPPED: run make large"))
     func aGigabytePassesThroughWithoutBeingHeld() throws {
         let identity = Identity()
         let writer = try AgeWriter(recipients: [identity.recipient])

@@ -122,10 +122,7 @@ import Testing
                         python(script), in: sandbox(directory), within: allowance,
                         log: directory.appending("\(number)")))
             }
-            for _ in 0..<600 where running.contains(where: \.isRunning) {
-                try await Task.sleep(for: .milliseconds(50))
-            }
-            #expect(running.allSatisfy { !$0.isRunning })
+            try await wait("the end of all three") { running.allSatisfy { !$0.isRunning } }
             #expect(try allowance.breach?.isItsOwn == true)
             // Whoever begins anew is not held to what went before.
             let outcome = try await SandboxProcess.run(

@@ -130,29 +130,33 @@ import Testing
 
     @Test func whatTakesTooLongIsEnded() async throws {
         try await withTemporaryDirectory { directory in
-            await #expect(throws: ShadowFailure.self) {
+            // Nobody else's program has this number.
+            let number = Int.random(in: 1_000_000...9_999_999)
+            let script =
+                "sleep 1000 & setsid sleep \(number) & sleep 0.5; kill -0 $! && touch /srv/ci/begun; sleep 1002"
+            let failure = await #expect(throws: ShadowFailure.self) {
                 _ = try await SandboxProcess.run(
-                    Program("sh", ["-c", "sleep 1000 & setsid sleep 1001 & sleep 1002"], limit: .seconds(1)),
-                    in: sandbox(directory), within: allowance(), log: directory.appending("log"))
+                    Program("sh", ["-c", script], limit: .seconds(5)), in: sandbox(directory),
+                    within: allowance(), log: directory.appending("log"))
             }
-            try #expect(!isRunning("sleep\u{0}1001"))
+            #expect(failure?.code == .timedOut)
+            try #expect(Files.exists(directory.appending("begun")))
+            try #expect(!isRunning("sleep\u{0}\(number)"))
         }
     }
 
     @Test func whatIsStoppedIsGone() async throws {
         try await withTemporaryDirectory { directory in
+            let number = Int.random(in: 1_000_000...9_999_999)
             let process = try await SandboxProcess.start(
-                Program("sleep", ["31415"]), in: sandbox(directory), within: allowance(),
+                Program("sleep", ["\(number)"]), in: sandbox(directory), within: allowance(),
                 log: directory.appending("log"))
             #expect(process.isRunning)
             // It is let run, and may not have begun.
-            for _ in 0..<200 where try !isRunning("sleep\u{0}31415") {
-                try await Task.sleep(for: .milliseconds(50))
-            }
-            try #expect(isRunning("sleep\u{0}31415"))
+            try await wait("the program") { try isRunning("sleep\u{0}\(number)") }
             await process.stop()
             #expect(!process.isRunning)
-            try #expect(!isRunning("sleep\u{0}31415"))
+            try #expect(!isRunning("sleep\u{0}\(number)"))
         }
     }
 

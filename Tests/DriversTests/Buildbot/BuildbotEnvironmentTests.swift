@@ -133,15 +133,9 @@ struct BuildbotEnvironmentTests {
         var captured = CapturedComponent(name: "ci", driver: "buildbot", version: nil, roots: [])
         captured.roots = [.init(name: "environment", path: "/srv/venv", kind: .rebuilt)]
         let driver = try makeDriver(master: "/nowhere", ["environment": .text("/srv/venv")])
-        return try await driver.preflight(OneLock(contents: Array(lock.utf8)), captured: captured)
+        let locks = [Lock(name: "python.lock", contents: Array(lock.utf8))]
+        return try await driver.preflight(CapturedTexts(locks: locks), captured: captured)
     }
-}
-
-private struct OneLock: FileSource {
-    var contents: [UInt8]
-    func names(root: String, directory: EntryPath) throws -> [(name: [UInt8], isDirectory: Bool)] { [] }
-    func contents(root: String, path: EntryPath) throws -> [UInt8]? { nil }
-    func lock(_ name: String) throws -> [UInt8]? { name == "python.lock" ? contents : nil }
 }
 
 /// Freezes an environment beside an empty master, whose own problems are left out.

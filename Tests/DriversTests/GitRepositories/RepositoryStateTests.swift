@@ -7,27 +7,6 @@ import Testing
 
 @testable import Drivers
 
-/// Captured files in memory.
-private struct CapturedText: FileSource {
-    var files: [String: String]
-
-    func names(root: String, directory: EntryPath) throws -> [(name: [UInt8], isDirectory: Bool)] {
-        let prefix = directory.isRoot ? "" : "\(directory)/"
-        var names: [String: Bool] = [:]
-        for path in files.keys where path.hasPrefix(prefix) {
-            let rest = path.dropFirst(prefix.count)
-            names[String(rest.prefix { $0 != "/" })] = rest.contains("/")
-        }
-        return names.sorted { $0.key < $1.key }.map { (Array($0.key.utf8), $0.value) }
-    }
-
-    func contents(root: String, path: EntryPath) throws -> [UInt8]? {
-        files[path.description].map { Array($0.utf8) }
-    }
-
-    func lock(_ name: String) throws -> [UInt8]? { nil }
-}
-
 @Suite struct RepositoryStateTests {
     private let a = String(repeating: "a", count: 40)
     private let b = String(repeating: "b", count: 40)
@@ -36,7 +15,7 @@ private struct CapturedText: FileSource {
     private func tips(_ files: [String: String]) throws -> SourceTips {
         let below = Dictionary(uniqueKeysWithValues: files.map { ("app.git/\($0.key)", $0.value) })
         let repository = SourceRepository(root: "srv/git", path: EntryPath("app.git"))
-        return try RepositoryState(repository, CapturedText(files: below)).tips
+        return try RepositoryState(repository, CapturedTexts(files: below)).tips
     }
 
     @Test func aLooseReferenceHidesThePackedOneOfItsName() throws {
@@ -113,77 +92,6 @@ private struct CapturedText: FileSource {
     func aLockThatWasTamperedWithIsRefused(_ text: String) {
         #expect(throws: SourcesLock.Damage.self) {
             try SourcesLock(Array(text.replacing("ID", with: a).utf8))
-        }
-    }
-}
-
-@Suite struct RepositorySearchTests {
-    @Test func aDirectoryOfNothingButRepositoriesIsFound() async throws {
-        try await withTemporaryDirectory { directory in
-            try await shell(
-                "git init -q --bare git/team/a.git; git init -q git/work; git init -q git/work/inner; mkdir other; git init -q --bare other/x.git; mkdir other/files",
-                in: directory)
-            let found = try GitRepositoriesDriver.detect(directory.appending("git"))
-            #expect(found?.summary == "2 git repositories")
-            #expect(try GitRepositoriesDriver.detect(directory.appending("other")) == nil)
-            let all = RepositorySearch.repositories(in: directory.appending("git"))
-            #expect(all.map(\.description) == ["team/a.git", "work/.git", "work/inner/.git"])
-        }
-    }
-
-    @Test func aFileCalledAsGitsIsNoRepositoryUnlessItNamesOne() async throws {
-        try await withTemporaryDirectory { directory in
-            try await shell(
-                "git init -q main; git -C main -c user.name=a -c user.email=b commit -q --allow-empty -m x; git -C main worktree add -q ../linked; mkdir other; printf 'gitdir' >other/.git",
-                in: directory)
-            let linked = try GitRepositoriesDriver.detect(directory.appending("linked"))
-            #expect(linked?.summary == "1 git repository")
-            #expect(try GitRepositoriesDriver.detect(directory.appending("other")) == nil)
-        }
-    }
-
-    @Test func whatIsInARepositoryThatIsNotCapturedIsTold() async throws {
-        try await withTemporaryDirectory { directory in
-            try await shell(
-                """
-                mkdir git; for r in away git/near; do git init -q $r
-                git -C $r -c user.name=a -c user.email=b commit -q --allow-empty -m x; done
-                git -C away worktree add -q ../git/linked; git -C git/near worktree add -q ../next
-                git init -q --separate-git-dir=apart.git git/apart; mkdir git/behind; ln -s ../../away/.git git/behind/.git
-                mkdir git/other; echo 'gitdir: ' >git/other/.git; mkdir -p git/own.git/worktrees/tree
-                cp -R away/.git/. git/own.git; cp git/own.git/HEAD git/own.git/worktrees/tree
-                echo ../../../../away/.git >git/own.git/worktrees/tree/commondir
-                """, in: directory)
-            func freeze(_ paths: [String]) async throws -> Frozen {
-                try await GitRepositoriesDriver(
-                    Component(name: "git", driver: "git-repositories", settings: ["paths": .list(paths)])
-                ).freeze(scratch: directory, cache: directory)
-            }
-            let told = try await freeze(["\(directory)/git"])
-            for name in ["apart", "behind", "linked"] {
-                #expect(
-                    told.notes.count {
-                        $0.contains("/git/\(name)/.git: the repository of this working tree is at")
-                    } == 1, "\(told.notes)")
-            }
-            #expect(told.notes.count == 3, "\(told.notes)")
-            let missed = told.unreadable.map(\.path)
-            #expect(missed.count == 1)
-            #expect(missed.first?.hasSuffix("/git/own.git/worktrees/tree/commondir") == true, "\(missed)")
-            let whole = try await freeze(["\(directory)/git", "\(directory)/away", "\(directory)/apart.git"])
-            #expect(whole.notes.isEmpty && whole.unreadable.isEmpty, "\(whole.notes)")
-        }
-    }
-
-    @Test(arguments: [
-        ("[remote \"o\"]\n\turl = https://me:pw@host/x\n", EntryClass.secret),
-        ("[http]\n\textraHeader = Authorization: x\n", .secret), ("[core]\n\tbare = true\n", .config),
-    ]) func aConfigWithAPasswordIsASecret(_ text: String, _ expected: EntryClass) throws {
-        try withTemporaryDirectory { directory in
-            try Files.replace(directory.appending("config"), with: Array(text.utf8))
-            let rules = RepositoryClasses.rules(.root, in: directory)
-            let matcher = Classification.Matcher(Classification(rules, defaultClass: .source))
-            #expect(matcher.entryClass(matcher.start, name: Array("config".utf8)[...]) == expected)
         }
     }
 }

@@ -7,28 +7,6 @@ import Testing
 
 /// What changed inside configurations that jenkins-job-builder 6.5.0 wrote (`Tests/Fixtures/jenkins-jobs`).
 @Suite struct JenkinsFacetsTests {
-    /// A home of texts alone.
-    private struct Home: FileSource {
-        var files: [String: String]
-
-        func names(root: String, directory: EntryPath) throws -> [(name: [UInt8], isDirectory: Bool)] {
-            let start = directory.isRoot ? "" : "\(directory)/"
-            var found: [String: Bool] = [:]
-            for path in files.keys where path.hasPrefix(start) {
-                let rest = path.dropFirst(start.count)
-                let name = rest.prefix { $0 != "/" }
-                found[String(name)] = name.count < rest.count
-            }
-            return found.sorted { $0.key < $1.key }.map { (Array($0.key.utf8), $0.value) }
-        }
-
-        func contents(root: String, path: EntryPath) throws -> [UInt8]? {
-            files["\(path)"].map { Array($0.utf8) }
-        }
-
-        func lock(_ name: String) throws -> [UInt8]? { nil }
-    }
-
     private static func fixture(_ name: String) throws -> String {
         var path = FilePath(#filePath)
         for _ in 0..<3 { path.removeLastComponent() }
@@ -37,8 +15,8 @@ import Testing
     }
 
     private func changes(_ before: [String: String], _ after: [String: String]) throws -> [Change] {
-        let old = try JenkinsInventory(Home(files: before)).inventory
-        return old.changes(to: try JenkinsInventory(Home(files: after)).inventory, component: "ci") {
+        let old = try JenkinsInventory(CapturedTexts(files: before)).inventory
+        return old.changes(to: try JenkinsInventory(CapturedTexts(files: after)).inventory, component: "ci") {
             $0 < $1
         }
     }
@@ -199,7 +177,7 @@ import Testing
             "<hudson.plugins.jobConfigHistory.HistoryDescr><user>Alice A.</user><userId>alice</userId><operation>\(operation)</operation>"
                 + "<timestamp>2026-11-25_10-00-00</timestamp>\(more)</hudson.plugins.jobConfigHistory.HistoryDescr>"
         }
-        let home = Home(files: [
+        let home = CapturedTexts(files: [
             "config-history/jobs/team/jobs/deploy/2026-11-25_10-00-00/history.xml": entry(
                 "Renamed", "<oldName>team/ship</oldName><currentName>team/deploy</currentName>"),
             "config-history/jobs/team/jobs/deploy/2026-11-25_11-00-00/history.xml": entry(

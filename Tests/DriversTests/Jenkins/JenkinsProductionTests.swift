@@ -96,11 +96,8 @@ import Testing
                             "user": .text("kim"), "token": .text(home.appending("token").string),
                         ])))
             try await run(start, port, until: home.appending("token")) {
-                for _ in 0..<600 {
-                    guard try await HTTPProbe("http://127.0.0.1:\(port)").get("/login").status != 200 else {
-                        break
-                    }
-                    try await Task.sleep(for: .milliseconds(200))
+                try await wait("the login page", limit: .seconds(120)) {
+                    try await HTTPProbe("http://127.0.0.1:\(port)").get("/login").status == 200
                 }
                 let none = PluginSet(kind: "plugin", versions: [:])
                 let view = try await shadow.production(beside: none, pages: [])
@@ -145,10 +142,8 @@ import Testing
         let number = try await Program("/bin/sh", ["-c", script]).runSuccessfully().output.filter(\.isNumber)
         let stop = Program("/bin/sh", ["-c", "kill \(number) && tail --pid=\(number) -f /dev/null"])
         do {
-            for _ in 0..<1200 {
-                let isUp = try await HTTPProbe("http://127.0.0.1:\(port)").isAnswered()
-                if try isUp && Files.exists(file) { break }
-                try await Task.sleep(for: .milliseconds(100))
+            try await wait("the server to listen and \(file)", limit: .seconds(120)) {
+                try await HTTPProbe("http://127.0.0.1:\(port)").isAnswered() && Files.exists(file)
             }
             try await body()
         } catch {

@@ -54,9 +54,7 @@ import Testing
 
     private func zip(_ name: String, _ entries: [(String, [UInt8])]) throws -> FilePath {
         let path = directory.appending(name)
-        var writer = try ZipWriter(path)
-        for (name, contents) in entries { try writer.add(name: name, contents: contents) }
-        try writer.finish()
+        try writeZip(path, entries)
         return path
     }
 

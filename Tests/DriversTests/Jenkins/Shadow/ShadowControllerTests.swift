@@ -57,7 +57,7 @@ import Testing
         async let ended = Program(
             "/usr/bin/python3", ["-c", Self.server, socket.string], limit: .seconds(60)
         ).runSuccessfully()
-        for _ in 0..<2000 where try !Files.exists(socket) { try await Task.sleep(for: .milliseconds(10)) }
+        try await wait("the server") { try Files.exists(socket) }
         let probe = HTTPProbe(
             "http://shadow.invalid", socket: socket, headers: ["Authorization: Basic eA=="],
             limit: .seconds(30))

@@ -1,4 +1,3 @@
-import Archive
 import FileTree
 import Judge
 import SystemPackage
@@ -61,15 +60,14 @@ import Testing
 
     @Test func classesForANewerJavaAndTornJarsAreTold() throws {
         let inner = directory.appending("a.jar")
-        var jar = try ZipWriter(inner)
-        try jar.add(name: "A.class", contents: [0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 65])
-        try jar.finish()
-        var plugin = try ZipWriter(home.appending("plugins/new.jpi"))
-        try plugin.add(
-            name: PluginManifest.path,
-            contents: Array("Short-Name: new\nPlugin-Version: 1\nJenkins-Version: 2.400\n".utf8))
-        try plugin.add(name: "WEB-INF/lib/a.jar", contents: try Files.read(inner))
-        try plugin.finish()
+        try writeZip(inner, [("A.class", [0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 65])])
+        let manifest = "Short-Name: new\nPlugin-Version: 1\nJenkins-Version: 2.400\n"
+        try writeZip(
+            home.appending("plugins/new.jpi"),
+            [
+                (PluginManifest.path, Array(manifest.utf8)),
+                ("WEB-INF/lib/a.jar", try Files.read(inner)),
+            ])
         let old = seen(try predict(java: 17))
         #expect(old.contains("class-files plugin new"))
         // What the builder puts into its archives is no jar.

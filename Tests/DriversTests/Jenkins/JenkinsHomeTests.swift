@@ -1,0 +1,56 @@
+import FileTree
+import Judge
+import SnapshotModel
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Drivers
+
+/// What a home holds, as snapshots and shadows take it.
+@Suite struct JenkinsHomeTests {
+    @Test(arguments: [
+        (".gradle/gradle.properties", EntryClass.secret), (".pgpass", .secret), (".my.cnf", .secret),
+        (".vault-token", .secret), (".subversion/auth/svn.simple/0a1b", .secret),
+        (".gradle/init.gradle", .state), (".gradle/init.d/mirror.gradle", .state),
+        (".gradle/caches/modules-2/files", .derived), (".gradle/wrapper/dists/a.zip", .derived),
+        (".gradle/jdks/eclipse_adoptium-21/bin/java", .derived),
+        (".groovy/grapeConfig.xml", .config), (".groovy/grapes/a.jar", .derived),
+        (".java/.userPrefs/prefs.xml", .state), (".java/fonts/17/fcinfo", .derived),
+        (".cvspass", .secret), (".config/gcloud/credentials.db", .secret), (".curlrc", .secret),
+        ("userContent/app/release.jks", .secret), ("certificates/site.pfx", .secret), ("ci.kdbx", .secret),
+        ("jobs/app/builds/7/archive/out/site.key", .secret), ("init.groovy.d/.netrc", .secret),
+        ("jobs/site.key/config.xml", .config), ("nodes/mac.key/config.xml", .config),
+        ("jobs/site.key/builds/1/build.xml", .state), ("jobs/site.key/builds/1/log", .bulk),
+        ("jobs/site.key/builds/1/ca.pem", .secret), ("jobs/app/builds/7/archive/app.war", .bulk),
+        ("plugins/git/WEB-INF/test.jks", .derived), ("war/WEB-INF/test.key", .derived),
+        ("jobs/shadow/config.xml", .config), ("jobs/shadow/builds/1/build.xml", .state),
+    ]) func whatPeopleWroteInTheHomeOfTheUserIsCaptured(_ path: String, _ expected: EntryClass) {
+        #expect(JenkinsClasses.home.entryClass(of: EntryPath(path), isDirectory: false) == expected)
+    }
+
+    @Test func anAgentOfACloudIsNotExpectedInAShadow() throws {
+        try withTemporaryDirectory { directory in
+            let home = directory.appending("home")
+            var builder = JenkinsHomeBuilder(home)
+            (builder.plugins, builder.jobs, builder.builds) = (1, 1, 1)
+            try builder.make()
+            let cloud = home.appending("nodes/ec2-i-1")
+            try Files.makeDirectories(cloud)
+            try Files.replace(
+                cloud.appending("config.xml"),
+                with: Array(
+                    "<hudson.plugins.ec2.EC2OndemandSlave><name>ec2-i-1</name></hudson.plugins.ec2.EC2OndemandSlave>"
+                        .utf8))
+            let driver = try JenkinsDriver(
+                Component(name: "jenkins", driver: "jenkins", settings: ["home": .text(home.string)]))
+            let captured = CapturedComponent(name: "jenkins", driver: "jenkins", version: nil, roots: [])
+            let source = HomeOnDisk(home: home, listsJobs: true)
+            let nodes = try #require(try JenkinsShadow(driver: driver).expected(captured, in: source))
+                .filter { $0.kind == "node" }
+            #expect(nodes.map(\.name) == ["agent1"])
+            let seen = try driver.inventory(of: source).items.first { $0.name == "ec2-i-1" }
+            #expect(seen?.detail == "made by a cloud")
+        }
+    }
+}
