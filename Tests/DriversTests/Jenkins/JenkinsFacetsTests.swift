@@ -158,7 +158,7 @@ import Testing
         let right = "<permission>hudson.model.Hudson.Read:bob</permission>"
         let credential = "<x.Credentials><id>deploy</id><secret>{AQAAABAAAAAQabcd}</secret></x.Credentials>"
         let property = "x.FolderCredentialsProvider_-FolderCredentialsProperty"
-        let home = Home(files: [
+        let home = CapturedTexts(files: [
             "config.xml":
                 "<hudson><views>\(view)</views><authorizationStrategy>\(right)</authorizationStrategy></hudson>",
             "jobs/team/config.xml":
