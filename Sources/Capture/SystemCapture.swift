@@ -80,7 +80,7 @@ package struct SystemCapture: Sendable {
         // Not before: syncs would wait for what nobody needs on the disk.
         // What was taken over was not read anew: its next capture must not take for granted what was in them either.
         let isWhole = request.components.isEmpty
-        keep(caches, &result, reader, missing: isWhole ? [] : reader.gonePacks, holding: lock)
+        keep(caches, &result, missing: isWhole ? [] : reader.gonePacks, holding: lock)
         return result
     }
 
@@ -88,8 +88,7 @@ package struct SystemCapture: Sendable {
     ///
     /// This one is there, whatever becomes of what can be made again.
     private func keep(
-        _ caches: [NewCache], _ taken: inout TakenSnapshot, _ reader: ObjectReader, missing packs: [String],
-        holding lock: WriterLock
+        _ caches: [NewCache], _ taken: inout TakenSnapshot, missing packs: [String], holding lock: WriterLock
     ) {
         func note(_ text: String, at place: Int?) {
             guard let place = place ?? taken.snapshot.components.indices.first else { return }
@@ -111,7 +110,7 @@ package struct SystemCapture: Sendable {
                 "the next snapshot does not miss a pack that goes, since the list of them could not be kept: \(error)",
                 at: nil)
         }
-        guard !reader.lostObjects.isEmpty else { return }
+        // Also what others brought back: else it would be read each night to find it whole.
         do {
             try store.forgetHealed(holding: lock)
         } catch {
