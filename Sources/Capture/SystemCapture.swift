@@ -234,7 +234,9 @@ package struct SystemCapture: Sendable {
         }
         let options = system.options
         let local = store.localDirectory
-        let known = Set(previous?.snapshot.components.map(\.name) ?? [])
+        let held: [String: Set<String>] = Dictionary(
+            previous?.snapshot.components.map { ($0.name, Set($0.roots.map(\.name))) } ?? []
+        ) { first, _ in first }
         let results = try await SimultaneousCapture.run(
             try wanted.map { component, driver in
                 let old = previous.flatMap { state(component.name, of: $0, reader) }
@@ -244,7 +246,7 @@ package struct SystemCapture: Sendable {
             progress(part.component.name)
             return try await ComponentCapture(
                 part.component, driver: part.driver, sink: sink, options: options, sealer: sealer,
-                local: local, transfer: transfer, isNew: !known.contains(part.component.name)
+                local: local, transfer: transfer, heldRoots: held[part.component.name] ?? []
             ).run(previous: part.previous)
         }
         for (component, driver) in system.components {
