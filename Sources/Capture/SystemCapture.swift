@@ -324,9 +324,8 @@ package struct SystemCapture: Sendable {
             } else if previous == nil {
                 "first snapshot"
             } else {
-                (isBlind ? "no change in what could be read" : "no change")
-                    + (others == 0
-                        ? "" : "\(isBlind ? " of the" : " in") configuration, other files: \(others)")
+                unchangedWords("no change", hasOtherFiles: others > 0, isBlind: isBlind)
+                    + (others == 0 ? "" : ", other files: \(others)")
             }
         let draft = SnapshotDraft(
             snapshot: snapshot, previous: previous?.reference.id, entries: entries + description,
