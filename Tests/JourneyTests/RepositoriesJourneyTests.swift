@@ -35,13 +35,8 @@ import Testing
 
     /// Overwrites bytes of a file of the repository where the store has it.
     private func damageAFile(_ directory: FilePath) async throws {
-        try await shell(
-            """
-            id=$(git -C git/app.git rev-parse main:f2); cd git.git/objects/pack
-            for index in *.idx; do offset=$(git show-index <$index | awk -v id=$id '$2 == id { print $1 }')
-            [ -z "$offset" ] || break; done; pack=${index%.idx}.pack; chmod u+w $pack
-            printf '\\xff\\xff\\xff' | dd of=$pack bs=1 seek=$((offset + 3)) conv=notrunc status=none
-            """, in: directory)
+        let id = try await shell("git -C git/app.git rev-parse main:f2", in: directory)
+        try await StoreDamage.flip(object: id, in: directory.appending("git.git"))
     }
 
     @Test func repositoriesOfEveryShapeComeBackBitForBit() async throws {
