@@ -405,6 +405,26 @@ import Testing
         }
     }
 
+    /// A snapshot that nobody signed may be damaged besides.
+    @Test func aDamagedObjectIsFoundBesideAMissingSignature() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            try await shell(
+                """
+                ssh-keygen -q -t ed25519 -N '' -f key
+                sed -i "s|^components:|signers: [$(cut -d' ' -f1,2 key.pub)]\\n&|" understudy.yaml
+                """, in: directory)
+            try await damageAFile(directory)
+            let verdict = try await runner.run("verify")
+            #expect(verdict.status == 6, "\(verdict.output)\(verdict.errorOutput)")
+            for words in ["is not signed", "objects of captured repositories: "] {
+                #expect(verdict.output.contains(words), "\(verdict.output)")
+            }
+            #expect(try Files.exists(directory.appending("git.git/understudy/damaged-objects")))
+        }
+    }
+
     @Test func killedAtAnyMomentTheStoreIsSoundAndTheNextNightIsComplete() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
