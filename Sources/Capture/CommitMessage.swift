@@ -27,6 +27,13 @@ package func summary(of changes: [Change]) -> String {
     .joined(separator: "; ")
 }
 
+/// That no change can be told, in words that say so of everything; only of configuration when other files differ, and only of
+/// what could be read when something could not.
+package func unchangedWords(_ words: String, hasOtherFiles: Bool, isBlind: Bool) -> String {
+    let known = isBlind ? "\(words) in what could be read" : words
+    return hasOtherFiles ? "\(known) \(isBlind ? "of the" : "in") configuration" : known
+}
+
 /// What stands below the first line of a snapshot's commit: `heading`, where the first line is somebody's own, and a line for each
 /// change, of which a hundred are named.
 func commitBody(_ heading: String?, _ changes: [Change]) -> String {

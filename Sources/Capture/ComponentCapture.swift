@@ -61,7 +61,7 @@ package struct ComponentCapture: Sendable {
     private let sealer: Sealer?
     private let transfer: SourceTransfer?
     private let takesWhatIsKept: Bool
-    private let isNew: Bool
+    private let heldRoots: Set<String>?
 
     /// What a restore or a promotion keeps beside what it exchanged, which may be below a root: for `undo`, and for nobody
     /// else.
@@ -79,14 +79,14 @@ package struct ComponentCapture: Sendable {
     /// nothing is written.
     ///
     /// Without a `sealer` secrets and databases are captured in clear. `takesWhatIsKept` is for what comes from a snapshot that
-    /// holds what a restore once kept beside production. `isNew` says that the last snapshot does not hold the component: nobody
-    /// looked whether the store still has what an earlier one found.
+    /// holds what a restore once kept beside production. `heldRoots` are the roots that the last snapshot holds: of any other
+    /// nobody looked whether the store still has what an earlier one found. It is nil where nothing is stored.
     package init(
         _ component: Component, driver: any Driver, sink: any ObjectSink, options: CaptureOptions,
         sealer: Sealer?, local: FilePath, written: [String: WrittenFiles] = [:],
-        transfer: SourceTransfer? = nil, takesWhatIsKept: Bool = false, isNew: Bool = false
+        transfer: SourceTransfer? = nil, takesWhatIsKept: Bool = false, heldRoots: Set<String>? = nil
     ) {
-        self.isNew = isNew
+        self.heldRoots = heldRoots
         self.takesWhatIsKept = takesWhatIsKept
         self.sealer = sealer
         self.component = component
@@ -303,6 +303,7 @@ package struct ComponentCapture: Sendable {
         let fingerprint = try fingerprint(of: root, classification, allowed)
         // What an earlier night saved may have been in a pack that is lost: then everything is read.
         let isLost = sink.existing.map { !$0.lostPacks.isEmpty } ?? false
+        let isNew = heldRoots.map { !$0.contains(root.name) } ?? false
         var cache = isLost || isNew ? StatCache() : try StatCache(cacheFile, fingerprint: fingerprint)
         let replacements = Dictionary(
             frozen.replacements.filter { $0.root == root.name }.map { ($0.path, $0.copy) }

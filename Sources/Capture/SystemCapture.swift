@@ -80,7 +80,7 @@ package struct SystemCapture: Sendable {
         // Not before: syncs would wait for what nobody needs on the disk.
         // What was taken over was not read anew: its next capture must not take for granted what was in them either.
         let isWhole = request.components.isEmpty
-        keep(caches, &result, reader, missing: isWhole ? [] : reader.gonePacks, holding: lock)
+        keep(caches, &result, missing: isWhole ? [] : reader.gonePacks, holding: lock)
         return result
     }
 
@@ -88,8 +88,7 @@ package struct SystemCapture: Sendable {
     ///
     /// This one is there, whatever becomes of what can be made again.
     private func keep(
-        _ caches: [NewCache], _ taken: inout TakenSnapshot, _ reader: ObjectReader, missing packs: [String],
-        holding lock: WriterLock
+        _ caches: [NewCache], _ taken: inout TakenSnapshot, missing packs: [String], holding lock: WriterLock
     ) {
         func note(_ text: String, at place: Int?) {
             guard let place = place ?? taken.snapshot.components.indices.first else { return }
@@ -111,7 +110,7 @@ package struct SystemCapture: Sendable {
                 "the next snapshot does not miss a pack that goes, since the list of them could not be kept: \(error)",
                 at: nil)
         }
-        guard !reader.lostObjects.isEmpty else { return }
+        // Also what others brought back: else it would be read each night to find it whole.
         do {
             try store.forgetHealed(holding: lock)
         } catch {
@@ -235,7 +234,9 @@ package struct SystemCapture: Sendable {
         }
         let options = system.options
         let local = store.localDirectory
-        let known = Set(previous?.snapshot.components.map(\.name) ?? [])
+        let held: [String: Set<String>] = Dictionary(
+            previous?.snapshot.components.map { ($0.name, Set($0.roots.map(\.name))) } ?? []
+        ) { first, _ in first }
         let results = try await SimultaneousCapture.run(
             try wanted.map { component, driver in
                 let old = previous.flatMap { state(component.name, of: $0, reader) }
@@ -245,7 +246,7 @@ package struct SystemCapture: Sendable {
             progress(part.component.name)
             return try await ComponentCapture(
                 part.component, driver: part.driver, sink: sink, options: options, sealer: sealer,
-                local: local, transfer: transfer, isNew: !known.contains(part.component.name)
+                local: local, transfer: transfer, heldRoots: held[part.component.name] ?? []
             ).run(previous: part.previous)
         }
         for (component, driver) in system.components {
@@ -323,9 +324,8 @@ package struct SystemCapture: Sendable {
             } else if previous == nil {
                 "first snapshot"
             } else {
-                (isBlind ? "no change in what could be read" : "no change")
-                    + (others == 0
-                        ? "" : "\(isBlind ? " of the" : " in") configuration, other files: \(others)")
+                unchangedWords("no change", hasOtherFiles: others > 0, isBlind: isBlind)
+                    + (others == 0 ? "" : ", other files: \(others)")
             }
         let draft = SnapshotDraft(
             snapshot: snapshot, previous: previous?.reference.id, entries: entries + description,

@@ -10,7 +10,11 @@ struct Unseen: Sendable {
         private let names: Set<String>
 
         init(_ captured: CapturedComponent?) {
-            let problems = captured?.unreadable ?? []
+            // What says that a root itself could not be listed ends in a dot.
+            let problems = (captured?.unreadable ?? []).map { problem in
+                let path = problem.path
+                return (path: path.hasSuffix("/.") ? String(path.dropLast(2)) : path, reason: problem.reason)
+            }
             reasons = Dictionary(problems.map { ($0.path, $0.reason) }) { first, _ in first }
             let roots = captured?.roots.map(\.name) ?? []
             self.roots = roots

@@ -1,3 +1,4 @@
+internal import Capture
 internal import Reports
 internal import SnapshotModel
 
@@ -8,12 +9,11 @@ func changeLines(_ changes: [Change], limit: Int = Int.max) -> [String] {
     return (rows.isEmpty ? [] : [table(rows)]) + more
 }
 
-/// That no change can be told, in words that say so of everything; only of configuration when other files differ, and only of
-/// what could be read when something could not.
+/// That no change can be told, and how many other files differ.
 func unchangedWords(_ words: String, otherFiles counts: [String: Int], isBlind: Bool = false) -> String {
-    let known = isBlind ? "\(words) in what could be read" : words
-    return otherFileWords(counts).map { "\(known) \(isBlind ? "of the" : "in") configuration; \($0)" }
-        ?? known
+    let others = otherFileWords(counts)
+    return unchangedWords(words, hasOtherFiles: others != nil, isBlind: isBlind)
+        + (others.map { "; \($0)" } ?? "")
 }
 
 /// What could not be read and so not compared, for people: the first few, and how many more there are.

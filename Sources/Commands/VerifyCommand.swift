@@ -70,6 +70,8 @@ struct VerifyCommand: AsyncParsableCommand {
         let store = try session.store()
         let system = session.system.name
         let healed = heal ? try await heal(store, session) : []
+        // Before anything is looked at: what another verification notes meanwhile stays. Who cannot read the list shortens none.
+        let noted = all ? (try? store.notedDamage()) ?? [] : []
         let references =
             all
             ? try store.snapshots(of: system)
@@ -90,10 +92,10 @@ struct VerifyCommand: AsyncParsableCommand {
             } look: { () -> SnapshotVerdict? in
                 var verdict = verification.verify(reference)
                 // One that cannot even be read says so already.
-                if verdict.isOK, let signatures {
-                    verdict.problems = try await signatures.problems(of: reference)
+                if verdict.isOK {
+                    verdict.problems = try await signatures?.problems(of: reference) ?? []
+                    verdict.problems += try await verification.verifySources(reference)
                 }
-                if verdict.isOK { verdict.problems = try await verification.verifySources(reference) }
                 // One that a prune forgot meanwhile is not damaged.
                 guard try verdict.isOK || store.snapshots(of: system).contains(reference) else {
                     guard all else { throw removed(reference) }
@@ -111,8 +113,13 @@ struct VerifyCommand: AsyncParsableCommand {
                 + findings { try store.signsOfLoss(of: system) }
         }
         let isOK = verdicts.allSatisfy(\.isOK) && problems.isEmpty
-        // What was wrong with a first look alone was a prune; what signatures are wrong is no damage.
-        problems += await note(!isOK && verification.hasFoundDamage, references, store, session)
+        if isOK, !noted.isEmpty {
+            // A note of what is whole again costs a night little: nobody waits for the writer, or fails, to be rid of it.
+            try? store.forgetDamage(noted, holding: store.lock(purpose: "understudy verify"))
+        } else if !isOK, verification.hasFoundDamage {
+            // What was wrong with a first look alone was a prune; what signatures are wrong is no damage.
+            problems += await note(references, store, session)
+        }
         session.output.endProgress()
         let result = Result(
             ok: isOK,
@@ -148,30 +155,36 @@ struct VerifyCommand: AsyncParsableCommand {
 
     /// What a look finds; when it meets what cannot be read, that, so that what others found is told as well.
     private func findings(_ look: () async throws -> [String]) async throws -> [String] {
+        let words = "what was dropped or replaced cannot be determined"
         do {
             return try await look()
         } catch let error as GitError where error.isLoss {
-            return ["what was dropped or replaced cannot be determined: \(error)"]
+            return ["\(words): \(error)"]
+        } catch let error as StoreFailure where error.code == .damaged {
+            return ["\(words): \(error)"]
         }
     }
 
     /// Has the next snapshot store again what is damaged and still live; returns why it will not, where that is so.
     private func note(
-        _ isDamaged: Bool, _ references: [SnapshotReference], _ store: SnapshotStore, _ session: Session
+        _ references: [SnapshotReference], _ store: SnapshotStore, _ session: Session
     ) async -> [String] {
-        guard isDamaged else {
-            // A note of what is whole again costs a night little: nobody waits for the writer, or fails, to be rid of it.
-            if all, (try? store.hasKnownDamage) ?? false {
-                try? store.forgetDamage(holding: store.lock(purpose: "understudy verify"))
-            }
-            return []
+        func look() throws -> Set<ObjectID> {
+            let there = try store.snapshots(of: session.system.name)
+            return try damaged(references.filter { there.contains($0) }, store)
         }
         do {
+            session.output.progress("looking for what is damaged")
+            // It takes as long as the verification: no night finds the store locked meanwhile.
+            let removable = try ours(store, ["snapshots", "changes"])
+            var found = try look()
+            guard !found.isEmpty else { return [] }
             let lock = try await store.lock(purpose: "understudy verify", waiting: .seconds(60)) {
                 session.output.progress($0)
             }
-            session.output.progress("noting what is damaged")
-            try store.rememberDamage(damaged(references, store), holding: lock)
+            // What somebody took away meanwhile, as a prune does, is missing, and no damage.
+            if try !Set(removable).isSubset(of: ours(store, ["snapshots", "changes"])) { found = try look() }
+            try store.rememberDamage(found, holding: lock)
             return []
         } catch {
             // What was found is told whatever becomes of the note.
@@ -193,10 +206,10 @@ struct VerifyCommand: AsyncParsableCommand {
     }
 
     /// The commits that everything hangs on that is not somebody else's in the same repository: tags, say.
-    private func ours(_ store: SnapshotStore) throws -> [ObjectID] {
-        try ["heads", "snapshots", "evidence", "changes"].flatMap {
-            try store.references("refs/\($0)/").map(\.target)
-        }
+    private func ours(
+        _ store: SnapshotStore, _ kinds: [String] = ["heads", "snapshots", "evidence", "changes"]
+    ) throws -> [ObjectID] {
+        try kinds.flatMap { try store.references("refs/\($0)/").map(\.target) }
     }
 
     private func heal(_ store: SnapshotStore, _ session: Session) async throws -> [String] {

@@ -9,14 +9,11 @@ internal import SystemPackage
 extension SnapshotStore {
     private var damagedObjects: FilePath { localDirectory.appending("damaged-objects") }
 
-    /// Whether any object is written down.
-    package var hasKnownDamage: Bool { get throws { try Files.exists(damagedObjects) } }
-
     /// Writes down objects that cannot be read, durably.
     ///
     /// The next snapshot reads every file then: in the lists of what was unchanged is not all that hangs on it.
     package func rememberDamage(_ objects: some Sequence<ObjectID>, holding lock: WriterLock) throws {
-        let known = try writtenDown()
+        let known = try notedDamage()
         let all = known.union(objects)
         guard all != known else { return }
         // First the lists: one that outlives a kill here would hide what is written down from that snapshot, and from the next
@@ -28,7 +25,7 @@ extension SnapshotStore {
 
     /// Those of the objects written down that a reader still cannot read.
     func knownDamage(_ reader: ObjectReader) throws -> Set<ObjectID> {
-        try writtenDown().filter { try !reader.isWhole($0) }
+        try notedDamage().filter { try !reader.isWhole($0) }
     }
 
     /// A reader to whom what was found damaged and still is counts as missing.
@@ -40,22 +37,23 @@ extension SnapshotStore {
 
     /// Takes those off the list that can be read again.
     package func forgetHealed(holding lock: WriterLock) throws {
-        guard try hasKnownDamage else { return }
+        guard try Files.exists(damagedObjects) else { return }
         try write(knownDamage(reader()))
     }
 
     /// Takes those off the list that can be read again, and those that nothing needs any more.
     func forgetDamage(outside live: ObjectSet, holding lock: WriterLock) throws {
-        guard try hasKnownDamage else { return }
+        guard try Files.exists(damagedObjects) else { return }
         try write(knownDamage(reader()).filter { live.contains($0) })
     }
 
-    /// Takes all off the list; for who knows that everything is whole that is still wanted.
-    package func forgetDamage(holding lock: WriterLock) throws {
-        try Files.remove(damagedObjects)
+    /// Takes objects off the list that were on it before everything that is still wanted was found whole.
+    package func forgetDamage(_ objects: Set<ObjectID>, holding lock: WriterLock) throws {
+        try write(notedDamage().subtracting(objects))
     }
 
-    private func writtenDown() throws -> Set<ObjectID> {
+    /// The objects that are written down.
+    package func notedDamage() throws -> Set<ObjectID> {
         guard let text = try Files.readIfPresent(damagedObjects) else { return [] }
         return Set(text.split(separator: UInt8(ascii: "\n")).compactMap { ObjectID(hex: $0) })
     }
@@ -63,6 +61,7 @@ extension SnapshotStore {
     private func write(_ objects: Set<ObjectID>) throws {
         guard !objects.isEmpty else { return try Files.remove(damagedObjects) }
         let text = objects.sorted().map { "\($0)\n" }.joined()
-        try Files.replace(damagedObjects, with: Array(text.utf8), mode: 0o600)
+        // Ids are no secret: where root verifies, the user who takes the snapshots must be able to read them.
+        try Files.replace(damagedObjects, with: Array(text.utf8))
     }
 }

@@ -10,12 +10,26 @@ extension SnapshotStore {
     /// A snapshot names the one before it, evidence the one that it is about, and history ends with what the newest stands on.
     /// What cannot be noticed is a store that was rolled back whole: only who remembers a newer snapshot can.
     package func signsOfLoss(of system: String) throws -> [String] {
+        do {
+            return try signsOfLoss(
+                of: system, onRemotes: Remotes(self).snapshots(), absent: absentSnapshots())
+        } catch let failure as FileFailure where failure.reason == .permissionDenied {
+            // Somebody else's store. What is kept of its copies only excuses what is not here.
+            let signs = try signsOfLoss(of: system, onRemotes: [], absent: [])
+            return signs.isEmpty
+                ? [] : signs + ["what is not there may be on a remote, which cannot be looked up: \(failure)"]
+        }
+    }
+
+    private func signsOfLoss(
+        of system: String, onRemotes: Set<SnapshotID>, absent: Set<SnapshotID>
+    ) throws -> [String] {
         let reader = try reader()
         let here = try snapshots(of: system)
-        let known = try Set(here.map(\.id)).union(Remotes(self).snapshots())
+        let known = Set(here.map(\.id)).union(onRemotes)
         guard let newest = known.max() else { return [] }
         let records = try evidence(of: system, with: reader)
-        let forgotten = try forgotten(records, reader)
+        let forgotten = try absent.union(forgotten(records, reader))
         var signs: [String] = []
         for reference in here {
             guard let id = try previous(of: reference, reader), !known.contains(id), !forgotten.contains(id)
@@ -39,9 +53,9 @@ extension SnapshotStore {
         return signs
     }
 
-    /// The snapshots that a prune forgot, or that stood before those of an imported file: not to have them is no loss.
+    /// The snapshots that a prune forgot: not to have them is no loss, as with those that never came.
     private func forgotten(_ records: [EvidenceRecord], _ reader: ObjectReader) throws -> Set<SnapshotID> {
-        var forgotten = try absentSnapshots()
+        var forgotten: Set<SnapshotID> = []
         for record in records where record.kind == Self.prunes {
             let commit = try commit(record.commit, with: reader)
             forgotten.formUnion(commit.trailers(Self.forgotTrailer).compactMap { SnapshotID($0) })
@@ -53,9 +67,8 @@ extension SnapshotStore {
     func hasForgottenNewest(of system: String) throws -> Bool {
         let reader = try reader()
         let newest = try newestSnapshot(of: system)?.id
-        return try forgotten(evidence(of: system, with: reader), reader).contains { id in
-            newest.map { id > $0 } ?? true
-        }
+        let forgotten = try forgotten(evidence(of: system, with: reader), reader)
+        return try absentSnapshots().union(forgotten).contains { id in newest.map { id > $0 } ?? true }
     }
 
     /// Notes that what snapshots of a file followed is neither in it nor here, which is no loss.

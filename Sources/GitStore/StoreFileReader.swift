@@ -186,18 +186,21 @@ extension StoreFile {
             }
             if !isOurs { try store.setReference(history.name, to: history.target, expecting: own) }
         }
-        try store.keepAbsent(
-            before: snapshots.compactMap { snapshot in
-                SnapshotID(String(snapshot.name.dropFirst(prefix.count))).map {
-                    SnapshotReference(id: $0, commit: snapshot.target)
-                }
-            }, of: system)
-        var brought: [SnapshotID] = []
-        for snapshot in snapshots where try store.reference(snapshot.name) == nil {
-            try store.setReference(snapshot.name, to: snapshot.target, expecting: nil)
-            if let id = SnapshotID(String(snapshot.name.dropFirst(prefix.count))) { brought.append(id) }
+        let held = snapshots.compactMap { snapshot in
+            SnapshotID(String(snapshot.name.dropFirst(prefix.count))).map {
+                SnapshotReference(id: $0, commit: snapshot.target)
+            }
         }
-        try store.forgetAbsent(brought)
+        try store.keepAbsent(before: held, of: system)
+        var brought: [SnapshotID] = []
+        for snapshot in held {
+            let name = "\(prefix)\(snapshot.id)"
+            guard try store.reference(name) == nil else { continue }
+            try store.setReference(name, to: snapshot.commit, expecting: nil)
+            brought.append(snapshot.id)
+        }
+        // Those too that an import brought which was cut before it could say so.
+        try store.forgetAbsent(held.map(\.id))
         return brought
     }
 

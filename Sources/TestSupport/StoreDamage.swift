@@ -1,20 +1,30 @@
-internal import Programs
 package import SystemPackage
 
 /// Damage that a disk does to a store.
 package enum StoreDamage {
-    /// Overwrites bytes of the object of a file of the last snapshot, where it lies in its pack.
+    /// Overwrites bytes of the object of a file of the last snapshot, wherever it lies in a pack.
     package static func flip(_ file: String, in store: FilePath) async throws {
-        let script = """
-            cd "$1" && ref=$(git for-each-ref --format='%(refname)' refs/snapshots | tail -n 1)
-            id=$(git ls-tree -r "$ref" | sed -n "s,[0-9]* blob \\([0-9a-f]*\\).*/$2\\$,\\1,p")
-            for pack in objects/pack/*.pack; do
-              at=$(git verify-pack -v "$pack" | awk -v id="$id" '$1 == id { print $5 }')
-              test -z "$at" && continue
-              chmod u+w "$pack" && printf XXX | dd of="$pack" bs=1 seek=$((at + 2)) conv=notrunc status=none && exit
-            done
-            exit 1
+        let id = try await shell(
             """
-        try await Program("/bin/sh", ["-c", script, "sh", store.string, file]).runSuccessfully()
+            ref=$(git for-each-ref --format='%(refname)' refs/snapshots | tail -n 1)
+            git ls-tree -r "$ref" | sed -n 's,[0-9]* blob \\([0-9a-f]*\\).*/\(file)$,\\1,p'
+            """, in: store)
+        try await flip(object: id, in: store)
+    }
+
+    /// Overwrites bytes of an object, whose id is as git prints it, wherever it lies in a pack: so many bytes behind the
+    /// beginning of its record.
+    package static func flip(object id: String, at offset: Int = 3, in store: FilePath) async throws {
+        let id = id.prefix { $0 != "\n" }
+        try await shell(
+            """
+            for index in objects/pack/*.idx; do
+              start=$(git show-index <"$index" | awk -v id=\(id) '$2 == id { print $1 }')
+              test -n "$start" || continue
+              found=${index%.idx}.pack; chmod u+w "$found"
+              printf '\\377\\377\\377' | dd of="$found" bs=1 seek=$((start + \(offset))) conv=notrunc status=none
+            done
+            test -n "${found-}"
+            """, in: store)
     }
 }

@@ -34,20 +34,27 @@ struct DrillTests {
 
     private struct NoReport: Error { var words: String }
 
-    /// Runs a script in the store, with the id of the object of a wheel as its argument.
-    private func change(_ store: FilePath, _ script: String) async throws {
-        let find = """
-            set -eu
-            snapshot=$(git for-each-ref --count=1 --format='%(refname)' refs/snapshots)
-            object=$(git ls-tree -r "$snapshot" | grep 'wheels/buildbot_grid_view' | sed 's/.* blob \\([0-9a-f]*\\).*/\\1/')
-            test -n "$object"
-
+    /// The id of the object of a wheel, with a line break.
+    private func wheel(in store: FilePath) async throws -> String {
+        try await shell(
             """
-        try await Program(
-            "/bin/sh", ["-c", find + script],
-            environment: ["GIT_DIR": store.string, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": "/nonexistent"],
-            directory: store
-        ).runSuccessfully()
+            snapshot=$(git for-each-ref --count=1 --format='%(refname)' refs/snapshots)
+            git ls-tree -r "$snapshot" | grep 'wheels/buildbot_grid_view' | sed 's/.* blob \\([0-9a-f]*\\).*/\\1/'
+            """, in: store)
+    }
+
+    /// Takes an object out of the packs of a store.
+    private func remove(object id: String, from store: FilePath) async throws {
+        try await shell(
+            """
+            mkdir understudy/away; object=\(id)
+            git cat-file --batch-all-objects --batch-check='%(objectname)' | grep -v "$object" > understudy/objects
+            mv objects/pack/* understudy/away/
+            mkdir -p understudy/other/objects/pack && cp understudy/away/* understudy/other/objects/pack/
+            GIT_ALTERNATE_OBJECT_DIRECTORIES=$PWD/understudy/other/objects git pack-objects --quiet \\
+                objects/pack/pack < understudy/objects
+            rm -r understudy/away understudy/other
+            """, in: store)
     }
 
     /// Runs a build, so that there is history.
@@ -125,26 +132,13 @@ struct DrillTests {
             let store = fixture.directory.appending("acme.git")
             let whole = fixture.directory.appending("whole.git")
             try await Program("cp", ["--archive", store.string, whole.string]).runSuccessfully()
-            for script in [
-                """
-                mkdir understudy/away
-                git cat-file --batch-all-objects --batch-check='%(objectname)' | grep -v "$object" > understudy/objects
-                mv objects/pack/* understudy/away/
-                mkdir -p understudy/other/objects/pack && cp understudy/away/* understudy/other/objects/pack/
-                GIT_ALTERNATE_OBJECT_DIRECTORIES=$PWD/understudy/other/objects git pack-objects --quiet \
-                    objects/pack/pack < understudy/objects
-                rm -r understudy/away understudy/other
-                """,
-                """
-                for index in objects/pack/*.idx; do
-                    offset=$(git show-index < "$index" | grep " $object " | cut -d ' ' -f 1)
-                    test -n "$offset" || continue
-                    chmod u+w "${index%.idx}.pack"
-                    printf 'damaged' | dd of="${index%.idx}.pack" bs=1 seek=$((offset + 200)) conv=notrunc status=none
-                done
-                """,
-            ] {
-                try await change(store, script)
+            let object = try await wheel(in: store)
+            for isGone in [true, false] {
+                if isGone {
+                    try await remove(object: object, from: store)
+                } else {
+                    try await StoreDamage.flip(object: object, in: store)
+                }
                 let red = try await drill(production, "latest")
                 #expect(red.status == 6)
                 #expect(red.report.failed.contains { $0.name == "verify" }, "\(red.report.failed)")

@@ -242,18 +242,8 @@ import Testing
                 FilePath(String("\(directory)/tree".dropFirst())))
             #expect(try await runner.differences(directory.appending("tree"), restored) == "")
 
-            try await shell(
-                """
-                id=$(git hash-object --no-filters tree/noise-1000000)
-                for index in tree.git/objects/pack/*.idx; do
-                    place=$(git show-index < $index | grep " $id ") || continue
-                    place=${place%% *}
-                    chmod u+w ${index%.idx}.pack
-                    printf 'three' | dd of=${index%.idx}.pack bs=1 seek=$((place + 500000)) conv=notrunc status=none
-                    touch damaged
-                done
-                test -e damaged
-                """, in: directory)
+            let id = try await shell("git hash-object --no-filters tree/noise-1000000", in: directory)
+            try await StoreDamage.flip(object: id, at: 500_000, in: directory.appending("tree.git"))
             let outcome = try await runner.run("restore", "--to", "again")
             #expect(outcome.status == 6, "\(outcome.errorOutput)")
             #expect(outcome.errorOutput.contains("tree/noise-1000000 is damaged in the store"))

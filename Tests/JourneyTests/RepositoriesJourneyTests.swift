@@ -35,13 +35,8 @@ import Testing
 
     /// Overwrites bytes of a file of the repository where the store has it.
     private func damageAFile(_ directory: FilePath) async throws {
-        try await shell(
-            """
-            id=$(git -C git/app.git rev-parse main:f2); cd git.git/objects/pack
-            for index in *.idx; do offset=$(git show-index <$index | awk -v id=$id '$2 == id { print $1 }')
-            [ -z "$offset" ] || break; done; pack=${index%.idx}.pack; chmod u+w $pack
-            printf '\\xff\\xff\\xff' | dd of=$pack bs=1 seek=$((offset + 3)) conv=notrunc status=none
-            """, in: directory)
+        let id = try await shell("git -C git/app.git rev-parse main:f2", in: directory)
+        try await StoreDamage.flip(object: id, in: directory.appending("git.git"))
     }
 
     @Test func repositoriesOfEveryShapeComeBackBitForBit() async throws {
@@ -407,6 +402,26 @@ import Testing
             try await runner.succeed("restore")
             try await shell("git -C git/app.git fsck --full", in: directory)
             #expect(try await runner.succeed("snapshot").contains("complete"))
+        }
+    }
+
+    /// A snapshot that nobody signed may be damaged besides.
+    @Test func aDamagedObjectIsFoundBesideAMissingSignature() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("snapshot")
+            try await shell(
+                """
+                ssh-keygen -q -t ed25519 -N '' -f key
+                sed -i "s|^components:|signers: [$(cut -d' ' -f1,2 key.pub)]\\n&|" understudy.yaml
+                """, in: directory)
+            try await damageAFile(directory)
+            let verdict = try await runner.run("verify")
+            #expect(verdict.status == 6, "\(verdict.output)\(verdict.errorOutput)")
+            for words in ["is not signed", "objects of captured repositories: "] {
+                #expect(verdict.output.contains(words), "\(verdict.output)")
+            }
+            #expect(try Files.exists(directory.appending("git.git/understudy/damaged-objects")))
         }
     }
 

@@ -69,6 +69,18 @@ import Testing
         }
     }
 
+    @Test func whatACutImportBroughtIsElsewhereNoMore() async throws {
+        try await withTemporaryDirectory { directory in
+            let (runner, ids) = try await start(directory)
+            try await runner.succeed("import", "acme.tar.zst", "new.git")
+            // As if it had been cut behind the last reference.
+            try await shell("echo \(ids[2]) >>new.git/understudy/absent-snapshots", in: directory)
+            try await runner.succeed("import", "acme.tar.zst", "new.git")
+            let absent = try Files.read(directory.appending("new.git/understudy/absent-snapshots"))
+            #expect(absent == Array("\(ids[1])\n".utf8))
+        }
+    }
+
     /// The names of packs in a file are its writer's: none takes the place of a pack that is here.
     @Test func aPackUnderAnothersNameReplacesNothing() async throws {
         try await withTemporaryDirectory { directory in

@@ -37,7 +37,7 @@ enum RepositorySearch {
     /// How many repositories a directory consists of: 0 when there is anything else in it but their files.
     static func count(in path: FilePath, depth: Int) throws -> Int {
         if isRepository(path) || isRepository(path.appending(".git")) { return 1 }
-        if try isLinkedWorkingTree(path) { return 1 }
+        if try place(named: ".git", in: path, after: "gitdir: ") != nil { return 1 }
         guard depth > 0 else { return 0 }
         var count = 0
         for name in try Files.names(path) {
@@ -52,15 +52,6 @@ enum RepositorySearch {
 
     /// Git takes no file that is longer for one that says where a repository is.
     private static let longestPointer = 1 << 20
-
-    /// Whether the directory has a file that says where its repository is (gitrepository-layout(5)).
-    private static func isLinkedWorkingTree(_ path: FilePath) throws -> Bool {
-        let link = path.appending(".git")
-        guard let status = try Files.status(link), status.kind == .file, status.size < longestPointer else {
-            return false
-        }
-        return try Files.read(link).starts(with: "gitdir: ".utf8)
-    }
 
     /// Whether git takes the directory for a repository: it has HEAD, objects and refs, or links to them.
     private static func isRepository(_ path: FilePath) -> Bool {
@@ -81,24 +72,22 @@ enum RepositorySearch {
     /// The directory that has the objects and references of a git directory without its own; nil for any other.
     private static func commonDirectory(_ directory: FilePath) -> FilePath? {
         guard status(directory.appending("HEAD")) != nil else { return nil }
-        return place(named: "commondir", in: directory, after: "")
+        // As with the status.
+        return try? place(named: "commondir", in: directory, after: "")
     }
 
-    /// The place that a file says after some words, or that a link leads to; nil where there is neither.
-    private static func place(named name: String, in directory: FilePath, after words: String) -> FilePath? {
+    /// The place that a file says after some words (gitrepository-layout(5)), or that a link leads to; nil where there is neither.
+    private static func place(
+        named name: String, in directory: FilePath, after words: String
+    ) throws(FileFailure) -> FilePath? {
         let file = directory.appending(name)
-        switch status(file)?.kind {
-        case .link: return (try? Files.linkTarget(file)).map { directory.pushing(FilePath(bytes: $0)) }
-        case .file:
-            // As with the status.
-            guard let text = try? Files.read(file, limit: longestPointer), text.starts(with: words.utf8)
-            else {
-                return nil
-            }
-            let place = text.dropFirst(words.utf8.count).prefix { $0 >= 0x20 }
-            return place.isEmpty ? nil : directory.pushing(FilePath(bytes: place))
-        default: return nil
-        }
+        guard let status = try Files.status(file) else { return nil }
+        if status.kind == .link { return directory.pushing(FilePath(bytes: try Files.linkTarget(file))) }
+        guard status.kind == .file, status.size < longestPointer else { return nil }
+        let text = try Files.read(file)
+        let place = text.dropFirst(words.utf8.count).prefix { $0 >= 0x20 }
+        return text.starts(with: words.utf8) && !place.isEmpty
+            ? directory.pushing(FilePath(bytes: place)) : nil
     }
 
     private static func all(in root: FilePath) -> [(path: EntryPath, reason: Reason?)] {
@@ -133,7 +122,8 @@ enum RepositorySearch {
             }
             return
         }
-        if let place = place(named: ".git", in: directory, after: "gitdir: ") {
+        // As with the status.
+        if let place = try? place(named: ".git", in: directory, after: "gitdir: ") {
             found.append((path, Reason.elsewhere(".git", place)))
         }
         // As with the status.
