@@ -43,7 +43,9 @@ struct JenkinsFixes {
         let names = try Files.names(plugins)
         for name in names {
             let path = self.path(plugins, name)
-            if try Files.status(path)?.kind == .directory {
+            let archives = [".jpi", ".hpi"].map { name + Array($0.utf8) }
+            // A plugin that somebody unpacked by hand has no archive that it could be made from.
+            if archives.contains(where: names.contains), try Files.status(path)?.kind == .directory {
                 try Files.removeTree(path)
                 fixes.append(
                     Fix("plugins/\(printable(name))", "removed: Jenkins makes it again from the archive"))

@@ -37,6 +37,21 @@ import Testing
         return Dictionary(uniqueKeysWithValues: fixes.map { ($0.subject, $0.action) })
     }
 
+    @Test func onlyWhatJenkinsMakesAgainIsTakenOutOfThePlugins() throws {
+        for path in [
+            "git.jpi", "git/WEB-INF/a", "old.hpi", "old.jpi", "unpacked.jpi/WEB-INF/a", "byhand/WEB-INF/a",
+        ] {
+            try write("plugins/\(path)", "x")
+        }
+        let fixes = try fix()
+        for path in ["git", "old.hpi"] {
+            #expect(try !exists("plugins/\(path)") && fixes["plugins/\(path)"] != nil, "\(path)")
+        }
+        for path in ["git.jpi", "old.jpi", "unpacked.jpi/WEB-INF/a", "byhand/WEB-INF/a"] {
+            #expect(try exists("plugins/\(path)"), "\(path)")
+        }
+    }
+
     @Test func numbersThatJenkinsCannotHaveArePassedOver() throws {
         for name in ["9223372036854775807", "2147483647", "41"] {
             try write("jobs/big/builds/\(name)/build.xml", "<build/>")
