@@ -53,11 +53,9 @@ extension Journal {
     /// Puts the old places back, and takes away what was made from the new ones and the directories that were made for them.
     ///
     /// What is done is no more in the journal: what somebody makes there from now on is his. What could not be done hinders
-    /// nothing else, and is returned with the components that it is about; so is, in words, what was put aside.
-    mutating func putBack() -> (
-        failures: [(components: Set<String>, failure: any Error)], kept: [String]
-    ) {
-        var kept: [String] = []
+    /// nothing else, and is returned with the components that it is about. What is put aside is in the journal in `local`
+    /// before it is: after a kill nobody else knows of it.
+    mutating func putBack(_ local: FilePath) -> [(components: Set<String>, failure: any Error)] {
         var failures: [(components: Set<String>, failure: any Error)] = []
         let all = Set(places.map(\.component))
         func left<Item>(of items: [Item], _ components: (Item) -> Set<String>, _ undo: (Item) throws -> Void)
@@ -77,9 +75,14 @@ extension Journal {
         let staging = stagingDirectories.map { FilePath($0) }
         func exchange(_ place: Place) throws {
             let beside = staging.first { FilePath(place.other).starts(with: $0) }
-            guard let path = try Self.putBack(place, amid: lives, beside: beside) else { return }
-            kept.append(
-                "what was written to \(place.live) since, where nothing stood before, is kept as \(path)")
+            try Self.putBack(place, amid: lives, beside: beside) { path in
+                let words =
+                    "what was written to \(place.live) since, where nothing stood before, is kept as \(path)"
+                guard kept?.contains(words) != true else { return }
+                kept = (kept ?? []) + [words]
+                // It is written again when all is back; a full disk keeps nothing from coming back.
+                try? write(local)
+            }
         }
         places = left(of: places.reversed(), { [$0.component] }, exchange).reversed()
         var mounted = mountedRoots ?? []
@@ -98,7 +101,7 @@ extension Journal {
             try Files.removeDirectoryIfEmpty(path)
             try Files.syncDirectory(path.removingLastComponent())
         }.reversed()
-        return (failures, kept)
+        return failures
     }
 
     /// Gives up what lies beside production: it can be taken back no more, which is written down before anything is removed.
