@@ -84,14 +84,17 @@ extension Journal {
                 try? write(local)
             }
         }
-        places = left(of: places.reversed(), { [$0.component] }, exchange).reversed()
-        var mounted = mountedRoots ?? []
+        let away = left(of: mountedRoots ?? [], { [$0.component] }) { try $0.check() }
+        let there = (mountedRoots ?? []).filter { root in !away.contains { $0.live == root.live } }
+        let waiting = places.filter { place in away.contains { $0.has(place) } }
+        let standing = places.filter { place in !away.contains { $0.has(place) } }
+        places = waiting + left(of: standing.reversed(), { [$0.component] }, exchange).reversed()
+        // What is back leaves the journal: then it must be so on the disk too.
+        _ = left(of: there, { [$0.component] }) { try $0.sync() }
         // Until all of a root is back, it is known what is new in it, and stays so.
-        mounted =
-            mounted.filter { root in places.contains { root.has($0) } }
-            + left(of: mounted.filter { root in !places.contains { root.has($0) } }, { [$0.component] }) {
-                try $0.takeBack()
-            }
+        let partly = there.filter { root in places.contains { root.has($0) } }
+        let whole = there.filter { root in !places.contains { root.has($0) } }
+        let mounted = away + partly + left(of: whole, { [$0.component] }) { try $0.takeBack() }
         mountedRoots = mounted.isEmpty ? nil : mounted
         derived = left(of: derived ?? [], { _ in all }) { try Files.removeTree(FilePath($0)) }
         newDirectories = left(of: (newDirectories ?? []).reversed(), { _ in all }) { directory in

@@ -26,6 +26,20 @@ extension Journal {
             place.isEntry == true && FilePath(place.live).removingLastComponent() == FilePath(live)
         }
 
+        /// Where what came since goes.
+        private var since: FilePath { FilePath("\(other).since") }
+
+        /// Throws a ``RestoreFailure`` when what is ours is not in it: then it is not what was exchanged, but the directory below
+        /// a mount point, say, and what is in that says nothing.
+        func check() throws {
+            guard try !Files.exists(FilePath(before)) else { return }
+            throw RestoreFailure(
+                .failed, "\(staging), which holds what stood in \(live) before, is not there",
+                hint: "mount what belongs at \(live), and run 'understudy undo' or the same restore again; "
+                    + "if somebody removed it, remove the journal (understudy/restore.json in the store), and "
+                    + "restore a snapshot")
+        }
+
         /// Ends the exchange, when all places are exchanged.
         func finish() throws {
             try Self.copyOwn(from: FilePath(after), to: FilePath(live))
@@ -34,26 +48,28 @@ extension Journal {
 
         /// Ends the way back, when all places are back: what came since goes with what was restored.
         func takeBack() throws {
-            let since = FilePath("\(other).since")
             let live = FilePath(live)
             let known = Set(names)
             for name in try MountedRoot.names(in: live) where !known.contains(name) {
                 guard try name != FileStatus.lostAndFound || !MountedRoot.hasLostAndFound(live) else {
                     continue
                 }
-                try Files.makeDirectories(since, mode: 0o700)
+                // What was moved there before a kill came since too.
+                try Files.removeTree(since.appending(name))
                 try Files.renameWithoutReplacing(live.appending(name), to: since.appending(name))
             }
             try Self.copyOwn(from: FilePath(before), to: live)
             try sync()
         }
 
-        private func sync() throws {
+        func sync() throws {
             for path in [live, other, staging] { try Files.syncDirectory(FilePath(path)) }
         }
 
-        /// Makes the directories that keep what changes with every name in the trees.
+        /// Makes the directories that keep what changes with every name in the trees, and all that the way back needs: it must
+        /// not need room.
         func keepOwn() throws {
+            try Files.makeDirectory(since, mode: 0o700)
             for (tree, kept) in [(live, before), (other, after)] {
                 try Files.makeDirectory(FilePath(kept), mode: 0o700)
                 try Self.copyOwn(from: FilePath(tree), to: FilePath(kept))

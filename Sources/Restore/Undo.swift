@@ -113,6 +113,13 @@ package struct Undo: Sendable {
                 .refused, "\(place.live) is not what \(journal.what) put there",
                 hint: "somebody has replaced it since; restore the previous snapshot instead")
         }
+        for root in journal.mountedRoots ?? [] {
+            do {
+                try root.check()
+            } catch let failure as RestoreFailure {
+                throw RestoreFailure(.refused, failure.description, hint: failure.hint)
+            }
+        }
         for place in journal.places where try !Journal.hasBefore(place) {
             throw RestoreFailure(
                 .refused, "what stood at \(place.live) before is not at \(place.other) any more",

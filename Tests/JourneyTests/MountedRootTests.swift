@@ -131,6 +131,31 @@ import Testing
         }
     }
 
+    /// As after a start of the host at which the disk did not come.
+    @Test(arguments: [false, true]) func nothingIsTakenBackInADirectoryBelowTheMountPoint(
+        _ isInterrupted: Bool
+    ) async throws {
+        try await withVolume { world in
+            // All that the snapshot holds is new there then.
+            try await shell(
+                "rm -r changed; find volume -mindepth 1 -delete; cp -a volume changed", in: world.directory)
+            try await world.succeed("restore")
+            if isInterrupted {
+                try replaceText(
+                    "\"phase\" : \"done\"", with: "\"phase\" : \"exchanging\"",
+                    in: world.directory.appending("home.git/understudy/restore.json"))
+            }
+            let outcome = try await world.runner.run("undo")
+            #expect(
+                outcome.status == (isInterrupted ? 1 : 7)
+                    && outcome.errorOutput.contains("mount what belongs at \(world.directory)/home"),
+                "\(outcome.errorOutput)")
+            try await world.succeed("undo")
+            #expect(try await world.changes() == "")
+            #expect(try world.ours() == 0)
+        }
+    }
+
     @Test func aNameThatNoJournalCanHoldIsARefusal() async throws {
         try await withVolume { world in
             try await shell("touch $'volume/\\xff'", in: world.directory)
