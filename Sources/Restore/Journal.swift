@@ -177,6 +177,10 @@ package struct Journal: Codable, Sendable {
     static func putBack(
         _ place: Place, amid lives: Set<String>, beside staging: FilePath?, tell: (FilePath) -> Void
     ) throws {
+        // It went away, or was written anew, before its turn came to go.
+        if place.isEntry == true, place.inode == Place.nothing, try !Files.exists(FilePath(place.other)) {
+            return
+        }
         switch try standing(at: place) {
         case .before:
             // Where something stands, nothing of ours ever did.

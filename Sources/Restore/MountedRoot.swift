@@ -90,6 +90,25 @@ extension Journal {
                     mode: wanted.mode, attributes: source.attributes(), modified: wanted.modified))
         }
 
+        /// Throws a ``RestoreFailure`` where the file system of a directory of ours cannot exchange, as NFS cannot: else that would
+        /// be met when all is stopped.
+        static func tryExchange(in directory: FilePath) throws {
+            let (one, other) = (directory.appending("one"), directory.appending("other"))
+            do throws(FileFailure) {
+                for path in [one, other] { try Files.makeDirectory(path, mode: 0o700) }
+                try Files.exchange(one, other)
+                for path in [one, other] { try Files.removeDirectoryIfEmpty(path) }
+            } catch {
+                let unable: [Errno] = [.invalidArgument, .noFunction, .notSupported]
+                guard unable.contains(error.reason) else { throw error }
+                let root = directory.removingLastComponent()
+                throw RestoreFailure(
+                    .refused,
+                    "the file system at \(root) cannot exchange two names in one step: \(error)",
+                    hint: "restore with --to DIR, and copy while what runs there is stopped")
+            }
+        }
+
         /// Why names in a root, now or in a snapshot, cannot change places: the journal holds paths as text.
         static func refusals(ofNamesIn live: FilePath, and stored: [[UInt8]]) throws -> [Refusal] {
             try (Files.names(live) + stored).filter { String(validating: $0, as: UTF8.self) == nil }.prefix(3)
@@ -141,6 +160,14 @@ extension Journal {
                 inode: try Self.inode(other), before: try Self.inode(place))
             entry.isEntry = true
             places.append(entry)
+        }
+    }
+
+    /// Says of the names in roots that are mount points what was there when they were exchanged: since they were written down
+    /// somebody may have taken one away, or written it anew.
+    mutating func lookAgainAtEntries() throws {
+        for index in places.indices where places[index].isEntry == true {
+            places[index].before = try Self.inode(places[index].other)
         }
     }
 

@@ -156,6 +156,22 @@ import Testing
         }
     }
 
+    /// As on NFS.
+    @Test func whatCannotExchangeIsRefusedBeforeAnythingIsTouched() async throws {
+        try await withVolume { world in
+            let outcome = try await world.runner.run(
+                under: world.mounting([
+                    "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2",
+                    "-e", "inject=renameat2:error=EINVAL",
+                ]), ["restore"])
+            #expect(
+                outcome.status == 7 && outcome.errorOutput.contains("cannot exchange two names"),
+                "\(outcome.errorOutput)")
+            #expect(try await world.changes() == "")
+            #expect(try world.ours() == 0)
+        }
+    }
+
     @Test func aNameThatNoJournalCanHoldIsARefusal() async throws {
         try await withVolume { world in
             try await shell("touch $'volume/\\xff'", in: world.directory)
