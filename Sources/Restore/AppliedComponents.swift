@@ -84,11 +84,16 @@ extension Journal {
                 try? write(local)
             }
         }
-        let away = left(of: mountedRoots ?? [], { [$0.component] }) { try $0.check() }
-        let there = (mountedRoots ?? []).filter { root in !away.contains { $0.live == root.live } }
-        let waiting = places.filter { place in away.contains { $0.has(place) } }
-        let standing = places.filter { place in !away.contains { $0.has(place) } }
-        places = waiting + left(of: standing.reversed(), { [$0.component] }, exchange).reversed()
+        let entries = places
+        var there: [MountedRoot] = []
+        let away = left(of: mountedRoots ?? [], { [$0.component] }) { root in
+            if try !root.isBack(entries) { there.append(root) }
+        }
+        let waiting = entries.filter { place in away.contains { $0.has(place) } }
+        let ready = entries.filter { place in
+            place.isEntry != true || there.contains { $0.has(place) }
+        }
+        places = waiting + left(of: ready.reversed(), { [$0.component] }, exchange).reversed()
         // What is back leaves the journal: then it must be so on the disk too.
         _ = left(of: there, { [$0.component] }) { try $0.sync() }
         // Until all of a root is back, it is known what is new in it, and stays so.

@@ -29,15 +29,30 @@ extension Journal {
         /// Where what came since goes.
         private var since: FilePath { FilePath("\(other).since") }
 
-        /// Throws a ``RestoreFailure`` when what is ours is not in it: then it is not what was exchanged, but the directory below
-        /// a mount point, say, and what is in that says nothing.
-        func check() throws {
-            guard try !Files.exists(FilePath(before)) else { return }
-            throw RestoreFailure(
+        /// Whether what is ours is in it.
+        var isThere: Bool { get throws { try Files.exists(FilePath(before)) } }
+
+        /// That it is not: it may be the directory below a mount point, and what is in that says nothing.
+        var notThere: RestoreFailure {
+            RestoreFailure(
                 .failed, "\(staging), which holds what stood in \(live) before, is not there",
                 hint: "mount what belongs at \(live), and run 'understudy undo' or the same restore again; "
                     + "if somebody removed it, remove the journal (understudy/restore.json in the store), and "
                     + "restore a snapshot")
+        }
+
+        /// Whether it is back, and what was staged is removed.
+        ///
+        /// Only a journal that could not be written has it then, and what stands at its places was made since. Throws
+        /// ``notThere`` where what is ours is missing for another reason.
+        func isBack(_ places: [Place]) throws -> Bool {
+            guard try !isThere else { return false }
+            let isMounted = try MountPoints.all().contains(RestorePlanner.withoutLinks(FilePath(live)))
+            let isRestored = try places.contains { place in
+                try has(place) && place.inode != Place.nothing && Journal.inode(place.live) == place.inode
+            }
+            guard isMounted, !isRestored else { throw notThere }
+            return true
         }
 
         /// Ends the exchange, when all places are exchanged.

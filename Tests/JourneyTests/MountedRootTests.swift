@@ -156,6 +156,25 @@ import Testing
         }
     }
 
+    /// Where the disk was full all is put back, and what was staged is removed; the journal still says the old.
+    @Test func whatIsBackAndWasNotWrittenDownIsLeftAlone() async throws {
+        try await withVolume { world in
+            try await world.succeed("restore")
+            let journal = world.directory.appending("home.git/understudy/restore.json")
+            try replaceText("\"phase\" : \"done\"", with: "\"phase\" : \"exchanging\"", in: journal)
+            try await shell("cp \(journal) kept", in: world.directory)
+            try await world.succeed("undo")
+            // As a service does that runs again.
+            try await shell(
+                "cp kept \(journal); cp -p volume/config new; mv new volume/config; touch volume/late volume/gone",
+                in: world.directory)
+            try await world.succeed("undo")
+            try await shell("rm volume/late volume/gone", in: world.directory)
+            #expect(try await world.changes() == "")
+            #expect(try await world.runner.run(under: world.mounting(), ["undo"]).status == 7)
+        }
+    }
+
     /// As on NFS.
     @Test func whatCannotExchangeIsRefusedBeforeAnythingIsTouched() async throws {
         try await withVolume { world in
