@@ -64,14 +64,14 @@ extension Journal {
         /// Ends the way back, when all places are back: what came since goes with what was restored.
         func takeBack() throws {
             let live = FilePath(live)
-            let known = Set(names)
-            for name in try MountedRoot.names(in: live) where !known.contains(name) {
-                guard try name != FileStatus.lostAndFound || !MountedRoot.hasLostAndFound(live) else {
-                    continue
-                }
+            // By bytes: texts are equal that are spelled otherwise, and what came since may be no text.
+            var known = Set(names.map { Array($0.utf8) })
+            if try MountedRoot.hasLostAndFound(live) { known.insert(Array(FileStatus.lostAndFound.utf8)) }
+            for name in try Files.names(live) where !known.contains(name) && !StagingName.isOne(name) {
+                let (path, place) = (FilePath(bytes: name), since.pushing(FilePath(bytes: name)))
                 // What was moved there before a kill came since too.
-                try Files.removeTree(since.appending(name))
-                try Files.renameWithoutReplacing(live.appending(name), to: since.appending(name))
+                try Files.removeTree(place)
+                try Files.renameWithoutReplacing(live.pushing(path), to: place)
             }
             try Self.copyOwn(from: FilePath(before), to: live)
             try sync()
@@ -139,19 +139,19 @@ extension Journal {
             try Files.status(live.appending(FileStatus.lostAndFound))?.isLostAndFound == true
         }
 
-        /// What is in a directory, without what is ours.
-        static func names(in directory: FilePath) throws -> [String] {
-            try Files.names(directory).compactMap { bytes in
-                let path = directory.pushing(FilePath(bytes: bytes))
-                guard !StagingName.isOne(bytes) else { return nil }
-                guard let name = String(validating: bytes, as: UTF8.self) else {
+        /// What is in a directory, without what is ours; all of it text in UTF-8.
+        static func names(in directory: FilePath) throws -> [[UInt8]] {
+            try Files.names(directory).filter { bytes in
+                guard !StagingName.isOne(bytes) else { return false }
+                guard String(validating: bytes, as: UTF8.self) != nil else {
+                    let path = directory.pushing(FilePath(bytes: bytes))
                     throw RestoreFailure(
                         .failed,
                         "\(printable(path.byteArray)) came while the restore was planned, and is no UTF-8",
                         hint: "find out who writes there, and rename it")
                 }
-                return name
-            }.sorted()
+                return true
+            }
         }
     }
 
@@ -160,12 +160,13 @@ extension Journal {
         let live = FilePath(root.root.path)
         var names = Set(try MountedRoot.names(in: live)).union(try MountedRoot.names(in: root.staged))
         // A snapshot of a version that captured it has it all the same.
-        if try MountedRoot.hasLostAndFound(live) { names.remove(FileStatus.lostAndFound) }
+        if try MountedRoot.hasLostAndFound(live) { names.remove(Array(FileStatus.lostAndFound.utf8)) }
+        let sorted = names.sorted { $0.lexicographicallyPrecedes($1) }
         let staging = root.staged.removingLastComponent()
         let mounted = MountedRoot(
             component: component, live: live.string, staging: staging.string, other: root.staged.string,
             before: "\(root.staged).before", after: "\(root.staged).after",
-            names: names.sorted())
+            names: sorted.map { String(decoding: $0, as: UTF8.self) })
         try mounted.keepOwn()
         mountedRoots = (mountedRoots ?? []) + [mounted]
         for name in mounted.names {

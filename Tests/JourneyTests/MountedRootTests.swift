@@ -79,13 +79,30 @@ import Testing
             try await shell(
                 """
                 cd volume; echo 3 > x; mv x config; rm jobs/a/config; mkdir new; echo 3 > new/3; mkdir since; echo 3 > since/3
-                rm -r gone
+                rm -r gone; touch $'\\xff'
                 """, in: world.directory)
             let undo = try await world.succeed("undo", "--dry-run")
             #expect(undo.contains("\(world.directory)/home\n"), "\(undo)")
             try await world.succeed("undo")
             #expect(
                 try await world.changes() == "")
+        }
+    }
+
+    /// As one comes from a Mac.
+    @Test func namesThatOnlyLookEqualAreTwo() async throws {
+        try await withVolume { world in
+            try await shell("echo 1 > $'volume/e\\xcc\\x81'", in: world.directory)
+            try await world.succeed("snapshot")
+            try await shell(
+                "cd volume; rm $'e\\xcc\\x81'; echo 2 > $'\\xc3\\xa9'; cd ..; rm -r changed; cp -a volume changed",
+                in: world.directory)
+            try await world.succeed("restore")
+            let text = try await shell(
+                "cat $'volume/e\\xcc\\x81'; test ! -e $'volume/\\xc3\\xa9'", in: world.directory)
+            #expect(text == "1\n")
+            try await world.succeed("undo")
+            #expect(try await world.changes() == "")
         }
     }
 
