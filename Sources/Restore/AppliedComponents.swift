@@ -53,11 +53,9 @@ extension Journal {
     /// Puts the old places back, and takes away what was made from the new ones and the directories that were made for them.
     ///
     /// What is done is no more in the journal: what somebody makes there from now on is his. What could not be done hinders
-    /// nothing else, and is returned with the components that it is about; so is, in words, what was put aside.
-    mutating func putBack() -> (
-        failures: [(components: Set<String>, failure: any Error)], kept: [String]
-    ) {
-        var kept: [String] = []
+    /// nothing else, and is returned with the components that it is about. What is put aside is in the journal in `local`
+    /// before it is: after a kill nobody else knows of it.
+    mutating func putBack(_ local: FilePath) -> [(components: Set<String>, failure: any Error)] {
         var failures: [(components: Set<String>, failure: any Error)] = []
         let all = Set(places.map(\.component))
         func left<Item>(of items: [Item], _ components: (Item) -> Set<String>, _ undo: (Item) throws -> Void)
@@ -77,18 +75,31 @@ extension Journal {
         let staging = stagingDirectories.map { FilePath($0) }
         func exchange(_ place: Place) throws {
             let beside = staging.first { FilePath(place.other).starts(with: $0) }
-            guard let path = try Self.putBack(place, amid: lives, beside: beside) else { return }
-            kept.append(
-                "what was written to \(place.live) since, where nothing stood before, is kept as \(path)")
-        }
-        places = left(of: places.reversed(), { [$0.component] }, exchange).reversed()
-        var mounted = mountedRoots ?? []
-        // Until all of a root is back, it is known what is new in it, and stays so.
-        mounted =
-            mounted.filter { root in places.contains { root.has($0) } }
-            + left(of: mounted.filter { root in !places.contains { root.has($0) } }, { [$0.component] }) {
-                try $0.takeBack()
+            try Self.putBack(place, amid: lives, beside: beside) { path in
+                let words =
+                    "what was written to \(place.live) since, where nothing stood before, is kept as \(path)"
+                guard kept?.contains(words) != true else { return }
+                kept = (kept ?? []) + [words]
+                // It is written again when all is back; a full disk keeps nothing from coming back.
+                try? write(local)
             }
+        }
+        let entries = places
+        var there: [MountedRoot] = []
+        let away = left(of: mountedRoots ?? [], { [$0.component] }) { root in
+            if try !root.isBack(entries) { there.append(root) }
+        }
+        let waiting = entries.filter { place in away.contains { $0.has(place) } }
+        let ready = entries.filter { place in
+            place.isEntry != true || there.contains { $0.has(place) }
+        }
+        places = waiting + left(of: ready.reversed(), { [$0.component] }, exchange).reversed()
+        // What is back leaves the journal: then it must be so on the disk too.
+        _ = left(of: there, { [$0.component] }) { try $0.sync() }
+        // Until all of a root is back, it is known what is new in it, and stays so.
+        let partly = there.filter { root in places.contains { root.has($0) } }
+        let whole = there.filter { root in !places.contains { root.has($0) } }
+        let mounted = away + partly + left(of: whole, { [$0.component] }) { try $0.takeBack() }
         mountedRoots = mounted.isEmpty ? nil : mounted
         derived = left(of: derived ?? [], { _ in all }) { try Files.removeTree(FilePath($0)) }
         newDirectories = left(of: (newDirectories ?? []).reversed(), { _ in all }) { directory in
@@ -98,7 +109,7 @@ extension Journal {
             try Files.removeDirectoryIfEmpty(path)
             try Files.syncDirectory(path.removingLastComponent())
         }.reversed()
-        return (failures, kept)
+        return failures
     }
 
     /// Gives up what lies beside production: it can be taken back no more, which is written down before anything is removed.

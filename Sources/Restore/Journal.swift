@@ -171,16 +171,23 @@ package struct Journal: Codable, Sendable {
     /// Puts back what stood at a place before, one of those at `lives`; does nothing when it is there already.
     ///
     /// A file that was written anew since, as services do with their own, goes as the restored one would, and a database goes
-    /// with its log; where nothing stood before, it is kept beside `staging`, and the path of it is returned. Throws a
-    /// ``RestoreFailure``, and leaves what is in production, when what should come is nowhere, and when what would go is
-    /// neither such a file nor what was restored.
+    /// with its log; where nothing stood before, it is kept beside `staging`, and `tell` is given the path before it is
+    /// there. Throws a ``RestoreFailure``, and leaves what is in production, when what should come is nowhere, and when what
+    /// would go is neither such a file nor what was restored.
     static func putBack(
-        _ place: Place, amid lives: Set<String>, beside staging: FilePath?
-    ) throws -> FilePath? {
+        _ place: Place, amid lives: Set<String>, beside staging: FilePath?, tell: (FilePath) -> Void
+    ) throws {
+        // It went away, or was written anew, before its turn came to go.
+        if place.isEntry == true, place.inode == Place.nothing, try !Files.exists(FilePath(place.other)) {
+            return
+        }
         switch try standing(at: place) {
         case .before:
-            guard place.before == Place.nothing, let staging else { return nil }
-            return try setAside(place, amid: lives, beside: staging)
+            // Where something stands, nothing of ours ever did.
+            guard place.before == Place.nothing, let staging, try inode(place.live) == Place.nothing else {
+                return
+            }
+            try setAside(place, amid: lives, beside: staging, tell: tell)
         case .restored:
             let leavesNothing = (place.before ?? Place.nothing) == Place.nothing
             if try leavesNothing || Files.exists(FilePath(place.other)) {
@@ -195,7 +202,7 @@ package struct Journal: Codable, Sendable {
                 guard let staging, try Files.status(FilePath(place.live))?.kind == .file else {
                     throw inTheWay(place, "and nothing stood there before")
                 }
-                return try setAside(place, amid: lives, beside: staging)
+                return try setAside(place, amid: lives, beside: staging, tell: tell)
             }
             guard try hasBefore(place) else { throw lost(place) }
             let kind = try Files.status(FilePath(place.live))?.kind
@@ -205,24 +212,24 @@ package struct Journal: Codable, Sendable {
             try removeBesides(of: place, amid: lives)
             try exchange(place, leavingNothing: false)
         }
-        return nil
     }
 
     /// Moves a file of production into a new directory beside `staging`, which nobody of us removes; a database
     /// takes along what SQLite keeps beside it, but for what is a place itself.
     ///
-    /// The directory gets the name that is told when all is in it, so that what a kill left in between is gone on with. Nil
-    /// where there is nothing to move.
+    /// The directory gets the name that is told when all is in it, so that what a kill left in between is gone on with.
     private static func setAside(
-        _ place: Place, amid lives: Set<String>, beside staging: FilePath
-    ) throws -> FilePath? {
+        _ place: Place, amid lives: Set<String>, beside staging: FilePath, tell: (FilePath) -> Void
+    ) throws {
         let live = FilePath(place.live)
         let moving = FilePath("\(staging)-moving")
-        if try !Files.exists(moving) {
-            guard try Files.exists(live) else { return nil }
-            try Files.makeDirectory(moving, mode: 0o700)
-        }
         let name = live.lastComponent?.string ?? "file"
+        if try !Files.exists(live) {
+            // What is in it may be of another place.
+            let isHalfway = try ([""] + besides).contains { try Files.exists(moving.appending(name + $0)) }
+            guard isHalfway else { return try Files.removeDirectoryIfEmpty(moving) }
+        }
+        try Files.makeDirectory(moving, mode: 0o700)
         if try isDatabase(live) {
             for suffix in besides where !lives.contains(place.live + suffix) {
                 let path = FilePath(place.live + suffix)
@@ -233,8 +240,7 @@ package struct Journal: Codable, Sendable {
         if try Files.exists(live) { try Files.renameWithoutReplacing(live, to: moving.appending(name)) }
         guard try !Files.names(moving).isEmpty else {
             // Somebody took it away since a kill.
-            try Files.removeDirectoryIfEmpty(moving)
-            return nil
+            return try Files.removeDirectoryIfEmpty(moving)
         }
         for changed in [live.removingLastComponent(), moving] { try Files.syncDirectory(changed) }
         var directory = FilePath("\(staging)-kept")
@@ -243,9 +249,9 @@ package struct Journal: Codable, Sendable {
             directory = FilePath("\(staging)-kept-\(number)")
             number += 1
         }
+        tell(directory.appending(name))
         try Files.renameWithoutReplacing(moving, to: directory)
         try Files.syncDirectory(directory.removingLastComponent())
-        return directory.appending(name)
     }
 
     /// Removes what SQLite keeps beside a database that is about to go, but for what is a place itself.

@@ -26,6 +26,35 @@ extension Journal {
             place.isEntry == true && FilePath(place.live).removingLastComponent() == FilePath(live)
         }
 
+        /// Where what came since goes.
+        private var since: FilePath { FilePath("\(other).since") }
+
+        /// Whether what is ours is in it.
+        var isThere: Bool { get throws { try Files.exists(FilePath(before)) } }
+
+        /// That it is not: it may be the directory below a mount point, and what is in that says nothing.
+        var notThere: RestoreFailure {
+            RestoreFailure(
+                .failed, "\(staging), which holds what stood in \(live) before, is not there",
+                hint: "mount what belongs at \(live), and run 'understudy undo' or the same restore again; "
+                    + "if somebody removed it, remove the journal (understudy/restore.json in the store), and "
+                    + "restore a snapshot")
+        }
+
+        /// Whether it is back, and what was staged is removed.
+        ///
+        /// Only a journal that could not be written has it then, and what stands at its places was made since. Throws
+        /// ``notThere`` where what is ours is missing for another reason.
+        func isBack(_ places: [Place]) throws -> Bool {
+            guard try !isThere else { return false }
+            let isMounted = try MountPoints.all().contains(RestorePlanner.withoutLinks(FilePath(live)))
+            let isRestored = try places.contains { place in
+                try has(place) && place.inode != Place.nothing && Journal.inode(place.live) == place.inode
+            }
+            guard isMounted, !isRestored else { throw notThere }
+            return true
+        }
+
         /// Ends the exchange, when all places are exchanged.
         func finish() throws {
             try Self.copyOwn(from: FilePath(after), to: FilePath(live))
@@ -34,26 +63,28 @@ extension Journal {
 
         /// Ends the way back, when all places are back: what came since goes with what was restored.
         func takeBack() throws {
-            let since = FilePath("\(other).since")
             let live = FilePath(live)
-            let known = Set(names)
-            for name in try MountedRoot.names(in: live) where !known.contains(name) {
-                guard try name != FileStatus.lostAndFound || !MountedRoot.hasLostAndFound(live) else {
-                    continue
-                }
-                try Files.makeDirectories(since, mode: 0o700)
-                try Files.renameWithoutReplacing(live.appending(name), to: since.appending(name))
+            // By bytes: texts are equal that are spelled otherwise, and what came since may be no text.
+            var known = Set(names.map { Array($0.utf8) })
+            if try MountedRoot.hasLostAndFound(live) { known.insert(Array(FileStatus.lostAndFound.utf8)) }
+            for name in try Files.names(live) where !known.contains(name) && !StagingName.isOne(name) {
+                let (path, place) = (FilePath(bytes: name), since.pushing(FilePath(bytes: name)))
+                // What was moved there before a kill came since too.
+                try Files.removeTree(place)
+                try Files.renameWithoutReplacing(live.pushing(path), to: place)
             }
             try Self.copyOwn(from: FilePath(before), to: live)
             try sync()
         }
 
-        private func sync() throws {
+        func sync() throws {
             for path in [live, other, staging] { try Files.syncDirectory(FilePath(path)) }
         }
 
-        /// Makes the directories that keep what changes with every name in the trees.
+        /// Makes the directories that keep what changes with every name in the trees, and all that the way back needs: it must
+        /// not need room.
         func keepOwn() throws {
+            try Files.makeDirectory(since, mode: 0o700)
             for (tree, kept) in [(live, before), (other, after)] {
                 try Files.makeDirectory(FilePath(kept), mode: 0o700)
                 try Self.copyOwn(from: FilePath(tree), to: FilePath(kept))
@@ -74,6 +105,25 @@ extension Journal {
                     mode: wanted.mode, attributes: source.attributes(), modified: wanted.modified))
         }
 
+        /// Throws a ``RestoreFailure`` where the file system of a directory of ours cannot exchange, as NFS cannot: else that would
+        /// be met when all is stopped.
+        static func tryExchange(in directory: FilePath) throws {
+            let (one, other) = (directory.appending("one"), directory.appending("other"))
+            do throws(FileFailure) {
+                for path in [one, other] { try Files.makeDirectory(path, mode: 0o700) }
+                try Files.exchange(one, other)
+                for path in [one, other] { try Files.removeDirectoryIfEmpty(path) }
+            } catch {
+                let unable: [Errno] = [.invalidArgument, .noFunction, .notSupported]
+                guard unable.contains(error.reason) else { throw error }
+                let root = directory.removingLastComponent()
+                throw RestoreFailure(
+                    .refused,
+                    "the file system at \(root) cannot exchange two names in one step: \(error)",
+                    hint: "restore with --to DIR, and copy while what runs there is stopped")
+            }
+        }
+
         /// Why names in a root, now or in a snapshot, cannot change places: the journal holds paths as text.
         static func refusals(ofNamesIn live: FilePath, and stored: [[UInt8]]) throws -> [Refusal] {
             try (Files.names(live) + stored).filter { String(validating: $0, as: UTF8.self) == nil }.prefix(3)
@@ -89,19 +139,19 @@ extension Journal {
             try Files.status(live.appending(FileStatus.lostAndFound))?.isLostAndFound == true
         }
 
-        /// What is in a directory, without what is ours.
-        static func names(in directory: FilePath) throws -> [String] {
-            try Files.names(directory).compactMap { bytes in
-                let path = directory.pushing(FilePath(bytes: bytes))
-                guard !StagingName.isOne(bytes) else { return nil }
-                guard let name = String(validating: bytes, as: UTF8.self) else {
+        /// What is in a directory, without what is ours; all of it text in UTF-8.
+        static func names(in directory: FilePath) throws -> [[UInt8]] {
+            try Files.names(directory).filter { bytes in
+                guard !StagingName.isOne(bytes) else { return false }
+                guard String(validating: bytes, as: UTF8.self) != nil else {
+                    let path = directory.pushing(FilePath(bytes: bytes))
                     throw RestoreFailure(
                         .failed,
                         "\(printable(path.byteArray)) came while the restore was planned, and is no UTF-8",
                         hint: "find out who writes there, and rename it")
                 }
-                return name
-            }.sorted()
+                return true
+            }
         }
     }
 
@@ -110,12 +160,13 @@ extension Journal {
         let live = FilePath(root.root.path)
         var names = Set(try MountedRoot.names(in: live)).union(try MountedRoot.names(in: root.staged))
         // A snapshot of a version that captured it has it all the same.
-        if try MountedRoot.hasLostAndFound(live) { names.remove(FileStatus.lostAndFound) }
+        if try MountedRoot.hasLostAndFound(live) { names.remove(Array(FileStatus.lostAndFound.utf8)) }
+        let sorted = names.sorted { $0.lexicographicallyPrecedes($1) }
         let staging = root.staged.removingLastComponent()
         let mounted = MountedRoot(
             component: component, live: live.string, staging: staging.string, other: root.staged.string,
             before: "\(root.staged).before", after: "\(root.staged).after",
-            names: names.sorted())
+            names: sorted.map { String(decoding: $0, as: UTF8.self) })
         try mounted.keepOwn()
         mountedRoots = (mountedRoots ?? []) + [mounted]
         for name in mounted.names {
@@ -125,6 +176,14 @@ extension Journal {
                 inode: try Self.inode(other), before: try Self.inode(place))
             entry.isEntry = true
             places.append(entry)
+        }
+    }
+
+    /// Says of the names in roots that are mount points what was there when they were exchanged: since they were written down
+    /// somebody may have taken one away, or written it anew.
+    mutating func lookAgainAtEntries() throws {
+        for index in places.indices where places[index].isEntry == true {
+            places[index].before = try Self.inode(places[index].other)
         }
     }
 

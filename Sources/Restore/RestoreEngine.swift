@@ -174,6 +174,7 @@ package final class RestoreEngine {
                 let beside =
                     isProduction
                     ? try journal.makeStagingDirectory(in: root.staging, store.localDirectory) : root.staging
+                if root.isMountPoint { try Journal.MountedRoot.tryExchange(in: beside) }
                 // A root that is one file is verified under the name that it was captured under.
                 let own =
                     root.root.kind == .file
@@ -268,6 +269,7 @@ package final class RestoreEngine {
                     try await applied.application(in: system).apply(applied.record)
                 }
                 for place in journal.places { try Journal.exchange(place) }
+                try journal.lookAgainAtEntries()
                 for root in journal.mountedRoots ?? [] { try root.finish() }
                 try journal.removeDerived()
             }

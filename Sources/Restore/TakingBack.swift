@@ -181,13 +181,7 @@ struct TakingBack {
 
     private mutating func putBack(_ outcome: inout Outcome) async {
         progress("putting the old places back")
-        let (unreturned, kept) = journal.putBack()
-        outcome.unreturned = unreturned
-        if !kept.isEmpty {
-            // Nobody else knows of it, and what follows takes its time.
-            journal.kept = (journal.kept ?? []) + kept
-            write(.exchanging, &outcome)
-        }
+        outcome.unreturned = journal.putBack(local)
         do {
             // It may have read what is taken away again.
             try await journal.reload(in: system, progress: progress)

@@ -113,6 +113,9 @@ package struct Undo: Sendable {
                 .refused, "\(place.live) is not what \(journal.what) put there",
                 hint: "somebody has replaced it since; restore the previous snapshot instead")
         }
+        for root in journal.mountedRoots ?? [] where try !root.isThere {
+            throw RestoreFailure(.refused, root.notThere.description, hint: root.notThere.hint)
+        }
         for place in journal.places where try !Journal.hasBefore(place) {
             throw RestoreFailure(
                 .refused, "what stood at \(place.live) before is not at \(place.other) any more",

@@ -162,6 +162,20 @@ import Testing
         }
     }
 
+    /// Nothing of the restore ever stood there.
+    @Test func aFileThatSomebodyWroteWhereTheRestoreNeverCameStays() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await TakingBackWorld(directory)
+            try await world.shell("rm tree/a")
+            try await world.runner.succeed("restore", "--only", "file:\(directory)/tree/a")
+            try world.interrupt()
+            try await world.shell("mv tree/a .understudy-*-0/tree/a; echo mine > tree/a")
+            try await world.runner.succeed("undo")
+            #expect(try world.text() == "mine\n")
+            #expect(try await world.shell("ls -A | grep -c ^.understudy- || true") == "0\n")
+        }
+    }
+
     /// What belongs together lies together, and nobody but us knows where.
     @Test func aDatabaseIsPutAsideWithItsLogWhereverAKillComes() async throws {
         try await withTemporaryDirectory { directory in

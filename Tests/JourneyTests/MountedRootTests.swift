@@ -79,13 +79,30 @@ import Testing
             try await shell(
                 """
                 cd volume; echo 3 > x; mv x config; rm jobs/a/config; mkdir new; echo 3 > new/3; mkdir since; echo 3 > since/3
-                rm -r gone
+                rm -r gone; touch $'\\xff'
                 """, in: world.directory)
             let undo = try await world.succeed("undo", "--dry-run")
             #expect(undo.contains("\(world.directory)/home\n"), "\(undo)")
             try await world.succeed("undo")
             #expect(
                 try await world.changes() == "")
+        }
+    }
+
+    /// As one comes from a Mac.
+    @Test func namesThatOnlyLookEqualAreTwo() async throws {
+        try await withVolume { world in
+            try await shell("echo 1 > $'volume/e\\xcc\\x81'", in: world.directory)
+            try await world.succeed("snapshot")
+            try await shell(
+                "cd volume; rm $'e\\xcc\\x81'; echo 2 > $'\\xc3\\xa9'; cd ..; rm -r changed; cp -a volume changed",
+                in: world.directory)
+            try await world.succeed("restore")
+            let text = try await shell(
+                "cat $'volume/e\\xcc\\x81'; test ! -e $'volume/\\xc3\\xa9'", in: world.directory)
+            #expect(text == "1\n")
+            try await world.succeed("undo")
+            #expect(try await world.changes() == "")
         }
     }
 
@@ -128,6 +145,66 @@ import Testing
                     "at \(number)")
             }
             #expect(killed >= 5, "of the names of the volume only \(killed)")
+        }
+    }
+
+    /// As after a start of the host at which the disk did not come.
+    @Test(arguments: [false, true]) func nothingIsTakenBackInADirectoryBelowTheMountPoint(
+        _ isInterrupted: Bool
+    ) async throws {
+        try await withVolume { world in
+            // All that the snapshot holds is new there then.
+            try await shell(
+                "rm -r changed; find volume -mindepth 1 -delete; cp -a volume changed", in: world.directory)
+            try await world.succeed("restore")
+            if isInterrupted {
+                try replaceText(
+                    "\"phase\" : \"done\"", with: "\"phase\" : \"exchanging\"",
+                    in: world.directory.appending("home.git/understudy/restore.json"))
+            }
+            let outcome = try await world.runner.run("undo")
+            #expect(
+                outcome.status == (isInterrupted ? 1 : 7)
+                    && outcome.errorOutput.contains("mount what belongs at \(world.directory)/home"),
+                "\(outcome.errorOutput)")
+            try await world.succeed("undo")
+            #expect(try await world.changes() == "")
+            #expect(try world.ours() == 0)
+        }
+    }
+
+    /// Where the disk was full all is put back, and what was staged is removed; the journal still says the old.
+    @Test func whatIsBackAndWasNotWrittenDownIsLeftAlone() async throws {
+        try await withVolume { world in
+            try await world.succeed("restore")
+            let journal = world.directory.appending("home.git/understudy/restore.json")
+            try replaceText("\"phase\" : \"done\"", with: "\"phase\" : \"exchanging\"", in: journal)
+            try await shell("cp \(journal) kept", in: world.directory)
+            try await world.succeed("undo")
+            // As a service does that runs again.
+            try await shell(
+                "cp kept \(journal); cp -p volume/config new; mv new volume/config; touch volume/late volume/gone",
+                in: world.directory)
+            try await world.succeed("undo")
+            try await shell("rm volume/late volume/gone", in: world.directory)
+            #expect(try await world.changes() == "")
+            #expect(try await world.runner.run(under: world.mounting(), ["undo"]).status == 7)
+        }
+    }
+
+    /// As on NFS.
+    @Test func whatCannotExchangeIsRefusedBeforeAnythingIsTouched() async throws {
+        try await withVolume { world in
+            let outcome = try await world.runner.run(
+                under: world.mounting([
+                    "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2",
+                    "-e", "inject=renameat2:error=EINVAL",
+                ]), ["restore"])
+            #expect(
+                outcome.status == 7 && outcome.errorOutput.contains("cannot exchange two names"),
+                "\(outcome.errorOutput)")
+            #expect(try await world.changes() == "")
+            #expect(try world.ours() == 0)
         }
     }
 
