@@ -169,7 +169,8 @@ import Testing
             try await world.shell("rm tree/a")
             try await world.runner.succeed("restore", "--only", "file:\(directory)/tree/a")
             try world.interrupt()
-            try await world.shell("mv tree/a .understudy-*-0/tree/a; echo mine > tree/a")
+            try await world.shell(
+                "staged=$(echo .understudy-*-0/tree); mv tree/a $staged; echo mine > tree/a")
             try await world.runner.succeed("undo")
             #expect(try world.text() == "mine\n")
             #expect(try await world.shell("ls -A | grep -c ^.understudy- || true") == "0\n")
