@@ -71,6 +71,7 @@ package struct ItemPlanner {
             .openings(of: plan.components, in: stored)
         for place in places { try look(at: place, stored, request, &plan) }
         checkNames(places, &plan)
+        try checkWays(places, &plan)
         try checkMounts(&plan)
         for captured in plan.components {
             try await lookHowItTakesEffect(
@@ -264,6 +265,17 @@ package struct ItemPlanner {
                 Refusal(
                     "\(printable(path.byteArray)) is no UTF-8, and cannot be exchanged alone",
                     hint: "restore the whole component: --component \(component)"))
+        }
+    }
+
+    /// What is replaced through a link lies outside of what was captured.
+    private func checkWays(_ places: [Place], _ plan: inout RestorePlan) throws {
+        for path in places.map(\.live) + plan.derived.map(\.path) {
+            guard let (link, _) = try origin.system.linkOnTheWay(to: [path]) else { continue }
+            plan.refusals.append(
+                Refusal(
+                    "\(link) is a link, and \(path) would be replaced through it",
+                    hint: "put a directory back there, or restore the whole component with --component"))
         }
     }
 

@@ -257,6 +257,7 @@ package final class RestoreEngine {
             let mounted = plan.roots.filter(\.isMountPoint).map(\.root.path)
             try journal.addPlaces(of: staging.components, removing: removals, mounted: Set(mounted))
             journal.derived = plan.derived.map(\.path.string)
+            try system.refuseLinks(onTheWayTo: journal.changedPaths)
             try journal.syncStaged()
             journal.phase = .exchanging
             LastWords.set(

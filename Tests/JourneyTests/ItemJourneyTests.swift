@@ -102,6 +102,33 @@ import Testing
         }
     }
 
+    @Test func nothingIsReplacedThroughALink() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await tree(directory)
+            try await shell(
+                "mkdir victim; echo v > victim/a.conf; mv tree/sub/deep aside; ln -s ../../victim tree/sub/deep",
+                in: directory)
+            let item = "file:\(directory)/tree/sub/deep/a.conf"
+            for options in [["--dry-run"], []] {
+                let found = try await runner.run(["restore", "--only", item] + options, limit: .seconds(60))
+                let said = found.output + found.errorOutput
+                #expect(
+                    found.status == 7 && said.contains("\(directory)/tree/sub/deep is a link"), "\(said)")
+            }
+            #expect(try await shell("cat victim/a.conf; ls -A victim", in: directory) == "v\na.conf\n")
+
+            try await shell("rm tree/sub/deep; mv aside tree/sub/deep", in: directory)
+            try await runner.succeed("restore", "--only", item)
+            try await shell("mv tree/sub/deep aside; ln -s ../../aside tree/sub/deep", in: directory)
+            let undo = try await runner.run("undo")
+            #expect(
+                undo.status == 7 && undo.errorOutput.contains("\(directory)/tree/sub/deep is a link now"),
+                "\(undo.errorOutput)")
+            try await shell("rm tree/sub/deep; mv aside tree/sub/deep", in: directory)
+            try await runner.succeed("undo")
+        }
+    }
+
     @Test func oneRepositoryComesBackWithItsObjectsAndPartsOfItAreRefused() async throws {
         try await withTemporaryDirectory { directory in
             try await shell(
