@@ -292,38 +292,16 @@ package final class RestoreEngine {
     }
 
     /// Saves what is there now.
-    ///
-    /// A lost or broken system cannot be captured, and must be restorable all the same: then the exchange alone keeps
-    /// its trees.
     private func saveWhatIsThere(holding lock: WriterLock) async {
         let names = Set(plan.roots.filter(\.isThere).map(\.component) + plan.applications.map(\.component))
         guard !names.isEmpty else { return }
         progress("saving what is there now")
-        do {
-            let taken = try await SystemCapture(system, store: store).take(
-                .init(
-                    message: "before restoring \(stored.reference.id)", components: names,
-                    author: request.author,
-                    isSafety: true),
-                holding: lock, progress: { _ in })
-            safety = taken.snapshot.id
-            noteWhatIsNotSaved(taken.snapshot)
-        } catch {
-            notes.append(
-                "what was there could not be captured, so only its trees are kept for 'undo': \(error)")
-        }
-    }
-
-    /// Names what the next restore takes away for good.
-    private func noteWhatIsNotSaved(_ saved: Snapshot) {
-        guard saved.status != .complete else { return }
-        let lacking = saved.components.flatMap { component in
-            component.unreadable.map { "\(component.name): \($0.path) (\($0.reason))" }
-                + component.torn.map { "\(component.name): \($0) (it changed while it was read)" }
-        }
-        notes.append(
-            "\(saved.id), which saves what was there, lacks \(counted(lacking.count, "part")) of it, kept for 'undo' alone and only until the next "
-                + "restore: \(lacking.prefix(3).joined(separator: "; "))\(lacking.count > 3 ? "; …" : "")")
+        let saved = await SafetySnapshot(
+            of: names, system, in: store, message: "before restoring \(stored.reference.id)",
+            author: request.author, fate: "is kept for 'undo' alone and only until the next restore",
+            holding: lock)
+        safety = saved.id
+        notes += saved.notes
     }
 
     /// A store that came to an empty machine goes on to seal as it did, unless somebody was taken off the recipients.
