@@ -220,10 +220,11 @@ package struct ItemPlanner {
                 .refused, "the snapshot \(stored.reference.id) has nothing at \(place.live)",
                 hint: "'understudy show \(stored.reference.id)' says what it holds")
         }
-        let root = RestorePlan.RootPlan(
+        var root = RestorePlan.RootPlan(
             component: place.component.name, root: place.root, create: isThere ? 0 : size.entries,
             replace: isThere ? size.entries : 0, delete: 0, keep: 0, bytes: size.bytes, isThere: isThere,
             isMountPoint: isMountPoint, only: place.path, single: place.change)
+        try plan.addLeftOut(to: &root, content, in: origin.system)
         let beside = root.staging
         plan.roots.append(root)
         if try !Files.isDirectory(parent) {

@@ -328,6 +328,7 @@ package struct RestorePlanner: Sendable {
             } else {
                 root.create = survey.entries
             }
+            if !isBeside { try plan.addLeftOut(to: &root, stored, in: origin.system) }
         }
         plan.roots.append(root)
         try checkPlace(path, place, isThere: root.isThere, isBeside: isBeside, &plan)
