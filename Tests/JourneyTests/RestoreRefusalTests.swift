@@ -119,6 +119,33 @@ import Testing
         }
     }
 
+    @Test func besideProductionIsNotInIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await shell(
+                "ln -s tree/sub link; ln -s tree.git store; mkdir out; ln -s ../tree out/tree", in: directory)
+            for (place, words) in [
+                ("tree", "which component 'tree' captures"),
+                ("tree/new/er", "which component 'tree' captures"),
+                ("link/new", "which component 'tree' captures"), ("out", "which component 'tree' captures"),
+                ("tree.git", "would be written into the store"),
+                ("store/understudy/x", "would be written into the store"),
+            ] {
+                for options in [["--dry-run"], []] {
+                    let found = try await runner.run(
+                        ["restore", "--to", place] + options, limit: .seconds(60))
+                    let said = found.output + found.errorOutput
+                    #expect(found.status == 7 && said.contains(words), "\(place): \(said)")
+                }
+            }
+            #expect(try await runner.run("restore", "--to", "").status == 64)
+            #expect(
+                try await runner.differences(directory.appending("before"), directory.appending("tree")) == ""
+            )
+            #expect(try await shell("ls tree.git/understudy", in: directory).contains("x\n") == false)
+        }
+    }
+
     /// A system file that names other places today than when a snapshot was taken.
     @Test func olderSnapshotsComeBackWhatEverTheSystemFileNamesToday() async throws {
         try await withTemporaryDirectory { directory in
