@@ -341,19 +341,17 @@ package final class RestoreEngine {
                 continue
             }
             // Several items of one root lie apart.
-            for root in component.roots where needsFix(root, driver) {
+            for root in component.roots {
+                guard let path = root.only, driver.looksAfter(path, in: root.root.name) else { continue }
                 var part = component
                 part.roots = [root]
                 fixes += try await driver.afterRestore(part)
+                guard try !Files.exists(root.staged.appending(path)) else { continue }
+                throw RestoreFailure(
+                    .failed, "\(root.root.path)/\(path) is work that would go on by itself, and nothing else",
+                    hint: "restore the whole job (--only job:NAME), or let it go on with --resume-work")
             }
         }
-    }
-
-    /// Of single items only a job has what a driver must look after, its build numbers, and a database, the work in it.
-    private func needsFix(_ root: StagedComponent.StagedRoot, _ driver: any Driver) -> Bool {
-        if request.items.contains(where: { $0.kind == .job }) { return true }
-        guard let path = root.only else { return false }
-        return driver.classification(of: root.root.name).entryClass(of: path, isDirectory: false) == .database
     }
 
     private func start() async throws {

@@ -199,6 +199,47 @@ import Testing
         }
     }
 
+    @Test func filesOfAJobAreLookedAfterAsTheJobIs() async throws {
+        try await withTemporaryDirectory { directory in
+            var builder = JenkinsHomeBuilder(directory.appending("jenkins"))
+            (builder.plugins, builder.jobs, builder.builds) = (2, 2, 2)
+            try builder.make()
+            try await shell(
+                """
+                mkdir jenkins/jobs/job-1/builds/3; echo 4 > jenkins/jobs/job-1/nextBuildNumber
+                echo '<flow-build><completed>false</completed></flow-build>' > jenkins/jobs/job-1/builds/3/build.xml
+                echo next > jenkins/jobs/job-1/builds/3/program.dat
+                """, in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("jenkins")
+            try await runner.succeed("snapshot")
+            let job = "\(directory)/jenkins/jobs/job-1"
+            for (item, fix) in [
+                ("jenkins/jobs", "fixed: jobs/job-1/nextBuildNumber"),
+                ("jenkins/jobs/job-1", "fixed: jobs/job-1/builds/3: aborted"),
+                ("jenkins/jobs/job-1/builds", "fixed: jobs/job-1/builds/3: aborted"),
+                ("jenkins/jobs/job-1/nextBuildNumber", "fixed: jobs/job-1/nextBuildNumber: 4 → 9"),
+            ] {
+                try await shell("echo 9 > \(job)/nextBuildNumber; rm -r \(job)/builds/3", in: directory)
+                let report = try await runner.succeed("restore", "--only", "file:\(directory)/\(item)")
+                #expect(report.contains(fix), "\(item): \(report)")
+                let found = try await shell(
+                    "cat \(job)/nextBuildNumber; ls \(job)/builds/*/program.dat || true", in: directory)
+                #expect(found == "9\n", "\(item)")
+                try await shell("mkdir -p \(job)/builds/3", in: directory)
+            }
+            let other = try await runner.succeed("restore", "--only", "file:\(job)/config.xml")
+            #expect(!other.contains("fixed: "), "\(other)")
+            let program = ["restore", "--only", "file:\(job)/builds/3/program.dat"]
+            let failed = try await runner.run(program, limit: .seconds(60))
+            #expect(
+                failed.status == 1 && failed.errorOutput.contains("--resume-work"), "\(failed.errorOutput)")
+            #expect(try await shell("ls -A \(job)/builds/3", in: directory) == "")
+            let resumed = try await runner.run(program + ["--resume-work"], limit: .seconds(60))
+            #expect(resumed.status == 0, "\(resumed.errorOutput)")
+        }
+    }
+
     @Test func aNameThatIsNoTextIsRefused() async throws {
         try await withTemporaryDirectory { directory in
             var builder = JenkinsHomeBuilder(directory.appending("jenkins"))
