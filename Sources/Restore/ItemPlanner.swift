@@ -73,6 +73,8 @@ package struct ItemPlanner {
         checkNames(places, &plan)
         try checkWays(places, &plan)
         try checkMounts(&plan)
+        plan.refusals += try RestorePlanner.refusals(
+            ofWritingIn: plan.roots.map(\.staging) + places.map { $0.live.removingLastComponent() })
         for captured in plan.components {
             try await lookHowItTakesEffect(
                 captured, places.filter { $0.component.name == captured.name }, request, &plan)

@@ -82,7 +82,7 @@ package final class RestoreEngine {
         } catch {
             await removeStaged()
             LastWords.clear()
-            throw error
+            throw untouched(error)
         }
         if request.destination == nil {
             try await replaceProduction(holding: lock)
@@ -439,6 +439,22 @@ package final class RestoreEngine {
         let outcome = await taking.run()
         for line in outcome.notes { progress(line) }
         return outcome.failure(of: failure, again: again)
+    }
+
+    /// A failure of before anything was changed, which says so.
+    private func untouched(_ failure: any Error) -> any Error {
+        let words = "nothing was changed"
+        switch failure {
+        case let known as RestoreFailure where !"\(known) \(known.hint)".contains(words):
+            return RestoreFailure(known.code, "\(known) (\(words))", hint: known.hint)
+        case let known as DriverFailure:
+            return DriverFailure("\(known) (\(words))", hint: known.hint)
+        case let known as FileFailure
+        where ![.noSpace, .diskQuotaExceeded, .resourceBusy].contains(known.reason):
+            return RestoreFailure(
+                .failed, "\(known) (\(words))", hint: "check the path and who may read and write it")
+        default: return failure
+        }
     }
 
     /// Removes what was staged after a failure, which is what is thrown: what cannot be removed is only told.

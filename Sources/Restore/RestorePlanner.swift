@@ -77,6 +77,7 @@ package struct RestorePlanner: Sendable {
         plan.refusals = try plan.refusals.filter { try !isLifted($0, by: plan) }
         if request.destination == nil {
             try checkMounts(&plan)
+            plan.refusals += try Self.refusals(ofWritingIn: plan.roots.map(\.staging))
             checkAccounts(&plan)
         }
         try checkSpace(&plan, isBeside: request.destination != nil)
