@@ -246,6 +246,15 @@ package struct ItemPlanner {
             plan.refusals.append(
                 Refusal("\(parent) has too little free space", hint: "free \(size.bytes) bytes there"))
         }
+        if let status = try Files.status(place.live), status.kind == .file, status.links > 1 {
+            plan.warnings.append(
+                "\(place.live) is one of \(status.links) names of a file: it becomes a file of its own, and the others stay as they are"
+            )
+        } else if let other = size.hardLink {
+            plan.warnings.append(
+                "\(place.live) is a further name of \(place.root.path)/\(other) in the snapshot, and comes back as a file of its own"
+            )
+        }
         try checkRepositories(place, stored, &plan)
         let prefix = "\(place.root.name)/\(place.path)"
         let missing = place.component.unreadable.map(\.path) + place.component.torn
@@ -322,16 +331,20 @@ package struct ItemPlanner {
     }
 
     /// How much lies at a path and below it, nil when nothing does.
-    private func size(of path: EntryPath, in root: StoredRoot) throws -> (entries: Int, bytes: Int64)? {
+    private func size(
+        of path: EntryPath, in root: StoredRoot
+    ) throws -> (entries: Int, bytes: Int64, hardLink: EntryPath?)? {
         var directory = root.directory
         var here = EntryPath.root
         for name in path.components {
             here = here.appending(name)
             guard let entry = directory.children.first(where: { $0.path == here }) else { return nil }
-            guard entry.kind == .directory else { return here == path ? (1, entry.size) : nil }
+            guard entry.kind == .directory else {
+                return here == path ? (1, entry.size, entry.hardLink) : nil
+            }
             directory = try root.directory(entry, in: directory, stored: .empty)
         }
-        var size = (entries: 1, bytes: Int64(0))
+        var size = (entries: 1, bytes: Int64(0), hardLink: EntryPath?.none)
         var waiting = [directory]
         while let next = waiting.popLast() {
             for child in next.children {

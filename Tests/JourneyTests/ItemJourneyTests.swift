@@ -51,6 +51,24 @@ import Testing
         }
     }
 
+    @Test func oneNameOfSeveralBecomesAFileOfItsOwnAndThatIsTold() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await tree(directory)
+            let one = ["restore", "--only", "file:\(directory)/tree/other/hard"]
+            let two = one + ["--only", "file:\(directory)/tree/sub/deep/twin"]
+            let linked = try await runner.run(one, limit: .seconds(60))
+            #expect(
+                linked.output.contains(
+                    "tree/other/hard is one of 3 names of a file: it becomes a file of its own"),
+                "\(linked.output)\(linked.errorOutput)")
+            #expect(try await shell("stat -c %h tree/other/hard", in: directory) == "1\n")
+            try await shell("rm tree/sub/deep/twin", in: directory)
+            let gone = try await runner.run(two, limit: .seconds(60))
+            #expect(gone.output.contains("a file of its own"), "\(gone.output)\(gone.errorOutput)")
+            #expect(!gone.output.contains("tree/other/hard is one of"), "\(gone.output)")
+        }
+    }
+
     @Test func aDirectoryComesBackWithSecretsLinksAndDeletions() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await tree(directory)
