@@ -140,10 +140,14 @@ package final class Promotion {
         }
         let promotions = try store.reports(
             Self.kind, as: PromotionReport.self, of: system.name, with: reader)
+        let wasUndone = try isUndone()
         for (record, past) in promotions where past.plan.verdict == verdict.id {
             let refusal =
                 switch past.result {
-                case .promoted: "it is promoted already (\(record.subject))"
+                case .promoted:
+                    wasUndone
+                        ? "it was promoted, and 'undo' took that back (\(record.subject)); run a new canary"
+                        : "it is promoted already (\(record.subject))"
                 case .rolledBack: "it was promoted and rolled back: \(past.breach ?? ""); run a new canary"
                 case .notPutBack:
                     "it was promoted and could not be put back: \(past.breach ?? ""); run a new canary"
@@ -151,6 +155,14 @@ package final class Promotion {
             refusals.append(refusal)
         }
         return refusals
+    }
+
+    /// Whether the last that happened to production, as far as the journal tells, is that the promotion was undone.
+    private func isUndone() throws -> Bool {
+        guard let last = try Journal.read(store.localDirectory), last.verdict == verdict.id else {
+            return false
+        }
+        return last.phase == .undone || last.phase == .starting
     }
 
     /// Builds that could not be asked for after the exchange would take a good change back.

@@ -55,10 +55,13 @@ struct Arrival {
         let given = try request.store.map { try absolute(FilePath($0)) }
         let place: FilePath
         let system: String
+        // What is brought for what cannot be, as a mapping that fits nothing, goes again.
+        let made: FilePath?
         if try Files.status(FilePath(source))?.kind == .file {
             let head = try StoreFile.head(of: FilePath(source))
             system = try Self.choose(request.name, among: [head.system], request.source)
             place = try given ?? relocation.path(Self.place(in: head.text, system))
+            made = try Self.outermostMissing(of: place)
             lock = try await ImportCommand.read(FilePath(source), system, into: place, output).lock
         } else {
             let peek = try RemotePeek(source)
@@ -69,57 +72,63 @@ struct Arrival {
             } else {
                 place = relocation.path(try Self.place(in: try await peek.systemFile(of: system), system))
             }
+            made = try Self.outermostMissing(of: place)
             let store = try Self.makeStore(at: place, system)
             lock = try store.lock(purpose: "understudy restore --from")
             if store.path.string != source {
                 notes += try await Self.pull(request.id, from: source, into: store, system, lock, output)
             }
         }
-        let unsigned = try SnapshotStore.open(at: place)
-        reference = try unsigned.snapshot(request.id, of: system)
-        let reader = try unsigned.reader()
-        let stored = try unsigned.read(reference, with: reader)
-        let there = try Self.description(of: stored, reader)
-        let stood = stored.snapshot.systemFile.map { FilePath($0) }
-        try relocation.resolve(
-            for: there, file: stood, host: stored.snapshot.host,
-            accounts: try Self.accounts(of: stored, reader))
-        var here = relocation.applied(to: there)
-        here.store = place
-        let signer = try here.signingKey.flatMap { try Files.exists($0) ? CommitSigner(key: $0) : nil }
-        if let key = here.signingKey, signer == nil {
-            notes.append(
-                "the signing key \(key) is not on this host: the record of this restore is not signed, and no snapshot can be "
-                    + "taken here before the key is there, or 'signing-key' in the system file names another that 'signers' has"
-            )
-        }
-        store = try SnapshotStore.open(at: place, signer: signer)
-        mapped = relocation.changes(of: there)
-        accounts = relocation.accounts
-        if here == there {
-            here.text = there.text
-        } else {
-            here.text = try here.yaml()
-        }
-        let file =
-            try request.systemFile.map { try absolute(FilePath($0)) }
-            ?? stood.map { relocation.path($0) } ?? absolute("understudy.yaml")
-        let policies = try Self.policies(of: stored, reader)
-        let snapshot = reference.id
-        let names = here.components.map(\.name)
-        let policy = try policies.first { $0.name == SnapshotPolicy.fileName }.map {
-            try SnapshotPolicy.parse(
-                String(decoding: $0.contents, as: UTF8.self), path: FilePath("\(snapshot)/\($0.name)"),
-                components: names)
-        }
-        session = try Session(
-            file: file, description: here, policy: policy ?? SnapshotPolicy(), policies: policies,
-            names: try Self.rootNames(there), output: output)
-        if let bytes = try Files.readIfPresent(file), bytes != Array(here.text.utf8) {
-            refusals.append(
-                Refusal(
-                    "\(file) exists already and differs from the snapshot's system file",
-                    hint: "move it away, or say where the snapshot's should be: --system FILE"))
+        do {
+            let unsigned = try SnapshotStore.open(at: place)
+            reference = try unsigned.snapshot(request.id, of: system)
+            let reader = try unsigned.reader()
+            let stored = try unsigned.read(reference, with: reader)
+            let there = try Self.description(of: stored, reader)
+            let stood = stored.snapshot.systemFile.map { FilePath($0) }
+            try relocation.resolve(
+                for: there, file: stood, host: stored.snapshot.host,
+                accounts: try Self.accounts(of: stored, reader))
+            var here = relocation.applied(to: there)
+            here.store = place
+            let signer = try here.signingKey.flatMap { try Files.exists($0) ? CommitSigner(key: $0) : nil }
+            if let key = here.signingKey, signer == nil {
+                notes.append(
+                    "the signing key \(key) is not on this host: the record of this restore is not signed, and no snapshot can be "
+                        + "taken here before the key is there, or 'signing-key' in the system file names another that 'signers' has"
+                )
+            }
+            store = try SnapshotStore.open(at: place, signer: signer)
+            mapped = relocation.changes(of: there)
+            accounts = relocation.accounts
+            if here == there {
+                here.text = there.text
+            } else {
+                here.text = try here.yaml()
+            }
+            let file =
+                try request.systemFile.map { try absolute(FilePath($0)) }
+                ?? stood.map { relocation.path($0) } ?? absolute("understudy.yaml")
+            let policies = try Self.policies(of: stored, reader)
+            let snapshot = reference.id
+            let names = here.components.map(\.name)
+            let policy = try policies.first { $0.name == SnapshotPolicy.fileName }.map {
+                try SnapshotPolicy.parse(
+                    String(decoding: $0.contents, as: UTF8.self), path: FilePath("\(snapshot)/\($0.name)"),
+                    components: names)
+            }
+            session = try Session(
+                file: file, description: here, policy: policy ?? SnapshotPolicy(), policies: policies,
+                names: try Self.rootNames(there), output: output)
+            if let bytes = try Files.readIfPresent(file), bytes != Array(here.text.utf8) {
+                refusals.append(
+                    Refusal(
+                        "\(file) exists already and differs from the snapshot's system file",
+                        hint: "move it away, or say where the snapshot's should be: --system FILE"))
+            }
+        } catch {
+            if let made { Self.remove(place, madeFrom: made) }
+            throw error
         }
     }
 
@@ -190,6 +199,29 @@ struct Arrival {
                 hint: "say where it should be on this host: --store DIR")
         }
         return store
+    }
+
+    /// The outermost directory that is made when a store is made at a place; nil where something is there.
+    private static func outermostMissing(of place: FilePath) throws -> FilePath? {
+        var missing: FilePath?
+        var path = place
+        while try !Files.exists(path), path.lastComponent != nil {
+            missing = path
+            path.removeLastComponent()
+        }
+        return missing
+    }
+
+    /// Removes a store that was made, with the directories that were made for it.
+    private static func remove(_ place: FilePath, madeFrom outermost: FilePath) {
+        // The failure for which it goes is the one to tell.
+        try? Files.removeTree(place)
+        var directory = place.removingLastComponent()
+        while directory.starts(with: outermost) {
+            // As above; what somebody else put there stays.
+            try? Files.removeDirectoryIfEmpty(directory)
+            directory.removeLastComponent()
+        }
     }
 
     /// Opens the store at a place, or makes one where nothing is.

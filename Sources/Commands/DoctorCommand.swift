@@ -10,6 +10,7 @@ internal import Git
 internal import GitStore
 internal import Judge
 internal import Programs
+internal import Restore
 internal import Shadow
 internal import SystemPackage
 
@@ -48,6 +49,10 @@ struct DoctorCommand: AsyncParsableCommand {
                     Finding(
                         subject: component.name, ok: true,
                         words: "\(component.driver), \(roots.map(\.path).joined(separator: ", "))"))
+                findings += try RestorePlanner.refusals(ofExchanging: roots).map {
+                    Finding(
+                        subject: component.name, ok: false, words: "no restore: \($0.reason); \($0.hint)")
+                }
                 if let lifecycle = driver.lifecycle {
                     let isRunning = try await lifecycle.isRunning()
                     var problems = try lifecycle.missing().map { "\($0.reason): \($0.hint)" }

@@ -139,6 +139,7 @@ struct RestoreCommand: AsyncParsableCommand {
         guard from != nil || (store == nil && name == nil && map.isEmpty) else {
             throw ValidationError("--store, --name and --map belong to --from.")
         }
+        guard destination != "" else { throw ValidationError("--to needs the name of a directory.") }
         for text in only where RestoreItem(text) == nil {
             throw ValidationError(
                 "'\(text)' is not an item: write file:/PATH, repository:NAME, job:NAME, plugin:NAME or builder:NAME."
@@ -295,6 +296,9 @@ struct RestoreCommand: AsyncParsableCommand {
         var plan = try await RestorePlanner(origin).plan(stored, request)
         plan.warnings += arrival?.notes ?? []
         plan.refusals += arrival?.refusals ?? []
+        if let destination = request.destination {
+            plan.refusals += plan.refusals(ofWritingTo: destination, beside: session.system, origin.store)
+        }
         return plan
     }
 

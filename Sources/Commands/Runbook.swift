@@ -136,7 +136,7 @@ struct Runbook {
     private var command: [Page.Block] {
         var blocks: [Page.Block] = [
             .text([.plain("The host and its store "), .code(store), .plain(" are there:")]),
-            .commands(["understudy --system \(file) restore --identity KEYFILE"]),
+            .commands(["understudy --system \(quotedForShell(file)) restore --identity KEYFILE"]),
             .text([
                 .code("--dry-run"),
                 .plain(" shows first what it would do. A restore stops what runs, and keeps the old state: "),
@@ -154,7 +154,10 @@ struct Runbook {
             ]
         }
         blocks.append(.text([.plain("The host is gone: on an empty machine, as the same user:")]))
-        return blocks + [.commands(copies.map { "understudy restore --from \($0) --identity KEYFILE" })]
+        return blocks + [
+            .commands(
+                copies.map { "understudy restore --from \(quotedForShell($0)) --identity KEYFILE" })
+        ]
     }
 
     private var expectation: [Page.Block] {

@@ -1,12 +1,18 @@
 internal import ArgumentParser
 internal import GitStore
 internal import Restore
+internal import SnapshotModel
 
 struct UndoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "undo",
         abstract: "Undo the last restore or promotion.",
         discussion: """
+            Puts back what the last completed restore or promotion replaced, and starts what ran before it. What changed \
+            since then goes, so it says how long ago that was, and takes a safety snapshot of what is there first, as \
+            'restore' does. If a restore was interrupted ('understudy status' says so), it only puts back what stood there \
+            before that one.
+
             EXAMPLE
               understudy undo --dry-run
               understudy undo
@@ -56,19 +62,27 @@ struct UndoCommand: AsyncParsableCommand {
                     recovered.lines.joined(separator: "\n  note: ")
                 }
             }
-            report = try await undo.run(holding: lock, progress: { session.output.progress($0) })
+            report = try await undo.run(
+                author: session.author, holding: lock, progress: { session.output.progress($0) })
             report.notes = recovered.notes + report.notes
         }
         session.output.endProgress()
-        try session.output.result(report) {
-            let verb = dryRun ? "would undo" : "undid"
-            return
-                ([
-                    "\(verb) \(report.verdict.map { "the promotion of \($0)" } ?? "the restore of \(report.snapshot)")"
-                ] + report.paths.map { "  \($0)" }
-                + report.applied.map { "  \($0)" } + report.started.map { "  started \($0)" }
-                + report.reloaded.map { "  reloaded \($0)" }
-                + report.notes.map { "  note: \($0)" }).joined(separator: "\n")
+        try session.output.result(report) { words(report) }
+    }
+
+    private func words(_ report: Undo.Report) -> String {
+        let what = report.verdict.map { "the promotion of \($0)" } ?? "the restore of \(report.snapshot)"
+        let age = report.ageSeconds.map { ", \(shown(seconds: Double($0))) ago" } ?? ""
+        var lines = ["\(dryRun ? "would undo" : "undid") \(what), begun \(report.began)\(age)"]
+        lines += report.paths.map { "  \($0)" } + report.applied.map { "  \($0)" }
+        lines += report.started.map { "  started \($0)" } + report.reloaded.map { "  reloaded \($0)" }
+        if dryRun {
+            lines.append("  what changed there since then goes; it is saved in a safety snapshot first")
         }
+        lines += report.notes.map { "  note: \($0)" }
+        if let safety = report.safety {
+            lines.append("  what changed there since then went; the state before it is snapshot \(safety)")
+        }
+        return lines.joined(separator: "\n")
     }
 }

@@ -76,6 +76,8 @@ package protocol Driver: Sendable {
     func rebuild(_ staged: StagedComponent) async throws
     /// Changes in the staged files that a restored system needs, each said in the report.
     func afterRestore(_ staged: StagedComponent) async throws -> [Fix]
+    /// Whether ``afterRestore(_:)`` has to do with a path of a root that is restored alone.
+    func looksAfter(_ path: EntryPath, in root: String) -> Bool
     /// How to put back what is no directory; nil when the component is all directories and files.
     var application: (any Application)? { get }
     /// How to start, stop and probe the component; nil for what does not run.
@@ -137,6 +139,10 @@ extension Driver {
     package func rebuild(_ staged: StagedComponent) async throws {}
     /// Nothing to fix.
     package func afterRestore(_ staged: StagedComponent) async throws -> [Fix] { [] }
+    /// With a database: of the work in it.
+    package func looksAfter(_ path: EntryPath, in root: String) -> Bool {
+        classification(of: root).entryClass(of: path, isDirectory: false) == .database
+    }
     /// All is directories and files.
     package var application: (any Application)? { nil }
     /// Nothing to start.

@@ -101,6 +101,20 @@ package enum Files {
         return FileStatus(status).kind == .directory
     }
 
+    /// Why whom we act as can make and exchange nothing in a directory, following links; nil when nothing is against it.
+    package static func obstacle(toWritingIn directory: FilePath) throws(FileFailure) -> Errno? {
+        do {
+            try systemCall("look at", directory.byteArray) {
+                unsafe directory.withPlatformString {
+                    unsafe faccessat(AT_FDCWD, $0, W_OK | X_OK, AT_EACCESS)
+                }
+            }
+            return nil
+        } catch  where error.reason == .permissionDenied || error.reason == .readOnlyFileSystem {
+            return error.reason
+        }
+    }
+
     /// The first link on the way from a directory to a relative path below it, which counts too; nil when there is none.
     package static func link(on path: FilePath, below directory: FilePath) throws(FileFailure) -> FilePath? {
         var way = FilePath()

@@ -26,8 +26,13 @@ extension Journal {
     }
 
     /// Why nothing can be taken back: a component ran on what would change, and the system file says no more how it is
-    /// stopped, or somebody has open what it does not describe any more; nil when there is none.
+    /// stopped, somebody has open what it does not describe any more, or a link came on the way; nil when there is none.
     func unstoppable(in system: DeliverySystem) throws -> DriverFailure? {
+        if let (link, path) = try system.linkOnTheWay(to: changedPaths) {
+            return DriverFailure(
+                "\(link) is a link now, and \(path) would be replaced through it",
+                hint: "put the directory back that was there")
+        }
         for place in places where system.driver(of: place.component) == nil {
             // After the host went down, say, and came up with its services.
             let holders = try RestorePlanner.refusals(ofHoldersOf: FilePath(place.live))

@@ -71,7 +71,10 @@ package struct ItemPlanner {
             .openings(of: plan.components, in: stored)
         for place in places { try look(at: place, stored, request, &plan) }
         checkNames(places, &plan)
+        try checkWays(places, &plan)
         try checkMounts(&plan)
+        plan.refusals += try RestorePlanner.refusals(
+            ofWritingIn: plan.roots.map(\.staging) + places.map { $0.live.removingLastComponent() })
         for captured in plan.components {
             try await lookHowItTakesEffect(
                 captured, places.filter { $0.component.name == captured.name }, request, &plan)
@@ -219,10 +222,11 @@ package struct ItemPlanner {
                 .refused, "the snapshot \(stored.reference.id) has nothing at \(place.live)",
                 hint: "'understudy show \(stored.reference.id)' says what it holds")
         }
-        let root = RestorePlan.RootPlan(
+        var root = RestorePlan.RootPlan(
             component: place.component.name, root: place.root, create: isThere ? 0 : size.entries,
             replace: isThere ? size.entries : 0, delete: 0, keep: 0, bytes: size.bytes, isThere: isThere,
             isMountPoint: isMountPoint, only: place.path, single: place.change)
+        try plan.addLeftOut(to: &root, content, in: origin.system)
         let beside = root.staging
         plan.roots.append(root)
         if try !Files.isDirectory(parent) {
@@ -241,6 +245,15 @@ package struct ItemPlanner {
         {
             plan.refusals.append(
                 Refusal("\(parent) has too little free space", hint: "free \(size.bytes) bytes there"))
+        }
+        if let status = try Files.status(place.live), status.kind == .file, status.links > 1 {
+            plan.warnings.append(
+                "\(place.live) is one of \(status.links) names of a file: it becomes a file of its own, and the others stay as they are"
+            )
+        } else if let other = size.hardLink {
+            plan.warnings.append(
+                "\(place.live) is a further name of \(place.root.path)/\(other) in the snapshot, and comes back as a file of its own"
+            )
         }
         try checkRepositories(place, stored, &plan)
         let prefix = "\(place.root.name)/\(place.path)"
@@ -264,6 +277,17 @@ package struct ItemPlanner {
                 Refusal(
                     "\(printable(path.byteArray)) is no UTF-8, and cannot be exchanged alone",
                     hint: "restore the whole component: --component \(component)"))
+        }
+    }
+
+    /// What is replaced through a link lies outside of what was captured.
+    private func checkWays(_ places: [Place], _ plan: inout RestorePlan) throws {
+        for path in places.map(\.live) + plan.derived.map(\.path) {
+            guard let (link, _) = try origin.system.linkOnTheWay(to: [path]) else { continue }
+            plan.refusals.append(
+                Refusal(
+                    "\(link) is a link, and \(path) would be replaced through it",
+                    hint: "put a directory back there, or restore the whole component with --component"))
         }
     }
 
@@ -307,16 +331,20 @@ package struct ItemPlanner {
     }
 
     /// How much lies at a path and below it, nil when nothing does.
-    private func size(of path: EntryPath, in root: StoredRoot) throws -> (entries: Int, bytes: Int64)? {
+    private func size(
+        of path: EntryPath, in root: StoredRoot
+    ) throws -> (entries: Int, bytes: Int64, hardLink: EntryPath?)? {
         var directory = root.directory
         var here = EntryPath.root
         for name in path.components {
             here = here.appending(name)
             guard let entry = directory.children.first(where: { $0.path == here }) else { return nil }
-            guard entry.kind == .directory else { return here == path ? (1, entry.size) : nil }
+            guard entry.kind == .directory else {
+                return here == path ? (1, entry.size, entry.hardLink) : nil
+            }
             directory = try root.directory(entry, in: directory, stored: .empty)
         }
-        var size = (entries: 1, bytes: Int64(0))
+        var size = (entries: 1, bytes: Int64(0), hardLink: EntryPath?.none)
         var waiting = [directory]
         while let next = waiting.popLast() {
             for child in next.children {

@@ -43,6 +43,7 @@ package final class Replacement {
 
     /// A path beside a place of production, on the same file system, in which its replacement is to be made.
     package func staging(for live: FilePath) throws -> FilePath {
+        try system.refuseLinks(onTheWayTo: [live])
         // A new file may be for a directory that is not there yet.
         var parent = live.removingLastComponent()
         while try !Files.exists(parent), parent.lastComponent != nil {
@@ -76,6 +77,7 @@ package final class Replacement {
                         other: place.staged.string, inode: inode,
                         before: try Files.status(place.live)?.inode ?? Journal.Place.nothing))
             }
+            try system.refuseLinks(onTheWayTo: journal.changedPaths)
             try refuseLogs()
             journal.newDirectories = try newDirectories()
             for directory in journal.stagingDirectories { try Files.syncFileSystem(FilePath(directory)) }

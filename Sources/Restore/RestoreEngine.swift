@@ -82,7 +82,7 @@ package final class RestoreEngine {
         } catch {
             await removeStaged()
             LastWords.clear()
-            throw error
+            throw untouched(error)
         }
         if request.destination == nil {
             try await replaceProduction(holding: lock)
@@ -258,6 +258,7 @@ package final class RestoreEngine {
             let mounted = plan.roots.filter(\.isMountPoint).map(\.root.path)
             try journal.addPlaces(of: staging.components, removing: removals, mounted: Set(mounted))
             journal.derived = plan.derived.map(\.path.string)
+            try system.refuseLinks(onTheWayTo: journal.changedPaths)
             try journal.syncStaged()
             journal.phase = .exchanging
             LastWords.set(
@@ -293,38 +294,16 @@ package final class RestoreEngine {
     }
 
     /// Saves what is there now.
-    ///
-    /// A lost or broken system cannot be captured, and must be restorable all the same: then the exchange alone keeps
-    /// its trees.
     private func saveWhatIsThere(holding lock: WriterLock) async {
         let names = Set(plan.roots.filter(\.isThere).map(\.component) + plan.applications.map(\.component))
         guard !names.isEmpty else { return }
         progress("saving what is there now")
-        do {
-            let taken = try await SystemCapture(system, store: store).take(
-                .init(
-                    message: "before restoring \(stored.reference.id)", components: names,
-                    author: request.author,
-                    isSafety: true),
-                holding: lock, progress: { _ in })
-            safety = taken.snapshot.id
-            noteWhatIsNotSaved(taken.snapshot)
-        } catch {
-            notes.append(
-                "what was there could not be captured, so only its trees are kept for 'undo': \(error)")
-        }
-    }
-
-    /// Names what the next restore takes away for good.
-    private func noteWhatIsNotSaved(_ saved: Snapshot) {
-        guard saved.status != .complete else { return }
-        let lacking = saved.components.flatMap { component in
-            component.unreadable.map { "\(component.name): \($0.path) (\($0.reason))" }
-                + component.torn.map { "\(component.name): \($0) (it changed while it was read)" }
-        }
-        notes.append(
-            "\(saved.id), which saves what was there, lacks \(counted(lacking.count, "part")) of it, kept for 'undo' alone and only until the next "
-                + "restore: \(lacking.prefix(3).joined(separator: "; "))\(lacking.count > 3 ? "; …" : "")")
+        let saved = await SafetySnapshot(
+            of: names, system, in: store, message: "before restoring \(stored.reference.id)",
+            author: request.author, fate: "is kept for 'undo' alone and only until the next restore",
+            holding: lock)
+        safety = saved.id
+        notes += saved.notes
     }
 
     /// A store that came to an empty machine goes on to seal as it did, unless somebody was taken off the recipients.
@@ -364,19 +343,17 @@ package final class RestoreEngine {
                 continue
             }
             // Several items of one root lie apart.
-            for root in component.roots where needsFix(root, driver) {
+            for root in component.roots {
+                guard let path = root.only, driver.looksAfter(path, in: root.root.name) else { continue }
                 var part = component
                 part.roots = [root]
                 fixes += try await driver.afterRestore(part)
+                guard try !Files.exists(root.staged.appending(path)) else { continue }
+                throw RestoreFailure(
+                    .failed, "\(root.root.path)/\(path) is work that would go on by itself, and nothing else",
+                    hint: "restore the whole job (--only job:NAME), or let it go on with --resume-work")
             }
         }
-    }
-
-    /// Of single items only a job has what a driver must look after, its build numbers, and a database, the work in it.
-    private func needsFix(_ root: StagedComponent.StagedRoot, _ driver: any Driver) -> Bool {
-        if request.items.contains(where: { $0.kind == .job }) { return true }
-        guard let path = root.only else { return false }
-        return driver.classification(of: root.root.name).entryClass(of: path, isDirectory: false) == .database
     }
 
     private func start() async throws {
@@ -464,6 +441,22 @@ package final class RestoreEngine {
         let outcome = await taking.run()
         for line in outcome.notes { progress(line) }
         return outcome.failure(of: failure, again: again)
+    }
+
+    /// A failure of before anything was changed, which says so.
+    private func untouched(_ failure: any Error) -> any Error {
+        let words = "nothing was changed"
+        switch failure {
+        case let known as RestoreFailure where !"\(known) \(known.hint)".contains(words):
+            return RestoreFailure(known.code, "\(known) (\(words))", hint: known.hint)
+        case let known as DriverFailure:
+            return DriverFailure("\(known) (\(words))", hint: known.hint)
+        case let known as FileFailure
+        where ![.noSpace, .diskQuotaExceeded, .resourceBusy].contains(known.reason):
+            return RestoreFailure(
+                .failed, "\(known) (\(words))", hint: "check the path and who may read and write it")
+        default: return failure
+        }
     }
 
     /// Removes what was staged after a failure, which is what is thrown: what cannot be removed is only told.

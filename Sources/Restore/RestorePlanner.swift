@@ -77,6 +77,7 @@ package struct RestorePlanner: Sendable {
         plan.refusals = try plan.refusals.filter { try !isLifted($0, by: plan) }
         if request.destination == nil {
             try checkMounts(&plan)
+            plan.refusals += try Self.refusals(ofWritingIn: plan.roots.map(\.staging))
             checkAccounts(&plan)
         }
         try checkSpace(&plan, isBeside: request.destination != nil)
@@ -328,6 +329,7 @@ package struct RestorePlanner: Sendable {
             } else {
                 root.create = survey.entries
             }
+            if !isBeside { try plan.addLeftOut(to: &root, stored, in: origin.system) }
         }
         plan.roots.append(root)
         try checkPlace(path, place, isThere: root.isThere, isBeside: isBeside, &plan)

@@ -2,7 +2,7 @@ package import Capture
 internal import Drivers
 internal import FileTree
 package import GitStore
-internal import SnapshotModel
+package import SnapshotModel
 internal import SystemPackage
 
 /// Takes the last restore or promotion back: exchanges the trees again and starts what was running.
@@ -13,6 +13,12 @@ package struct Undo: Sendable {
         package var snapshot: String
         /// The verdict whose promotion is taken back; nil for a restore.
         package var verdict: String?
+        /// When that was begun, ISO 8601 in UTC: what changed since goes.
+        package var began: String
+        /// How many seconds ago that was; nil where the journal or the clock is wrong.
+        package var ageSeconds: Int64?
+        /// The snapshot of what was there before it was taken back; nil when none was taken.
+        package var safety: SnapshotID?
         /// The paths that are exchanged.
         package var paths: [String]
         /// The components that their drivers put back: databases and the like.
@@ -38,21 +44,29 @@ package struct Undo: Sendable {
     ///
     /// Throws a ``RestoreFailure`` when there is nothing that can be taken back.
     package func plan() async throws -> Report {
-        report(of: try await lastRestore(), [])
+        report(of: try await lastRestore(), nil, [])
     }
 
-    private func report(of journal: Journal, _ notes: [String]) -> Report {
+    private func report(of journal: Journal, _ safety: SnapshotID?, _ notes: [String]) -> Report {
         Report(
-            snapshot: journal.snapshot, verdict: journal.verdict, paths: journal.paths,
+            snapshot: journal.snapshot, verdict: journal.verdict, began: journal.started,
+            ageSeconds: CivilTime.seconds(journal.started).map { max(0, Clock.now.seconds - $0) },
+            safety: safety, paths: journal.paths,
             applied: (journal.applied ?? []).map(\.component), started: journal.running,
             reloaded: (journal.reloads ?? []).map(\.component), notes: notes)
     }
 
-    /// Takes the last restore back.
+    /// Takes the last restore back, after what is there now was saved, as far as it can be.
+    ///
+    /// `author` is who undoes it: `Name <address>`.
     package func run(
-        holding lock: WriterLock, progress: @escaping @Sendable (String) -> Void
+        author: String, holding lock: WriterLock, progress: @escaping @Sendable (String) -> Void
     ) async throws -> Report {
         let journal = try await lastRestore()
+        progress("saving what is there now")
+        let saved = await SafetySnapshot(
+            of: journal.components, system, in: store, message: "before undoing \(journal.what)",
+            author: author, fate: "is gone with that", holding: lock)
         var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
         try taking.mark(.exchanging)
         do {
@@ -74,7 +88,8 @@ package struct Undo: Sendable {
         }
         let outcome = await taking.run()
         let untaken = outcome.untaken.map { "the old files are back, and not taken up: \($0); \($0.hint)" }
-        let rest = outcome.kept + untaken + outcome.notes
+        let before = saved.id.map { ["the state before it is snapshot \($0)"] } ?? []
+        let rest = outcome.kept + untaken + saved.notes + outcome.notes + before
         guard outcome.failures.isEmpty else {
             let words =
                 "\(journal.what) is undone, except for this: \(outcome.failures.joined(separator: "; "))"
@@ -87,7 +102,7 @@ package struct Undo: Sendable {
                 .failed, (["\(journal.what) is undone"] + rest).joined(separator: "; "),
                 hint: outcome.untaken.first?.hint ?? Recovery.keptHint)
         }
-        return report(of: journal, outcome.notes)
+        return report(of: journal, saved.id, saved.notes + outcome.notes)
     }
 
     private func lastRestore() async throws -> Journal {

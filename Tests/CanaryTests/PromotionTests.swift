@@ -80,6 +80,10 @@ struct PromotionTests {
             let undone = try await production.runner.succeed("undo")
             #expect(undone.contains("undid the promotion of 2"), "\(undone)")
             #expect(try await installed(production) == "1.0")
+            let after = try await promote(production)
+            #expect(
+                after.status == 7 && after.output.contains("'undo' took that back")
+                    && after.output.contains("run a new canary"), "\(after.output)")
             #expect(try await production.fixture.build("probe") == 0)
             try #expect(staging(production).isEmpty)
         }

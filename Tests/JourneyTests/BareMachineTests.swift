@@ -126,6 +126,11 @@ import Testing
             try await refused(["https://me:hunter2@vault/x.git"], 7, "holds a password")
             try await refused(
                 ["offsite.git", "--map", "/not/there=/x"], 64, "nothing that is the path '/not/there'")
+            #expect(try !Files.exists(directory.appending("var")), "the store went again")
+            try await refused(
+                ["offsite.git", "--map", "\(directory)/srv/tree=\(directory)/var"], 64,
+                "lies in \(directory)/var")
+            #expect(try !Files.exists(directory.appending("var")), "the store went again")
             try await refused(
                 ["offsite.git", "--name", "other"], 64, "holds the systems acme, and no 'other'")
             try await refused(["offsite.git", "--store", "/proc/x.git"], 7, "--store DIR")

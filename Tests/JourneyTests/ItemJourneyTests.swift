@@ -51,6 +51,24 @@ import Testing
         }
     }
 
+    @Test func oneNameOfSeveralBecomesAFileOfItsOwnAndThatIsTold() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await tree(directory)
+            let one = ["restore", "--only", "file:\(directory)/tree/other/hard"]
+            let two = one + ["--only", "file:\(directory)/tree/sub/deep/twin"]
+            let linked = try await runner.run(one, limit: .seconds(60))
+            #expect(
+                linked.output.contains(
+                    "tree/other/hard is one of 3 names of a file: it becomes a file of its own"),
+                "\(linked.output)\(linked.errorOutput)")
+            #expect(try await shell("stat -c %h tree/other/hard", in: directory) == "1\n")
+            try await shell("rm tree/sub/deep/twin", in: directory)
+            let gone = try await runner.run(two, limit: .seconds(60))
+            #expect(gone.output.contains("a file of its own"), "\(gone.output)\(gone.errorOutput)")
+            #expect(!gone.output.contains("tree/other/hard is one of"), "\(gone.output)")
+        }
+    }
+
     @Test func aDirectoryComesBackWithSecretsLinksAndDeletions() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await tree(directory)
@@ -99,6 +117,33 @@ import Testing
             #expect(
                 try await runner.differences(directory.appending("before"), directory.appending("tree")) == ""
             )
+        }
+    }
+
+    @Test func nothingIsReplacedThroughALink() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await tree(directory)
+            try await shell(
+                "mkdir victim; echo v > victim/a.conf; mv tree/sub/deep aside; ln -s ../../victim tree/sub/deep",
+                in: directory)
+            let item = "file:\(directory)/tree/sub/deep/a.conf"
+            for options in [["--dry-run"], []] {
+                let found = try await runner.run(["restore", "--only", item] + options, limit: .seconds(60))
+                let said = found.output + found.errorOutput
+                #expect(
+                    found.status == 7 && said.contains("\(directory)/tree/sub/deep is a link"), "\(said)")
+            }
+            #expect(try await shell("cat victim/a.conf; ls -A victim", in: directory) == "v\na.conf\n")
+
+            try await shell("rm tree/sub/deep; mv aside tree/sub/deep", in: directory)
+            try await runner.succeed("restore", "--only", item)
+            try await shell("mv tree/sub/deep aside; ln -s ../../aside tree/sub/deep", in: directory)
+            let undo = try await runner.run("undo")
+            #expect(
+                undo.status == 7 && undo.errorOutput.contains("\(directory)/tree/sub/deep is a link now"),
+                "\(undo.errorOutput)")
+            try await shell("rm tree/sub/deep; mv aside tree/sub/deep", in: directory)
+            try await runner.succeed("undo")
         }
     }
 
@@ -169,6 +214,47 @@ import Testing
             let back = try await runner.differences(
                 directory.appending("bad"), directory.appending("jenkins"))
             #expect(back.split(separator: "\n").allSatisfy { $0.hasPrefix(".d..t") }, "\(back)")
+        }
+    }
+
+    @Test func filesOfAJobAreLookedAfterAsTheJobIs() async throws {
+        try await withTemporaryDirectory { directory in
+            var builder = JenkinsHomeBuilder(directory.appending("jenkins"))
+            (builder.plugins, builder.jobs, builder.builds) = (2, 2, 2)
+            try builder.make()
+            try await shell(
+                """
+                mkdir jenkins/jobs/job-1/builds/3; echo 4 > jenkins/jobs/job-1/nextBuildNumber
+                echo '<flow-build><completed>false</completed></flow-build>' > jenkins/jobs/job-1/builds/3/build.xml
+                echo next > jenkins/jobs/job-1/builds/3/program.dat
+                """, in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("jenkins")
+            try await runner.succeed("snapshot")
+            let job = "\(directory)/jenkins/jobs/job-1"
+            for (item, fix) in [
+                ("jenkins/jobs", "fixed: jobs/job-1/nextBuildNumber"),
+                ("jenkins/jobs/job-1", "fixed: jobs/job-1/builds/3: aborted"),
+                ("jenkins/jobs/job-1/builds", "fixed: jobs/job-1/builds/3: aborted"),
+                ("jenkins/jobs/job-1/nextBuildNumber", "fixed: jobs/job-1/nextBuildNumber: 4 → 9"),
+            ] {
+                try await shell("echo 9 > \(job)/nextBuildNumber; rm -r \(job)/builds/3", in: directory)
+                let report = try await runner.succeed("restore", "--only", "file:\(directory)/\(item)")
+                #expect(report.contains(fix), "\(item): \(report)")
+                let found = try await shell(
+                    "cat \(job)/nextBuildNumber; ls \(job)/builds/*/program.dat || true", in: directory)
+                #expect(found == "9\n", "\(item)")
+                try await shell("mkdir -p \(job)/builds/3", in: directory)
+            }
+            let other = try await runner.succeed("restore", "--only", "file:\(job)/config.xml")
+            #expect(!other.contains("fixed: "), "\(other)")
+            let program = ["restore", "--only", "file:\(job)/builds/3/program.dat"]
+            let failed = try await runner.run(program, limit: .seconds(60))
+            #expect(
+                failed.status == 1 && failed.errorOutput.contains("--resume-work"), "\(failed.errorOutput)")
+            #expect(try await shell("ls -A \(job)/builds/3", in: directory) == "")
+            let resumed = try await runner.run(program + ["--resume-work"], limit: .seconds(60))
+            #expect(resumed.status == 0, "\(resumed.errorOutput)")
         }
     }
 

@@ -119,6 +119,59 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
+    func whoMayNotWriteBesideARootIsToldBefore() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let binary = try await runner.copyOfBinary()
+            try await shell(
+                "mkdir lib; mv tree lib/tree; sed -i s,/tree$,/lib/tree, understudy.yaml; chown -R 65534:65534 .; chown 0:0 lib",
+                in: directory)
+            let asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", binary.string]
+            let words = "\(directory)/lib, in which it would be made and exchanged, cannot be written by "
+            let identity = ["--identity", CommandLineRunner.recoveryKey]
+            let taken = try await Program("setpriv", asNobody + ["snapshot"], directory: directory).run()
+            #expect(taken.status == 0, "\(taken.output)\(taken.errorOutput)")
+            let item = ["restore", "--only", "file:\(directory)/lib/tree/sub/a", "--dry-run"]
+            let commands: [(arguments: [String], status: Int32)] = [
+                (["restore", "--dry-run"] + identity, 7), (["restore"] + identity, 7), (item + identity, 7),
+                (["doctor"], 1),
+            ]
+            for (arguments, status) in commands {
+                let found = try await Program("setpriv", asNobody + arguments, directory: directory).run()
+                let said = found.output + found.errorOutput
+                #expect(found.status == status && said.contains(words), "\(arguments): \(said)")
+            }
+        }
+    }
+
+    @Test func besideProductionIsNotInIt() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await shell(
+                "ln -s tree/sub link; ln -s tree.git store; mkdir out; ln -s ../tree out/tree", in: directory)
+            for (place, words) in [
+                ("tree", "which component 'tree' captures"),
+                ("tree/new/er", "which component 'tree' captures"),
+                ("link/new", "which component 'tree' captures"), ("out", "which component 'tree' captures"),
+                ("tree.git", "would be written into the store"),
+                ("store/understudy/x", "would be written into the store"),
+            ] {
+                for options in [["--dry-run"], []] {
+                    let found = try await runner.run(
+                        ["restore", "--to", place] + options, limit: .seconds(60))
+                    let said = found.output + found.errorOutput
+                    #expect(found.status == 7 && said.contains(words), "\(place): \(said)")
+                }
+            }
+            #expect(try await runner.run("restore", "--to", "").status == 64)
+            #expect(
+                try await runner.differences(directory.appending("before"), directory.appending("tree")) == ""
+            )
+            #expect(try await shell("ls tree.git/understudy", in: directory).contains("x\n") == false)
+        }
+    }
+
     /// A system file that names other places today than when a snapshot was taken.
     @Test func olderSnapshotsComeBackWhatEverTheSystemFileNamesToday() async throws {
         try await withTemporaryDirectory { directory in

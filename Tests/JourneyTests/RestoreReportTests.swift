@@ -37,6 +37,40 @@ import Testing
         }
     }
 
+    @Test func whatThePolicyLeavesOutAndGoesIsCountedAndTold() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await TakingBackWorld(directory)
+            let quiet = try await world.runner.succeed("restore", "--dry-run")
+            #expect(!quiet.contains("that the policy leaves out"), "\(quiet)")
+            try await world.shell(
+                """
+                mkdir -p tree/sub/logs/old; echo l > tree/sub/logs/1; echo l > tree/sub/logs/old/2; echo c > tree/cache
+                cat >policies/snapshot.yaml <<'END'
+                classify:
+                  - {component: tree, path: "**/logs/**", class: bulk}
+                  - {component: tree, path: cache, class: derived}
+                skip: [bulk]
+                END
+                echo s > tree/sub/s
+                """)
+            try await world.runner.succeed("snapshot")
+            let bulk =
+                "2 files of class bulk that the policy leaves out (first: \(directory)/tree/sub/logs/1) are not in the snapshot"
+            let derived = "1 file of class derived that the policy leaves out (\(directory)/tree/cache)"
+            for options in [["--dry-run"], ["--dry-run", "--format", "json"], []] {
+                let said = try await world.runner.run(["restore"] + options, limit: .seconds(60)).output
+                #expect(said.contains(bulk) && said.contains(derived), "\(said)")
+                if options.count > 1 { #expect(said.contains("\"delete\" : 3"), "\(said)") }
+            }
+            #expect(try await world.shell("find tree -type f | sort") == "tree/a\ntree/sub/s\n")
+            try await world.runner.succeed("undo")
+            let item = try await world.runner.succeed(
+                "restore", "--only", "file:\(directory)/tree/sub", "--dry-run")
+            #expect(item.contains(bulk) && !item.contains(derived), "\(item)")
+            #expect(try await world.shell("cat tree/cache tree/sub/logs/old/2") == "c\nl\n")
+        }
+    }
+
     @Test func whatCannotBeRemovedAfterAFailureDoesNotHideIt() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await TakingBackWorld(directory)

@@ -19,6 +19,20 @@ struct RunbookTests {
         }
     }
 
+    @Test func whatThePageSaysToTypeIsWhatAShellTakes() async throws {
+        try await withTemporaryDirectory { directory in
+            let place = directory.appending("my place")
+            try Files.makeDirectories(place.appending("etc"))
+            let runner = try CommandLineRunner(place)
+            try await runner.initialize("etc")
+            try await runner.succeed("snapshot")
+            try await runner.succeed("remote", "add", "offsite", place.appending("copy.git").string)
+            let page = try await runner.succeed("runbook")
+            #expect(page.contains("understudy --system '\(place)/understudy.yaml' restore "), "\(page)")
+            #expect(page.contains("understudy restore --from '\(place)/copy.git' "), "\(page)")
+        }
+    }
+
     @Test func thePageSaysWhatToDoAndWhatWasMeasured() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try CommandLineRunner(directory)

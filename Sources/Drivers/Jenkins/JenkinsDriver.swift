@@ -176,8 +176,15 @@ package struct JenkinsDriver: Driver {
         let foreign = try KeyChain.findings(
             HomeOnDisk(home: root.staged, listsJobs: true), outside: masterKey
         ).foreign
-        return try JenkinsFixes(staged: root.staged, live: root.live, resumesWork: staged.resumesWork).run()
+        let fixes = JenkinsFixes(
+            staged: root.staged, live: root.live, only: root.only, resumesWork: staged.resumesWork)
+        return try fixes.run()
             + foreign.map { Fix($0, "left as it is, though it \(KeyChain.Findings.foreignWords)") }
+    }
+
+    /// With jobs, in whole or in part: of their build numbers, and of pipelines that ran.
+    package func looksAfter(_ path: EntryPath, in root: String) -> Bool {
+        root == "home" && path.isAtOrBelow(EntryPath("jobs"))
     }
 
     package var lifecycle: (any Lifecycle)? {

@@ -8,11 +8,14 @@ internal import XML
 struct JenkinsFixes {
     private let staged: FilePath
     private let live: FilePath?
+    private let only: EntryPath?
     private let resumesWork: Bool
 
-    init(staged: FilePath, live: FilePath?, resumesWork: Bool) {
+    /// Fixes of a staged home, or of what is staged alone of it, at `only`.
+    init(staged: FilePath, live: FilePath?, only: EntryPath? = nil, resumesWork: Bool) {
         self.staged = staged
         self.live = live
+        self.only = only
         self.resumesWork = resumesWork
     }
 
@@ -83,6 +86,8 @@ struct JenkinsFixes {
     /// Lets no build number come twice: not below what the snapshot, the builds on disk or the live home have.
     private func raiseBuildNumber(_ item: EntryPath, _ fixes: inout [Fix]) throws -> Fix? {
         let file = item.appending("nextBuildNumber")
+        // The number of a job of which only another part comes back is not ours.
+        guard only.map({ file.isAtOrBelow($0) }) ?? true else { return nil }
         let captured = try number(path(staged, file))
         let highest = try highestBuild(path(staged, item.appending("builds")))
         let live = try liveNumber(file, &fixes)

@@ -1,0 +1,37 @@
+internal import Capture
+internal import GitStore
+internal import SnapshotModel
+
+/// A snapshot of what a restore, or its undoing, is about to take away.
+///
+/// A lost or broken system cannot be captured, and must be restorable all the same: what is not saved is told.
+struct SafetySnapshot {
+    /// Its id, nil when nothing could be captured.
+    private(set) var id: SnapshotID?
+    /// What it lacks, and what becomes of that.
+    private(set) var notes: [String] = []
+
+    /// Takes one of these components; `fate` is what becomes of what it lacks: `is gone`.
+    init(
+        of components: Set<String>, _ system: DeliverySystem, in store: SnapshotStore, message: String,
+        author: String, fate: String, holding lock: WriterLock
+    ) async {
+        do {
+            let saved = try await SystemCapture(system, store: store).take(
+                .init(message: message, components: components, author: author, isSafety: true),
+                holding: lock, progress: { _ in }
+            ).snapshot
+            id = saved.id
+            let lacking = saved.components.filter { components.contains($0.name) }.flatMap { component in
+                component.unreadable.map { "\(component.name): \($0.path) (\($0.reason))" }
+                    + component.torn.map { "\(component.name): \($0) (it changed while it was read)" }
+            }
+            guard !lacking.isEmpty else { return }
+            notes.append(
+                "\(saved.id), which saves what was there, lacks \(counted(lacking.count, "part")) of it, and that \(fate): "
+                    + "\(lacking.prefix(3).joined(separator: "; "))\(lacking.count > 3 ? "; …" : "")")
+        } catch {
+            notes.append("what was there could not be captured, and \(fate): \(error)")
+        }
+    }
+}
