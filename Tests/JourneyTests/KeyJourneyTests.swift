@@ -60,6 +60,48 @@ import Testing
         }
     }
 
+    @Test func aKeyThatIsNotWrittenIsNeverNamed() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let own = try runner.recipient()
+            let commands = [["key", "add"], ["key", "rotate"]].map { $0 + ["--generate", "new.key"] }
+            func namesNoOther(_ outcome: Program.Outcome) throws {
+                let words = (outcome.output + outcome.errorOutput).replacing(own, with: "")
+                #expect(words.replacing("age1…", with: "").contains("age1") == false, "\(words)")
+                #expect(try !Files.exists(directory.appending("new.key")))
+            }
+            for command in commands {
+                for format in ["text", "json"] {
+                    let rehearsed = try await runner.run(
+                        ["--format", format] + command + ["--dry-run"], limit: .seconds(120))
+                    #expect(rehearsed.status == 0, "\(rehearsed.errorOutput)")
+                    try namesNoOther(rehearsed)
+                }
+            }
+            // Lists that are understood, and not in a way that leaves other lines alone.
+            let text = try await shell(
+                "grep -v -e '^recipients:' -e '^  - age1' understudy.yaml", in: directory)
+            let system = directory.appending("understudy.yaml")
+            for list in [
+                "recipients: [\n\(own)\n]\n", "\"recipients\": [\(own)]\n", "recipients : [\(own)]\n",
+            ] {
+                try Files.replace(system, with: Array((list + text).utf8))
+                for command in commands {
+                    let outcome = try await runner.run(command, limit: .seconds(120))
+                    #expect(outcome.status == 7, "\(list): \(outcome.errorOutput)")
+                    #expect(outcome.errorOutput.contains("no key was made"), "\(outcome.errorOutput)")
+                    try namesNoOther(outcome)
+                }
+                #expect(try Files.read(system) == Array((list + text).utf8))
+            }
+            // A key of one's own is named: whoever gave it has it.
+            let other = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+            let told = try await runner.run("key", "add", other)
+            #expect(told.status == 7)
+            #expect(told.errorOutput.contains("[\(own), \(other)]"), "\(told.errorOutput)")
+        }
+    }
+
     @Test func theLastRecipientAndWhatIsNoneAreRefused() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
