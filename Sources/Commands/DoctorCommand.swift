@@ -140,7 +140,7 @@ struct DoctorCommand: AsyncParsableCommand {
             let outcome = try await Program(program, ["--version"]).runSuccessfully()
             return Finding(
                 subject: program, ok: true,
-                words: outcome.output.split(separator: "\n").first.map(String.init) ?? "")
+                words: outcome.output.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
         } catch {
             return Finding(subject: program, ok: false, words: use)
         }

@@ -66,7 +66,7 @@ struct LogCommand: AsyncParsableCommand {
             rows, text: { words(rows) },
             document: { _ in
                 rows.map { row in
-                    let subject = row.message.prefix { $0 != "\n" }
+                    let subject = row.message.prefix { !$0.isNewline }
                     return "- \(row.time) \(Markdown.plain(String(subject))) (\(Markdown.plain(row.author)))"
                 }.joined(separator: "\n")
             })
@@ -74,7 +74,7 @@ struct LogCommand: AsyncParsableCommand {
 
     private func words(_ rows: [Row]) -> String {
         rows.map { row in
-            let lines = row.message.split(separator: "\n", omittingEmptySubsequences: false)
+            let lines = row.message.split(omittingEmptySubsequences: false) { $0.isNewline }
             let body = lines.dropFirst().filter { !$0.isEmpty }.map { "    \(printable($0.utf8))" }
             let head =
                 "\(row.time)  \(printable((lines.first ?? "").utf8))  (\(printable(row.author.utf8)))"
