@@ -48,6 +48,12 @@ struct DoctorCommand: AsyncParsableCommand {
                     Finding(
                         subject: component.name, ok: true,
                         words: "\(component.driver), \(roots.map(\.path).joined(separator: ", "))"))
+                for file in driver.keyFiles where try Files.readIfPresent(file, limit: 1 << 16) == nil {
+                    findings.append(
+                        Finding(
+                            subject: component.name, ok: false,
+                            words: "\(file), a key that the system file names, is not there: put it back"))
+                }
                 if let lifecycle = driver.lifecycle {
                     let isRunning = try await lifecycle.isRunning()
                     var problems = try lifecycle.missing().map { "\($0.reason): \($0.hint)" }
