@@ -267,6 +267,16 @@ import Testing
             #expect(right.status == 0 && !right.output.contains("correct horse"), "\(right.output)")
             let wrong = try await PassphraseTerminal(passphrase: "horse").run(restore, in: directory)
             #expect(wrong.status == 12, "\(wrong.output)")
+            #expect(wrong.output.contains("the passphrase does not open it"), "\(wrong.output)")
+            #expect(wrong.output.contains("sealed.key cannot be had") && !wrong.output.contains("recipients"))
+            // A file that rotted is no damage of the store.
+            _ = try await shell(
+                "cp sealed.key whole.key; truncate -s -1 sealed.key; printf x >>sealed.key", in: directory)
+            let damaged = try await terminal.run(restore, in: directory)
+            #expect(damaged.status == 12 && damaged.output.contains("is damaged"), "\(damaged.output)")
+            #expect(damaged.output.contains("another copy of the identity"), "\(damaged.output)")
+            #expect(!damaged.output.contains("verify --all"), "\(damaged.output)")
+            _ = try await shell("mv whole.key sealed.key", in: directory)
             // Without a terminal there is nobody to ask.
             let none = try await Program("setsid", ["--wait"] + restore, directory: directory).run()
             #expect(none.status == 12, "\(none.errorOutput)")
