@@ -180,6 +180,13 @@ import Testing
             try await runner.succeed("key", "check")
             let status = try await runner.succeed("status")
             #expect(status.contains("checked 20") && !status.contains("DUE"))
+            // Where it cannot be noted the key is good all the same: a directory is in the way of its note.
+            _ = try await shell(
+                "cd tree.git/understudy; rm key-check.json; mkdir key-check.json; touch key-check.json/a",
+                in: directory)
+            let unnoted = try await runner.succeed("key", "check")
+            #expect(unnoted.contains("the key is good") && unnoted.contains("could not be noted"))
+            _ = try await shell("rm -r tree.git/understudy/key-check.json", in: directory)
             // A key that is not of today proves nothing for today.
             try await runner.succeed("key", "rotate", "--generate", "second.key")
             #expect(try await runner.succeed("status").contains("DUE"))
