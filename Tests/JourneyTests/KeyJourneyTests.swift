@@ -240,6 +240,37 @@ import Testing
         }
     }
 
+    @Test func aRecoveryKeyIsNotWrittenIntoWhatIsCaptured() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir -p tree/sub; ln -s tree link", in: directory)
+            let runner = try CommandLineRunner(directory)
+            for place in ["tree/k", "tree/sub/k", "link/k", "tree/../tree/k"] {
+                let outcome = try await runner.run("init", "tree", "--recovery-key", place)
+                #expect(outcome.status == 64, "\(outcome.errorOutput)")
+                #expect(outcome.errorOutput.contains("component 'tree' captures"), "\(outcome.errorOutput)")
+            }
+            #expect(try await shell("ls; find tree -type f", in: directory) == "link\ntree\n")
+            try await runner.initialize("tree")
+            for command in ["add", "rotate"] {
+                let outcome = try await runner.run("key", command, "--generate", "tree/k")
+                #expect(outcome.status == 64, "\(outcome.errorOutput)")
+            }
+            #expect(try await shell("find tree -type f", in: directory) == "")
+        }
+    }
+
+    @Test func aStoreThatCannotBeMadeLeavesNoRecoveryKeyBehind() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir tree", in: directory)
+            let runner = try CommandLineRunner(directory)
+            let outcome = try await runner.run(
+                "init", "tree", "--recovery-key", "recovery.key", "--store", "/proc/x.git")
+            #expect(outcome.status == 1, "\(outcome.errorOutput)")
+            #expect(try await shell("ls", in: directory) == "tree\n")
+            try await runner.initialize("tree")
+        }
+    }
+
     @Test func aRecoveryKeyThatNobodyHasSeenIsTold() async throws {
         try await withTemporaryDirectory { directory in
             _ = try await shell("mkdir tree; printf 1234 >tree/pin.key", in: directory)

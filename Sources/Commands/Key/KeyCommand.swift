@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Capture
 internal import Configuration
+internal import Drivers
 internal import FileTree
 internal import GitStore
 internal import Sealing
@@ -60,6 +61,7 @@ struct RecipientsEdit: Encodable {
         _ session: Session, recipients: [Recipient], generated: GeneratedKey? = nil, dryRun: Bool
     ) throws {
         let old = session.description.recipients
+        if let generated { try refuseCaptured(generated.file, by: session.system.components) }
         guard !recipients.isEmpty else {
             throw CommandFailure(
                 .refused, "nobody would be left who can open what is sealed",
@@ -150,6 +152,26 @@ func recipient(_ text: String) throws -> Recipient {
             hint: "a key begins with age1 and has 62 characters; 'age-keygen -y FILE' prints it")
     }
     return recipient
+}
+
+/// Refuses a place for a recovery key in what is captured: it would lie sealed to itself, or in clear, and nowhere else when
+/// that is lost.
+func refuseCaptured(
+    _ key: FilePath, by components: [(component: Component, driver: any Driver)]
+) throws {
+    let path = try absolute(key)
+    var parent = path.removingLastComponent()
+    // A link may lead there.
+    if try Files.exists(parent) { parent = try Files.resolved(parent) }
+    for (component, driver) in components {
+        for place in driver.places().map({ FilePath($0.path).lexicallyNormalized() })
+        where path.starts(with: place) || parent.starts(with: place) {
+            throw CommandFailure(
+                .usage,
+                "the recovery key would be written to \(path), which component '\(component.name)' captures",
+                hint: "name a file on a medium that leaves this host", path: path.string)
+        }
+    }
 }
 
 /// Writes a new recovery key to a file that is not there yet, readable by its owner alone.
