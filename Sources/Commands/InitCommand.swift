@@ -124,7 +124,7 @@ struct InitCommand: AsyncParsableCommand {
                 .usage, "'\(name)' cannot name a system", hint: "use small letters, digits, '.', '_' and '-'")
         }
         let storePath = here.pushing(FilePath(store ?? "\(name).git")).lexicallyNormalized()
-        let components = try discovery.components.map { (component: $0, driver: try makeDriver($0)) }
+        let components = try discovery.components.map { (component: $0, driver: try Session.driver(of: $0)) }
         if let recoveryKey { try refuseCaptured(FilePath(recoveryKey), by: components) }
         try Session.refuseNesting(
             components, store: storePath,

@@ -224,9 +224,16 @@ package struct ItemPlanner {
         plan.owners[key] = OwnerMap(try content.survey())
         let parent = place.live.removingLastComponent()
         guard let size = try size(of: place.path, in: content) else {
+            // Of an argument that is no UTF-8 only replacement characters are left.
+            let scalars = String(decoding: place.path.bytes, as: UTF8.self).unicodeScalars
+            let isText = !scalars.contains("\u{fffd}")
             throw RestoreFailure(
-                .refused, "the snapshot \(stored.reference.id) has nothing at \(place.live)",
-                hint: "'understudy show \(stored.reference.id)' says what it holds")
+                .refused,
+                "the snapshot \(stored.reference.id) has nothing at \(place.live)"
+                    + (isText ? "" : ": what was given is not UTF-8, and cannot be looked for"),
+                hint: isText
+                    ? "'understudy show \(stored.reference.id)' says what it holds"
+                    : "restore the whole component: --component \(place.component.name)")
         }
         let root = RestorePlan.RootPlan(
             component: place.component.name, root: place.root, create: isThere ? 0 : size.entries,
