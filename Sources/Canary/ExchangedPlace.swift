@@ -38,7 +38,7 @@ struct ExchangedPlace {
     /// Makes beside production what is to stand there: packages as the candidate has them, files as the change holds them.
     ///
     /// Nothing is made for what is to be gone. `unchanged` is a shadow without the change, in which nothing ran, and `classes` are
-    /// those of the root.
+    /// the driver's own for the root: a package is one for the tool, whatever the policy calls it.
     func make(
         at beside: FilePath, from candidate: Room, unlike unchanged: Room, _ contents: ChangeContents,
         classes: Classification
@@ -98,16 +98,23 @@ struct ExchangedPlace {
     /// Puts production's own file in the place of each that is no package, and of each package that the change leaves as it is:
     /// in every shadow they are masked, or taken out.
     ///
-    /// Directories are unpacked from packages, and links are as they were.
+    /// Other directories are unpacked from packages, and links to packages are as they were.
     static func keepOwn(
         of live: FilePath, in beside: FilePath, unlike masked: FilePath, isPackage: ([UInt8]) -> Bool
     ) async throws {
         for name in try Set(Files.names(live)).union(Files.names(beside)) {
             let path = FilePath(bytes: name)
             let (own, made) = (live.pushing(path), beside.pushing(path))
+            let isOne = isPackage(name)
             let kinds = try [own, made].compactMap { try Files.status($0)?.kind }
-            guard kinds.allSatisfy({ $0 == .file }) else { continue }
-            if isPackage(name), try !isSame(made, masked.pushing(path)) { continue }
+            if isOne, kinds == [.directory, .directory] {
+                // One that lies there unpacked, in which texts are masked; a change brings archives, and leaves it as it is.
+                try Files.removeTree(made)
+                try await Workspace.copy(own, to: made)
+                continue
+            }
+            guard kinds.allSatisfy({ $0 == .file || $0 == .link && !isOne }) else { continue }
+            if isOne, try !isSame(made, masked.pushing(path)) { continue }
             if try isSame(own, made) { continue }
             try Files.remove(made)
             if try Files.exists(own) { try await Workspace.copy(own, to: made) }

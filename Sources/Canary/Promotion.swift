@@ -388,8 +388,7 @@ package final class Promotion {
             staged.append((place.root, place.live, beside))
             try await place.make(
                 at: beside, from: rooms.candidate, unlike: rooms.unchanged, request.contents,
-                classes: ComponentCapture.classification(
-                    place.root, of: driver, change.component, system.options))
+                classes: driver.classification(of: place.root))
         }
         return staged
     }

@@ -61,7 +61,8 @@ package struct DeliverySystem: Sendable {
                     let entryClass = ComponentCapture.classification(
                         root.name, of: driver, component.name, options
                     ).entryClass(of: EntryPath(below.byteArray), isDirectory: false)
-                    guard !entryClass.isSealed, entryClass != .derived else { continue }
+                    guard !entryClass.isSealed, entryClass != .derived, !options.leftOut.contains(entryClass)
+                    else { continue }
                     options.rules[component.name, default: []].insert(.init(below.string, .secret), at: 0)
                 }
             }

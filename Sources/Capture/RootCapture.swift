@@ -230,9 +230,7 @@ internal import Workers
                     let status = try directory.look(at: walker.path)
                     let place = known.find(name)
                     if status.kind == .directory {
-                        guard !StagingName.isOne(name), !isLostAndFound(name, status, in: node) else {
-                            continue
-                        }
+                        guard !isLostAndFound(name, status, in: node) else { continue }
                         let (entryClass, next) = matcher.step(state, name: name, isDirectory: true)
                         guard isCaptured(entryClass) else { continue }
                         let child = child(name, of: node, known: known.directory(place))

@@ -160,8 +160,12 @@ package struct Repack: Sendable {
     /// Removes the old packs, and before them what stock git derived from them.
     ///
     /// A pack goes before its index: an index alone holds nothing for any reader and can be told from a pack that is just
-    /// coming, whose index is always last. A copy of all that was in one of them has its name, and stays.
-    package func removeSources(keeping copy: FilePath?) throws {
+    /// coming, whose index is always last. A copy of all that was in one of them has its name, and stays; so does what has
+    /// `record`, which was written since: of a prune that was killed in the same second the same pack was there already.
+    package func removeSources(keeping copy: FilePath?, and record: ObjectID? = nil) throws {
+        let sources = sources.filter { source in
+            record.map { reader.packs[source.pack].index.position(of: $0) == nil } ?? true
+        }
         guard !sources.isEmpty else { return }
         let directory = reader.repository.appending("objects").appending("pack")
         try Self.removeDerived(in: reader.repository)
@@ -227,7 +231,7 @@ package struct Repack: Sendable {
         }
     }
 
-    /// Removes indexes and their companions whose packs are gone: what a killed ``removeSources(keeping:)`` left.
+    /// Removes indexes and their companions whose packs are gone: what a killed ``removeSources(keeping:and:)`` left.
     package static func removeOrphans(in repository: FilePath) throws {
         let directory = repository.appending("objects").appending("pack")
         for name in try Files.names(directory) where name.starts(with: "pack-".utf8) {

@@ -92,7 +92,7 @@ extension SnapshotStore {
         // A directory whose tree is in the store counts as saved; after this, a tree that is left over may lack its files.
         try Files.removeTree(localDirectory.appending("cache"))
         try Files.syncDirectory(localDirectory)
-        try plan.repack.removeSources(keeping: copy)
+        try plan.repack.removeSources(keeping: copy, and: record)
         try rememberPacks(holding: lock)
     }
 

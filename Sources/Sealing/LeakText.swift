@@ -115,10 +115,10 @@
     private func isWebToken(_ start: Int) -> Bool {
         guard starts("eyJ", at: start) else { return false }
         // In a row of them that hyphens join, each would be looked at with all that follow.
-        if byte(start - 1) == UInt8(ascii: "-"),
-            (max(0, start - 128)..<start).contains(where: { starts("eyJ", at: $0) })
-        {
-            return false
+        if byte(start - 1) == UInt8(ascii: "-") {
+            var row = start
+            while row > max(0, start - 128), isURLSafe(byte(row - 1)) { row -= 1 }
+            if (row..<start).contains(where: { starts("eyJ", at: $0) }) { return false }
         }
         let second = start + run(start, limit: Self.longest, isURLSafe) + 1
         guard byte(second - 1) == UInt8(ascii: "."), starts("eyJ", at: second) else { return false }

@@ -5,7 +5,7 @@ internal import Glibc
 /// The forms in which a secret may be written down: as it is, in UTF-16, in base64 wherever it begins in what was encoded, in
 /// hexadecimal digits, and as in an address.
 struct SecretForms: Sendable {
-    /// The forms, each once; none is shorter than the secret.
+    /// The forms, each once; none is shorter than the secret, but for that in UTF-16 of letters beyond Latin ones.
     let forms: [[UInt8]]
 
     /// The forms of a secret.

@@ -35,18 +35,30 @@ import Testing
                     "notes.txt": "password: shadow-masked-1", "seen.txt": "shadow-masked-2",
                 ], to: beside)
             try write(["a": "unpacked"], to: beside.appending("git"))
+            // Plugins that lie there unpacked: one that the change leaves, one that it takes away, one that an archive replaces.
+            for (name, text) in [("lib.jpi", "token=k7Jq2mPzX9"), ("gone.jpi", "x"), ("was.jpi", "x")] {
+                try write(["a": text], to: live.appending(name))
+            }
+            try write(["a": "token=shadow-masked-3"], to: beside.appending("lib.jpi"))
+            try Files.replace(beside.appending("was.jpi"), with: Array("2".utf8))
+            // A shadow has no link with the name of a key, and what ran in it may have put links in the place of files.
+            try Files.makeLink(live.appending("ca.key"), to: Array("store.key".utf8))
+            try Files.remove(beside.appending("notes.txt"))
+            try Files.makeLink(beside.appending("notes.txt"), to: Array("/etc/passwd".utf8))
             try await ExchangedPlace.keepOwn(of: live, in: beside, unlike: masked) { name in
                 String(decoding: name, as: UTF8.self).contains(".jp")
             }
             let names = try Files.names(beside).map { String(decoding: $0, as: UTF8.self) }
             #expect(
                 names == [
-                    "git", "git.jpi", "lab.jpl", "left.tmp", "mailer.jpi", "new.jpi", "notes.txt",
-                    "store.key",
+                    "ca.key", "git", "git.jpi", "lab.jpl", "left.tmp", "lib.jpi", "mailer.jpi", "new.jpi",
+                    "notes.txt", "store.key", "was.jpi",
                 ])
+            #expect(try Files.linkTarget(beside.appending("ca.key")) == Array("store.key".utf8))
             for (name, text) in [
                 ("git.jpi", "2"), ("lab.jpl", "token=k7Jq2mPzX9"), ("store.key", "k7Jq2mPzX9"),
                 ("notes.txt", "password: k7Jq2mPzX9"), ("git/a", "unpacked"),
+                ("lib.jpi/a", "token=k7Jq2mPzX9"), ("was.jpi", "2"),
             ] {
                 let bytes = try Files.read(beside.appending(name))
                 #expect(String(decoding: bytes, as: UTF8.self) == text, "\(name)")

@@ -52,6 +52,12 @@ import Testing
                 #expect(classes.entryClass(of: EntryPath(path), isDirectory: false) == expected, "\(path)")
             }
             #expect(system.options.rules["ci"] == nil)
+            // What the policy leaves out stays so.
+            let left = DeliverySystem(
+                name: "acme", text: [], components: system.components,
+                options: CaptureOptions(rules: ["etc": [.init("**", .state)]], leftOut: [.state]),
+                recipients: [], host: "here", tool: "0")
+            #expect(left.options.rules["etc"] == [.init("**", .state)])
         }
     }
 

@@ -196,4 +196,29 @@ import Testing
             #expect(!left.contains("unreachable"), "\(instant): \(left)")
         }
     }
+
+    /// Both write the same record into the same pack, and only the second one's is wanted by a reference.
+    @Test func aPruneInTheSecondOfAKilledOneKeepsItsRecord() async throws {
+        try await withTemporaryDirectory { directory in
+            var world = try await World(directory)
+            try Files.replace(
+                directory.appending("policies/retention.yaml"), with: Array("keep: {last: 1}\n".utf8))
+            try world.change()
+            try await world.runner.succeed("snapshot")
+            let moment = [
+                "env", "NO_FAKE_STAT=1", "DONT_FAKE_MONOTONIC=1", "faketime", "-f", "2027-01-01 00:00:00",
+            ]
+            let lock = world.store.appending("refs/evidence/crash/prunes.lock")
+            let killed = try await world.runner.run(
+                under: moment + [
+                    "strace", "-f", "-qq", "-o", "/dev/null", "-P", lock.string, "-e", "trace=openat", "-e",
+                    "inject=openat:signal=KILL:when=1",
+                ], ["prune"])
+            #expect(killed.errorOutput.contains("Killed"), "\(killed.status): \(killed.errorOutput)")
+            let next = try await world.runner.run(under: moment, ["prune"])
+            #expect(next.status == 0 && next.output.contains("forgot 1"), "\(next.output)\(next.errorOutput)")
+            try await world.runner.checkStore(world.store)
+            try await world.runner.succeed("verify", "--all")
+        }
+    }
 }

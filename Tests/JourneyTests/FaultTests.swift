@@ -55,7 +55,7 @@ import Testing
     /// Says what is wrong with how a command failed: every failure has words, a hint and a status of the list.
     private func check(_ outcome: Program.Outcome, _ comment: String) {
         #expect(
-            [0, 1, 3, 6, 7, 10, 64].contains(outcome.status),
+            [0, 1, 3, 6, 7, 10, 12, 64].contains(outcome.status),
             "\(comment): \(outcome.status) \(outcome.errorOutput)")
         if ![0, 3].contains(outcome.status) {
             #expect(outcome.errorOutput.contains("error: "), "\(comment): \(outcome.errorOutput)")

@@ -123,7 +123,9 @@ import Testing
     }
 
     /// A line that a patch takes away begins with a hyphen.
-    @Test(arguments: ["", "-", "\n-", " -", "x=-", "session-"])
+    @Test(arguments: [
+        "", "-", "\n-", " -", "x=-", "session-", "-eyJ0b28iOjF9\n-", "x: eyJhIjoxfQ==\nsession-",
+    ])
     func tokensOfTheWebAreFoundBehind(_ before: String) {
         let token = "ey" + "JhbGciOiJIUzI1NiJ9.ey" + "JzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
         let text = "\(before)\(token)\n"
