@@ -164,6 +164,12 @@ private struct StateSource: FileSource {
         return try state.text(entry.id)
     }
 
+    func hides(root: String, path: EntryPath) throws -> Bool {
+        guard let entry = try file(root, path, of: state), !state.canRead(entry) else { return false }
+        // What is the same is not told.
+        return try other.map { try file(root, path, of: $0) != entry } ?? true
+    }
+
     func isSealed(root: String, path: EntryPath) throws -> Bool {
         try file(root, path, of: state).map { state.withoutSuffixes($0).isSealed } ?? false
     }

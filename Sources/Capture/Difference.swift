@@ -104,22 +104,24 @@ package struct Difference: Sendable {
             + others.filter { !unseen.hides($0.file) }.map(\.change)
     }
 
-    /// The changes of the inventory alone, whatever else differs; nil stands for a component that was not there.
+    /// The changes of the inventory alone, whatever else differs, and the files that were not looked into because they are
+    /// sealed; nil stands for a component that was not there.
     static func inventoryChanges(
         from old: ComponentState?, to new: ComponentState?, component: String, driver: any Driver,
         tellsAll: Bool
-    ) throws -> [Change] {
+    ) throws -> (changes: [Change], sealed: Set<Inventory.Sealed>) {
         func items(_ state: ComponentState?, _ other: ComponentState?) throws -> Inventory {
             guard let state else { return Inventory() }
             return try driver.inventory(of: other.map { state.source(narrowedAgainst: $0) } ?? state.source)
         }
         let before = try items(old, new)
         let after = try items(new, old)
-        return try before.changes(to: after, component: component, tellsAll: tellsAll) {
+        let changes = try before.changes(to: after, component: component, tellsAll: tellsAll) {
             driver.isOlder($0, $1)
         }.withoutSealedContents(from: before, to: after) { path in
             try [old, new].contains { try $0?.isSealed(path) ?? false }
         }
+        return (changes, Set(before.sealed + after.sealed))
     }
 
     /// How long a text may be whose lines are compared.

@@ -28,6 +28,8 @@ package struct ItemLife: Sendable {
 
     /// The events, newest first.
     package private(set) var events: [Event] = []
+    /// The files that may tell more of it, and are sealed to whoever gave no identities.
+    package private(set) var sealed: Set<Inventory.Sealed> = []
 
     private let system: DeliverySystem
     private let store: SnapshotStore
@@ -53,7 +55,9 @@ package struct ItemLife: Sendable {
             next = commit.parents.first
             let before = try next.map { try store.commit($0, with: reader).tree }
             for (component, driver) in system.components {
-                let changes = try changes(of: component.name, driver, from: before, to: commit.tree)
+                let (changes, hidden) = try self.changes(
+                    of: component.name, driver, from: before, to: commit.tree)
+                sealed.formUnion(hidden.filter { $0.kind == kind || $0.others.contains(kind) })
                 guard
                     let change = changes.first(where: {
                         $0.kind == kind && ($0.name == names.last || $0.was == names.last)
@@ -69,6 +73,12 @@ package struct ItemLife: Sendable {
                 }
             }
         }
+        // A file that is one item lies where that is called so.
+        let parts = names.map { Array($0.utf8.split(separator: UInt8(ascii: "/")).last ?? $0.utf8[...]) }
+        sealed = sealed.filter { file in
+            events.isEmpty || file.kind != kind
+                || file.file.components.contains { name in parts.contains { $0.elementsEqual(name) } }
+        }
         try addDeeds(of: kind, names)
         // What a snapshot saw is later than what it saw.
         events = events.enumerated().sorted {
@@ -79,10 +89,10 @@ package struct ItemLife: Sendable {
     /// The changes of the inventory between two trees of the history.
     private func changes(
         of component: String, _ driver: any Driver, from old: ObjectID?, to new: ObjectID
-    ) throws -> [Change] {
+    ) throws -> (changes: [Change], sealed: Set<Inventory.Sealed>) {
         let before = try old.flatMap { try state(component, of: $0) }
         let after = try state(component, of: new)
-        guard before?.tree != after?.tree else { return [] }
+        guard before?.tree != after?.tree else { return ([], []) }
         return try Difference.inventoryChanges(
             from: before, to: after, component: component, driver: driver, tellsAll: true)
     }

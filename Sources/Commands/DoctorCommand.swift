@@ -53,6 +53,12 @@ struct DoctorCommand: AsyncParsableCommand {
                     Finding(
                         subject: component.name, ok: false, words: "no restore: \($0.reason); \($0.hint)")
                 }
+                for file in driver.keyFiles where try Files.readIfPresent(file, limit: 1 << 16) == nil {
+                    findings.append(
+                        Finding(
+                            subject: component.name, ok: false,
+                            words: "\(file), a key that the system file names, is not there: put it back"))
+                }
                 if let lifecycle = driver.lifecycle {
                     let isRunning = try await lifecycle.isRunning()
                     var problems = try lifecycle.missing().map { "\($0.reason): \($0.hint)" }
@@ -145,7 +151,7 @@ struct DoctorCommand: AsyncParsableCommand {
             let outcome = try await Program(program, ["--version"]).runSuccessfully()
             return Finding(
                 subject: program, ok: true,
-                words: outcome.output.split(separator: "\n").first.map(String.init) ?? "")
+                words: outcome.output.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
         } catch {
             return Finding(subject: program, ok: false, words: use)
         }

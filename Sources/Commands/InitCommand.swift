@@ -124,8 +124,10 @@ struct InitCommand: AsyncParsableCommand {
                 .usage, "'\(name)' cannot name a system", hint: "use small letters, digits, '.', '_' and '-'")
         }
         let storePath = here.pushing(FilePath(store ?? "\(name).git")).lexicallyNormalized()
+        let components = try discovery.components.map { (component: $0, driver: try Session.driver(of: $0)) }
+        if let recoveryKey { try refuseCaptured(FilePath(recoveryKey), by: components) }
         try Session.refuseNesting(
-            try discovery.components.map { (component: $0, driver: try makeDriver($0)) }, store: storePath,
+            components, store: storePath,
             hint:
                 "say where the store should be, --store DIR, and run it in another directory, where the system file will be"
         )
@@ -143,12 +145,18 @@ struct InitCommand: AsyncParsableCommand {
         let text = try description.yaml()
         try SnapshotStore.checkIsFree(storePath)
         if let identity, let recoveryKey {
-            // First: a system file that seals to a key which nobody has would be worse than none.
+            // Before the system file: one that seals to a key which nobody has would be worse than none.
             try writeRecoveryKey(
                 identity, to: here.pushing(FilePath(recoveryKey)),
                 time: CivilTime(seconds: Clock.now.seconds).iso8601)
         }
-        _ = try SnapshotStore.create(at: storePath, system: name)
+        do {
+            _ = try SnapshotStore.create(at: storePath, system: name)
+        } catch {
+            // Nothing is sealed to the key yet, and it would be in the way of the next try; this failure is the one to tell.
+            if let recoveryKey { try? Files.remove(here.pushing(FilePath(recoveryKey))) }
+            throw error
+        }
         try Files.makeDirectories(policies)
         let shipped = [
             (SnapshotPolicy.fileName, SnapshotPolicy.builtInText),

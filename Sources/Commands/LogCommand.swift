@@ -25,8 +25,8 @@ struct LogCommand: AsyncParsableCommand {
               0   the history was printed, even if it is empty
               1   the history has no such item
               10  there is no store
-              12  none of the given identities opens what is sealed, or their file
-                  cannot be read
+              12  it may be in what is sealed, and no identity was given; or none
+                  opens that, or their file cannot be read
               64  wrong usage, or a mistake in the system file
             """)
 
@@ -66,7 +66,7 @@ struct LogCommand: AsyncParsableCommand {
             rows, text: { words(rows) },
             document: { _ in
                 rows.map { row in
-                    let subject = row.message.prefix { $0 != "\n" }
+                    let subject = row.message.prefix { !$0.isNewline }
                     return "- \(row.time) \(Markdown.plain(String(subject))) (\(Markdown.plain(row.author)))"
                 }.joined(separator: "\n")
             })
@@ -74,7 +74,7 @@ struct LogCommand: AsyncParsableCommand {
 
     private func words(_ rows: [Row]) -> String {
         rows.map { row in
-            let lines = row.message.split(separator: "\n", omittingEmptySubsequences: false)
+            let lines = row.message.split(omittingEmptySubsequences: false) { $0.isNewline }
             let body = lines.dropFirst().filter { !$0.isEmpty }.map { "    \(printable($0.utf8))" }
             let head =
                 "\(row.time)  \(printable((lines.first ?? "").utf8))  (\(printable(row.author.utf8)))"
@@ -100,13 +100,22 @@ struct LogCommand: AsyncParsableCommand {
             of: kind, name, in: session.system, store: store, reader: try store.reader(),
             identities: try identity.read())
         guard !life.events.isEmpty else {
+            guard life.sealed.isEmpty else {
+                throw CommandFailure(
+                    .noKeyFits,
+                    "the history tells of no \(kind) '\(name)' in clear, and \(counted(life.sealed.count, "file")) of items are sealed",
+                    hint: "give the recovery key, --identity FILE: without it nobody can tell")
+            }
             throw CommandFailure(
                 .failed, "the history has no \(kind) '\(name)'",
                 hint: "'understudy show latest' and 'understudy diff' list the items")
         }
+        let note =
+            life.sealed.isEmpty
+            ? [] : ["what was sealed is missing here: --identity FILE tells which parts of it changed"]
         try session.output.result(
-            life.events, text: { life.events.map(words).joined(separator: "\n") },
-            document: { _ in life.events.map(markdown).joined(separator: "\n") })
+            life.events, text: { (life.events.map(words) + note).joined(separator: "\n") },
+            document: { _ in (life.events.map(markdown) + note.map { "\n\($0)" }).joined(separator: "\n") })
     }
 
     /// How many lines of a text are shown.

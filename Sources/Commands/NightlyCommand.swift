@@ -210,8 +210,15 @@ struct NightlyCommand: AsyncParsableCommand {
             let capture = SystemCapture(session.system, store: store)
             for (component, driver) in session.system.components {
                 guard let state = capture.state(component.name, of: stored, reader) else { continue }
-                for item in try driver.inventory(of: state.source).items {
-                    report.components[component.name]?.items[item.kind, default: 0] += 1
+                let inventory = try driver.inventory(of: state.source)
+                // A job whose file is sealed is there as long as the file is.
+                for kind in inventory.items.map(\.kind) + inventory.sealed.compactMap(\.kind) {
+                    report.components[component.name]?.items[kind, default: 0] += 1
+                }
+                let others = inventory.sealed.flatMap(\.others)
+                if !others.isEmpty {
+                    report.components[component.name]?.uncounted = Dictionary(
+                        others.map { ($0, 1) }, uniquingKeysWith: +)
                 }
             }
         } catch {

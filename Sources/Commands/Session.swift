@@ -59,7 +59,7 @@ struct Session: Sendable {
         var components: [(component: Component, driver: any Driver)] = []
         var rules: [String: [Classification.Rule]] = [:]
         for component in description.components {
-            let driver = try makeDriver(component)
+            let driver = try Self.driver(of: component, in: file)
             components.append((component, names[component.name].map { driver.calling(roots: $0) } ?? driver))
             rules[component.name] = policy.rules(for: component.name)
         }
@@ -72,6 +72,15 @@ struct Session: Sendable {
                 refusesLeaks: policy.leaks == .refuse, allowedInClear: policy.allowedInClear),
             recipients: description.recipients, host: hostName(),
             tool: Understudy.version)
+    }
+
+    /// The driver of a component; settings that it cannot use are a mistake in the system file.
+    static func driver(of component: Component, in file: FilePath? = nil) throws -> any Driver {
+        do {
+            return try makeDriver(component)
+        } catch let failure as DriverFailure {
+            throw CommandFailure(.usage, failure.description, hint: failure.hint, path: file?.string)
+        }
     }
 
     /// Refuses places that lie in one another: each is exchanged as a whole, and a store must not capture itself.

@@ -46,6 +46,8 @@ struct ShowCommand: AsyncParsableCommand {
         var snapshot: Snapshot
         var commit: String
         var items: [Item]
+        /// How many files of a component would tell of more items, and are sealed.
+        var sealedFiles: [String: Int]
     }
 
     func run() async throws {
@@ -56,11 +58,14 @@ struct ShowCommand: AsyncParsableCommand {
         if let path { return try show(path, stored, reader, session) }
         let capture = SystemCapture(session.system, store: store)
         var items: [Result.Item] = []
+        var sealed: [String: Int] = [:]
         for captured in stored.snapshot.components {
             guard let state = capture.state(captured.name, of: stored, reader),
                 let driver = session.system.driver(of: captured.name)
             else { continue }
-            items += try driver.inventory(of: state.source).items.map {
+            let inventory = try driver.inventory(of: state.source)
+            if !inventory.sealed.isEmpty { sealed[captured.name] = inventory.sealed.count }
+            items += inventory.items.map {
                 .init(
                     component: captured.name, kind: $0.kind, name: $0.name, version: $0.version,
                     detail: $0.detail)
@@ -68,7 +73,8 @@ struct ShowCommand: AsyncParsableCommand {
         }
         items.sort { ($0.component, $0.kind, $0.name) < ($1.component, $1.kind, $1.name) }
         let result = Result(
-            snapshot: stored.snapshot, commit: stored.reference.commit.description, items: items)
+            snapshot: stored.snapshot, commit: stored.reference.commit.description, items: items,
+            sealedFiles: sealed)
         try session.output.result(result) { words(result) }
     }
 
@@ -91,6 +97,11 @@ struct ShowCommand: AsyncParsableCommand {
             lines += component.unreadable.map { "  unreadable: \($0.path): \($0.reason)" }
             lines += component.notes.map { "  note: \($0)" }
             lines += component.obstacleWords.map { "  \($0)" }
+            if let count = result.sealedFiles[component.name] {
+                lines.append(
+                    "  sealed: \(counted(count, "file")) that would tell of more items ('understudy show ID PATH --identity FILE')"
+                )
+            }
             let items = result.items.filter { $0.component == component.name }
             for kind in Set(items.map(\.kind)).sorted() {
                 let these = items.filter { $0.kind == kind }

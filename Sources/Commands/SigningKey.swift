@@ -9,7 +9,7 @@ func signerKey(_ argument: String) throws -> SignerKey {
     let text = try Files.readIfPresent(FilePath(argument), limit: 1 << 16).map {
         String(decoding: $0, as: UTF8.self)
     }
-    let line = text?.split(separator: "\n").first.map(String.init)
+    let line = text?.split(whereSeparator: \.isNewline).first.map(String.init)
     guard let line, let key = SignerKey(line) else {
         throw CommandFailure(
             .usage, "'\(argument)' is neither a public Ed25519 key of OpenSSH nor a file with one",

@@ -51,6 +51,11 @@ package struct Discovery: Hashable, Sendable {
         let shown = printable(path.byteArray)
         do {
             guard try Files.exists(path) else {
+                guard !isNoText(path) else {
+                    throw DiscoveryFailure(
+                        "there is nothing at \(shown): the path that was given is not UTF-8, and is not looked for",
+                        hint: "rename the directory, or give a link to it")
+                }
                 throw DiscoveryFailure(
                     "there is nothing at \(shown)",
                     hint: "check the path; components are looked for on this host")

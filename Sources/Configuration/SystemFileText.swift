@@ -61,19 +61,23 @@ extension SystemDescription {
 
     /// The text of a system file with other recipients, and everything else as it stands: comments, order, spelling.
     ///
-    /// Nil when the text spells the list in a way that is not understood here; the caller reads what came of it and
-    /// compares.
+    /// New lines end like the first one. Nil when the text spells the list in a way that is not understood here; the caller
+    /// reads what came of it and compares.
     package static func text(_ text: String, with recipients: [Recipient]) -> String? {
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        let new = recipientLines(recipients)
+        // By scalars: a carriage return and a line feed are one character.
+        var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map {
+            String($0)
+        }
+        let end = lines.first?.last == "\r" ? "\r" : ""
+        let new = recipientLines(recipients).map { $0 + end }
         guard let start = lines.firstIndex(where: { $0.hasPrefix("recipients:") }) else {
             guard let store = lines.firstIndex(where: { $0.hasPrefix("store:") }) else { return nil }
-            lines.insert(contentsOf: ["", recipientsComment] + new, at: store + 1)
+            lines.insert(contentsOf: [end, recipientsComment + end] + new, at: store + 1)
             return lines.joined(separator: "\n")
         }
-        var end = start + 1
-        while end < lines.count, lines[end].hasPrefix(" ") || lines[end].hasPrefix("-") { end += 1 }
-        lines.replaceSubrange(start..<end, with: new)
+        var next = start + 1
+        while next < lines.count, lines[next].hasPrefix(" ") || lines[next].hasPrefix("-") { next += 1 }
+        lines.replaceSubrange(start..<next, with: new)
         return lines.joined(separator: "\n")
     }
 
@@ -112,6 +116,11 @@ package struct TextFailure: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String
     /// What to do.
     package var hint: String { "give a path whose name is UTF-8: rename the directory, or use a link to it" }
+}
+
+/// Whether a path was given as an argument that is not UTF-8: of such a one only replacement characters are left.
+func isNoText(_ path: FilePath) -> Bool {
+    String(decoding: path.byteArray, as: UTF8.self).unicodeScalars.contains("\u{fffd}")
 }
 
 /// The path as text, refused when it is none.

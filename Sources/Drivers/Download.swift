@@ -33,7 +33,7 @@ struct Download {
             try Files.remove(beside)
             throw DriverFailure(
                 // curl says it again with each try.
-                "\(address) cannot be fetched: \(outcome.errorOutput.split(separator: "\n").last ?? "curl status \(outcome.status)")",
+                "\(address) cannot be fetched: \(outcome.errorOutput.split(whereSeparator: \.isNewline).last ?? "curl status \(outcome.status)")",
                 hint: "give another address with --index, or what is needed with --archives and --offline")
         }
         let found = hex(SHA256.digest(try Files.read(beside, limit: limit)))

@@ -248,6 +248,13 @@ package protocol FileSource {
     func contents(root: String, path: EntryPath) throws -> [UInt8]?
     /// The contents of a lock, nil when there is none of that name.
     func lock(_ name: String) throws -> [UInt8]?
+    /// Whether a file stands at the path that is sealed and that nothing opens.
+    func hides(root: String, path: EntryPath) throws -> Bool
+}
+
+extension FileSource {
+    /// Nothing is sealed.
+    package func hides(root: String, path: EntryPath) throws -> Bool { false }
 }
 
 /// A reason not to restore.

@@ -151,7 +151,7 @@ package struct HTTPFailure: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// One line: what was asked, and why there is no answer.
     package var description: String {
-        "no answer from \(address): \(message.split(separator: "\n").first ?? "curl status \(code)")"
+        "no answer from \(address): \(message.split(whereSeparator: \.isNewline).first ?? "curl status \(code)")"
     }
 }
 

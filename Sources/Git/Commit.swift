@@ -33,7 +33,7 @@ package struct Commit: Hashable, Sendable {
             text += "gpgsig " + lines.joined(separator: "\n ") + "\n"
         }
         text += "\n\(message.replacing("\0", with: ""))"
-        if !text.hasSuffix("\n") { text += "\n" }
+        if text.utf8.last != UInt8(ascii: "\n") { text += "\n" }
         return Array(text.utf8)
     }
 
@@ -140,10 +140,14 @@ package struct Commit: Hashable, Sendable {
     }
 
     /// The first line of the message.
-    package var subject: String { String(message.prefix { $0 != "\n" }) }
+    package var subject: String { String(message.prefix { !$0.isNewline }) }
 
-    /// A name without what git uses to end it.
+    /// A name without what git uses to end it; by scalars, for a carriage return and a line feed are one character.
     private static func plain(_ author: String) -> String {
-        author.replacing("\n", with: " ").replacing("\0", with: "")
+        var plain = String.UnicodeScalarView()
+        for scalar in author.unicodeScalars where scalar != "\0" {
+            plain.append(scalar == "\n" ? " " : scalar)
+        }
+        return String(plain)
     }
 }

@@ -180,7 +180,7 @@ package struct Healing {
         ]
         let outcome = try await git(place + all)
         guard try !write(missing, from: repository, &report).isEmpty, outcome.status != 0 else { return [] }
-        let words = outcome.errorOutput.split(separator: "\n").last ?? ""
+        let words = outcome.errorOutput.split(whereSeparator: \.isNewline).last ?? ""
         return ["git cannot fetch from the remote \(remote.name): \(words)"]
     }
 

@@ -58,7 +58,7 @@ enum RemoteGit {
 
     /// What a run that failed comes to, in git's own last words.
     static func failure(_ operation: String, _ remote: Remote, _ outcome: Program.Outcome) -> StoreFailure {
-        let lines = outcome.errorOutput.split(separator: "\n").map { printable($0.utf8) }
+        let lines = outcome.errorOutput.split(whereSeparator: \.isNewline).map { printable($0.utf8) }
         let words = lines.filter { $0.hasPrefix("fatal:") || $0.hasPrefix("error:") || $0.contains("[re") }
         let reason = (words.isEmpty ? Array(lines.suffix(2)) : words).joined(separator: "; ")
         return StoreFailure(

@@ -163,7 +163,7 @@ package struct SourceTransfer: Sendable {
             alternates: objects
         ).run()
         // An object of another id it only tells, and ends with 0.
-        let errors = outcome.errorOutput.split(separator: "\n").filter {
+        let errors = outcome.errorOutput.split(whereSeparator: \.isNewline).filter {
             $0.hasPrefix("error: ") || $0.hasPrefix("fatal: ")
         }
         guard outcome.status != 0 || !errors.isEmpty else { return [:] }

@@ -78,7 +78,7 @@ package struct Notifier: Sendable {
             if let file = webhook.urlFile {
                 url =
                     String(decoding: try Files.read(file, limit: 1 << 16), as: UTF8.self)
-                    .split(separator: "\n").first.map(String.init) ?? ""
+                    .split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
             }
             guard url.hasPrefix("http://") || url.hasPrefix("https://") else {
                 return problem("it has no address")

@@ -6,12 +6,15 @@ package struct ComponentSize: Codable, Hashable, Sendable {
     package var bytes: Int64
     /// Things that people have names for, by kind: `job`, `plugin`, `table`.
     package var items: [String: Int]
+    /// How many files are sealed that may hold any number of things, by their kind; older reports lack it.
+    package var uncounted: [String: Int]?
 
     /// A size.
-    package init(entries: Int, bytes: Int64, items: [String: Int]) {
+    package init(entries: Int, bytes: Int64, items: [String: Int], uncounted: [String: Int]? = nil) {
         self.entries = entries
         self.bytes = bytes
         self.items = items
+        self.uncounted = uncounted
     }
 }
 
@@ -48,6 +51,8 @@ package enum Shrink {
                 words.append("\(name): \(before.bytes) bytes → \(now.bytes)")
             }
             for (kind, count) in before.items.sorted(by: { $0.key < $1.key }) {
+                // What stands in a file that is sealed now did not vanish.
+                guard now.uncounted?[kind] ?? 0 <= before.uncounted?[kind] ?? 0 else { continue }
                 let left = now.items[kind] ?? 0
                 if isBeyond(limits.items, Int64(count), Int64(left)) {
                     words.append("\(name): \(count) \(kind)s → \(left)")

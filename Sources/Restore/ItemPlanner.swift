@@ -134,7 +134,7 @@ package struct ItemPlanner {
             }
             if let found, !found.path.isRoot {
                 let place = Place(component: captured, root: found.root, path: found.path)
-                return try [place] + Self.besides(place, driver)
+                return try [place] + besides(place, stored, driver)
             }
         }
         let hint =
@@ -148,13 +148,22 @@ package struct ItemPlanner {
             .refused, "the snapshot \(stored.reference.id) has no \(item)", hint: hint)
     }
 
-    /// What SQLite keeps beside a database belongs to the one that stands there, and would be played into the other.
-    private static func besides(_ place: Place, _ driver: any Driver) throws -> [Place] {
+    /// What SQLite keeps beside a database belongs to it, and would be played into the other: what was captured beside the one
+    /// that comes back comes with it, and what stands beside the other goes.
+    private func besides(
+        _ place: Place, _ stored: StoredSnapshot, _ driver: any Driver
+    ) throws -> [Place] {
         let classes = driver.classification(of: place.root.name)
-        guard classes.entryClass(of: place.path, isDirectory: false) == .database else { return [] }
+        guard classes.entryClass(of: place.path, isDirectory: false) == .database,
+            let tree = stored.tree(of: place.component.name)
+        else { return [] }
+        let digest = place.component.manifests[place.root.name] ?? "none"
+        let content = try StoredRoot(place.root.name, in: tree, digest: digest, with: origin.reader)
         return try Journal.besides.compactMap { suffix in
             let path = EntryPath(place.path.bytes + Array(suffix.utf8))
-            let beside = Place(component: place.component, root: place.root, path: path, change: .remove)
+            var beside = Place(component: place.component, root: place.root, path: path)
+            guard try size(of: path, in: content) == nil else { return beside }
+            beside.change = .remove
             return try Files.exists(beside.live) ? beside : nil
         }
     }
@@ -218,9 +227,16 @@ package struct ItemPlanner {
         plan.owners[key] = OwnerMap(try content.survey())
         let parent = place.live.removingLastComponent()
         guard let size = try size(of: place.path, in: content) else {
+            // Of an argument that is no UTF-8 only replacement characters are left.
+            let scalars = String(decoding: place.path.bytes, as: UTF8.self).unicodeScalars
+            let isText = !scalars.contains("\u{fffd}")
             throw RestoreFailure(
-                .refused, "the snapshot \(stored.reference.id) has nothing at \(place.live)",
-                hint: "'understudy show \(stored.reference.id)' says what it holds")
+                .refused,
+                "the snapshot \(stored.reference.id) has nothing at \(place.live)"
+                    + (isText ? "" : ": what was given is not UTF-8, and cannot be looked for"),
+                hint: isText
+                    ? "'understudy show \(stored.reference.id)' says what it holds"
+                    : "restore the whole component: --component \(place.component.name)")
         }
         var root = RestorePlan.RootPlan(
             component: place.component.name, root: place.root, create: isThere ? 0 : size.entries,

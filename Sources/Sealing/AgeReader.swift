@@ -35,7 +35,18 @@ internal import Cryptography
 
     /// A file that the passphrase opens.
     package convenience init(passphrase: [UInt8]) {
-        self.init { (stanzas) throws(SealingFailure) in try FileKey.opened(stanzas, passphrase: passphrase) }
+        self.init { (stanzas) throws(SealingFailure) in
+            guard FileKey.isForPassphrase(stanzas) else {
+                throw SealingFailure(
+                    .noKeyFits, "it is sealed to keys, and not under a passphrase",
+                    hint: "open it with 'age -d -i KEY', and give what comes out")
+            }
+            guard let key = try FileKey.opened(stanzas, passphrase: passphrase) else {
+                throw SealingFailure(
+                    .noKeyFits, "the passphrase does not open it", hint: "type the passphrase again")
+            }
+            return key
+        }
     }
 
     /// Takes more of the file, and hands its contents to `body`.
@@ -125,7 +136,8 @@ internal import Cryptography
             throw SealingFailure(
                 .noKeyFits,
                 FileKey.isForPassphrase(header.stanzas)
-                    ? "the passphrase does not open it" : "none of the identities given opens it",
+                    ? "it is sealed under a passphrase, which no identity opens"
+                    : "none of the identities given opens it",
                 hint: "it was sealed to \(header.stanzas.count) recipients: give the identity of one of them")
         }
         guard header.isAuthentic(fileKey) else { throw .damaged("its header was changed") }

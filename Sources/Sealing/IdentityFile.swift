@@ -10,12 +10,27 @@ package enum IdentityFile {
         _ bytes: [UInt8], name: String, passphrase: () throws -> [UInt8]
     ) throws -> [Identity] {
         if Armor.isArmored(bytes) {
-            return try identities(Armor.decode(bytes), name: name, passphrase: passphrase)
+            let file = try opened(name) { try Armor.decode(bytes) }
+            return try identities(file, name: name, passphrase: passphrase)
         }
         if bytes.starts(with: Header.version) {
-            return try plain(AgeReader(passphrase: passphrase()).open(bytes), name)
+            let word = try passphrase()
+            return try plain(opened(name) { try AgeReader(passphrase: word).open(bytes) }, name)
         }
         return try plain(bytes, name)
+    }
+
+    /// What a step towards the identities gives; one that fails says that it is their file which cannot be opened, and no
+    /// part of a store.
+    private static func opened(_ name: String, _ step: () throws -> [UInt8]) throws -> [UInt8] {
+        do {
+            return try step()
+        } catch let failure as SealingFailure {
+            let isDamaged = failure.code == .damaged
+            throw SealingFailure(
+                .noKeyFits, "the identity in \(name) cannot be had: \(failure.description)",
+                hint: isDamaged ? "use another copy of the identity's file" : failure.hint)
+        }
     }
 
     private static func plain(_ bytes: [UInt8], _ name: String) throws(SealingFailure) -> [Identity] {

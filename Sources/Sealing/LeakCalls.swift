@@ -118,16 +118,17 @@ extension LeakText {
     // MARK: - Arguments
 
     /// What comes after the name of an option, `--password …`, `"--password", "…"`, or of a variable that may be missing,
-    /// `os.environ.get("X_PASSWORD", "…")`.
+    /// `os.environ.get("X_PASSWORD", "…")`, or of a constant of PHP, `define('DB_PASSWORD', '…')`.
     func argument(_ name: Range<Int>) -> Range<Int>? {
         let quote = quoteLength(name.upperBound)
         var index = name.upperBound + quote
         let isOption = byte(name.lowerBound) == UInt8(ascii: "-")
         if quote > 0 {
             let call = name.lowerBound - quote
-            guard isOption || starts("environ.get(", at: call - 12) || starts("getenv(", at: call - 7) else {
-                return nil
-            }
+            let isCalled =
+                starts("environ.get(", at: call - 12) || starts("getenv(", at: call - 7)
+                || starts("define(", at: beforeBlanks(call) - 7)
+            guard isOption || isCalled else { return nil }
             guard byte(index) == UInt8(ascii: ",") else { return nil }
             index = afterWhitespace(index + 1)
             guard quoteLength(index) > 0 else { return nil }
@@ -150,7 +151,10 @@ extension LeakText {
     func option(_ start: Int) -> LeakScanner.Finding? {
         guard starts("-p", at: start), let (value, isApart) = letterArgument(start) else { return nil }
         let (first, end) = (value.lowerBound, value.upperBound)
-        guard value.count >= 4, !value.contains(where: { byte($0) <= 0x20 }),
+        // Of several words it stands in quotes that begin with it, and not in those of a program's strings.
+        let isPhrase =
+            !isApart && quoteLength(before: first) > 0 && isWord(byte(first)) && isWord(byte(end - 1))
+        guard value.count >= 4, isPhrase || !value.contains(where: { byte($0) <= 0x20 }),
             !Self.noLetterStart.contains(byte(first)),
             !value.dropLast(2).contains(where: { byte($0) == UInt8(ascii: "=") }),
             !isPlaceholder(first, end), !isPort(value), isLiteral(first, end, start),

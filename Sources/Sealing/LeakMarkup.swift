@@ -99,9 +99,13 @@ extension LeakText {
             guard byte(index) == UInt8(ascii: "<"), isWord(byte(tagStart)) else { return nil }
             let nameEnd = tagStart + run(tagStart, limit: 64, isWord)
             let tagName = folded(tagStart, nameEnd)
-            guard kind != "string" || tagName == "string" && isCapitals(name) else { return nil }
+            guard kind != "string" || tagName == "string" else { return nil }
             if Self.valueNames.contains(tagName), let start = tagEnd(nameEnd), let value = text(start) {
-                return kind == "string" && isCapitals(value) ? nil : value
+                guard kind == "string" else { return value }
+                // One of a list of names has another behind it.
+                let isValue =
+                    isCapitals(name) ? !isCapitals(value) : isMixed(value.lowerBound, value.upperBound)
+                return isValue ? value : nil
             }
             // An empty element, or one with nothing but text in it.
             guard let start = tagEnd(nameEnd) else {
@@ -154,7 +158,7 @@ extension LeakText {
             folded(start + 1, nameEnd))
     }
 
-    private func beforeBlanks(_ index: Int) -> Int {
+    func beforeBlanks(_ index: Int) -> Int {
         var index = index
         while byte(index - 1) == 0x20 || byte(index - 1) == 0x09 { index -= 1 }
         return index

@@ -64,7 +64,8 @@ package enum LeakScanner {
         "ya29.",
         "npm_", "pypi-agei", "hvs.", "dop_v1_", "eyj", "://", "pass", "pwd", "secret", "token", "apikey",
         "key",
-        "auth", "cred", "-u ", "--user", "er(", " -p", "\"-p", "'-p",
+        "auth", "cred", "-u ", "--user", "er(", " -p", "\"-p", "'-p", "sk-ant-",
+        "dpw ", "dpw\t",
     ].map { $0.utf8.map(fold) }
 
     /// The first three bytes of each, for the search; beginnings that are alike share one of its eight groups.

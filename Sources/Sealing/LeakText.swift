@@ -106,7 +106,7 @@
             || isToken("npm_", 36, isWord) || isToken("pypi-AgEI", 40, isURLSafe)
             || isToken("hvs.", 24, isURLSafe)
             || isToken("dop_v1_", 64, isWord) || isWebToken(start)
-        guard isKnown else { return nil }
+        guard isKnown || isToken("sk-ant-", 20, isURLSafe) else { return nil }
         let length = run(start, limit: 1 << 14) { isURLSafe($0) || $0 == UInt8(ascii: ".") }
         return .init(kind: "a token", offset: start, secret: start..<start + length)
     }
@@ -132,6 +132,7 @@
     func address(_ start: Int) -> LeakScanner.Finding? {
         guard starts("://", at: start), isWord(byte(start - 1)) else { return nil }
         let user = start + 3
+        if let secret = hook(user) { return .init(kind: "a token", offset: start, secret: secret) }
         let ends = Self.addressEnds
         let isPart = { (byte: UInt8) in byte > 0x20 && byte < 0x7f && !ends.contains(byte) }
         let end = user + run(user, limit: Self.longest, isPart)
@@ -172,7 +173,12 @@
         }
         guard let (value, valueEnd, isQuoted) = value(after: nameEnd, nameStart: nameStart),
             valueEnd > value
-        else { return Self.apartSigns.contains(byte(nameEnd)) ? valueApart(name) : nil }
+        else {
+            if let secret = header(name) ?? directive(name) {
+                return .init(kind: "a password", offset: nameStart, secret: secret)
+            }
+            return Self.apartSigns.contains(byte(nameEnd)) ? valueApart(name) : nil
+        }
         // A key in a field is told as one.
         if starts("-----BEGIN ", at: value) { return nil }
         if let secret = credentials(name, value) {
@@ -207,7 +213,7 @@
     /// A secret that stands further from its name than a field's value does.
     private func valueApart(_ name: Range<Int>) -> LeakScanner.Finding? {
         guard isStrong(name.lowerBound, name.upperBound) else { return nil }
-        return (argument(name) ?? block(name) ?? sibling(name)).map {
+        return (argument(name) ?? block(name) ?? stringBelow(name) ?? sibling(name)).map {
             .init(kind: "a password", offset: name.lowerBound, secret: $0)
         }
     }
@@ -249,6 +255,8 @@
         // The end of a quoted or bracketed name: "password": …, config['password'] = ….
         for _ in 0..<2 { index += byte(index) == UInt8(ascii: "]") ? 1 : quoteLength(index) }
         index = afterBlanks(index)
+        // In make what is set before wins: PASSWORD ?= …
+        if byte(index) == UInt8(ascii: "?"), byte(index + 1) == UInt8(ascii: "=") { index += 1 }
         guard byte(index) == UInt8(ascii: "=") || byte(index) == UInt8(ascii: ":"),
             byte(index + 1) != byte(index)
         else { return nil }
@@ -314,6 +322,13 @@
             let isInTag =
                 byte(line - 1) == UInt8(ascii: ">") && byte(name.upperBound) != UInt8(ascii: "=")
             if !isInTag || isMixed(start, end) { return end }
+        }
+        // A symbol of Ruby in YAML, `:password: …`; in a manual a word stands behind it.
+        if starts(":", at: name.lowerBound - 1), starts(": ", at: name.upperBound),
+            beginsLine(name.lowerBound - 1), isLineEnd(end), isMixed(start, end),
+            isLiteral(start, end, name.lowerBound)
+        {
+            return end
         }
         return assignedEnd(start, end, name)
     }

@@ -31,7 +31,7 @@ package struct DatabaseCopy {
             cluster.making(databases, dumpsAgain: isTrial), in: sandbox, within: allowance,
             log: directory.appending("log"))
         guard outcome.status == 0 else {
-            let words = outcome.output.split(separator: "\n").suffix(3).joined(separator: "; ")
+            let words = outcome.output.split(whereSeparator: \.isNewline).suffix(3).joined(separator: "; ")
             throw DriverFailure(
                 "PostgreSQL \(cluster.version) does not load the dump: \(words)",
                 hint: "restore it by hand into an empty server and see")

@@ -206,7 +206,7 @@ package final class Room: ShadowRoom {
         for program in driver.preparations(copy) {
             let outcome = try await run(program)
             guard outcome.status != 0 else { continue }
-            let words = outcome.output.split(separator: "\n").suffix(5).joined(separator: "; ")
+            let words = outcome.output.split(whereSeparator: \.isNewline).suffix(5).joined(separator: "; ")
             return Boot(
                 arm: arm, attempt: attempt, succeeded: false,
                 failure: "\(program.arguments.prefix(2).last ?? program.name) fails: \(words)",

@@ -131,7 +131,7 @@ package final class SandboxProcess: Sendable {
 }
 
 private func lastLines(_ bytes: [UInt8]) -> String {
-    String(decoding: bytes.suffix(4000), as: UTF8.self).split(separator: "\n").suffix(5)
+    String(decoding: bytes.suffix(4000), as: UTF8.self).split(whereSeparator: \.isNewline).suffix(5)
         .joined(separator: "; ")
 }
 

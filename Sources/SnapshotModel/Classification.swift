@@ -269,6 +269,10 @@ extension Classification {
     ///
     /// Linear in the product of both lengths at worst: it only ever goes back to the last star.
     fileprivate static func matches(_ glob: Span<UInt8>, _ name: Span<UInt8>) -> Bool {
+        // Most of them are the ends of names.
+        if let last = glob.indices.last, glob[last] != star, glob[last] != questionMark {
+            guard name.count > 0, name[name.count - 1] == glob[last] else { return false }
+        }
         var globIndex = 0
         var nameIndex = 0
         var lastStar: (glob: Int, name: Int)?

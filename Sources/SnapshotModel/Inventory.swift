@@ -57,8 +57,27 @@ package struct Inventory: Hashable, Sendable {
         }
     }
 
+    /// A file that describes items, and is sealed: what is in it is not told.
+    package struct Sealed: Hashable, Sendable {
+        /// The file.
+        package var file: EntryPath
+        /// The kind of the one item that it is, nil when it is none.
+        package var kind: String?
+        /// The kinds of items of which it may hold any number.
+        package var others: [String]
+
+        /// A file.
+        package init(file: EntryPath, kind: String?, others: [String]) {
+            self.file = file
+            self.kind = kind
+            self.others = others
+        }
+    }
+
     /// Every item; the order means nothing.
     package var items: [Item]
+    /// The files of which no item is told because they are sealed; the order means nothing.
+    package var sealed: [Sealed] = []
 
     /// An inventory of these items.
     package init(items: [Item] = []) {

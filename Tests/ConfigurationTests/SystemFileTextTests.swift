@@ -122,4 +122,16 @@ import Testing
             }
         }
     }
+
+    @Test func aFileWithLineEndsOfWindowsKeepsThem() throws {
+        let keys = [Identity().recipient, Identity().recipient]
+        let head = "# ours\r\nsystem: acme\r\nstore: /srv/acme.git\r\n"
+        let tail = "components:\r\n  a: {driver: files, paths: [/etc/a]} # all\r\n"
+        for list in ["", "recipients: [\(keys[0])]\r\n", "recipients:\r\n  - \(keys[0])\r\n"] {
+            let text = try #require(SystemDescription.text(head + list + tail, with: keys))
+            #expect(text.hasPrefix(head) && text.hasSuffix(tail), "\(text)")
+            #expect(text.unicodeScalars.count { $0 == "\n" } == text.unicodeScalars.count { $0 == "\r" })
+            #expect(try SystemFile.parse(text, path: "x", directory: "/").recipients == keys)
+        }
+    }
 }

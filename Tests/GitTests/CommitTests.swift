@@ -72,4 +72,16 @@ import Testing
         let id = ObjectID.of(.commit, Array(text.utf8))
         #expect(throws: GitError.self) { try Commit(contents: Array(text.utf8), of: id) }
     }
+
+    @Test func anAuthorOfSeveralLinesAddsNoLineToTheHead() throws {
+        let tree = try #require(ObjectID(hex: String(repeating: "a", count: 40).utf8))
+        for end in ["\n", "\r\n"] {
+            let commit = Commit(
+                tree: tree, parents: [], author: "A\(end)parent b\0 <a@b>", time: 1,
+                message: "m\(end)more\(end)")
+            let lines = commit.contents.split(separator: 10, omittingEmptySubsequences: false)
+            #expect(lines.firstIndex(where: \.isEmpty) == 3 && lines.last == [], "\(end.utf8.count)")
+            #expect(commit.subject == "m")
+        }
+    }
 }

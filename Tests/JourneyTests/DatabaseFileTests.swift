@@ -32,6 +32,12 @@ import Testing
                 """#, in: directory)
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("tree")
+            // The sizes are those of what is in clear; a row of the policy wins over the name.
+            _ = try await shell(
+                """
+                sed -i 's/^classify: .*/classify: [{component: tree, path: state.sqlite, class: state, note: in clear}]/' \
+                    policies/snapshot.yaml
+                """, in: directory)
             try await runner.succeed("snapshot")
             let before = try await newBlocks(in: directory)
             _ = try await shell(
@@ -158,6 +164,63 @@ import Testing
                 try await runner.succeed("undo")
                 #expect(try await shell("python3 read.py", in: directory) == "ok\n2\n")
             }
+        }
+    }
+
+    /// One that no driver knows is copied as it lies: what was committed may be in its log alone.
+    @Test func aDatabaseOfOthersIsSealedAndComesBackWithItsLog() async throws {
+        try await withTemporaryDirectory { directory in
+            let write = #"""
+                import os, sqlite3, sys
+                database = sqlite3.connect("tree/app.db")
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("CREATE TABLE IF NOT EXISTS users (name)")
+                database.execute("INSERT INTO users VALUES (?)", (sys.argv[1],))
+                database.commit()
+                os._exit(0)
+                """#
+            let read = #"""
+                import sqlite3
+                print(sqlite3.connect("tree/app.db").execute("SELECT group_concat(name) FROM users").fetchone()[0])
+                """#
+            try Files.replace(directory.appending("write.py"), with: Array(write.utf8))
+            try Files.replace(directory.appending("read.py"), with: Array(read.utf8))
+            _ = try await shell(
+                """
+                mkdir tree; python3 write.py hunter-one; test -s tree/app.db-wal
+                echo a >tree/site.conf; cp -a tree reference; touch -d '2 days ago' tree/* reference/*
+                """, in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            let names = try await shell(
+                """
+                snapshot=$(git -C tree.git for-each-ref --format='%(refname)' refs/snapshots)
+                git -C tree.git ls-tree -r --name-only "$snapshot" | grep -o 'app.*' | LC_ALL=C sort
+                git -C tree.git ls-tree -r --name-only refs/heads/tree | grep app || echo none
+                """, in: directory)
+            #expect(names == "app.db-shm.age\napp.db-wal.age\napp.db.age\nnone\n")
+            #expect(try await runner.succeed("snapshot").contains("no change"))
+            #expect(try await runner.succeed("verify", "--all").contains("ok"))
+            try await runner.succeed("diff")
+            let drill = try await runner.run(["drill"], limit: .seconds(300))
+            #expect(drill.status == 0 && drill.output.contains("1 databases are whole"), "\(drill.output)")
+            try await runner.succeed("export", "latest", "shelf.tar.zst")
+
+            _ = try await shell("rm tree/app.db*", in: directory)
+            try await runner.succeed("restore")
+            let place = directory.appending("tree")
+            #expect(try await runner.differences(directory.appending("reference"), place) == "")
+            #expect(try await shell("python3 read.py", in: directory) == "hunter-one\n")
+            _ = try await shell("rm tree/app.db*; python3 write.py another", in: directory)
+            try await runner.succeed("restore", "--only", "file:\(directory)/tree/app.db")
+            #expect(try await shell("python3 read.py", in: directory) == "hunter-one\n")
+
+            // Without recipients it is in clear, and that is said.
+            _ = try await shell("sed -i '/^recipients:/,/^  - /d' understudy.yaml", in: directory)
+            let open = try await runner.succeed("snapshot")
+            #expect(open.contains("secrets and databases are in the store in clear"), "\(open)")
+            try await runner.succeed("restore", "--to", "out")
         }
     }
 

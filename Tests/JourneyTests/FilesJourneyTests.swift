@@ -347,6 +347,46 @@ import Testing
 
 /// Mistakes in what is told to the tool.
 @Suite struct PlacesJourneyTests {
+    @Test func pathsThatCannotBeCapturedAreAMistakeInTheSystemFile() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir -p tree/sub; echo a > tree/a", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            let file = directory.appending("understudy.yaml")
+            let text = try Files.read(file)
+            for (paths, words) in [
+                ("/", "is not an absolute path below /"),
+                ("\(directory)/tree, \(directory)/tree/sub", "lie in one another"),
+            ] {
+                let system = """
+                    system: tree
+                    store: tree.git
+                    components:
+                      tree: {driver: files, paths: [\(paths)]}
+                    """
+                try Files.replace(file, with: Array(system.utf8))
+                for command in ["snapshot", "status", "doctor"] {
+                    let outcome = try await runner.run(command)
+                    #expect(outcome.status == 64, "\(command): \(outcome.errorOutput)")
+                    #expect(outcome.errorOutput.contains(words), "\(outcome.errorOutput)")
+                }
+            }
+            try Files.replace(file, with: text)
+
+            // What an argument cannot say is told.
+            try await runner.succeed("snapshot")
+            let binary = try await runner.copyOfBinary()
+            for (arguments, status) in [
+                ("init $'no\\xff' --output other.yaml", "64"),
+                ("restore --identity recovery.key --only $'file:\(directory)/tree/no\\xff'", "7"),
+            ] {
+                let said = try await shell(
+                    "'\(binary)' \(arguments) 2>&1 && echo 0 || echo $?", in: directory)
+                #expect(said.contains("not UTF-8") && said.hasSuffix("\n\(status)\n"), "\(said)")
+            }
+        }
+    }
+
     @Test func aStoreInsideWhatItCapturesIsRefused() async throws {
         try await withTemporaryDirectory { directory in
             try Files.makeDirectory(directory.appending("tree"))

@@ -156,6 +156,15 @@ import Testing
             try await shell("rm outside.key", in: directory)
             let missing = try await runner.run("restore")
             #expect(missing.status == 7 && missing.errorOutput.contains("outside.key, which is Jenkins'"))
+            #expect(try await runner.run("doctor").output.contains("outside.key, a key that the system file"))
+            for other in ["mkdir outside.key", "rmdir outside.key; mkfifo outside.key"] {
+                try await shell(other, in: directory)
+                let night = try await runner.succeed("snapshot")
+                #expect(night.contains("would be refused"), "\(night)")
+                let refused = try await runner.run("restore")
+                #expect(refused.status == 7, "\(refused.errorOutput)")
+                #expect(refused.errorOutput.contains("is no file"), "\(refused.errorOutput)")
+            }
         }
     }
 

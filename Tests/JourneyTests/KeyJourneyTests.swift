@@ -60,6 +60,48 @@ import Testing
         }
     }
 
+    @Test func aKeyThatIsNotWrittenIsNeverNamed() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let own = try runner.recipient()
+            let commands = [["key", "add"], ["key", "rotate"]].map { $0 + ["--generate", "new.key"] }
+            func namesNoOther(_ outcome: Program.Outcome) throws {
+                let words = (outcome.output + outcome.errorOutput).replacing(own, with: "")
+                #expect(words.replacing("age1…", with: "").contains("age1") == false, "\(words)")
+                #expect(try !Files.exists(directory.appending("new.key")))
+            }
+            for command in commands {
+                for format in ["text", "json"] {
+                    let rehearsed = try await runner.run(
+                        ["--format", format] + command + ["--dry-run"], limit: .seconds(120))
+                    #expect(rehearsed.status == 0, "\(rehearsed.errorOutput)")
+                    try namesNoOther(rehearsed)
+                }
+            }
+            // Lists that are understood, and not in a way that leaves other lines alone.
+            let text = try await shell(
+                "grep -v -e '^recipients:' -e '^  - age1' understudy.yaml", in: directory)
+            let system = directory.appending("understudy.yaml")
+            for list in [
+                "recipients: [\n\(own)\n]\n", "\"recipients\": [\(own)]\n", "recipients : [\(own)]\n",
+            ] {
+                try Files.replace(system, with: Array((list + text).utf8))
+                for command in commands {
+                    let outcome = try await runner.run(command, limit: .seconds(120))
+                    #expect(outcome.status == 7, "\(list): \(outcome.errorOutput)")
+                    #expect(outcome.errorOutput.contains("no key was made"), "\(outcome.errorOutput)")
+                    try namesNoOther(outcome)
+                }
+                #expect(try Files.read(system) == Array((list + text).utf8))
+            }
+            // A key of one's own is named: whoever gave it has it.
+            let other = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+            let told = try await runner.run("key", "add", other)
+            #expect(told.status == 7)
+            #expect(told.errorOutput.contains("[\(own), \(other)]"), "\(told.errorOutput)")
+        }
+    }
+
     @Test func theLastRecipientAndWhatIsNoneAreRefused() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
@@ -138,6 +180,13 @@ import Testing
             try await runner.succeed("key", "check")
             let status = try await runner.succeed("status")
             #expect(status.contains("checked 20") && !status.contains("DUE"))
+            // Where it cannot be noted the key is good all the same: a directory is in the way of its note.
+            _ = try await shell(
+                "cd tree.git/understudy; rm key-check.json; mkdir key-check.json; touch key-check.json/a",
+                in: directory)
+            let unnoted = try await runner.succeed("key", "check")
+            #expect(unnoted.contains("the key is good") && unnoted.contains("could not be noted"))
+            _ = try await shell("rm -r tree.git/understudy/key-check.json", in: directory)
             // A key that is not of today proves nothing for today.
             try await runner.succeed("key", "rotate", "--generate", "second.key")
             #expect(try await runner.succeed("status").contains("DUE"))
@@ -191,6 +240,37 @@ import Testing
         }
     }
 
+    @Test func aRecoveryKeyIsNotWrittenIntoWhatIsCaptured() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir -p tree/sub; ln -s tree link", in: directory)
+            let runner = try CommandLineRunner(directory)
+            for place in ["tree/k", "tree/sub/k", "link/k", "tree/../tree/k"] {
+                let outcome = try await runner.run("init", "tree", "--recovery-key", place)
+                #expect(outcome.status == 64, "\(outcome.errorOutput)")
+                #expect(outcome.errorOutput.contains("component 'tree' captures"), "\(outcome.errorOutput)")
+            }
+            #expect(try await shell("ls; find tree -type f", in: directory) == "link\ntree\n")
+            try await runner.initialize("tree")
+            for command in ["add", "rotate"] {
+                let outcome = try await runner.run("key", command, "--generate", "tree/k")
+                #expect(outcome.status == 64, "\(outcome.errorOutput)")
+            }
+            #expect(try await shell("find tree -type f", in: directory) == "")
+        }
+    }
+
+    @Test func aStoreThatCannotBeMadeLeavesNoRecoveryKeyBehind() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir tree", in: directory)
+            let runner = try CommandLineRunner(directory)
+            let outcome = try await runner.run(
+                "init", "tree", "--recovery-key", "recovery.key", "--store", "/proc/x.git")
+            #expect(outcome.status == 1, "\(outcome.errorOutput)")
+            #expect(try await shell("ls", in: directory) == "tree\n")
+            try await runner.initialize("tree")
+        }
+    }
+
     @Test func aRecoveryKeyThatNobodyHasSeenIsTold() async throws {
         try await withTemporaryDirectory { directory in
             _ = try await shell("mkdir tree; printf 1234 >tree/pin.key", in: directory)
@@ -225,6 +305,16 @@ import Testing
             #expect(right.status == 0 && !right.output.contains("correct horse"), "\(right.output)")
             let wrong = try await PassphraseTerminal(passphrase: "horse").run(restore, in: directory)
             #expect(wrong.status == 12, "\(wrong.output)")
+            #expect(wrong.output.contains("the passphrase does not open it"), "\(wrong.output)")
+            #expect(wrong.output.contains("sealed.key cannot be had") && !wrong.output.contains("recipients"))
+            // A file that rotted is no damage of the store.
+            _ = try await shell(
+                "cp sealed.key whole.key; truncate -s -1 sealed.key; printf x >>sealed.key", in: directory)
+            let damaged = try await terminal.run(restore, in: directory)
+            #expect(damaged.status == 12 && damaged.output.contains("is damaged"), "\(damaged.output)")
+            #expect(damaged.output.contains("another copy of the identity"), "\(damaged.output)")
+            #expect(!damaged.output.contains("verify --all"), "\(damaged.output)")
+            _ = try await shell("mv whole.key sealed.key", in: directory)
             // Without a terminal there is nobody to ask.
             let none = try await Program("setsid", ["--wait"] + restore, directory: directory).run()
             #expect(none.status == 12, "\(none.errorOutput)")

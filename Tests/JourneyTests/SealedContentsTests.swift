@@ -51,4 +51,60 @@ import Testing
             }
         }
     }
+
+    @Test func whatNobodyCanTellWithoutTheKeyIsSaid() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            func run(_ arguments: String...) async throws -> Program.Outcome {
+                try await runner.run(under: ["/usr/bin/env", "-u", "UNDERSTUDY_IDENTITY"], arguments)
+            }
+            let shown = try await run("show", "latest")
+            #expect(shown.status == 0 && shown.output.contains("would tell of more items"), "\(shown.output)")
+            let hidden = try await run("log", "job:ship")
+            #expect(hidden.status == 12, "\(hidden.output)")
+            #expect(hidden.errorOutput.contains("in clear") && hidden.errorOutput.contains("--identity"))
+            let told = try await run("log", "job:ship", "--identity", "recovery.key")
+            #expect(told.status == 0 && told.output.contains("ship"), "\(told.errorOutput)")
+            // A job that was in clear and is sealed since.
+            try await shell(
+                """
+                mkdir jenkins/jobs/late
+                echo '<project><description>x</description></project>' > jenkins/jobs/late/config.xml
+                """, in: directory)
+            try await runner.succeed("snapshot")
+            let clear = try await run("log", "job:late")
+            #expect(clear.status == 0 && !clear.output.contains("sealed"), "\(clear.output)")
+            try await shell(
+                "echo '<project><password>hunter22</password></project>' > jenkins/jobs/late/config.xml",
+                in: directory)
+            try await runner.succeed("snapshot")
+            let since = try await run("log", "job:late")
+            #expect(since.status == 0, "\(since.errorOutput)")
+            #expect(since.output.contains("what was sealed is missing"), "\(since.output)")
+        }
+    }
+
+    @Test func aNightThatSealsJobsMissesNone() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await shell(
+                """
+                for job in 1 2 3 4 5 6; do
+                    mkdir jenkins/jobs/more-$job
+                    echo "<project><description>$job</description></project>" > jenkins/jobs/more-$job/config.xml
+                done
+                """, in: directory)
+            try await runner.succeed("nightly")
+            try await shell(
+                """
+                for job in 1 2 3 4 5 6; do
+                    echo "<project><password>hunter2$job</password></project>" > jenkins/jobs/more-$job/config.xml
+                done
+                """, in: directory)
+            try await runner.succeed("nightly")
+            try await shell("rm -r jenkins/jobs/more-[1-5]", in: directory)
+            let night = try await runner.run("nightly")
+            #expect(night.status != 0 && night.output.contains("jobs →"), "\(night.output)")
+        }
+    }
 }

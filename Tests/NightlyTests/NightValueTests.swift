@@ -16,6 +16,22 @@ import Testing
 
     private let limits = Shrink.Limits(entries: 30, bytes: 50, items: 20)
 
+    @Test func whatIsSealedNowDidNotVanish() {
+        func found(_ before: ComponentSize, _ now: ComponentSize) -> [String] {
+            Shrink.findings(from: ["ci": before], to: ["ci": now], limits: limits)
+        }
+        func size(_ jobs: Int, _ credentials: Int, sealed: Int?) -> ComponentSize {
+            ComponentSize(
+                entries: 9, bytes: 9, items: ["job": jobs, "credential": credentials],
+                uncounted: sealed.map { ["credential": $0] })
+        }
+        #expect(found(size(6, 6, sealed: nil), size(6, 0, sealed: 3)) == [])
+        // A job whose file went is one less, sealed or not.
+        #expect(found(size(6, 6, sealed: nil), size(3, 0, sealed: 3)) == ["ci: 6 jobs → 3"])
+        // From then on what is left is compared again.
+        #expect(found(size(6, 6, sealed: 3), size(6, 0, sealed: 3)) == ["ci: 6 credentials → 0"])
+    }
+
     @Test(arguments: [
         (100, 70, false), (100, 69, true), (100, 0, true), (1, 0, true), (2, 1, false), (3, 1, true),
         (0, 0, false),

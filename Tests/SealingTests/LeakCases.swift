@@ -4,7 +4,7 @@ enum LeakCases {
 
     // MARK: - Secrets
 
-    static let secrets = scripts + commands + elements + yaml + python
+    static let secrets = scripts + commands + elements + yaml + python + directives
 
     private static let scripts = [
         "<script>DB_PASSWORD = &apos;hunter22Real2&apos;\n", "def password = &quot;hunter22&quot;&#xd;",
@@ -91,10 +91,59 @@ enum LeakCases {
         "requests.get(x, auth=('u', 'hunter22'))", "let password: String = \"hunter22\"",
     ]
 
+    private static let directives = [
+        "proxy_set_header Authorization \"Basic Y2k6aHVudGVyMjI=\";",
+        "    proxy_set_header  Authorization  'Bearer 0123abcd4567';",
+        "RequestHeader set Authorization \"Bearer 0123abcd4567\"",
+        "RequestHeader set \"Authorization\" \"Basic Y2k6aHVudGVyMjI=\"",
+        "mysql -u root -p'my secret 1'", "mysqldump -p\"correct horse\" db",
+        "<string>password</string>\n  <string>hunter22</string>", ":password: hunter22",
+        "  :password: hunter22\n  :user: ci", "PASSWORD ?= hunter22", "export DB_PASSWORD ?= correct",
+        "ENV DB_PASSWORD correct", "ENV DB_PASSWORD \"correct horse\"", "env db_password hunter22",
+        "SetEnv NAME_PASSWORD correct", "  SetEnv NAME_TOKEN hunter22", "setenv X_TOKEN correct",
+        "fastcgi_param DB_PASSWORD correct;", "\tfastcgi_param\tDB_PASSWORD\thunter22;",
+        "uwsgi_param X_SECRET 'hunter22';", "requirepass correct", "masterauth \"hunter22\"",
+        "bindpw correct", "bindpw\thunter22", "define('DB_PASSWORD', 'hunter22');",
+        "define( 'DB_PASSWORD', 'correct' );", "define(\"DB_PASSWORD\",\"hunter22\");",
+        "url: https://hooks.slack.com/ser" + "vices/T0123ABCD/B0123ABCD/0123abcdefghijABCDEFGHIJ",
+        "key: sk-a" + "nt-api03-0123456789abcdef-ABCDEF",
+        "aws configure set aws_secret_access_key wJalrXUtnFEMI/K7",
+        "aws configure set profile.ci.aws_secret_access_key 'wJalrXUtnFEMI/K7' --profile x",
+        "{\"password\":\n  \"correct\",\n  \"user\": \"ci\"}",
+        "\"user\": \"ci\", \"password\" :\r\n\"hunter22\"\n}",
+    ]
+
     // MARK: - Harmless
 
     static let harmless =
         harmlessScripts + harmlessCommands + harmlessElements + harmlessYAML + harmlessPython
+        + harmlessDirectives
+
+    private static let harmlessDirectives = [
+        "proxy_set_header Authorization $http_authorization;", "proxy_set_header Authorization \"\";",
+        "proxy_set_header Authorization \"Basic $auth\";", "proxy_pass_header Authorization;",
+        "RequestHeader unset Authorization", "RequestHeader set Authorization \"Bearer %{TOKEN}e\"",
+        "The Authorization \"Bearer\" scheme of 2012", "mysql -p'$X y'", "mysql -p\" + pw + \" x",
+        "echo \"mysql -p\"; echo \"a b\"", "<string>password</string>\n<string>token</string>",
+        ":password: the password of 1 user", ":param password: what it is", ":password: optional",
+        "PASSWORD ?=", "PASSWORD ?= $(X)", "PASSWORD ?= $(shell cat x)", "PASSWORD ?= ${X}",
+        "password?: string", "ENV PASSWORD_FILE /run/x", "ENV DB_PASSWORD_FILE /run/secrets/db",
+        "ENV DB_PASSWORD", "ENV DB_PASSWORD ${X}", "ENV DB_PASSWORD $X", "ENV DB_PASSWORD \"\"",
+        "ENV DB_PASSWORD /run/secrets/db", "the ENV DB_PASSWORD instruction", "env token handling",
+        "ENV PASSWORD is what the image takes", "SetEnv NAME_PASSWORD ${X}", "UnsetEnv NAME_PASSWORD",
+        "PassEnv NAME_PASSWORD", "SetEnv NAME_PASSWORD \"\"", "fastcgi_param DB_PASSWORD $db_password;",
+        "fastcgi_param DB_PASSWORD \"\";", "# requirepass foobared", "requirepass <password>",
+        "requirepass \"\"", "requirepass is what Redis asks for", "bindpw is what it binds with",
+        "bindpw ${X}", "# bindpw secret", "bindpwfile /etc/ldap.secret", "define('DB_PASSWORD', '');",
+        "define('DB_PASSWORD', getenv('X'));", "define('DB_PASSWORD', $x);",
+        "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
+        "https://hooks.slack.com/services/${X}", "https://hooks.slack.com/services/T.../B.../...",
+        "sk-ant-", "disk-ant-0123456789abcdefghijkl", "aws configure set region eu-west-1",
+        "aws configure set aws_secret_access_key $X", "aws configure set aws_secret_access_key \"$X\"",
+        "aws configure set aws_secret_access_key VALUE",
+        "\"password\":\n  \"\",", "\"password\":\n  \"${X}\"\n}",
+        "\"password\":\n  {\"type\": \"string\"}", "\"password\":\n  null,",
+    ]
 
     private static let harmlessScripts = [
         "DB_PASSWORD = &apos;${X}&apos;", "def password = &quot;$X&quot;", "password = &quot;&quot;",

@@ -74,6 +74,10 @@ import Testing
         ("amqp://ci:hun/ter22@mq", "hun/ter22"),
         ("A_TOKEN=a=b&c=d&e=f&g=h&i=j&k=hunter22\n", "a=b&c=d&e=f&g=h&i=j&k=hunter22"),
         ("<name>A_TOKEN</name><description>x</description><value>hunter22</value>", "hunter22"),
+        ("proxy_set_header Authorization \"Basic Y2k6aHVudGVyMjI=\";", "Y2k6aHVudGVyMjI="),
+        ("mysql -p'my secret 1' db", "my secret 1"), ("ENV DB_PASSWORD \"my secret\"", "my secret"),
+        ("fastcgi_param DB_PASSWORD hunter22;", "hunter22"), ("requirepass hunter22\r\n", "hunter22"),
+        ("define('DB_PASSWORD', 'hunter22')", "hunter22"), ("\"token\":\n \"hunter22\"\n}", "hunter22"),
     ]) func theValueIsFound(_ text: String, _ value: String) {
         let secret = find(text)?.secret
         #expect(secret.map { String(decoding: Array(text.utf8)[$0], as: UTF8.self) } == value)

@@ -1,9 +1,6 @@
 internal import ArgumentParser
 internal import Configuration
-internal import Capture
-internal import FileTree
 internal import Sealing
-internal import SnapshotModel
 internal import SystemPackage
 
 struct KeyAdd: AsyncParsableCommand {
@@ -43,15 +40,12 @@ struct KeyAdd: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        let identity = Identity()
-        let added = try key.map { try recipient($0) } ?? identity.recipient
+        let generated = generate.map { GeneratedKey(file: FilePath($0)) }
+        let added = try generated?.identity.recipient ?? key.map { try recipient($0) }
         let old = session.description.recipients
         let edit = try RecipientsEdit(
-            session, recipients: old.contains(added) ? old : old + [added], dryRun: dryRun)
-        if let generate, !dryRun {
-            try writeRecoveryKey(
-                identity, to: FilePath(generate), time: CivilTime(seconds: Clock.now.seconds).iso8601)
-        }
+            session, recipients: old + [added].compactMap(\.self).filter { !old.contains($0) },
+            generated: generated, dryRun: dryRun)
         try edit.apply(session)
         try session.output.result(edit) { edit.words }
     }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import FileTree
 internal import Git
 internal import Capture
 internal import GitStore
@@ -36,6 +37,8 @@ struct KeyCheck: AsyncParsableCommand {
         var snapshot: String
         var recipients: [String]
         var objects: Int
+        /// Whether the store keeps that it was done.
+        var isNoted: Bool
     }
 
     func run() async throws {
@@ -67,15 +70,23 @@ struct KeyCheck: AsyncParsableCommand {
                 .verification, verdict.problems.joined(separator: "\n       "),
                 hint: "'understudy verify --all' says which snapshots are whole")
         }
-        try store.keepKeyCheck(
-            KeyCheckRecord(
-                snapshot: reference.id, recipients: identities.map(\.recipient.description),
-                time: Clock.now.seconds))
+        // The key is good all the same in a store that cannot be written to.
+        var obstacle: FileFailure?
+        do {
+            try store.keepKeyCheck(
+                KeyCheckRecord(
+                    snapshot: reference.id, recipients: identities.map(\.recipient.description),
+                    time: Clock.now.seconds))
+        } catch let failure as FileFailure {
+            obstacle = failure
+        }
         let result = Result(
             snapshot: reference.id.description, recipients: identities.map(\.recipient.description),
-            objects: verdict.objects)
+            objects: verdict.objects, isNoted: obstacle == nil)
+        let note =
+            obstacle.map { "\nthat could not be noted, and 'understudy status' goes on asking: \($0)" } ?? ""
         try session.output.result(result) {
-            "opened everything that is sealed in \(result.snapshot): the key is good (\(result.objects) objects checked)"
+            "opened everything that is sealed in \(result.snapshot): the key is good (\(result.objects) objects checked)\(note)"
         }
     }
 }

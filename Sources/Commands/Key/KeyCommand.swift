@@ -1,8 +1,11 @@
 internal import ArgumentParser
+internal import Capture
 internal import Configuration
+internal import Drivers
 internal import FileTree
 internal import GitStore
 internal import Sealing
+internal import SnapshotModel
 internal import SystemPackage
 
 struct KeyCommand: AsyncParsableCommand {
@@ -34,9 +37,9 @@ struct KeyCommand: AsyncParsableCommand {
 struct RecipientsEdit: Encodable {
     /// The system file.
     var file: String
-    /// Who can open what is sealed from now on.
+    /// Who can open what is sealed from now on, but for a key that is only going to be made.
     var recipients: [String]
-    /// Who was added.
+    /// Who was added, but for a key that is only going to be made.
     var added: [String]
     /// Who was taken off.
     var removed: [String]
@@ -44,22 +47,31 @@ struct RecipientsEdit: Encodable {
     var dryRun: Bool
 
     private let text: String
+    private let generated: GeneratedKey?
 
     private enum CodingKeys: CodingKey {
         case file, recipients, added, removed, dryRun
     }
 
     /// Works the edit out, and refuses one after which nobody could open anything, or that cannot be written.
-    init(_ session: Session, recipients: [Recipient], dryRun: Bool) throws {
+    ///
+    /// `generated` is one of `recipients` that nobody has yet: it is named once ``apply(_:)`` has written its file, and not
+    /// before.
+    init(
+        _ session: Session, recipients: [Recipient], generated: GeneratedKey? = nil, dryRun: Bool
+    ) throws {
         let old = session.description.recipients
+        if let generated { try refuseCaptured(generated.file, by: session.system.components) }
         guard !recipients.isEmpty else {
             throw CommandFailure(
                 .refused, "nobody would be left who can open what is sealed",
                 hint: "add another recipient first, or use 'understudy key rotate'")
         }
         file = session.file.string
-        self.recipients = recipients.map(\.description)
-        added = recipients.filter { !old.contains($0) }.map(\.description)
+        self.generated = generated
+        let named = recipients.filter { !dryRun || $0 != generated?.identity.recipient }
+        self.recipients = named.map(\.description)
+        added = named.filter { !old.contains($0) }.map(\.description)
         removed = old.filter { !recipients.contains($0) }.map(\.description)
         self.dryRun = dryRun
         guard let text = SystemDescription.text(session.description.text, with: recipients),
@@ -74,16 +86,22 @@ struct RecipientsEdit: Encodable {
             throw CommandFailure(
                 .refused,
                 "the list of recipients in \(session.file) cannot be changed without touching other lines",
-                hint:
-                    "edit it by hand: recipients: [\(recipients.map(\.description).joined(separator: ", "))]",
+                hint: generated == nil
+                    ? "edit it by hand: recipients: [\(recipients.map(\.description).joined(separator: ", "))]"
+                    : "no key was made; let 'system:', 'store:' and 'recipients:' each begin a line, and below the last "
+                        + "write a line '  - age1…' for each key that is there already, then try again",
                 path: session.file.string)
         }
         self.text = text
     }
 
-    /// Writes the system file; the next snapshot finds out what it means.
+    /// Writes the key that is generated, and then the system file; the next snapshot finds out what it means.
     func apply(_ session: Session) throws {
         guard !dryRun else { return }
+        if let generated {
+            try writeRecoveryKey(
+                generated.identity, to: generated.file, time: CivilTime(seconds: Clock.now.seconds).iso8601)
+        }
         let mode = try Files.status(session.file)?.mode ?? 0o644
         try Files.replace(try Files.resolved(session.file), with: Array(text.utf8), mode: mode)
     }
@@ -91,15 +109,24 @@ struct RecipientsEdit: Encodable {
     /// For people.
     var words: String {
         let verb = dryRun ? "would write" : "wrote"
+        let new =
+            dryRun ? generated.map { ["a new key, of which \($0.file) gets the secret half"] } ?? [] : []
+        let count = recipients.count + new.count
         return
-            (["\(verb) \(file)"] + added.map { "  + \($0)" } + removed.map { "  - \($0)" }
-            + [
-                "  the next snapshot is sealed to \(recipients.count == 1 ? "it" : "these \(recipients.count)")"
-            ]
+            (["\(verb) \(file)"] + (added + new).map { "  + \($0)" } + removed.map { "  - \($0)" }
+            + ["  the next snapshot is sealed to \(count == 1 ? "it" : "these \(count)")"]
             + (removed.isEmpty
                 ? [] : ["  what was sealed before can still be opened with the removed keys"]))
             .joined(separator: "\n")
     }
+}
+
+/// A key that is made for an edit, and the file that gets its secret half.
+struct GeneratedKey {
+    /// The key.
+    let identity = Identity()
+    /// Its file.
+    var file: FilePath
 }
 
 extension SystemDescription {
@@ -125,6 +152,26 @@ func recipient(_ text: String) throws -> Recipient {
             hint: "a key begins with age1 and has 62 characters; 'age-keygen -y FILE' prints it")
     }
     return recipient
+}
+
+/// Refuses a place for a recovery key in what is captured: it would lie sealed to itself, or in clear, and nowhere else when
+/// that is lost.
+func refuseCaptured(
+    _ key: FilePath, by components: [(component: Component, driver: any Driver)]
+) throws {
+    let path = try absolute(key)
+    var parent = path.removingLastComponent()
+    // A link may lead there.
+    if try Files.exists(parent) { parent = try Files.resolved(parent) }
+    for (component, driver) in components {
+        for place in driver.places().map({ FilePath($0.path).lexicallyNormalized() })
+        where path.starts(with: place) || parent.starts(with: place) {
+            throw CommandFailure(
+                .usage,
+                "the recovery key would be written to \(path), which component '\(component.name)' captures",
+                hint: "name a file on a medium that leaves this host", path: path.string)
+        }
+    }
 }
 
 /// Writes a new recovery key to a file that is not there yet, readable by its owner alone.

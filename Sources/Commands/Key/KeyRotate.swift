@@ -1,8 +1,5 @@
 internal import ArgumentParser
-internal import Capture
-internal import FileTree
 internal import Sealing
-internal import SnapshotModel
 internal import SystemPackage
 
 struct KeyRotate: AsyncParsableCommand {
@@ -34,12 +31,9 @@ struct KeyRotate: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
-        let identity = Identity()
-        let edit = try RecipientsEdit(session, recipients: [identity.recipient], dryRun: dryRun)
-        if !dryRun {
-            try writeRecoveryKey(
-                identity, to: FilePath(generate), time: CivilTime(seconds: Clock.now.seconds).iso8601)
-        }
+        let generated = GeneratedKey(file: FilePath(generate))
+        let edit = try RecipientsEdit(
+            session, recipients: [generated.identity.recipient], generated: generated, dryRun: dryRun)
         try edit.apply(session)
         try session.output.result(edit) { edit.words }
     }

@@ -2,12 +2,12 @@ internal import SnapshotModel
 
 /// What the paths of a master and of a worker are: see docs/buildbot.md.
 enum BuildbotClasses {
-    /// Files that open something, wherever they lie.
+    /// Files that open something, and databases of others, wherever they lie.
     private static let secrets: [Classification.Rule] =
         [
             .init("**/htpasswd", .secret), .init("**/passwords.py", .secret), .init("**/passwords", .secret),
             .init("**/ssh_host_*", .secret),
-        ] + FilesDriver.homeRules + FilesDriver.keyRules
+        ] + FilesDriver.homeRules + FilesDriver.keyRules + FilesDriver.databaseRules
 
     /// What a running process leaves behind, and what Python makes by itself.
     private static let remains: [Classification.Rule] = [

@@ -114,7 +114,7 @@ struct CommandContract: Sendable {
     /// The last words of a command.
     static func words(_ outcome: Program.Outcome) -> String {
         let text = outcome.errorOutput.isEmpty ? outcome.output : outcome.errorOutput
-        let lines = text.split(separator: "\n").suffix(5).map { printable($0.utf8) }
+        let lines = text.split(whereSeparator: \.isNewline).suffix(5).map { printable($0.utf8) }
         return lines.isEmpty ? "it said nothing" : lines.joined(separator: "; ")
     }
 

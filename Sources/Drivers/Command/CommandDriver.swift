@@ -39,7 +39,7 @@ package struct CommandDriver: Driver {
     /// The first line of what `version` prints, or what is wrong with it; neither when there is no such command.
     private func said() async throws -> (version: String?, problem: String?) {
         guard let outcome = try await contract.run(.version, in: "/") else { return (nil, nil) }
-        guard outcome.status == 0, let line = outcome.output.split(separator: "\n").first else {
+        guard outcome.status == 0, let line = outcome.output.split(whereSeparator: \.isNewline).first else {
             return (
                 nil,
                 "the command 'version' ended with status \(outcome.status): \(CommandContract.words(outcome))"

@@ -19,7 +19,8 @@ struct Export {
     private mutating func add(_ directory: FilePath, below place: String) throws {
         for bytes in try Files.names(directory) {
             let path = directory.pushing(FilePath(bytes: bytes))
-            guard let name = String(validating: bytes, as: UTF8.self), !name.contains("\n") else {
+            guard let name = String(validating: bytes, as: UTF8.self), !bytes.contains(UInt8(ascii: "\n"))
+            else {
                 refused.append(
                     .init(path: place + printable(bytes), reason: "its name is not UTF-8 text of one line"))
                 continue

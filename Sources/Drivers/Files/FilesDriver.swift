@@ -81,8 +81,13 @@ package struct FilesDriver: Driver {
             .init("**/*.git/objects/**", .source), .init("**/.git/objects/**", .source),
             .init("objects/pack/**", .source), .init("objects/info/**", .source),
             .init("objects/??/**", .source),
-        ] + secretRules,
+        ] + secretRules + databaseRules,
         defaultClass: .config)
+
+    /// Databases of SQLite in one file and what it keeps beside them, by names alone: they are read as they lie.
+    static let databaseRules: [Classification.Rule] = [".db", ".sqlite", ".sqlite3"].flatMap { name in
+        ["", "-wal", "-shm", "-journal"].map { .init("**/*\(name)\($0)", .database) }
+    }
 
     /// Where secrets usually are, in any tree of files.
     static let secretRules: [Classification.Rule] =

@@ -60,7 +60,8 @@ package struct GitRepositoriesDriver: Driver {
                 rules += RepositoryClasses.rules(repository, in: path)
             }
         }
-        return Classification(rules + FilesDriver.secretRules, defaultClass: .source)
+        return Classification(
+            rules + FilesDriver.secretRules + FilesDriver.databaseRules, defaultClass: .source)
     }
 
     package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen {

@@ -38,7 +38,7 @@ enum RepositoryClasses {
 
     /// Whether a configuration holds what opens something: a password in an address, a header, a token.
     private static func holdsSecret(_ config: String) -> Bool {
-        config.split(separator: "\n").contains { line in
+        config.split(whereSeparator: \.isNewline).contains { line in
             ["extraheader", "password", "token", "secret"].contains { line.contains($0) }
                 || (line.contains("://") && line.contains("@"))
         }

@@ -9,7 +9,8 @@ enum JenkinsClasses {
 
     /// The rows, the first match wins; what no row knows is state: captured, and not in history.
     static let home = Classification(
-        secrets + plugins + derived + items + FilesDriver.keyRules + builds + configuration,
+        secrets + plugins + derived + items + FilesDriver.keyRules + builds + FilesDriver.databaseRules
+            + configuration,
         defaultClass: .state)
 
     /// The core: one file.

@@ -19,8 +19,15 @@ struct JenkinsInventory {
         try addCredentials(EntryPath("credentials.xml"), store: "system")
     }
 
-    private func contents(_ path: EntryPath) throws -> [UInt8]? {
-        try source.contents(root: "home", path: path)
+    /// The contents of a file that is an item of a kind, and may hold any number of others; that it is sealed is kept.
+    private mutating func contents(
+        _ path: EntryPath, _ kind: String?, holding others: [String] = []
+    ) throws -> [UInt8]? {
+        if let bytes = try source.contents(root: "home", path: path) { return bytes }
+        if try source.hides(root: "home", path: path) {
+            inventory.sealed.append(.init(file: path, kind: kind, others: others))
+        }
+        return nil
     }
 
     private func directories(_ path: EntryPath) throws -> [[UInt8]] {
@@ -47,12 +54,12 @@ struct JenkinsInventory {
                 let path = directory.appending(child)
                 let config = path.appending("config.xml")
                 var title = printable(child)
-                if let bytes = try contents(path.appending("name-utf8.txt")) {
+                if let bytes = try source.contents(root: "home", path: path.appending("name-utf8.txt")) {
                     // A branch's directory is a mangled name; this file holds the true one.
                     title = printable(bytes.filter { $0 != UInt8(ascii: "\n") })
                 }
                 let name = prefix.isEmpty ? title : "\(prefix)/\(title)"
-                if let bytes = try contents(config) {
+                if let bytes = try contents(config, "job", holding: ["credential"]) {
                     let reading = NormalXML.read(bytes)
                     var detail = Self.kind(reading.root)
                     if reading.element?.child("disabled")?.text == "true" { detail += ", disabled" }
@@ -86,7 +93,7 @@ struct JenkinsInventory {
     private mutating func addFiles(_ container: String, kind: String) throws {
         for name in try directories(EntryPath(container)) {
             let path = EntryPath(container).appending(name).appending("config.xml")
-            guard let bytes = try contents(path) else { continue }
+            guard let bytes = try contents(path, kind) else { continue }
             let reading = NormalXML.read(bytes)
             let title = reading.element?.child(kind == "user" ? "id" : "name")?.text ?? ""
             add(
@@ -107,7 +114,7 @@ struct JenkinsInventory {
     /// Adds the views that the root configuration lists.
     private mutating func addSystem() throws {
         let path = EntryPath("config.xml")
-        guard let bytes = try contents(path) else { return }
+        guard let bytes = try contents(path, "system", holding: ["view", "role", "rights"]) else { return }
         let reading = NormalXML.read(bytes)
         for view in reading.element?.child("views")?.children ?? [] {
             guard let name = view.child("name")?.text, !name.isEmpty else { continue }
@@ -133,7 +140,7 @@ struct JenkinsInventory {
     }
 
     private mutating func addCredentials(_ path: EntryPath, store: String) throws {
-        guard let bytes = try contents(path) else { return }
+        guard let bytes = try contents(path, nil, holding: ["credential"]) else { return }
         let reading = NormalXML.read(bytes)
         guard let element = reading.element else {
             inventory.items.append(

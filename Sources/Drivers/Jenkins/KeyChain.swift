@@ -43,7 +43,16 @@ enum KeyChain {
                         "restore a snapshot that has it; started without it Jenkins would pass over \(users.count) users and their tokens"
                 ))
         }
-        guard let master = try masterText(source, outside) else {
+        let text: [UInt8]?
+        do {
+            text = try masterText(source, outside)
+        } catch let error as FileFailure {
+            // A file of the home is missing in the snapshot too, which the walk says.
+            guard let outside else { throw error }
+            findings.refusals.append(unreadable(outside, error))
+            return findings
+        }
+        guard let master = text else {
             guard let first = samples.first else { return findings }
             findings.refusals.append(withoutMaster(outside, first.file))
             return findings
@@ -144,6 +153,16 @@ enum KeyChain {
         return Refusal(
             "\(outside), which is Jenkins' master key (masterKey), is not on this host, and \(file) holds encrypted values",
             hint: "put the key there first: no snapshot of this component holds it; \(loss)",
+            liftedBy: [outside])
+    }
+
+    /// What is said of a directory, a fifo, or a file that may not be read in place of the master key.
+    private static func unreadable(_ outside: FilePath, _ error: FileFailure) -> Refusal {
+        Refusal(
+            "\(outside), which is Jenkins' master key (masterKey), is no file that can be read: \(error)",
+            hint:
+                "name the file that -Djenkins.security.DefaultConfidentialStore.file= names, and let whoever restores "
+                + "read it",
             liftedBy: [outside])
     }
 

@@ -59,7 +59,10 @@ import Testing
         ("nginx.conf", EntryClass.config), ("tls/site.key", .secret), ("deploy/.ssh/known_hosts", .secret),
         (".htpasswd", .secret), ("app.git/objects/ab/cdef", .source), ("app.git/HEAD", .config),
         ("objects/pack/pack-1.idx", .source), (".git/objects/12/34", .source),
-        ("live/terraform.tfstate", .secret),
+        ("live/terraform.tfstate", .secret), ("app.db", .database), ("var/app.db-wal", .database),
+        ("var/app.db-shm", .database), ("a.sqlite-journal", .database), ("a/b/c.sqlite3", .database),
+        ("a.sqlite3-wal", .database), ("app.db.conf", .config), ("db", .config), ("app.db-walk", .config),
+        (".gnupg/trust.db", .secret), ("app.git/objects/ab/c.db", .source),
     ]) func pathsHaveTheirClass(_ path: String, _ expected: EntryClass) throws {
         let classification = try makeFiles(["/etc/nginx"]).classification(of: "etc/nginx")
         #expect(classification.entryClass(of: EntryPath(path), isDirectory: false) == expected)

@@ -62,6 +62,9 @@ import Testing
         let missing = try #require(try findings(outside).refusals.first)
         #expect(missing.reason.hasPrefix("\(outside), which is Jenkins' master key (masterKey), is not on"))
         #expect(missing.liftedBy == [outside])
+        try Files.makeDirectory(outside, mode: 0o700)
+        let unreadable = try #require(try findings(outside).refusals.first)
+        #expect(unreadable.reason.hasPrefix("\(outside), which is Jenkins' master key (masterKey), is no"))
     }
 
     @Test func aMasterKeyInTheHomeIsNoneFromOutside() throws {
