@@ -101,7 +101,7 @@ package struct PostgreSQLDriver: Driver {
             do {
                 let text = try await dump.roles(withPasswords: roles == .all, scratch: scratch)
                 let file = scratch.appending("roles.sql")
-                try Files.replace(file, with: Array(text.utf8), mode: 0o600)
+                try Files.replace(file, with: text, mode: 0o600)
                 frozen.artifacts.append(.init(name: Self.rolesFile, file: file))
             } catch {
                 let hint =
