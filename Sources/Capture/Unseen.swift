@@ -5,7 +5,9 @@ struct Unseen: Sendable {
     /// What a state lacks, by path, with the reason.
     private struct Gaps: Sendable {
         let reasons: [String: String]
-        private let roots: [String]
+        /// The roots that were looked at, and those of which nothing could be.
+        private let roots: Set<String>
+        private let missing: Set<String>
         /// The paths as items are called, which know of no root: `buildbot` for `database/buildbot`.
         private let names: Set<String>
 
@@ -16,8 +18,10 @@ struct Unseen: Sendable {
                 return (path: path.hasSuffix("/.") ? String(path.dropLast(2)) : path, reason: problem.reason)
             }
             reasons = Dictionary(problems.map { ($0.path, $0.reason) }) { first, _ in first }
-            let roots = captured?.roots.map(\.name) ?? []
+            let roots = Set(captured?.roots.map(\.name) ?? [])
             self.roots = roots
+            let whole = (captured?.unreadable ?? []).filter { $0.path.hasSuffix("/.") }
+            missing = Set(whole.map { String($0.path.dropLast(2)) }).subtracting(roots)
             names = Set(
                 problems.flatMap { problem in
                     (roots + ["database"]).filter { problem.path.hasPrefix("\($0)/") }
@@ -32,7 +36,9 @@ struct Unseen: Sendable {
 
         /// Whether something that an item consists of is one of those.
         func contain(_ item: Inventory.Item) -> Bool {
-            item.files.contains { file in roots.contains { contain("\($0)/\(file)") } }
+            item.files.contains { file in roots.union(missing).contains { contain("\($0)/\(file)") } }
+                || !missing.isEmpty && item.files.isEmpty
+                    && !item.name.isAtOrBelow(separators: "/ ") { roots.contains($0) }
                 || [item.name, "\(item.kind)/\(item.name)"].contains {
                     $0.isAtOrBelow(separators: "/ ") { names.contains($0) }
                 }

@@ -24,6 +24,10 @@ package protocol Driver: Sendable {
     ///
     /// Throws a ``DriverFailure`` when one of the places is not there or is not what the settings say.
     func roots() throws -> [Root]
+    /// What keeps places from being captured, each by its root: it is not there, or not what the settings say.
+    ///
+    /// Roots without one are captured all the same.
+    func faults() -> [RootFault]
     /// The classes of the paths below a root.
     func classification(of root: String) -> Classification
     /// Files that open what the component holds, wherever they are and whatever they are called: whoever captures one seals it.
@@ -99,6 +103,15 @@ extension Driver {
         return roots.first { path.hasPrefix($0 + "/") }.map { ($0, String(path.dropFirst($0.count + 1))) }
     }
 
+    /// All of its places, when one of them is not as it should be: it is captured as a whole or not at all.
+    package func faults() -> [RootFault] {
+        do {
+            _ = try roots()
+            return []
+        } catch {
+            return places().map { RootFault($0, error) }
+        }
+    }
     /// None that its classes do not tell.
     package var keyFiles: [FilePath] { [] }
     /// Nothing that needs freezing.
@@ -382,6 +395,36 @@ extension Lifecycle {
 
     /// It is one process.
     package func isComplete() async throws -> Bool { try await isRunning() }
+}
+
+/// What keeps a root from being captured.
+package struct RootFault: Hashable, Sendable {
+    /// The root's name.
+    package var root: String
+    /// What is wrong.
+    package var failure: DriverFailure
+
+    /// What `error` says against a root.
+    package init(_ root: Root, _ error: any Error) {
+        self.root = root.name
+        failure =
+            error as? DriverFailure
+            ?? DriverFailure(
+                "\(root.path) cannot be captured: \(error)",
+                hint: "make it readable, and run the command again")
+    }
+
+    /// What `check` throws against each of some roots.
+    static func all(of roots: [Root], _ check: (Root) throws -> Void) -> [RootFault] {
+        roots.compactMap { root in
+            do {
+                try check(root)
+                return nil
+            } catch {
+                return RootFault(root, error)
+            }
+        }
+    }
 }
 
 /// A failure that a driver can name.

@@ -17,4 +17,24 @@ import Testing
         #expect(!Unseen(blind, whole).hides(file))
         #expect(!Unseen(whole, whole).hides(file))
     }
+
+    /// Of a root that is not there nothing is gone, and of one beside it all that is.
+    @Test func whatARootHeldThatIsNotThereIsNotGone() {
+        func root(_ name: String) -> CapturedComponent.CapturedRoot {
+            .init(name: name, path: "/\(name)", kind: .directory)
+        }
+        let whole = CapturedComponent(
+            name: "sources", driver: "git-repositories", version: nil, roots: [root("srv/a"), root("srv/b")])
+        var blind = whole
+        blind.roots.removeLast()
+        blind.unreadable = [.init(path: "srv/b/.", reason: "/srv/b is not there")]
+        let before = Inventory(
+            items: ["srv/a/x.git", "srv/b", "srv/b/y.git"].map { .init(kind: "repository", name: $0) })
+        let changes = before.items.map {
+            Change(component: "sources", kind: $0.kind, name: $0.name, change: .removed)
+        }
+        let told = Unseen(whole, blind).told(changes, from: before, to: Inventory())
+        #expect(told.map(\.name) == ["srv/a/x.git"])
+        #expect(Unseen(whole, blind).words == ["srv/b could not be read: /srv/b is not there"])
+    }
 }
