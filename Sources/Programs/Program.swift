@@ -224,5 +224,5 @@ package struct ProgramFailure: Error, Hashable, Sendable, CustomStringConvertibl
 
 /// The last lines of a program's words: enough to see why, not enough to flood a terminal.
 private func lastLines(_ text: String) -> String {
-    text.split(separator: "\n").suffix(5).joined(separator: "; ")
+    text.split(whereSeparator: \.isNewline).suffix(5).joined(separator: "; ")
 }
