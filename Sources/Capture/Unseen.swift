@@ -79,13 +79,22 @@ struct Unseen: Sendable {
         }
     }
 
-    /// The changes of items between two inventories, without those that only seem to be gone or new.
+    /// The changes of items between two inventories, without those that only seem to be gone, new or different.
     func told(_ changes: [Change], from before: Inventory, to after: Inventory) -> [Change] {
         guard !isEmpty else { return changes }
-        let gone = Set(before.items.filter { later.contain($0) }.map { [$0.kind, $0.name] })
-        let new = Set(after.items.filter { earlier.contain($0) }.map { [$0.kind, $0.name] })
+        let unknownBefore = before.items.filter(\.isUnknown)
+        let unknownAfter = after.items.filter(\.isUnknown)
+        func ids(_ items: [Inventory.Item]) -> Set<[String]> { Set(items.map { [$0.kind, $0.name] }) }
+        // What is in a thing that could not be looked at bears its name in front.
+        func isPart(_ item: Inventory.Item, of things: [Inventory.Item]) -> Bool {
+            things.contains { thing in item.name.isAtOrBelow(separators: " ") { $0 == thing.name } }
+        }
+        let gone = ids(before.items.filter { later.contain($0) || isPart($0, of: unknownAfter) })
+        let new = ids(after.items.filter { earlier.contain($0) || isPart($0, of: unknownBefore) })
+        let unknown = ids(unknownBefore + unknownAfter)
         return changes.filter { change in
-            switch change.change {
+            guard !unknown.contains([change.kind, change.name]) else { return false }
+            return switch change.change {
             case .removed: !gone.contains([change.kind, change.name])
             case .added: !new.contains([change.kind, change.name])
             case .changed, .renamed, .upgraded, .downgraded: true

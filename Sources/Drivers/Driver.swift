@@ -28,6 +28,10 @@ package protocol Driver: Sendable {
     ///
     /// Roots without one are captured all the same.
     func faults() -> [RootFault]
+    /// Where it is, for people, after a look whether that is there; empty where there is nothing to say.
+    ///
+    /// Throws a ``DriverFailure`` when it is not.
+    func whereabouts() async throws -> String
     /// The classes of the paths below a root.
     func classification(of root: String) -> Classification
     /// Files that open what the component holds, wherever they are and whatever they are called: whoever captures one seals it.
@@ -112,6 +116,8 @@ extension Driver {
             return places().map { RootFault($0, error) }
         }
     }
+    /// Its places.
+    package func whereabouts() async throws -> String { try roots().map(\.path).joined(separator: ", ") }
     /// None that its classes do not tell.
     package var keyFiles: [FilePath] { [] }
     /// Nothing that needs freezing.

@@ -38,11 +38,12 @@ struct DatabaseSwap: Application {
         do {
             version = try await self.version()
         } catch let failure as DriverFailure {
+            // Where the server was down at the snapshot as well, nobody knows its version.
+            let wanted =
+                captured.version.map { "install PostgreSQL \($0) or newer and start it" } ?? "start it"
             let refusal = Refusal(
                 "component '\(captured.name)': \(failure.description)",
-                hint:
-                    "a restore needs a running server: install PostgreSQL \(captured.version ?? "") or newer and "
-                    + "start it; \(failure.hint)")
+                hint: "a restore needs a running server: \(wanted); \(failure.hint)")
             return ApplicationPlan(refusals: [refusal])
         }
         let refusals = Self.refusals(dumped: captured.version, server: version, of: captured.name)
@@ -52,7 +53,7 @@ struct DatabaseSwap: Application {
             in: maintenance([]))
         let words = items.filter { $0.kind == "database" }.map { item in
             let rows = there.first { printable(Self.name($0).utf8) == item.name }
-            guard item.detail != "not captured" else {
+            guard !item.isUnknown else {
                 return "database \(item.name): stays as it is, because the snapshot lacks it"
             }
             guard let rows else { return "database \(item.name): made, \(item.detail)" }

@@ -78,6 +78,10 @@ package struct PostgreSQLDriver: Driver {
         try? await DatabaseSwap(server: server).version()
     }
 
+    package func whereabouts() async throws -> String {
+        "version \(try await DatabaseSwap(server: server).version()) at \(server.address.text)"
+    }
+
     package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen {
         var frozen = Frozen()
         var inventory = DatabaseInventory()
