@@ -48,6 +48,16 @@ package struct CaptureResult: Sendable {
     package var leaks: [String]
     /// Its repositories.
     package var sources: SourcesLock
+    /// What kept roots from being captured, which are among what is unreadable.
+    package var faults: [RootFault]
+
+    /// Whether nothing of it was captured because its roots are not there.
+    var isBlank: Bool { !faults.isEmpty && captured.roots.isEmpty }
+}
+
+/// A root that cannot be opened.
+private struct UnopenedRoot: Error {
+    let failure: FileFailure
 }
 
 /// Captures one component: freeze, walk, manifest, locks.
@@ -109,27 +119,37 @@ package struct ComponentCapture: Sendable {
 
     /// Captures it; `previous` are the locks of the last snapshot by name.
     ///
-    /// Throws when a root is not there, or the sink fails; what cannot be read is in the result.
+    /// Throws when the sink fails; what cannot be read, or is not there, is in the result.
     package func run(previous: [String: [UInt8]]) async throws -> CaptureResult {
-        let roots = try driver.roots()
-        let repositories = driver.repositories()
+        let faults = driver.faults()
+        let roots = driver.places().filter { place in !faults.contains { $0.root == place.name } }
+        let repositories = repositories(in: roots)
         let cache = local.appending("cache").appending(component.name)
         try Files.makeDirectories(cache, mode: 0o700)
         let scratch = try Scratch(in: local)
         defer { withExtendedLifetime(scratch) {} }
-        let frozen = try await driver.freeze(scratch: scratch.path, cache: cache)
+        // Of what is not there nothing can be said: no lock, no inventory that would be of nothing.
+        let isBlank = roots.isEmpty && !faults.isEmpty
+        let frozen = isBlank ? Frozen() : try await driver.freeze(scratch: scratch.path, cache: cache)
+        // Where something is not there it may be what tells the version.
+        let version = faults.isEmpty ? try await driver.version() : (try? await driver.version())
         var captured = CapturedComponent(
-            name: component.name, driver: component.driver, version: try await driver.version(),
+            name: component.name, driver: component.driver, version: version,
             roots: roots.map { .init(name: $0.name, path: $0.path, kind: $0.kind) })
         captured.unreadable = frozen.unreadable
         captured.notes = frozen.notes
         if !frozen.obstacles.isEmpty { captured.obstacles = frozen.obstacles }
         return try await write(
-            roots, repositories, frozen, &captured, previous, scratch.path)
+            roots, faults, repositories, frozen, &captured, previous, scratch.path)
+    }
+
+    private func repositories(in roots: [Root]) -> [SourceRepository] {
+        let names = Set(roots.map(\.name))
+        return driver.repositories().filter { names.contains($0.root) }
     }
 
     private func write(
-        _ roots: [Root], _ repositories: [SourceRepository], _ frozen: Frozen,
+        _ places: [Root], _ missing: [RootFault], _ found: [SourceRepository], _ frozen: Frozen,
         _ captured: inout CapturedComponent, _ previous: [String: [UInt8]], _ scratch: FilePath
     ) async throws -> CaptureResult {
         let reader = FileReader(sink, sealer: sealer)
@@ -140,14 +160,21 @@ package struct ComponentCapture: Sendable {
         let texts = NewTexts(of: sink, in: scratch)
         var caches: [Background<ReplacementFile>] = []
         var leaks: [String] = []
-        var found: [CapturedComponent.Problem] = []
+        var artifactLeaks: [CapturedComponent.Problem] = []
+        var faults = missing
         var trees: [String: ObjectID] = [:]
         var kept: [ObjectID: [UInt8]] = [:]
-        for root in roots where root.kind != .rebuilt {
+        for root in places where root.kind != .rebuilt {
             let manifest: ManifestWriter.Written
             switch root.kind {
             case .directory, .rebuilt:
-                let walked = try walk(root, repositories, frozen, texts, scratch, &captured, &caches)
+                let walked: CapturedTree
+                do {
+                    walked = try walk(root, found, frozen, texts, scratch, &captured, &caches)
+                } catch let error as UnopenedRoot {
+                    faults.append(RootFault(root, error.failure))
+                    continue
+                }
                 trees[root.name] = walked.root.record.tree
                 kept.merge(walked.found.kept) { first, _ in first }
                 manifest = walked.manifest
@@ -157,10 +184,15 @@ package struct ComponentCapture: Sendable {
                     history.insert("files/\(root.name)", .tree, record.historyTree)
                 }
             case .file:
-                let (written, entry) = try captureFile(root, reader, texts, &captured)
-                manifest = written
-                tree.insert(
-                    ["files".utf8.map { $0 }] + names(root.name) + [entry.name], entry.mode, entry.id)
+                do {
+                    let (written, entry) = try captureFile(root, reader, texts, &captured)
+                    manifest = written
+                    tree.insert(
+                        ["files".utf8.map { $0 }] + names(root.name) + [entry.name], entry.mode, entry.id)
+                } catch let error as UnopenedRoot {
+                    faults.append(RootFault(root, error.failure))
+                    continue
+                }
             }
             archives[root.name] = manifest.archives
             leaks += manifest.leaks.map { "\(root.name)/\($0)" }
@@ -171,6 +203,14 @@ package struct ComponentCapture: Sendable {
             tree.insert("manifest/\(root.name)", .tree, manifest.tree)
             captured.manifests[root.name] = hex(manifest.digest)
         }
+        let faulty = Set(faults.map(\.root))
+        captured.roots.removeAll { faulty.contains($0.name) }
+        captured.unreadable += faults.map {
+            .init(path: "\($0.root)/.", reason: "\($0.failure.description) (\($0.failure.hint))")
+        }
+        let roots = places.filter { !faulty.contains($0.name) }
+        let repositories = found.filter { !faulty.contains($0.root) }
+        let isBlank = roots.isEmpty && !faults.isEmpty
         var dumps: [DatabaseLock.Line] = []
         for artifact in frozen.artifacts {
             let entryClass = artifact.name.hasPrefix("database/") ? EntryClass.database : .plugin
@@ -189,19 +229,20 @@ package struct ComponentCapture: Sendable {
                         sealedDigest: hex(contents.sealedDigest)))
             }
             if let leak = result.leak {
-                leaks.append(artifact.name); found.append(.init(path: artifact.name, reason: leak.words))
+                leaks.append(artifact.name)
+                artifactLeaks.append(.init(path: artifact.name, reason: leak.words))
             }
             captured.classes[entryClass.rawValue, default: .init()].entries += 1
             captured.classes[entryClass.rawValue, default: .init()].bytes += contents.size
         }
-        note(found, below: "", &captured)
+        note(artifactLeaks, below: "", &captured)
         if let sealer {
             try writeKey(of: sealer, &tree, &captured, lane)
         } else {
             noteWhatIsInClear(&captured)
         }
         let sources = try await captureSources(
-            repositories,
+            repositories, in: roots,
             CapturedFiles(
                 sink: sink, roots: trees, kept: kept,
                 places: Dictionary(roots.map { ($0.name, FilePath($0.path)) }) { first, _ in first },
@@ -218,7 +259,7 @@ package struct ComponentCapture: Sendable {
         let databaseLock =
             dumps.isEmpty
             ? [] : [Lock(name: DatabaseLock.name, contents: DatabaseLock(lines: dumps).contents)]
-        let driverLocks = try driver.locks(archives: archives, previous: previous)
+        let driverLocks = isBlank ? [] : try driver.locks(archives: archives, previous: previous)
         for lock in frozen.locks + sourcesLock + databaseLock + driverLocks {
             let id = try lane.add(.blob, lock.contents)
             try texts.add(id, lock.contents)
@@ -240,15 +281,15 @@ package struct ComponentCapture: Sendable {
         try reader.flush()
         return CaptureResult(
             captured: captured, tree: id, history: historyTree, newTexts: texts, caches: caches,
-            leaks: leaks, sources: sources.lock)
+            leaks: leaks, sources: sources.lock, faults: faults)
     }
 
     /// Captures the objects of the repositories that were found before and after the files were captured.
     private func captureSources(
-        _ repositories: [SourceRepository], _ files: CapturedFiles,
+        _ repositories: [SourceRepository], in roots: [Root], _ files: CapturedFiles,
         _ captured: inout CapturedComponent, _ previous: [String: [UInt8]], _ lane: any ObjectLane
     ) async throws -> SourceCapture.Result {
-        guard driver.repositories() == repositories else {
+        guard self.repositories(in: roots) == repositories else {
             throw DriverFailure(
                 "component '\(component.name)': a repository was made or removed while it was captured",
                 hint: "run the command again")
@@ -313,13 +354,18 @@ package struct ComponentCapture: Sendable {
         var pass = 1
         var leaks: [CapturedComponent.Problem] = []
         while true {
-            var walked = try RootCapture(
-                FilePath(root.path), classification: classification, cache: cache, isLaterPass: pass > 1,
-                sink: sink, newTexts: texts, replacements: replacements, leavingOut: options.leftOut,
-                keeping: directories.isEmpty ? [] : [.state],
-                written: written["\(component.name)/\(root.name)"], sealer: sealer,
-                allowedInClear: allowed
-            ).run(rootClass: classification.defaultClass)
+            let capture: RootCapture
+            do throws(FileFailure) {
+                capture = try RootCapture(
+                    FilePath(root.path), classification: classification, cache: cache, isLaterPass: pass > 1,
+                    sink: sink, newTexts: texts, replacements: replacements, leavingOut: options.leftOut,
+                    keeping: directories.isEmpty ? [] : [.state],
+                    written: written["\(component.name)/\(root.name)"], sealer: sealer,
+                    allowedInClear: allowed)
+            } catch {
+                throw UnopenedRoot(failure: error)
+            }
+            var walked = try capture.run(rootClass: classification.defaultClass)
             kept.merge(walked.found.kept) { first, _ in first }
             // The next pass finds them in the cache, sealed already.
             leaks += walked.found.leaks.filter { !leaks.contains($0) }
@@ -432,7 +478,12 @@ package struct ComponentCapture: Sendable {
     ) throws -> (ManifestWriter.Written, TreeEntry) {
         let path = FilePath(root.path)
         let entryClass = driver.classification(of: root.name).defaultClass
-        let result = try reader.read(OpenFile(path), entryClass)
+        let result: FileReader.Result
+        do throws(FileFailure) {
+            result = try reader.read(OpenFile(path), entryClass)
+        } catch {
+            throw reader.sinkFailure ?? UnopenedRoot(failure: error)
+        }
         if let failure = reader.sinkFailure { throw failure }
         if result.isTorn { captured.torn.append(root.name) }
         captured.passes = max(captured.passes, 1)

@@ -50,6 +50,8 @@ final class DirectoryNode: @unchecked Sendable {
     private(set) var table: EntryTable?
     /// Whether that listing can be relied on tomorrow.
     var isListed = false
+    /// Whether it could not be listed, and is among what is unreadable.
+    var isUnreadable = false
     /// From where what is in it and below is looked at; nil when all of that is done.
     var anchor: Anchor?
     /// Its record in the cache, nil when there is none.

@@ -276,6 +276,7 @@ internal import Workers
             if error.reason == .noSuchFileOrDirectory, let parent = node.parent {
                 walker.found.moving.append(EntryPath(parent.path))
             } else {
+                node.isUnreadable = true
                 walker.found.unreadable.append(
                     .init(path: EntryPath(node.path).description, reason: "\(error)"))
             }
@@ -349,6 +350,8 @@ internal import Workers
             if EntryRecord(now).hasTimes(of: node.record.own) { return }
         } catch  where error.reason == .permissionDenied {
             node.record.flags.remove(.isListed)
+            // One that could not be opened is told already.
+            guard !node.isUnreadable else { return }
             let path = EntryPath(node.path).description
             return walker.found.unreadable.append(.init(path: path, reason: "\(error)"))
         } catch {

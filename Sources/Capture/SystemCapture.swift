@@ -249,6 +249,12 @@ package struct SystemCapture: Sendable {
                 local: local, transfer: transfer, heldRoots: held[part.component.name] ?? []
             ).run(previous: part.previous)
         }
+        // A snapshot of nothing is none: a mistake in the system file is told, and no night takes it for a state.
+        if results.values.allSatisfy({ $0.isBlank || $0.captured.entries == 0 }),
+            let fault = wanted.compactMap({ results[$0.component.name]?.faults.first }).first
+        {
+            throw fault.failure
+        }
         for (component, driver) in system.components {
             let old = previous.flatMap { state(component.name, of: $0, reader) }
             guard let result = results[component.name] else {

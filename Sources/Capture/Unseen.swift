@@ -5,7 +5,9 @@ struct Unseen: Sendable {
     /// What a state lacks, by path, with the reason.
     private struct Gaps: Sendable {
         let reasons: [String: String]
-        private let roots: [String]
+        /// The roots that were looked at, and those of which nothing could be.
+        private let roots: Set<String>
+        private let missing: Set<String>
         /// The paths as items are called, which know of no root: `buildbot` for `database/buildbot`.
         private let names: Set<String>
 
@@ -16,8 +18,10 @@ struct Unseen: Sendable {
                 return (path: path.hasSuffix("/.") ? String(path.dropLast(2)) : path, reason: problem.reason)
             }
             reasons = Dictionary(problems.map { ($0.path, $0.reason) }) { first, _ in first }
-            let roots = captured?.roots.map(\.name) ?? []
+            let roots = Set(captured?.roots.map(\.name) ?? [])
             self.roots = roots
+            let whole = (captured?.unreadable ?? []).filter { $0.path.hasSuffix("/.") }
+            missing = Set(whole.map { String($0.path.dropLast(2)) }).subtracting(roots)
             names = Set(
                 problems.flatMap { problem in
                     (roots + ["database"]).filter { problem.path.hasPrefix("\($0)/") }
@@ -32,7 +36,9 @@ struct Unseen: Sendable {
 
         /// Whether something that an item consists of is one of those.
         func contain(_ item: Inventory.Item) -> Bool {
-            item.files.contains { file in roots.contains { contain("\($0)/\(file)") } }
+            item.files.contains { file in roots.union(missing).contains { contain("\($0)/\(file)") } }
+                || !missing.isEmpty && item.files.isEmpty
+                    && !item.name.isAtOrBelow(separators: "/ ") { roots.contains($0) }
                 || [item.name, "\(item.kind)/\(item.name)"].contains {
                     $0.isAtOrBelow(separators: "/ ") { names.contains($0) }
                 }
@@ -73,13 +79,22 @@ struct Unseen: Sendable {
         }
     }
 
-    /// The changes of items between two inventories, without those that only seem to be gone or new.
+    /// The changes of items between two inventories, without those that only seem to be gone, new or different.
     func told(_ changes: [Change], from before: Inventory, to after: Inventory) -> [Change] {
         guard !isEmpty else { return changes }
-        let gone = Set(before.items.filter { later.contain($0) }.map { [$0.kind, $0.name] })
-        let new = Set(after.items.filter { earlier.contain($0) }.map { [$0.kind, $0.name] })
+        let unknownBefore = before.items.filter(\.isUnknown)
+        let unknownAfter = after.items.filter(\.isUnknown)
+        func ids(_ items: [Inventory.Item]) -> Set<[String]> { Set(items.map { [$0.kind, $0.name] }) }
+        // What is in a thing that could not be looked at bears its name in front.
+        func isPart(_ item: Inventory.Item, of things: [Inventory.Item]) -> Bool {
+            things.contains { thing in item.name.isAtOrBelow(separators: " ") { $0 == thing.name } }
+        }
+        let gone = ids(before.items.filter { later.contain($0) || isPart($0, of: unknownAfter) })
+        let new = ids(after.items.filter { earlier.contain($0) || isPart($0, of: unknownBefore) })
+        let unknown = ids(unknownBefore + unknownAfter)
         return changes.filter { change in
-            switch change.change {
+            guard !unknown.contains([change.kind, change.name]) else { return false }
+            return switch change.change {
             case .removed: !gone.contains([change.kind, change.name])
             case .added: !new.contains([change.kind, change.name])
             case .changed, .renamed, .upgraded, .downgraded: true

@@ -25,7 +25,7 @@ struct DiffCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   the differences were printed, even if there are none
-              1   there is no such snapshot, or the live system cannot be read
+              1   there is no such snapshot
               3   something could not be read at one of the two times, or at both: it is
                   named as unknown, and all other differences were printed
               10  there is no store

@@ -43,13 +43,17 @@ struct DoctorCommand: AsyncParsableCommand {
         findings.append(sealing(session))
         if let signing = await signing(session) { findings.append(signing) }
         for (component, driver) in session.system.components {
+            findings += Set(driver.faults().map(\.failure)).map {
+                Finding(subject: component.name, ok: false, words: words($0))
+            }.sorted { $0.words < $1.words }
+            guard driver.faults().isEmpty else { continue }
             do {
-                let roots = try driver.roots()
+                let place = try await driver.whereabouts()
                 findings.append(
                     Finding(
                         subject: component.name, ok: true,
-                        words: "\(component.driver), \(roots.map(\.path).joined(separator: ", "))"))
-                findings += try RestorePlanner.refusals(ofExchanging: roots).map {
+                        words: component.driver + (place.isEmpty ? "" : ", \(place)")))
+                findings += try RestorePlanner.refusals(ofExchanging: driver.roots()).map {
                     Finding(
                         subject: component.name, ok: false, words: "no restore: \($0.reason); \($0.hint)")
                 }

@@ -14,7 +14,8 @@ struct SnapshotsCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   the list was printed, even if it is empty
-              6   a snapshot is lost, and listed as that, or a record of what was proven
+              6   a snapshot is lost, and listed as that, a record of what was proven, or
+                  what 'understudy verify' found damaged
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """)
@@ -64,10 +65,11 @@ struct SnapshotsCommand: AsyncParsableCommand {
                         ]
                     })
         }
+        try survey.addKnownDamage()
         guard survey.losses.isEmpty else {
             throw CommandFailure(
                 .verification, survey.losses.map(\.words).joined(separator: "\n       "),
-                hint: StoreSurvey.hint)
+                hint: StoreSurvey.advice(on: survey.losses))
         }
     }
 }

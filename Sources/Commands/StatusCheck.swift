@@ -67,12 +67,13 @@ struct StatusCheck: Encodable {
         if let found = try Recovery.look(store.localDirectory) {
             problems.append(.init("restore", found.words, hint: found.hint))
         }
+        try survey.addKnownDamage()
         lost = survey.losses
         if let first = lost.first {
             let more =
                 lost.count > 1
                 ? "; and \(lost.count - 1) more: \(lost.dropFirst().map(\.what).joined(separator: ", "))" : ""
-            problems.append(.init("lost", first.words + more, hint: StoreSurvey.hint))
+            problems.append(.init("lost", first.words + more, hint: StoreSurvey.advice(on: lost)))
         }
     }
 

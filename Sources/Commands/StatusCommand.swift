@@ -29,8 +29,8 @@ struct StatusCommand: AsyncParsableCommand {
               0   the status was printed; with --check, nothing is wrong
               3   the status was printed, but what drifted is not known of everything:
                   it is named
-              6   a snapshot or a record in the store is lost; it is named, and the rest
-                  was printed
+              6   a snapshot or a record in the store is lost, or what 'understudy verify'
+                  found damaged; it is named, and the rest was printed
               7   with --check: something else is wrong, and is printed
               10  there is no store
               64  wrong usage, or a mistake in the system file
@@ -145,6 +145,7 @@ struct StatusCommand: AsyncParsableCommand {
             session.output.endProgress()
         }
         result.remotes = try await copies(store, session)
+        try survey.addKnownDamage()
         result.lost = survey.losses
         let isNew = try store.newestSnapshot(of: session.system.name) == nil
         result.note = isNew ? try session.strangeness(of: store) : nil
@@ -205,7 +206,7 @@ struct StatusCommand: AsyncParsableCommand {
         rows += result.remotes.map { ["copy", "\($0.name): \(words($0))"] }
         if let interrupted = result.interrupted { rows.append(["restore", interrupted]) }
         rows += result.lost.map { ["LOST", "\($0.what): \($0.reason)"] }
-        if !result.lost.isEmpty { rows.append(["", StoreSurvey.hint]) }
+        if !result.lost.isEmpty { rows.append(["", StoreSurvey.advice(on: result.lost)]) }
         return rows
     }
 

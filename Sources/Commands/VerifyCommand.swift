@@ -83,7 +83,7 @@ struct VerifyCommand: AsyncParsableCommand {
         var verdicts: [SnapshotVerdict] = []
         if references.count > 1 {
             session.output.progress("verifying objects of captured repositories")
-            try await verification.verifyAllSources(references)
+            try verification.verifyAllSources(references)
         }
         for reference in references {
             session.output.progress("verifying \(reference.id)")
@@ -94,7 +94,7 @@ struct VerifyCommand: AsyncParsableCommand {
                 // One that cannot even be read says so already.
                 if verdict.isOK {
                     verdict.problems = try await signatures?.problems(of: reference) ?? []
-                    verdict.problems += try await verification.verifySources(reference)
+                    verdict.problems += try verification.verifySources(reference)
                 }
                 // One that a prune forgot meanwhile is not damaged.
                 guard try verdict.isOK || store.snapshots(of: system).contains(reference) else {

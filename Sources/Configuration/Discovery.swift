@@ -277,7 +277,7 @@ package func validName(_ wish: String) -> String {
             break
         }
     }
-    return isName(name) ? name : "component"
+    return isName(name) && !Snapshot.reservedNames.contains(name) ? name : "component"
 }
 
 /// Paths in which no system can be looked for.

@@ -122,6 +122,10 @@ struct SystemFileReader {
                 document.refuse(
                     "found '\(shortened(name))', expected as the name of a component \(Self.nameRule)",
                     at: position)
+            } else if Snapshot.reservedNames.contains(name) {
+                document.refuse(
+                    "found '\(name)', which a snapshot has beside its components, expected another name for a component",
+                    at: position)
             }
             guard let (component, after) = readComponent(name, value, names: names) else { continue }
             components.append(component)

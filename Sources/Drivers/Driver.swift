@@ -24,6 +24,14 @@ package protocol Driver: Sendable {
     ///
     /// Throws a ``DriverFailure`` when one of the places is not there or is not what the settings say.
     func roots() throws -> [Root]
+    /// What keeps places from being captured, each by its root: it is not there, or not what the settings say.
+    ///
+    /// Roots without one are captured all the same.
+    func faults() -> [RootFault]
+    /// Where it is, for people, after a look whether that is there; empty where there is nothing to say.
+    ///
+    /// Throws a ``DriverFailure`` when it is not.
+    func whereabouts() async throws -> String
     /// The classes of the paths below a root.
     func classification(of root: String) -> Classification
     /// Files that open what the component holds, wherever they are and whatever they are called: whoever captures one seals it.
@@ -101,6 +109,17 @@ extension Driver {
         return roots.first { path.hasPrefix($0 + "/") }.map { ($0, String(path.dropFirst($0.count + 1))) }
     }
 
+    /// All of its places, when one of them is not as it should be: it is captured as a whole or not at all.
+    package func faults() -> [RootFault] {
+        do {
+            _ = try roots()
+            return []
+        } catch {
+            return places().map { RootFault($0, error) }
+        }
+    }
+    /// Its places.
+    package func whereabouts() async throws -> String { try roots().map(\.path).joined(separator: ", ") }
     /// None that its classes do not tell.
     package var keyFiles: [FilePath] { [] }
     /// Nothing that needs freezing.
@@ -395,6 +414,36 @@ extension Lifecycle {
 
     /// It is one process.
     package func isComplete() async throws -> Bool { try await isRunning() }
+}
+
+/// What keeps a root from being captured.
+package struct RootFault: Hashable, Sendable {
+    /// The root's name.
+    package var root: String
+    /// What is wrong.
+    package var failure: DriverFailure
+
+    /// What `error` says against a root.
+    package init(_ root: Root, _ error: any Error) {
+        self.root = root.name
+        failure =
+            error as? DriverFailure
+            ?? DriverFailure(
+                "\(root.path) cannot be captured: \(error)",
+                hint: "make it readable, and run the command again")
+    }
+
+    /// What `check` throws against each of some roots.
+    static func all(of roots: [Root], _ check: (Root) throws -> Void) -> [RootFault] {
+        roots.compactMap { root in
+            do {
+                try check(root)
+                return nil
+            } catch {
+                return RootFault(root, error)
+            }
+        }
+    }
 }
 
 /// A failure that a driver can name.

@@ -75,7 +75,8 @@ package struct Healing {
                 "\(wanted.count) objects are damaged or missing, and the store has no git remote to fetch them from"
             )
         }
-        var failures: [String] = []
+        // Why, by the names of the remotes that could not be read.
+        var failures: [String: String] = [:]
         for remote in remotes {
             let before = report.healed
             var asked: Set<ObjectID> = []
@@ -84,18 +85,32 @@ package struct Healing {
                 let open = wanted.filter { !asked.contains($0.key) }
                 guard !open.isEmpty else { break }
                 asked.formUnion(open.keys)
-                failures += try await fetch(open, from: remote, &report)
+                if let reason = try await fetch(open, from: remote, &report) {
+                    failures[remote.name] = reason
+                }
                 wanted = try damaged(commits, reach)
             }
             if report.healed > before { report.remotes.append(remote.name) }
         }
         if let first = wanted.keys.min(), !remotes.isEmpty {
-            report.problems += failures
+            report.problems += failures.sorted { $0.key < $1.key }.map {
+                "git cannot fetch from the remote \($0.key): \($0.value)"
+            }
             report.problems.append(
-                "\(wanted.count) objects are damaged or missing and on none of the remotes "
-                    + "\(remotes.map(\.name).joined(separator: ", ")), the first is \(first)")
+                Self.words(
+                    wanted.count, first, read: remotes.map(\.name).filter { failures[$0] == nil },
+                    unread: failures.keys.sorted()))
         }
         return report
+    }
+
+    /// That objects are damaged or missing, and of which remotes is known that they lack them.
+    static func words(_ count: Int, _ first: ObjectID, read: [String], unread: [String]) -> String {
+        "\(count) objects are damaged or missing"
+            + (read.isEmpty ? "" : " and on none of the remotes \(read.joined(separator: ", "))")
+            + ", the first is \(first)"
+            + (unread.isEmpty
+                ? "" : "; what is on \(unread.joined(separator: ", ")) is not known, which could not be read")
     }
 
     // MARK: What is damaged
@@ -155,10 +170,10 @@ package struct Healing {
 
     // MARK: Fetching
 
-    /// Fetches what it can of what is wanted, and returns why it could not fetch the rest, when git says why.
+    /// Fetches what it can of what is wanted; returns why the remote could not be read, nil where it could.
     private func fetch(
         _ wanted: [ObjectID: ObjectKind], from remote: Remote, _ report: inout Report
-    ) async throws -> [String] {
+    ) async throws -> String? {
         let scratch = try Scratch(in: store.localDirectory)
         defer { withExtendedLifetime(scratch) {} }
         let repository = scratch.path.appending("fetched.git")
@@ -174,14 +189,13 @@ package struct Healing {
         // What became of it is seen in what is there afterwards.
         _ = try await git(place + byName, input: Array(list.utf8))
         let missing = try write(wanted, from: repository, &report)
-        guard !missing.isEmpty else { return [] }
+        guard !missing.isEmpty else { return nil }
         let all = [
             "fetch", "--quiet", "--no-tags", "--no-filter", "--refetch", "origin", "+refs/*:refs/fetched/*",
         ]
         let outcome = try await git(place + all)
-        guard try !write(missing, from: repository, &report).isEmpty, outcome.status != 0 else { return [] }
-        let words = outcome.errorOutput.split(whereSeparator: \.isNewline).last ?? ""
-        return ["git cannot fetch from the remote \(remote.name): \(words)"]
+        guard try !write(missing, from: repository, &report).isEmpty, outcome.status != 0 else { return nil }
+        return RemoteGit.reason(outcome.errorOutput)
     }
 
     private func write(

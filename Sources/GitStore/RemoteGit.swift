@@ -56,13 +56,36 @@ enum RemoteGit {
         )
     }
 
-    /// What a run that failed comes to, in git's own last words.
+    /// What a run that failed comes to, in its own words.
     static func failure(_ operation: String, _ remote: Remote, _ outcome: Program.Outcome) -> StoreFailure {
-        let lines = outcome.errorOutput.split(whereSeparator: \.isNewline).map { printable($0.utf8) }
-        let words = lines.filter { $0.hasPrefix("fatal:") || $0.hasPrefix("error:") || $0.contains("[re") }
-        let reason = (words.isEmpty ? Array(lines.suffix(2)) : words).joined(separator: "; ")
-        return StoreFailure(
-            .failed, "cannot \(operation) \(remote.name) (\(remote.shownURL)): \(reason)",
+        StoreFailure(
+            .failed,
+            "cannot \(operation) \(remote.name) (\(remote.shownURL)): \(reason(outcome.errorOutput))",
             hint: "'git ls-remote \(remote.shownURL)' by hand shows whether it can be reached")
     }
+
+    /// Why a run failed: git's own complaints, or what the program said by which it speaks to the other side, as ssh, where git
+    /// only says that this one failed.
+    static func reason(_ output: String) -> String {
+        // ssh ends its lines as a terminal in raw mode wants it.
+        let lines = output.split(whereSeparator: \.isNewline).map {
+            printable($0.split(whereSeparator: \.isWhitespace).joined(separator: " ").utf8)
+        }.filter { !$0.isEmpty }
+        let said = lines.filter { line in !consequences.contains { line.hasPrefix($0) } }
+        guard said.count == lines.count else {
+            return (said.isEmpty ? lines.prefix(1) : said.suffix(3)).joined(separator: "; ")
+        }
+        let complaints = said.filter {
+            $0.hasPrefix("fatal:") || $0.hasPrefix("error:") || $0.contains("[re")
+        }
+        return (complaints.isEmpty ? Array(lines.suffix(2)) : complaints).joined(separator: "; ")
+    }
+
+    /// What git adds when the program by which it speaks to the other side has failed, and that says nothing of why; and what
+    /// ssh says of a host that it did not know.
+    private static let consequences = [
+        "fatal: Could not read from remote repository", "fatal: the remote end hung up unexpectedly",
+        "Please make sure you have the correct access rights", "and the repository exists.",
+        "Warning: Permanently added ",
+    ]
 }

@@ -129,8 +129,8 @@ package struct SignatureVerification: Sendable {
         guard anybody.status == 0 else {
             // Anything else than a bad signature, a host without accounts say, is no word about the snapshot.
             guard anybody.errorOutput.contains("ignature") else {
-                let lines = anybody.errorOutput.split(whereSeparator: \.isNewline)
-                let words = lines.last.map { printable($0.utf8) } ?? ""
+                let last = anybody.errorOutput.split(whereSeparator: \.isNewline).last
+                let words = last.map { printable($0.utf8) } ?? ""
                 throw StoreFailure(
                     .failed,
                     "signatures cannot be checked: ssh-keygen ended with status \(anybody.status): \(words)",

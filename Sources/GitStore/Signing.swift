@@ -39,8 +39,8 @@ package struct CommitSigner: Sendable {
                 hint: "signing needs the program ssh-keygen: apt-get install openssh-client")
         }
         guard outcome.status == 0, outcome.output.hasPrefix("-----BEGIN SSH SIGNATURE-----\n") else {
-            let lines = outcome.errorOutput.split(whereSeparator: \.isNewline)
-            let words = lines.last.map { printable($0.utf8) } ?? ""
+            let last = outcome.errorOutput.split(whereSeparator: \.isNewline).last
+            let words = last.map { printable($0.utf8) } ?? ""
             throw StoreFailure(
                 .failed, "cannot sign with the key \(key): \(words)",
                 hint:

@@ -283,24 +283,6 @@ package struct SourceTransfer: Sendable {
 
     // MARK: - Verification
 
-    /// Commits in one run: what Linux takes as arguments of a program is limited.
-    private static let mostHeads = 10_000
-
-    /// What is wrong with what keep-alive commits keep: every object of the store is hashed, and what they reach must be there.
-    package func problems(of keepAlives: [ObjectID]) async throws -> [String] {
-        var problems: [String] = []
-        var rest = Set(keepAlives).sorted()[...]
-        while !rest.isEmpty {
-            let outcome = try await git(
-                ["fsck", "--full", "--no-dangling", "--no-reflogs", "--no-progress"]
-                    + rest.prefix(Self.mostHeads).map(\.description)
-            ).run()
-            for problem in Self.damage(outcome) where !problems.contains(problem) { problems.append(problem) }
-            rest = rest.dropFirst(Self.mostHeads)
-        }
-        return problems
-    }
-
     /// What `git fsck` found missing or damaged, in its own words, none when all is there.
     ///
     /// Of an object that is whole and of bad form, as some tools of long ago wrote them, it says so and fails: the captured

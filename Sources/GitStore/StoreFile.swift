@@ -58,7 +58,7 @@ package enum StoreFile {
             ).runSuccessfully()
         } catch let failure as ProgramFailure {
             // Its words do not tell damage from a full disk.
-            let damage = try await SourceTransfer(store, reader: reader).problems(of: snapshots.map(\.commit))
+            let damage = try reader.damage(from: snapshots.map(\.commit), sound: ObjectSet())
             guard !damage.isEmpty else { throw failure }
             throw StoreFailure(
                 .damaged, "the store is damaged: \(damage.prefix(3).joined(separator: "; "))",

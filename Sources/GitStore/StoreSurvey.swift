@@ -1,5 +1,7 @@
+internal import FileTree
 package import Git
 package import SnapshotModel
+internal import SystemPackage
 
 /// What a store holds of a system, as far as it can be read: what is lost is named, and hides nothing else.
 package struct StoreSurvey {
@@ -20,6 +22,14 @@ package struct StoreSurvey {
     /// What to do about losses.
     package static let hint =
         "'understudy verify --all --heal' fetches it from the store's remotes; 'understudy verify --all' says what is whole"
+
+    /// What to do about some losses: parts of files that are still there are stored again by any snapshot.
+    package static func advice(on losses: [Loss]) -> String {
+        losses.contains { $0.what == partOfStore }
+            ? "'understudy snapshot' stores again what is still live; of the rest, \(hint)" : hint
+    }
+
+    private static let partOfStore = "a part of the store"
 
     private let store: SnapshotStore
     private let system: String
@@ -60,6 +70,21 @@ package struct StoreSurvey {
                 try records(of: String(reference.name.dropFirst(prefix.count))).compactMap(\.proves))
         }
         return proven
+    }
+
+    /// Takes what a verification noted as damaged or missing, and still is, for lost.
+    package mutating func addKnownDamage() throws {
+        do {
+            let damaged = try store.knownDamage(reader)
+            guard let first = damaged.min() else { return }
+            let more = damaged.count > 1 ? ", and \(damaged.count - 1) more objects" : ""
+            add(
+                Loss(
+                    what: Self.partOfStore,
+                    reason: "'understudy verify' found the object \(first) damaged or missing\(more)"))
+        } catch let failure as FileFailure where failure.reason == .permissionDenied {
+            // Somebody else's store: what its owner noted is for its owner.
+        }
     }
 
     /// The records of one kind, newest first, with their reports, as far as they can be read.

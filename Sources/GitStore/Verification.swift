@@ -36,6 +36,8 @@ package final class Verification: Sendable {
 
     /// Commits that keep objects of repositories, and whose objects were all found whole.
     private let knownSources = Mutex<Set<ObjectID>>([])
+    /// Files of repositories that were found whole.
+    private let soundSources = ObjectSet()
 
     private struct Known: Hashable {
         var id: ObjectID
@@ -187,15 +189,13 @@ package final class Verification: Sendable {
 
     /// Looks at the objects of the repositories that snapshots hold in one go, so that ``verifySources(_:)`` need not ask again
     /// for each of them when all are whole.
-    package func verifyAllSources(_ references: [SnapshotReference]) async throws {
+    package func verifyAllSources(_ references: [SnapshotReference]) throws {
         var keepAlives: Set<ObjectID> = []
         for reference in references {
             // Whoever looks at this snapshot alone says why it cannot be read.
             if let kept = try? keptAlive(by: reference) { keepAlives.formUnion(kept) }
         }
-        guard try await SourceTransfer(store, reader: reader).problems(of: Array(keepAlives)).isEmpty else {
-            return
-        }
+        guard try reader.damage(from: keepAlives.sorted(), sound: soundSources).isEmpty else { return }
         knownSources.withLock { $0.formUnion(keepAlives) }
     }
 
@@ -214,10 +214,8 @@ package final class Verification: Sendable {
         return keepAlives
     }
 
-    /// What is wrong with the objects of the repositories that a snapshot holds.
-    ///
-    /// git hashes every object of the store for it, so what is found may hit other snapshots too.
-    package func verifySources(_ reference: SnapshotReference) async throws -> [String] {
+    /// What is wrong with the objects of the repositories that a snapshot holds: each that its commits reach is hashed.
+    package func verifySources(_ reference: SnapshotReference) throws -> [String] {
         let keepAlives: Set<ObjectID>
         do {
             keepAlives = try keptAlive(by: reference)
@@ -226,7 +224,7 @@ package final class Verification: Sendable {
         }
         let isKnown = knownSources.withLock { known in keepAlives.isSubset(of: known) }
         guard !isKnown else { return [] }
-        let problems = try await SourceTransfer(store, reader: reader).problems(of: Array(keepAlives))
+        let problems = try reader.damage(from: keepAlives.sorted(), sound: soundSources)
         if problems.isEmpty { knownSources.withLock { $0.formUnion(keepAlives) } }
         return noted(problems).map { "objects of captured repositories: \($0)" }
     }

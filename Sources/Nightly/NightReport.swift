@@ -127,10 +127,15 @@ package struct NightReport: Codable, Hashable, Sendable {
 
     /// What to do where nothing can be kept beside the store.
     package static func hint(_ error: any Error) -> String {
-        guard let failure = error as? FileFailure, failure.reason == .readOnlyFileSystem else {
-            return "free some space where the store is"
+        let reason = (error as? FileFailure)?.reason
+        if reason == .readOnlyFileSystem {
+            return "mount the file system of the store writable; the kernel's log says why it is not"
         }
-        return "mount the file system of the store writable; the kernel's log says why it is not"
+        if reason == .noSpace || reason == .diskQuotaExceeded { return "free some space where the store is" }
+        if reason == .permissionDenied || reason == .notPermitted {
+            return "run the night as the user that the store belongs to, or let this one write there"
+        }
+        return "find out why nothing can be written where the store is; the kernel's log may say it"
     }
 
     /// Keeps the report for `status --check` and for the next night.

@@ -14,6 +14,8 @@ package struct Inventory: Hashable, Sendable {
         package var detail: String
         /// What it consists of, for people who ask what changed in it; empty where that is not told.
         package var facets: [Facet] = []
+        /// Whether it is known to be there and could not be looked at, so that nobody knows what is in it.
+        package var isUnknown = false
         /// The files that it consists of, so that a change of them is not told twice.
         package var files: [EntryPath]
 

@@ -2,6 +2,8 @@
 package struct Snapshot: Hashable, Codable, Sendable {
     /// Where a snapshot keeps the policies, beside `understudy.yaml`.
     package static let policiesName = "understudy.policies"
+    /// What stands beside the components at the top of a snapshot, and so is the name of none.
+    package static let reservedNames: Set = ["snapshot.json", "understudy.yaml", policiesName]
     /// The store format that this version writes, and the newest that it reads.
     package static let currentFormat = 2
 

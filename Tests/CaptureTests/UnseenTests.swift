@@ -17,4 +17,46 @@ import Testing
         #expect(!Unseen(blind, whole).hides(file))
         #expect(!Unseen(whole, whole).hides(file))
     }
+
+    /// Whatever its name is spelled like as a path.
+    @Test func whatIsThereAndCouldNotBeLookedAtIsOnlyUnknown() {
+        let whole = CapturedComponent(name: "db", driver: "postgresql", version: nil, roots: [])
+        var blind = whole
+        blind.unreadable = [.init(path: "database/my%20shop", reason: "down")]
+        let before = Inventory(items: [
+            .init(kind: "database", name: "my shop", detail: "1 tables"),
+            .init(kind: "table", name: "my shop public.a", detail: "1 rows"),
+            .init(kind: "table", name: "other public.b", detail: "1 rows"),
+        ])
+        var shop = Inventory.Item(kind: "database", name: "my shop", detail: "not captured")
+        shop.isUnknown = true
+        let after = Inventory(items: [shop])
+        func changes(from before: Inventory, to after: Inventory) -> [Change] {
+            before.changes(to: after, component: "db") { $0 < $1 }
+        }
+        let now = Unseen(whole, blind).told(changes(from: before, to: after), from: before, to: after)
+        #expect(now.map(\.name) == ["other public.b"])
+        let then = Unseen(blind, whole).told(changes(from: after, to: before), from: after, to: before)
+        #expect(then.map(\.name) == ["other public.b"])
+    }
+
+    /// Of a root that is not there nothing is gone, and of one beside it all that is.
+    @Test func whatARootHeldThatIsNotThereIsNotGone() {
+        func root(_ name: String) -> CapturedComponent.CapturedRoot {
+            .init(name: name, path: "/\(name)", kind: .directory)
+        }
+        let whole = CapturedComponent(
+            name: "sources", driver: "git-repositories", version: nil, roots: [root("srv/a"), root("srv/b")])
+        var blind = whole
+        blind.roots.removeLast()
+        blind.unreadable = [.init(path: "srv/b/.", reason: "/srv/b is not there")]
+        let before = Inventory(
+            items: ["srv/a/x.git", "srv/b", "srv/b/y.git"].map { .init(kind: "repository", name: $0) })
+        let changes = before.items.map {
+            Change(component: "sources", kind: $0.kind, name: $0.name, change: .removed)
+        }
+        let told = Unseen(whole, blind).told(changes, from: before, to: Inventory())
+        #expect(told.map(\.name) == ["srv/a/x.git"])
+        #expect(Unseen(whole, blind).words == ["srv/b could not be read: /srv/b is not there"])
+    }
 }

@@ -106,6 +106,14 @@ import YAML
         #expect(problems(text).first?.hasPrefix(expected) == true, "\(problems(text))")
     }
 
+    @Test(arguments: ["snapshot.json", "understudy.yaml", "understudy.policies"])
+    func aNameThatASnapshotHasItselfIsNoComponents(_ name: String) {
+        let lines = problems("system: s\nstore: /s\ncomponents:\n  \(name): {driver: files, paths: [/a]}\n")
+        let expected = "u.yaml:4:3: found '\(name)', which a snapshot has"
+        #expect(lines.count == 1 && lines[0].hasPrefix(expected), "\(lines)")
+        #expect(validName(name) == "component")
+    }
+
     @Test(
         arguments: [
             ("{driver: tool, home: relative}", "found 'relative', expected for 'home' an absolute path"),

@@ -53,6 +53,33 @@ import Testing
         }
     }
 
+    /// Whoever looks is told until it is mended.
+    @Test func whatIsDamagedIsSaidUntilItIsMended() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await shell("cp -a tree/sub/b old; echo new >tree/sub/b", in: directory)
+            func look(_ status: Int32) async throws {
+                for arguments in [["status"], ["status", "--check"], ["snapshots"]] {
+                    let found = try await runner.run(arguments, limit: .seconds(60))
+                    let said = found.output + found.errorOutput
+                    #expect(found.status == status, "\(arguments): \(said)")
+                    let isTold = said.contains("damaged or missing") && said.contains("verify --all --heal")
+                    #expect(isTold == (status == 6), "\(arguments): \(said)")
+                    #expect(said.contains("stores again what is still live") == (status == 6), "\(said)")
+                }
+            }
+            try await look(0)
+            try await expect("verify", status: 6, runner)
+            try await look(6)
+            // What is not live stays away.
+            try await expect("snapshot", status: 6, saying: "complete", runner)
+            try await look(6)
+            try await shell("cp -a old tree/sub/b", in: directory)
+            try await expect("snapshot", status: 6, saying: "complete", runner)
+            try await look(0)
+        }
+    }
+
     @Test func whatIsNotLiveIsKnownUntilItComesBack() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

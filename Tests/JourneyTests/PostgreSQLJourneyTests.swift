@@ -119,6 +119,42 @@ struct PostgreSQLJourneyTests {
         }
     }
 
+    /// A role may set and comment what it likes of itself, and stays what it is.
+    @Test func whatARoleWritesOfItselfComesBackAsItWas() async throws {
+        try await withWorld { world in
+            try await world.server.sql(
+                """
+                CREATE ROLE app LOGIN;
+                ALTER ROLE app SET application_name = E', b;\\nCREATE ROLE evil SUPERUSER LOGIN;\\n';
+                COMMENT ON ROLE app IS E'owner: Bob;\\nsee the "wiki"; it''s \\\\ there';
+                """)
+            // What it sets from what is current is taken as it is.
+            try await world.server.sql(
+                """
+                SET SESSION AUTHORIZATION app;
+                SELECT set_config('search_path', 'a;ALTER/**/ROLE/**/app/**/SUPERUSER;--', false);
+                ALTER ROLE app IN DATABASE buildbot SET search_path FROM CURRENT;
+                """)
+            let asked = """
+                SELECT rolname, rolsuper, shobj_description(oid, 'pg_authid') FROM pg_roles
+                WHERE rolname IN ('app', 'evil');
+                SELECT setconfig FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = setrole
+                WHERE rolname = 'app' AND setdatabase = 0;
+                """
+            let before = try await world.server.sql(asked)
+            try await world.runner.succeed("snapshot")
+            for statement in ["DROP DATABASE buildbot;", "DROP ROLE app;"] {
+                try await world.server.sql(statement)
+            }
+            let report = try await world.runner.succeed("restore")
+            #expect(report.contains("made the roles app;") && report.contains("proven"), "\(report)")
+            #expect(try await world.server.sql(asked) == before)
+            // Also where the role is there.
+            try await world.runner.succeed("restore")
+            #expect(try await world.server.sql(asked) == before)
+        }
+    }
+
     /// The settings of a database are there before its rows.
     @Test func aDatabaseThatIsReadOnlyByItsSettingsIsLoadedAndStaysSo() async throws {
         try await withWorld { world in

@@ -25,6 +25,26 @@ import Testing
             "git -C \(repository) for-each-ref --format='%(objectname) %(refname)'", in: directory)
     }
 
+    /// ssh says why, and git only that ssh failed.
+    @Test func whyARemoteCannotBeReachedIsTold() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await runner.succeed("remote", "remove", "offsite")
+            try await runner.succeed("remote", "add", "far", "git@far.example:x.git")
+            let words = "ssh: connect to host far.example port 22: Connection refused"
+            let program = directory.appending("ssh")
+            try Files.replace(
+                program, with: Array("#!/bin/sh\nprintf '\(words)\\r\\n' >&2\nexit 255\n".utf8), mode: 0o755)
+            for arguments in [["push"], ["verify", "--all", "--heal"]] {
+                let outcome = try await runner.run(under: ["env", "GIT_SSH_COMMAND=\(program)"], arguments)
+                let said = outcome.output + outcome.errorOutput
+                #expect(outcome.status != 0 && said.contains(words), "\(said)")
+                #expect(!said.contains("none of the remotes"), "\(said)")
+                _ = try await shell("rm -f tree.git/objects/pack/*", in: directory)
+            }
+        }
+    }
+
     @Test func aPushBringsEverythingOnceAndStatusSaysWhatIsLacking() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

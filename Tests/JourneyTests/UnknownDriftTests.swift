@@ -115,6 +115,12 @@ struct UnknownDatabaseDriftTests {
                 try await server.stop()
                 let now = try await runner.run("diff")
                 #expect(now.status == 3 && !namesSomethingGone(now.output), "\(now.output)")
+                #expect(!now.output.contains("not captured"), "\(now.output)")
+                let doctor = try await runner.run("doctor")
+                let line = doctor.output.split(separator: "\n").first { $0.contains("database") }
+                #expect(
+                    doctor.status == 1 && line?.hasPrefix("MISSING") == true
+                        && line?.contains("make sure that it runs") == true, "\(doctor.output)")
                 #expect(try await runner.run("snapshot").status == 3)
                 for (command, words) in [("status", "none in what"), ("diff", "no change in what")] {
                     let outcome = try await runner.run(command)
@@ -123,7 +129,14 @@ struct UnknownDatabaseDriftTests {
                         outcome.output.contains(
                             "unknown: database: database/buildbot could be read neither time: "))
                 }
+                // Nobody knows of which version it was.
+                let refused = try await runner.run("restore", "--partial")
+                #expect(refused.status == 7, "\(refused.output)\(refused.errorOutput)")
+                #expect(
+                    refused.errorOutput.contains("a running server: start it; "), "\(refused.errorOutput)")
                 try await server.start()
+                let found = try await runner.run("doctor")
+                #expect(found.output.contains("postgresql, version "), "\(found.output)")
             }
         }
     }

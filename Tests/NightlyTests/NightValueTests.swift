@@ -365,6 +365,17 @@ import Testing
         #expect(isNews(night(9, [old(2)], told: nil), night(8, [old(1), untold], told: 8)))
     }
 
+    @Test(arguments: [
+        (Errno.noSpace, "free some space"), (.diskQuotaExceeded, "free some space"),
+        (.permissionDenied, "the user that the store belongs to"), (.readOnlyFileSystem, "mount"),
+        (.ioError, "the kernel's log"),
+    ])
+    func whatCannotBeKeptIsToldWithWhatHelps(_ reason: Errno, _ words: String) {
+        let hint = NightReport.hint(FileFailure("write", Array("/store".utf8), reason))
+        #expect(hint.contains(words), "\(hint)")
+        #expect(hint.contains("space") == words.contains("space"))
+    }
+
     @Test func whatIsMadeAnewEveryNightIsNoOtherProblem() {
         let words = NightReport.Problem.lasting(
             "cannot write /a/.x-37983368.tmp of 20261126T020216Z-abcd: no space")

@@ -78,20 +78,35 @@ package struct BuildbotDriver: Driver {
     }
 
     package func roots() throws -> [Root] {
-        guard try TacFile.read(in: master)?.role == .master else {
-            throw DriverFailure(
-                "\(master) is not a Buildbot master: it has no buildbot.tac that makes one",
-                hint: "give the directory that 'buildbot create-master' made as 'master'")
-        }
-        for worker in workers {
-            guard try TacFile.read(in: worker.path)?.role == .worker else {
+        let roots = places()
+        try roots.forEach(check)
+        return roots
+    }
+
+    /// Without the master nothing says what the others are part of.
+    package func faults() -> [RootFault] {
+        let faults = RootFault.all(of: places(), check)
+        guard let master = faults.first(where: { $0.root == "master" }) else { return faults }
+        return places().map { RootFault($0, master.failure) }
+    }
+
+    private func check(_ root: Root) throws {
+        let path = FilePath(root.path)
+        switch root.name {
+        case "master":
+            guard try TacFile.read(in: path)?.role == .master else {
                 throw DriverFailure(
-                    "\(worker.path) is not a Buildbot worker: it has no buildbot.tac that makes one",
+                    "\(path) is not a Buildbot master: it has no buildbot.tac that makes one",
+                    hint: "give the directory that 'buildbot create-master' made as 'master'")
+            }
+        case "environment": _ = try PythonEnvironment(path)
+        default:
+            guard try TacFile.read(in: path)?.role == .worker else {
+                throw DriverFailure(
+                    "\(path) is not a Buildbot worker: it has no buildbot.tac that makes one",
                     hint: "give directories that 'buildbot-worker create-worker' made as 'workers'")
             }
         }
-        if let environment { _ = try PythonEnvironment(environment) }
-        return places()
     }
 
     package func classification(of root: String) -> Classification {

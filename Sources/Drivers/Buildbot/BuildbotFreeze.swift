@@ -9,6 +9,7 @@ extension BuildbotDriver {
     @concurrent package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen {
         var frozen = Frozen()
         try await freezeState(scratch: scratch, into: &frozen)
+        if faults().contains(where: { $0.root == "environment" }) { return frozen }
         if let environment {
             let packages = try PythonEnvironment(environment).freeze(cache: cache)
             frozen.artifacts += packages.artifacts

@@ -46,19 +46,22 @@ package struct FilesDriver: Driver {
     }
 
     package func roots() throws -> [Root] {
-        for directory in directories {
-            guard let status = try Files.status(directory.path) else {
-                throw DriverFailure(
-                    "\(directory.path) is not there", hint: "make it, or take it out of 'paths'")
+        if let fault = faults().first { throw fault.failure }
+        return places()
+    }
+
+    package func faults() -> [RootFault] {
+        RootFault.all(of: places()) { root in
+            guard let status = try Files.status(FilePath(root.path)) else {
+                throw DriverFailure("\(root.path) is not there", hint: "make it, or take it out of 'paths'")
             }
             guard status.kind == .directory else {
                 throw DriverFailure(
-                    "\(directory.path) is not a directory",
+                    "\(root.path) is not a directory",
                     hint: status.kind == .link
                         ? "give the directory that it links to" : "give the directory that it lies in")
             }
         }
-        return places()
     }
 
     package func classification(of root: String) -> Classification { Self.classes }

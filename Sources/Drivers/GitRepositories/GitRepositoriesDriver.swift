@@ -32,6 +32,8 @@ package struct GitRepositoriesDriver: Driver {
 
     package func roots() throws -> [Root] { try files.roots() }
 
+    package func faults() -> [RootFault] { files.faults() }
+
     package func relocated(to roots: [String: FilePath]) -> GitRepositoriesDriver {
         var driver = self
         driver.files = files.relocated(to: roots)

@@ -50,12 +50,22 @@ struct DatabaseDump {
         }
     }
 
-    /// The statements that make the roles of the cluster, a line each; passwords are in them as the server keeps them.
-    func roles(withPasswords: Bool, scratch: FilePath) async throws -> String {
+    /// The statements that make the roles of the cluster; passwords are in them as the server keeps them.
+    ///
+    /// Throws a ``DriverFailure`` when the server fails, or when the dump is cut short.
+    func roles(withPasswords: Bool, scratch: FilePath) async throws -> [UInt8] {
         let file = scratch.appending("roles")
         try await server.roles(withPasswords: withPasswords, to: file, key: Self.key())
-        return RoleStatements(String(decoding: try Files.read(file), as: UTF8.self)).text
+        let dump = try Files.read(file)
+        guard String(decoding: dump.suffix(256), as: UTF8.self).contains(Self.lastWordsOfRoles) else {
+            throw DriverFailure(
+                "the dump of the roles is cut short: its last words are missing",
+                hint: "make sure that the disk is not full, and run 'pg_dumpall --roles-only' by hand")
+        }
+        return try RoleStatements(dump).text
     }
+
+    private static let lastWordsOfRoles = "-- PostgreSQL database cluster dump complete"
 
     /// Long and new each time: no row of a database can hold it.
     private static func key() -> String {
@@ -80,13 +90,13 @@ struct DatabaseDump {
             throw DriverFailure(
                 "the server says nothing of the database '\(database)'", hint: "run the command again")
         }
-        // A statement may hold line breaks, which are U+001E here.
-        return rows.map { $0.joined().replacing("\u{1e}", with: "\n") }.joined(separator: "\n") + "\n"
+        return rows.map { $0.joined(separator: PostgreSQLServer.fieldSeparator) + "\n" }.joined()
     }
 
     /// Asks for one statement a row, in the order in which they are run.
     ///
-    /// Columns that not every version has are asked of a row as JSON.
+    /// Columns that not every version has are asked of a row as JSON. A setting that is a list is taken apart and spelled
+    /// anew: what a role sets with `FROM CURRENT` is there as it came, and need be nothing that SQL reads as a list.
     private static let definitionQuery = #"""
         WITH d AS (SELECT d.*, to_jsonb(d) AS j FROM pg_database d WHERE datname = current_database()),
         acl AS (SELECT a.* FROM d, aclexplode(datacl) a WHERE datacl IS NOT NULL),
@@ -118,8 +128,14 @@ struct DatabaseDump {
                 || ' SET ' || quote_ident(name) || ' TO '
                 || CASE WHEN name IN ('local_preload_libraries', 'search_path', 'session_preload_libraries',
                         'temp_tablespaces')
-                    THEN value ELSE quote_literal(value) END || ';'
-                FROM settings LEFT JOIN pg_roles r ON r.oid = setrole)
-        SELECT replace(statement, E'\n', U&'\001E') FROM statements ORDER BY place, detail COLLATE "C";
+                    THEN elements ELSE quote_literal(value) END || ';'
+                FROM settings LEFT JOIN pg_roles r ON r.oid = setrole, LATERAL (
+                    SELECT coalesce(string_agg(
+                        CASE WHEN octet_length(e) BETWEEN 1 AND 63 THEN quote_ident(e) ELSE quote_literal(e) END,
+                        ', ' ORDER BY n), '''''')
+                    FROM (SELECT n, coalesce(replace(parts[1], '""', '"'), parts[2]) FROM regexp_matches(
+                        value, '"((?:[^"]|"")*)"|([^",[:space:]][^,[:space:]]*)', 'g') WITH ORDINALITY m(parts, n)
+                    ) element(n, e)) list(elements))
+        SELECT statement FROM statements ORDER BY place, detail COLLATE "C";
         """#
 }

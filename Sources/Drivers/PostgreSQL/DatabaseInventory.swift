@@ -5,6 +5,9 @@ struct DatabaseInventory {
     /// Its name below the component.
     static let name = "inventory.lock"
 
+    /// What is said of a database that could not be dumped.
+    private static let notCaptured = "not captured"
+
     private var lines: [(kind: String, name: String, detail: String)] = []
 
     /// An inventory of nothing.
@@ -20,7 +23,7 @@ struct DatabaseInventory {
 
     /// Adds a database that could not be dumped.
     mutating func addUnreadable(_ database: String) {
-        lines.append(("database", database, "not captured"))
+        lines.append(("database", database, Self.notCaptured))
     }
 
     /// Its bytes.
@@ -36,7 +39,9 @@ struct DatabaseInventory {
         for line in String(decoding: contents, as: UTF8.self).split(separator: "\n") {
             let words = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
             guard words.count == 3 else { continue }
-            items.append(.init(kind: words[0], name: words[1], detail: words[2]))
+            var item = Inventory.Item(kind: words[0], name: words[1], detail: words[2])
+            item.isUnknown = item.kind == "database" && item.detail == notCaptured
+            items.append(item)
         }
         return Inventory(items: items)
     }

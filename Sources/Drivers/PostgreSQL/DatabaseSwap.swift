@@ -38,11 +38,12 @@ struct DatabaseSwap: Application {
         do {
             version = try await self.version()
         } catch let failure as DriverFailure {
+            // Where the server was down at the snapshot as well, nobody knows its version.
+            let wanted =
+                captured.version.map { "install PostgreSQL \($0) or newer and start it" } ?? "start it"
             let refusal = Refusal(
                 "component '\(captured.name)': \(failure.description)",
-                hint:
-                    "a restore needs a running server: install PostgreSQL \(captured.version ?? "") or newer and "
-                    + "start it; \(failure.hint)")
+                hint: "a restore needs a running server: \(wanted); \(failure.hint)")
             return ApplicationPlan(refusals: [refusal])
         }
         let refusals = Self.refusals(dumped: captured.version, server: version, of: captured.name)
@@ -51,8 +52,8 @@ struct DatabaseSwap: Application {
             "SELECT datname, (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid) FROM pg_database d;",
             in: maintenance([]))
         let words = items.filter { $0.kind == "database" }.map { item in
-            let rows = there.first { $0.first == item.name }
-            guard item.detail != "not captured" else {
+            let rows = there.first { printable(Self.name($0).utf8) == item.name }
+            guard !item.isUnknown else {
                 return "database \(item.name): stays as it is, because the snapshot lacks it"
             }
             guard let rows else { return "database \(item.name): made, \(item.detail)" }
@@ -144,13 +145,15 @@ struct DatabaseSwap: Application {
     /// Makes the roles that are missing; those that are there are left alone, with their passwords.
     private func makeRoles(_ file: FilePath, _ scratch: FilePath) async throws -> String? {
         guard let text = try Files.readIfPresent(file) else { return nil }
-        let statements = RoleStatements(String(decoding: text, as: UTF8.self))
+        let statements = try RoleStatements(text)
         let there = Set(
-            try await server.run("SELECT rolname FROM pg_roles;", in: maintenance([])).map { $0.joined() })
+            try await server.run("SELECT rolname FROM pg_roles;", in: maintenance([])).map {
+                $0.joined(separator: PostgreSQLServer.fieldSeparator)
+            })
         let missing = Set(statements.roles).subtracting(there)
         guard !missing.isEmpty else { return nil }
         let making = scratch.appending("missing-roles")
-        try Files.replace(making, with: Array(statements.making(missing).utf8), mode: 0o600)
+        try Files.replace(making, with: statements.making(missing), mode: 0o600)
         try await server.runRestricted(making, in: maintenance([]), isOneTransaction: true)
         return "made the roles \(missing.sorted().joined(separator: ", ")); 'undo' leaves them"
     }
@@ -237,7 +240,7 @@ struct DatabaseSwap: Application {
             for entry in record where try isWanted(entry, ids) {
                 let (name, beside) = try names(entry)
                 let old = "\(beside)x"
-                sessions += [name, beside].map(Self.literal)
+                sessions += [name, beside].map(SQLScanner.literal)
                 // What is on one side only changes to the other.
                 if ids[name] != nil { sql += Self.rename(name, old) }
                 if ids[beside] != nil { sql += Self.rename(beside, name) }
@@ -260,7 +263,7 @@ struct DatabaseSwap: Application {
 
     /// Ends what a restore that was killed left running on the server, so that it changes nothing behind our back.
     private func endOwnSessions(_ record: Record, in database: String) async throws {
-        let name = Self.literal(applicationName(record))
+        let name = SQLScanner.literal(applicationName(record))
         for _ in 0..<100 {
             let left = try await server.run(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = \(name);",
@@ -277,14 +280,19 @@ struct DatabaseSwap: Application {
     /// The object ids of the databases of a record, by name.
     private func ids(_ record: Record) async throws -> [String: String] {
         let rows = try await server.run("SELECT datname, oid FROM pg_database;", in: maintenance(record))
-        return Dictionary(rows.filter { $0.count == 2 }.map { ($0[0], $0[1]) }) { first, _ in first }
+        return Dictionary(rows.map { (Self.name($0), $0.last ?? Self.nothing) }) { first, _ in first }
+    }
+
+    /// The name in a row that has one other field behind it; whatever is in a name, it is no further field.
+    private static func name(_ row: [String]) -> String {
+        row.dropLast().joined(separator: PostgreSQLServer.fieldSeparator)
     }
 
     private func drop(_ name: String, in database: String) async throws {
         try await server.run(
             """
-            SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = \(Self.literal(name));
-            DROP DATABASE IF EXISTS \(Self.identifier(name));
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = \(SQLScanner.literal(name));
+            DROP DATABASE IF EXISTS \(SQLScanner.identifier(name));
             """, in: database)
     }
 
@@ -303,14 +311,6 @@ struct DatabaseSwap: Application {
     }
 
     private static func rename(_ name: String, _ new: String) -> String {
-        "ALTER DATABASE \(identifier(name)) RENAME TO \(identifier(new));\n"
-    }
-
-    private static func identifier(_ name: String) -> String {
-        "\"" + name.replacing("\"", with: "\"\"") + "\""
-    }
-
-    private static func literal(_ text: String) -> String {
-        "'" + text.replacing("'", with: "''") + "'"
+        "ALTER DATABASE \(SQLScanner.identifier(name)) RENAME TO \(SQLScanner.identifier(new));\n"
     }
 }

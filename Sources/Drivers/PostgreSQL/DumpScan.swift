@@ -19,12 +19,8 @@ struct DumpScan {
     private var line: [UInt8] = []
     private var lineStart: Int64 = 0
     private var offset: Int64 = 0
-    private var isInRows = false
     private var isLong = false
-
-    /// A table of 1,600 columns with long names takes half of it.
-    private static let lineLimit = 1 << 18
-    private static let copyEnd = Array(" FROM stdin;".utf8)
+    private var lines = DumpLines()
 
     /// Reads a file; `key` is the word that its guards carry.
     init(_ file: FilePath, key: String) throws {
@@ -47,6 +43,7 @@ struct DumpScan {
             guard count == buffer.count else { break }
         }
         if !line.isEmpty || isLong { endLine() }
+        if lines.isOpen { isComplete = false }
         digest = hash.finish()
     }
 
@@ -58,9 +55,10 @@ struct DumpScan {
             let piece = unsafe UnsafeRawBufferPointer(rebasing: rest[..<(end ?? rest.count)])
             if isLong {
                 unsafe hash.update(piece)
+                unsafe lines.take(beginning: piece)
             } else {
                 unsafe line.append(contentsOf: piece)
-                if line.count > Self.lineLimit { startLongLine() }
+                if line.count > DumpLines.statementLimit { startLongLine() }
             }
             offset += Int64(piece.count)
             if end != nil {
@@ -74,6 +72,7 @@ struct DumpScan {
     /// A line that is longer than any that means something: rows, or a large object.
     private mutating func startLongLine() {
         hash.update(line)
+        lines.take(beginning: line)
         line.removeAll(keepingCapacity: true)
         isLong = true
     }
@@ -83,26 +82,20 @@ struct DumpScan {
         line.removeAll(keepingCapacity: true)
         let start = lineStart
         lineStart = offset
-        if isLong {
-            isLong = false
-            hash.update([UInt8(ascii: "\n")])
-            if isInRows { tables[tables.count - 1].rows += 1 }
-            return
-        }
-        if isInRows {
-            if words == Array("\\.".utf8) { isInRows = false } else { tables[tables.count - 1].rows += 1 }
-        } else if words.starts(with: "COPY ".utf8),
-            words.suffix(Self.copyEnd.count).elementsEqual(Self.copyEnd)
-        {
-            tables.append((Self.table(words), 0))
-            isInRows = true
-        } else if words == Array("-- PostgreSQL database dump complete".utf8) {
-            isComplete = true
-        } else if words == Array("\\restrict ".utf8) + key || words == Array("\\unrestrict ".utf8) + key {
-            guards.append((start, words.count))
-            return
-        } else if words.starts(with: "-- Dumped ".utf8) || Self.isFilled(words) {
-            return
+        let meaning = lines.take(words)
+        let isWhole = !isLong
+        isLong = false
+        switch meaning {
+        case .rowsBegin(let statement): tables.append((DumpLines.table(statement), 0))
+        case .row: tables[tables.count - 1].rows += 1
+        case .plain where isWhole:
+            if words == Array("\\restrict ".utf8) + key || words == Array("\\unrestrict ".utf8) + key {
+                guards.append((start, words.count))
+                return
+            }
+            if words.starts(with: "-- Dumped ".utf8) || Self.isFilled(words) { return }
+            if words == Array("-- PostgreSQL database dump complete".utf8) { isComplete = true }
+        case .plain, .quoted, .rowsEnd: break
         }
         hash.update(words)
         hash.update([UInt8(ascii: "\n")])
@@ -111,15 +104,5 @@ struct DumpScan {
     /// Whether a line is what became of a guard: dashes.
     private static func isFilled(_ line: [UInt8]) -> Bool {
         line.count > 9 && line.allSatisfy { $0 == UInt8(ascii: "-") }
-    }
-
-    /// The table of `COPY public.builders (id, name) FROM stdin;`.
-    private static func table(_ line: [UInt8]) -> String {
-        var isQuoted = false
-        let name = line.dropFirst(5).prefix { byte in
-            if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
-            return isQuoted || byte != UInt8(ascii: " ")
-        }
-        return String(decoding: name, as: UTF8.self)
     }
 }

@@ -78,6 +78,10 @@ package struct PostgreSQLDriver: Driver {
         try? await DatabaseSwap(server: server).version()
     }
 
+    package func whereabouts() async throws -> String {
+        "version \(try await DatabaseSwap(server: server).version()) at \(server.address.text)"
+    }
+
     package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen {
         var frozen = Frozen()
         var inventory = DatabaseInventory()
@@ -101,7 +105,7 @@ package struct PostgreSQLDriver: Driver {
             do {
                 let text = try await dump.roles(withPasswords: roles == .all, scratch: scratch)
                 let file = scratch.appending("roles.sql")
-                try Files.replace(file, with: Array(text.utf8), mode: 0o600)
+                try Files.replace(file, with: text, mode: 0o600)
                 frozen.artifacts.append(.init(name: Self.rolesFile, file: file))
             } catch {
                 let hint =

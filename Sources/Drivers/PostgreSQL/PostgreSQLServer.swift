@@ -39,6 +39,9 @@ struct PostgreSQLServer: Sendable {
 
     // MARK: Statements
 
+    /// What psql prints between two fields of a row.
+    static let fieldSeparator = "\u{1f}"
+
     /// Runs SQL in a database, as a session of the name, and returns the fields of the rows that it prints.
     @discardableResult
     func run(_ sql: String, in database: String, as name: String = "understudy") async throws -> [[String]] {
@@ -47,8 +50,9 @@ struct PostgreSQLServer: Sendable {
         program.environment["PGAPPNAME"] = name
         program.outputLimit = 1 << 26
         let outcome = try await told { try await program.runSuccessfully() }
-        return outcome.output.split(separator: "\n", omittingEmptySubsequences: true).map {
-            $0.split(separator: "\u{1f}", omittingEmptySubsequences: false).map(String.init)
+        // No value holds a zero, and any may hold a line break.
+        return outcome.output.split(separator: "\0").map {
+            $0.split(separator: Self.fieldSeparator, omittingEmptySubsequences: false).map(String.init)
         }
     }
 
@@ -68,7 +72,8 @@ struct PostgreSQLServer: Sendable {
     private func psql(_ database: String, _ variables: [String: String], isOneTransaction: Bool) -> Program {
         var arguments = [
             "--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--field-separator",
-            "\u{1f}", "--set", "ON_ERROR_STOP=1", "--set", "VERBOSITY=terse",
+            Self.fieldSeparator, "--record-separator-zero", "--set", "ON_ERROR_STOP=1",
+            "--set", "VERBOSITY=terse",
         ]
         for (name, value) in variables.sorted(by: { $0.key < $1.key }) {
             arguments += ["--set", "\(name)=\(value)"]
@@ -112,7 +117,7 @@ struct PostgreSQLServer: Sendable {
         // These win over the settings of databases and roles, which a restore loads before the rows.
         let options = [
             "client_min_messages=warning", "statement_timeout=0", "lock_timeout=60s",
-            "default_transaction_read_only=off",
+            "default_transaction_read_only=off", "standard_conforming_strings=on",
         ]
         var environment = [
             "PGCONNECT_TIMEOUT": "10",

@@ -51,6 +51,10 @@ import Testing
                 let driver = try makeFiles(["\(directory)/\(name)"])
                 let failure = #expect(throws: DriverFailure.self) { try driver.roots() }
                 #expect(failure?.description.contains("\(directory)/\(name)") == true)
+                try Files.makeDirectories(directory.appending("there"))
+                let both = try makeFiles(["\(directory)/there", "\(directory)/\(name)"])
+                #expect(both.faults().map(\.root) == [both.places()[1].name])
+                #expect(both.faults().first?.failure == failure)
             }
         }
     }

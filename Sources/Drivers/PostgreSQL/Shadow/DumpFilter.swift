@@ -7,7 +7,7 @@ struct DumpFilter {
     private let omissions: [String: DumpOmission]
     /// What is done to the rows that follow, nil outside of rows and in those of other tables.
     private var omission: (rule: DumpOmission, columns: [String])?
-    private var isInRows = false
+    private var place = DumpLines()
 
     init(_ omissions: [String: DumpOmission]) {
         self.omissions = omissions
@@ -15,14 +15,12 @@ struct DumpFilter {
 
     /// A line as it is to be, nil when it is left out; lines come in the order of the dump, without their ends.
     mutating func line(_ line: [UInt8]) -> [UInt8]? {
-        guard isInRows else {
-            begin(line)
+        switch place.take(line) {
+        case .rowsBegin(let statement):
+            omission = omissions[DumpLines.plainTable(statement)].map { ($0, DumpLines.columns(statement)) }
             return line
-        }
-        if line == Array("\\.".utf8) {
-            isInRows = false
-            omission = nil
-            return line
+        case .plain, .quoted, .rowsEnd: return line
+        case .row: break
         }
         guard let (rule, columns) = omission else { return line }
         switch rule {
@@ -41,21 +39,6 @@ struct DumpFilter {
         let fields = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
         return Dictionary(zip(columns, fields)) { first, _ in first }
     }
-
-    /// Looks whether rows begin: `COPY public.users (uid, identifier) FROM stdin;`.
-    private mutating func begin(_ line: [UInt8]) {
-        guard line.starts(with: "COPY ".utf8), line.suffix(12).elementsEqual(" FROM stdin;".utf8),
-            let open = line.firstIndex(of: UInt8(ascii: "(")),
-            let close = line.lastIndex(of: UInt8(ascii: ")"))
-        else { return }
-        isInRows = true
-        let name = String(decoding: line[5..<open], as: UTF8.self).split(separator: ".").last ?? ""
-        guard let rule = omissions[Self.plain(name)] else { return }
-        let columns = String(decoding: line[(open + 1)..<close], as: UTF8.self).split(separator: ",")
-        omission = (rule, columns.map(Self.plain))
-    }
-
-    private static func plain(_ name: Substring) -> String { name.filter { $0 != " " && $0 != "\"" } }
 
     /// Writes what is left of a dump into a new file.
     ///
@@ -83,18 +66,16 @@ struct DumpFilter {
     /// The roles that own what is in a dump, as SQL spells them.
     static func owners(of dump: FilePath) throws -> Set<String> {
         var owners: Set<String> = []
+        var place = DumpLines()
         try lines(of: dump) { line in
             // -- Name: builders; Type: TABLE; Schema: public; Owner: ci
-            guard line.starts(with: "-- ".utf8), line.count < 1 << 12,
+            guard place.take(line) == .plain, line.starts(with: "-- ".utf8), line.count < 1 << 12,
                 let owner = String(decoding: line, as: UTF8.self).components(after: "; Owner: ")
             else { return }
-            if owner != "-" { owners.insert(Self.quoted(owner)) }
+            if owner != "-" { owners.insert(SQLScanner.identifier(owner)) }
         }
         return owners
     }
-
-    /// A name as SQL spells it, whatever is in it.
-    static func quoted(_ name: String) -> String { "\"\(name.replacing("\"", with: "\"\""))\"" }
 
     private static func lines(of file: FilePath, _ body: ([UInt8]) throws -> Void) throws {
         let open = try OpenFile(file)

@@ -116,16 +116,16 @@ package struct PostgreSQLCluster: Hashable, Sendable {
     ) throws {
         let dumps = try Self.dumps(in: artifacts)
         let file = artifacts.appending(DatabaseDump.directory).appending("roles.sql")
-        let statements = RoleStatements(String(decoding: try Files.readIfPresent(file) ?? [], as: UTF8.self))
-        var text = passwords ? statements.text : ""
-        var names = passwords ? [] : Set(statements.roles.map(DumpFilter.quoted))
+        let statements = try RoleStatements(try Files.readIfPresent(file) ?? [])
+        var text = passwords ? statements.text : []
+        var names = passwords ? [] : Set(statements.roles.map(SQLScanner.identifier))
         for database in databases {
             guard let dump = dumps[database] else { continue }
             names.formUnion(try DumpFilter.owners(of: dump.appending(DatabaseDump.contents)))
         }
-        names.subtract(passwords ? statements.roles.map(DumpFilter.quoted) : [])
-        text += names.sorted().map { "CREATE ROLE \($0);\n" }.joined()
-        try Files.replace(data.appending(Self.roles), with: Array(text.utf8), mode: 0o600)
+        names.subtract(passwords ? statements.roles.map(SQLScanner.identifier) : [])
+        text += names.sorted().map { "CREATE ROLE \($0);\n" }.joined().utf8
+        try Files.replace(data.appending(Self.roles), with: text, mode: 0o600)
     }
 
     private static let roles = "roles.sql"
@@ -161,7 +161,7 @@ package struct PostgreSQLCluster: Hashable, Sendable {
         max_wal_senders = 0
         END
         "$bin/pg_ctl" --pgdata=data --wait --silent --log=log start || { cat log; exit 1; }
-        export PGHOST=\(socketPlace) PGUSER=\(user) PGOPTIONS='-c default_transaction_read_only=off'
+        export PGHOST=\(socketPlace) PGUSER=\(user) PGOPTIONS='-c default_transaction_read_only=off -c standard_conforming_strings=on'
         ask() { "$bin/psql" --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=VERBOSITY=terse "$@" >/dev/null; }
         PGDATABASE=postgres ask --single-transaction --command="\\\\restrict $key" --file=roles.sql
         guard=

@@ -1,0 +1,45 @@
+import Git
+import Testing
+
+@testable import GitStore
+
+/// What is told of a remote that could not be read says why.
+@Suite struct RemoteWordsTests {
+    private static let advice =
+        "fatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\n"
+        + "and the repository exists.\n"
+
+    private static let cases: [(output: String, reason: String)] = [
+        (
+            "ssh: connect to host 127.0.0.1 port 1: Connection refused\r\n" + advice,
+            "ssh: connect to host 127.0.0.1 port 1: Connection refused"
+        ),
+        (
+            "Warning: Permanently added 'x' (ED25519) to the list of known hosts.\r\n"
+                + "git@x: Permission denied (publickey).\r\n" + advice,
+            "git@x: Permission denied (publickey)."
+        ),
+        ("Host key verification failed.\r\n" + advice, "Host key verification failed."),
+        ("ERROR: Repository not found.\n" + advice, "ERROR: Repository not found."),
+        (advice, "fatal: Could not read from remote repository."),
+        ("remote: x\nfatal: repository 'x' not found\n", "fatal: repository 'x' not found"),
+        ("fatal: '/x' is no repository\n" + advice, "fatal: '/x' is no repository"),
+        ("one\ntwo\nthree\n", "two; three"), ("", ""),
+    ]
+
+    @Test(arguments: cases.indices)
+    func theLineThatSaysWhyIsTold(_ place: Int) {
+        #expect(RemoteGit.reason(Self.cases[place].output) == Self.cases[place].reason)
+    }
+
+    @Test func ofARemoteThatCouldNotBeReadNothingIsSaid() {
+        let id = ObjectID.of(.blob, [])
+        #expect(
+            Healing.words(2, id, read: ["a", "b"], unread: [])
+                == "2 objects are damaged or missing and on none of the remotes a, b, the first is \(id)")
+        #expect(
+            Healing.words(2, id, read: [], unread: ["c"])
+                == "2 objects are damaged or missing, the first is \(id); what is on c is not known, which could "
+                + "not be read")
+    }
+}
