@@ -162,10 +162,16 @@ package struct Journal: Codable, Sendable {
         return try Database.begins(OpenFile(path))
     }
 
-    /// Whether a place is what SQLite keeps beside a database that is a place too: who opens the one that came makes it anew.
+    /// Whether a place is what SQLite keeps beside a database that is a place too: who opens the one that came makes it anew,
+    /// or takes away what came with it.
     func isBesideDatabase(_ place: Place) -> Bool {
-        place.inode == Place.nothing
-            && Self.besides.contains { suffix in places.contains { $0.live + suffix == place.live } }
+        Self.database(beside: place, amid: Set(places.map(\.live))) != nil
+    }
+
+    /// The file of `lives` beside which a place would be what SQLite keeps.
+    private static func database(beside place: Place, amid lives: Set<String>) -> String? {
+        besides.lazy.filter { place.live.hasSuffix($0) }.map { String(place.live.dropLast($0.count)) }
+            .first { lives.contains($0) }
     }
 
     /// Puts back what stood at a place before, one of those at `lives`; does nothing when it is there already.
@@ -201,6 +207,10 @@ package struct Journal: Codable, Sendable {
             guard place.before != Place.nothing else {
                 guard let staging, try Files.status(FilePath(place.live))?.kind == .file else {
                     throw inTheWay(place, "and nothing stood there before")
+                }
+                // It is of the database that goes too.
+                if let database = database(beside: place, amid: lives), try isDatabase(FilePath(database)) {
+                    return try Files.remove(FilePath(place.live))
                 }
                 return try setAside(place, amid: lives, beside: staging, tell: tell)
             }
