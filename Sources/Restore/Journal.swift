@@ -164,14 +164,22 @@ package struct Journal: Codable, Sendable {
 
     /// Whether a place is what SQLite keeps beside a database that is a place too: who opens the one that came makes it anew,
     /// or takes away what came with it.
-    func isBesideDatabase(_ place: Place) -> Bool {
-        Self.database(beside: place, amid: Set(places.map(\.live))) != nil
+    func isBesideDatabase(_ place: Place) -> Bool { owner(of: place) != nil }
+
+    /// Whether what stands at a place, where nothing stood before, is the log of a restored database, and goes with that.
+    func isLogThatGoes(_ place: Place) throws -> Bool {
+        guard place.isEntry != true, place.before == Place.nothing, let database = owner(of: place),
+            try Self.standing(at: database) == .restored, try Self.standing(at: place) == .other,
+            try Self.isDatabase(FilePath(database.live))
+        else { return false }
+        return try Files.status(FilePath(place.live))?.kind == .file
     }
 
-    /// The file of `lives` beside which a place would be what SQLite keeps.
-    private static func database(beside place: Place, amid lives: Set<String>) -> String? {
-        besides.lazy.filter { place.live.hasSuffix($0) }.map { String(place.live.dropLast($0.count)) }
-            .first { lives.contains($0) }
+    /// The place beside which another would be what SQLite keeps, nil where there is none.
+    private func owner(of place: Place) -> Place? {
+        guard let suffix = Self.besides.first(where: { place.live.hasSuffix($0) }) else { return nil }
+        let live = String(place.live.dropLast(suffix.count))
+        return places.first { $0.live == live }
     }
 
     /// Puts back what stood at a place before, one of those at `lives`; does nothing when it is there already.
@@ -207,10 +215,6 @@ package struct Journal: Codable, Sendable {
             guard place.before != Place.nothing else {
                 guard let staging, try Files.status(FilePath(place.live))?.kind == .file else {
                     throw inTheWay(place, "and nothing stood there before")
-                }
-                // It is of the database that goes too.
-                if let database = database(beside: place, amid: lives), try isDatabase(FilePath(database)) {
-                    return try Files.remove(FilePath(place.live))
                 }
                 return try setAside(place, amid: lives, beside: staging, tell: tell)
             }
