@@ -235,7 +235,8 @@ package final class Drill {
                 do throws(SQLiteFailure) {
                     problem = try Self.problem(of: database, asksForForeignKeys: isKnown)
                 } catch {
-                    guard !isKnown, error.reason == .other else { throw error }
+                    // A link beside it, or a directory that may not be written, says nothing of what is in it.
+                    guard !isKnown, error.reason == .other || error.reason == .cannotOpen else { throw error }
                     unread.append("\(name): \(error.message)")
                     continue
                 }

@@ -79,6 +79,7 @@ extension Journal {
         let lives = Set(places.map(\.live))
         let staging = stagingDirectories.map { FilePath($0) }
         func exchange(_ place: Place) throws {
+            if try isLogThatGoes(place) { return try Files.remove(FilePath(place.live)) }
             let beside = staging.first { FilePath(place.other).starts(with: $0) }
             try Self.putBack(place, amid: lives, beside: beside) { path in
                 let words =

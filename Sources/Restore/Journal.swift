@@ -162,10 +162,24 @@ package struct Journal: Codable, Sendable {
         return try Database.begins(OpenFile(path))
     }
 
-    /// Whether a place is what SQLite keeps beside a database that is a place too: who opens the one that came makes it anew.
-    func isBesideDatabase(_ place: Place) -> Bool {
-        place.inode == Place.nothing
-            && Self.besides.contains { suffix in places.contains { $0.live + suffix == place.live } }
+    /// Whether a place is what SQLite keeps beside a database that is a place too: who opens the one that came makes it anew,
+    /// or takes away what came with it.
+    func isBesideDatabase(_ place: Place) -> Bool { owner(of: place) != nil }
+
+    /// Whether what stands at a place, where nothing stood before, is the log of a restored database, and goes with that.
+    func isLogThatGoes(_ place: Place) throws -> Bool {
+        guard place.isEntry != true, place.before == Place.nothing, let database = owner(of: place),
+            try Self.standing(at: database) == .restored, try Self.standing(at: place) == .other,
+            try Self.isDatabase(FilePath(database.live))
+        else { return false }
+        return try Files.status(FilePath(place.live))?.kind == .file
+    }
+
+    /// The place beside which another would be what SQLite keeps, nil where there is none.
+    private func owner(of place: Place) -> Place? {
+        guard let suffix = Self.besides.first(where: { place.live.hasSuffix($0) }) else { return nil }
+        let live = String(place.live.dropLast(suffix.count))
+        return places.first { $0.live == live }
     }
 
     /// Puts back what stood at a place before, one of those at `lives`; does nothing when it is there already.

@@ -7,13 +7,15 @@ extension LeakText {
     /// What is set to a password, where it begins a line: of Redis, and of what asks LDAP.
     private static let settings: Set<String> = ["requirepass", "masterauth", "bindpw"]
     private static let longestSetting = 11
+    private static let settingEnds = ASCIISet("shw")
 
     /// The value behind a name and blanks: `ENV DB_PASSWORD …`, `fastcgi_param DB_PASSWORD …;`, `requirepass …`,
     /// `aws configure set aws_secret_access_key …`.
     func directive(_ name: Range<Int>) -> Range<Int>? {
         guard isBlank(byte(name.upperBound)) else { return nil }
+        // Before it is spelled: most are words of a sentence.
         let isSetting =
-            name.count <= Self.longestSetting
+            name.count <= Self.longestSetting && Self.settingEnds.contains(byte(name.upperBound - 1) | 0x20)
             && Self.settings.contains(folded(name.lowerBound, name.upperBound))
         guard isSetting || isStrong(name.lowerBound, name.upperBound) else { return nil }
         let first = afterBlanks(name.upperBound)

@@ -102,9 +102,11 @@ extension LeakText {
             guard kind != "string" || tagName == "string" else { return nil }
             if Self.valueNames.contains(tagName), let start = tagEnd(nameEnd), let value = text(start) {
                 guard kind == "string" else { return value }
-                // One of a list of names has another behind it.
+                // One of a list of names has another behind it, and of a list of credentials an id: `deploy-token`, and a UUID.
+                let isId = [name, value].allSatisfy { $0.contains { byte($0) == UInt8(ascii: "-") } }
                 let isValue =
-                    isCapitals(name) ? !isCapitals(value) : isMixed(value.lowerBound, value.upperBound)
+                    isCapitals(name)
+                    ? !isCapitals(value) : !isId && isMixed(value.lowerBound, value.upperBound)
                 return isValue ? value : nil
             }
             // An empty element, or one with nothing but text in it.

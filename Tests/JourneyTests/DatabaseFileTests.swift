@@ -212,9 +212,17 @@ import Testing
             let place = directory.appending("tree")
             #expect(try await runner.differences(directory.appending("reference"), place) == "")
             #expect(try await shell("python3 read.py", in: directory) == "hunter-one\n")
-            _ = try await shell("rm tree/app.db*; python3 write.py another", in: directory)
-            try await runner.succeed("restore", "--only", "file:\(directory)/tree/app.db")
-            #expect(try await shell("python3 read.py", in: directory) == "hunter-one\n")
+            // Whoever opens what came takes its log away, and may leave another: none of it is in the way of an undo.
+            for old in ["python3 write.py another", "python3 write.py another; python3 read.py"] {
+                _ = try await shell("rm tree/app.db*; \(old)", in: directory)
+                for next in ["true", "python3 write.py third"] {
+                    try await runner.succeed("restore", "--only", "file:\(directory)/tree/app.db")
+                    #expect(try await shell("python3 read.py", in: directory) == "hunter-one\n")
+                    _ = try await shell(next, in: directory)
+                    try await runner.succeed("undo")
+                    #expect(try await shell("python3 read.py", in: directory) == "another\n")
+                }
+            }
 
             // Without recipients it is in clear, and that is said.
             _ = try await shell("sed -i '/^recipients:/,/^  - /d' understudy.yaml", in: directory)

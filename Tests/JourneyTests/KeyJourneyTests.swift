@@ -249,6 +249,8 @@ import Testing
                 #expect(outcome.status == 64, "\(outcome.errorOutput)")
                 #expect(outcome.errorOutput.contains("component 'tree' captures"), "\(outcome.errorOutput)")
             }
+            // Also where the link is on the way to what is captured.
+            #expect(try await runner.run("init", "link/sub", "--recovery-key", "tree/sub/k").status == 64)
             #expect(try await shell("ls; find tree -type f", in: directory) == "link\ntree\n")
             try await runner.initialize("tree")
             for command in ["add", "rotate"] {

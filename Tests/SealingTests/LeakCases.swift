@@ -125,6 +125,7 @@ enum LeakCases {
         "RequestHeader unset Authorization", "RequestHeader set Authorization \"Bearer %{TOKEN}e\"",
         "The Authorization \"Bearer\" scheme of 2012", "mysql -p'$X y'", "mysql -p\" + pw + \" x",
         "echo \"mysql -p\"; echo \"a b\"", "<string>password</string>\n<string>token</string>",
+        "<string>deploy-token</string>\n<string>3f2504e0-4f89-41d3-9a0c-0305e82c3301</string>",
         ":password: the password of 1 user", ":param password: what it is", ":password: optional",
         "PASSWORD ?=", "PASSWORD ?= $(X)", "PASSWORD ?= $(shell cat x)", "PASSWORD ?= ${X}",
         "password?: string", "ENV PASSWORD_FILE /run/x", "ENV DB_PASSWORD_FILE /run/secrets/db",

@@ -164,7 +164,8 @@ func refuseCaptured(
     // A link may lead there.
     if try Files.exists(parent) { parent = try Files.resolved(parent) }
     for (component, driver) in components {
-        for place in driver.places().map({ FilePath($0.path).lexicallyNormalized() })
+        let places = driver.places().map { FilePath($0.path).lexicallyNormalized() }
+        for place in places + places.compactMap({ try? Files.resolved($0) })
         where path.starts(with: place) || parent.starts(with: place) {
             throw CommandFailure(
                 .usage,

@@ -27,8 +27,7 @@ enum BuildbotClasses {
             ]
         }
         rules += [
-            .init("secrets/**", .secret), .init("*.sqlite-wal", .derived), .init("*.sqlite-shm", .derived),
-            .init("*.sqlite-journal", .derived), .init("master.cfg.sample", .derived),
+            .init("secrets/**", .secret), .init("master.cfg.sample", .derived),
             .init("gitpoller-work*/**", .derived), .init("gitpoller-*/**", .derived),
             .init("hgpoller*/**", .derived), .init("workers/**", .derived),
         ]

@@ -84,6 +84,7 @@ import Testing
         ("jobs/android/release.jks", .secret), ("jobs/site.pfx", .secret), (".aws/credentials", .secret),
         ("jobs/.docker/config.json", .secret), ("jobs/shadow/builder.py", .config),
         ("unknown", .config), ("old.sqlite", .database), ("jobs/app.db-wal", .database),
+        ("old.sqlite-wal", .database),
     ]) func aMastersPathsHaveTheirClass(_ path: String, _ expected: EntryClass) throws {
         let classification = try makeDriver(master: "/nowhere/master").classification(of: "master")
         #expect(classification.entryClass(of: EntryPath(path), isDirectory: false) == expected)
