@@ -77,7 +77,7 @@ package struct ComponentCapture: Sendable {
     /// else.
     ///
     /// What it put aside for people (`…-kept`) is theirs.
-    private static let kept = ["?", "??"].map {
+    private static let kept = ["?", "??", "???"].map {
         Classification.Rule("**/.understudy-????????T??????Z-????-\($0)/", .derived)
     }
 

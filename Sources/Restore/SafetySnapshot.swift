@@ -16,6 +16,8 @@ struct SafetySnapshot {
         of components: Set<String>, _ system: DeliverySystem, in store: SnapshotStore, message: String,
         author: String, fate: String, holding lock: WriterLock
     ) async {
+        // A request that names none is for all of them.
+        guard !components.isEmpty else { return }
         do {
             let saved = try await SystemCapture(system, store: store).take(
                 .init(message: message, components: components, author: author, isSafety: true),
