@@ -214,6 +214,41 @@ package struct SystemCapture: Sendable {
         return locks
     }
 
+    /// The locks of the last snapshot, with what earlier ones say of repositories in roots that were not there then, and are
+    /// again: the store has their objects, and needs none of them twice.
+    private func known(
+        _ old: ComponentState?, _ driver: any Driver, _ reader: ObjectReader
+    ) throws -> [String: [UInt8]] {
+        var locks = try self.locks(old, reader)
+        guard let old, !reader.hasLosses else { return locks }
+        let problems = old.captured.unreadable.map(\.path).filter { $0.hasSuffix("/.") }
+        var wanted = Set(problems.map { String($0.dropLast(2)) })
+        wanted.subtract(old.captured.roots.map(\.name))
+        if !wanted.isEmpty { wanted.subtract(driver.faults().map(\.root)) }
+        guard !wanted.isEmpty else { return locks }
+        do {
+            var lines = try SourcesLock(locks[SourcesLock.name] ?? []).lines
+            for reference in try store.snapshots(of: system.name).reversed() where !wanted.isEmpty {
+                let stored = try store.read(reference, with: reader)
+                guard let earlier = state(old.captured.name, of: stored, reader) else { continue }
+                let found = wanted.intersection(earlier.captured.roots.map(\.name))
+                guard !found.isEmpty else { continue }
+                wanted.subtract(found)
+                let lock = try SourcesLock(earlier.source.lock(SourcesLock.name) ?? [])
+                for line in lock.lines where found.contains(line.repository.root) {
+                    // Nobody looked whether all of it is still there.
+                    let kept = [line.keepAlive, line.references].compactMap { ObjectID(hex: $0.utf8) }
+                    try reader.reach(from: kept.filter { $0 != .none }, into: ObjectSet())
+                    lines.append(line)
+                }
+            }
+            if !lines.isEmpty { locks[SourcesLock.name] = SourcesLock(lines: lines).contents }
+        } catch {
+            // Then they are stored once more: an earlier snapshot that cannot be read is told by whoever looks at it.
+        }
+        return locks
+    }
+
     private func draft(
         _ request: Request, into sink: any ObjectSink, _ sealer: Sealer?, _ reader: ObjectReader,
         _ previous: StoredSnapshot?, _ progress: @escaping @Sendable (String) -> Void
@@ -240,7 +275,7 @@ package struct SystemCapture: Sendable {
         let results = try await SimultaneousCapture.run(
             try wanted.map { component, driver in
                 let old = previous.flatMap { state(component.name, of: $0, reader) }
-                return .init(component: component, driver: driver, previous: try locks(old, reader))
+                return .init(component: component, driver: driver, previous: try known(old, driver, reader))
             }
         ) { part in
             progress(part.component.name)

@@ -57,6 +57,38 @@ import Testing
         }
     }
 
+    /// The store has their objects, as an earlier snapshot says.
+    @Test func repositoriesThatComeBackAreNotStoredTwice() async throws {
+        try await withTemporaryDirectory { directory in
+            try await shell(
+                """
+                mkdir tree one two; echo 1 >tree/a; git init -q --bare one/empty.git; git init -q work
+                head -c 1000000 /dev/urandom >work/file; git -C work add file
+                git -C work -c user.name=a -c user.email=a@b commit -qm c; git clone -q --bare work two/app.git
+                """, in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try runner.describe(
+                "  other: {driver: git-repositories, paths: [\(directory)/one, \(directory)/two]}\n")
+            try await runner.succeed("snapshot")
+            let size = "du -sk tree.git/objects/pack | cut -f1"
+            let before = Int(try await shell(size, in: directory).dropLast()) ?? 0
+            try await shell("mv two away", in: directory)
+            for _ in 1...2 {
+                let night = try await runner.run("snapshot")
+                #expect(night.status == 3, "\(night.output)\(night.errorOutput)")
+            }
+            try await shell("mv away two", in: directory)
+            #expect(try await runner.succeed("snapshot").contains("complete"))
+            let after = Int(try await shell(size, in: directory).dropLast()) ?? 0
+            #expect(before > 900 && after < before + 500, "\(before) \(after)")
+            try await runner.succeed("verify", "--all")
+            try await shell("rm -r two", in: directory)
+            try await runner.succeed("restore")
+            try await shell("git -C two/app.git show HEAD:file | cmp - work/file", in: directory)
+        }
+    }
+
     /// Whoever takes snapshots may not read it.
     @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
     func oneThatCannotBeOpenedIsTold() async throws {
