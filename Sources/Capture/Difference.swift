@@ -50,6 +50,9 @@ package struct Difference: Sendable {
     /// What could not be read in one of the states, or in both, in words: nobody knows whether it differs.
     package var unknown: [String] { unseen.words }
 
+    /// What of it could not be read in the later state alone, in words.
+    package var unreadLater: [String] { unseen.laterWords }
+
     /// ``files`` without what only seems to be gone or new, as ``told``.
     package var toldFiles: [FileChange] { files.filter { !unseen.hides($0) } }
 

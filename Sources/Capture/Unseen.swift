@@ -65,6 +65,11 @@ struct Unseen: Sendable {
         }
     }
 
+    /// What only the later state lacks, with the reason, in words.
+    var laterWords: [String] {
+        later.reasons.filter { earlier.reasons[$0.key] == nil }.map { "\($0.key): \($0.value)" }.sorted()
+    }
+
     /// Whether there is nothing that one of the states lacks.
     private var isEmpty: Bool { earlier.reasons.isEmpty && later.reasons.isEmpty }
 

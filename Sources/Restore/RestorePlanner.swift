@@ -61,6 +61,10 @@ package struct RestorePlanner: Sendable {
                     at: place, captured, state.tree, live?.difference, isBeside: request.destination != nil,
                     &plan)
             }
+            // It goes all the same, and is not counted.
+            plan.warnings += (live?.difference?.unreadLater ?? []).prefix(3).map {
+                "\(captured.name): what is there now cannot be compared with the snapshot: \($0)"
+            }
             if let words = live?.failure { plan.warnings.append("\(captured.name): \(words)") }
             try await look(driver.application, captured, state.source, request.destination, &plan)
             guard request.destination == nil else { continue }

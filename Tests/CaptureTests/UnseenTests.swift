@@ -16,6 +16,8 @@ import Testing
         #expect(Unseen(whole, blind).hides(file))
         #expect(!Unseen(blind, whole).hides(file))
         #expect(!Unseen(whole, whole).hides(file))
+        #expect(Unseen(whole, blind).laterWords.map { $0.hasSuffix(": an I/O error") } == [true])
+        #expect(Unseen(blind, whole).laterWords.isEmpty && Unseen(blind, blind).laterWords.isEmpty)
     }
 
     /// Whatever its name is spelled like as a path.
