@@ -224,7 +224,7 @@ import Testing
         try await withTemporaryDirectory { directory in
             let world = try await World(directory, more: ["start: 'true'"])
             let only = try await world.runner.run("snapshot")
-            #expect(only.status == 1 && only.errorOutput.contains("only one of 'start' and 'stop'"))
+            #expect(only.status == 64 && only.errorOutput.contains("only one of 'start' and 'stop'"))
         }
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)
