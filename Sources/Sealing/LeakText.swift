@@ -150,8 +150,13 @@
             && ["pass", "password", "passwd", "pw"].contains(folded(colon + 1, end))
     }
 
+    /// Some bytes with small letters for capitals.
     func folded(_ start: Int, _ end: Int) -> String {
-        String(decoding: (start..<end).map { byte($0) | 0x20 }, as: UTF8.self)
+        let small = (start..<end).map { index in
+            let isCapital = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte(index))
+            return isCapital ? byte(index) | 0x20 : byte(index)
+        }
+        return String(decoding: small, as: UTF8.self)
     }
 
     // MARK: - Fields
@@ -492,21 +497,4 @@
     }
 
     func isURLSafe(_ byte: UInt8) -> Bool { isWord(byte) || byte == UInt8(ascii: "-") }
-}
-
-/// Characters of ASCII, looked up in two words.
-struct ASCIISet {
-    private var low: UInt64 = 0
-    private var high: UInt64 = 0
-
-    init(_ characters: String) {
-        for byte in characters.utf8 {
-            precondition(byte < 128, "only ASCII has room")
-            if byte < 64 { low |= 1 << UInt64(byte) } else { high |= 1 << UInt64(byte - 64) }
-        }
-    }
-
-    func contains(_ byte: UInt8) -> Bool {
-        byte < 128 && (byte < 64 ? low : high) & 1 << UInt64(byte & 63) != 0
-    }
 }

@@ -206,6 +206,14 @@ import Testing
             let world = try await World(directory)
             try await world.runner.succeed("nightly")
             try Files.rename(directory.appending("tree"), to: directory.appending("elsewhere"))
+            let partial = try await world.runner.run("nightly")
+            #expect(
+                partial.status == 3
+                    && partial.output.contains(
+                        "\(directory)/tree is not there (make it, or take it out of 'paths')"),
+                "\(partial.output)")
+            // Without the other component there is nothing that could be captured.
+            _ = try await shell("sed -i '/^  tool:/d' understudy.yaml", in: directory)
             let night = try await world.runner.run("nightly")
             #expect(night.status == 1)
             #expect(

@@ -90,7 +90,8 @@ package struct BuildbotDriver: Driver {
         return places().map { RootFault($0, master.failure) }
     }
 
-    private func check(_ root: Root) throws {
+    /// Throws where a root is not what the system file says that it is.
+    func check(_ root: Root) throws {
         let path = FilePath(root.path)
         switch root.name {
         case "master":

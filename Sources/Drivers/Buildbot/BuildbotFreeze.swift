@@ -9,7 +9,8 @@ extension BuildbotDriver {
     @concurrent package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen {
         var frozen = Frozen()
         try await freezeState(scratch: scratch, into: &frozen)
-        if faults().contains(where: { $0.root == "environment" }) { return frozen }
+        let isFaulty = !RootFault.all(of: places().filter { $0.name == "environment" }, check).isEmpty
+        if isFaulty { return frozen }
         if let environment {
             let packages = try PythonEnvironment(environment).freeze(cache: cache)
             frozen.artifacts += packages.artifacts
