@@ -166,33 +166,27 @@ package struct ComponentCapture: Sendable {
         var kept: [ObjectID: [UInt8]] = [:]
         for root in places where root.kind != .rebuilt {
             let manifest: ManifestWriter.Written
-            switch root.kind {
-            case .directory, .rebuilt:
-                let walked: CapturedTree
-                do {
-                    walked = try walk(root, found, frozen, texts, scratch, &captured, &caches)
-                } catch let error as UnopenedRoot {
-                    faults.append(RootFault(root, error.failure))
-                    continue
-                }
-                trees[root.name] = walked.root.record.tree
-                kept.merge(walked.found.kept) { first, _ in first }
-                manifest = walked.manifest
-                let record = walked.root.record
-                if record.tree != .none { tree.insert("files/\(root.name)", .tree, record.tree) }
-                if record.historyTree != .none {
-                    history.insert("files/\(root.name)", .tree, record.historyTree)
-                }
-            case .file:
-                do {
+            do {
+                switch root.kind {
+                case .directory, .rebuilt:
+                    let walked = try walk(root, found, frozen, texts, scratch, &captured, &caches)
+                    trees[root.name] = walked.root.record.tree
+                    kept.merge(walked.found.kept) { first, _ in first }
+                    manifest = walked.manifest
+                    let record = walked.root.record
+                    if record.tree != .none { tree.insert("files/\(root.name)", .tree, record.tree) }
+                    if record.historyTree != .none {
+                        history.insert("files/\(root.name)", .tree, record.historyTree)
+                    }
+                case .file:
                     let (written, entry) = try captureFile(root, reader, texts, &captured)
                     manifest = written
                     tree.insert(
                         ["files".utf8.map { $0 }] + names(root.name) + [entry.name], entry.mode, entry.id)
-                } catch let error as UnopenedRoot {
-                    faults.append(RootFault(root, error.failure))
-                    continue
                 }
+            } catch let error as UnopenedRoot {
+                faults.append(RootFault(root, error.failure))
+                continue
             }
             archives[root.name] = manifest.archives
             leaks += manifest.leaks.map { "\(root.name)/\($0)" }

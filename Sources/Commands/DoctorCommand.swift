@@ -43,10 +43,11 @@ struct DoctorCommand: AsyncParsableCommand {
         findings.append(sealing(session))
         if let signing = await signing(session) { findings.append(signing) }
         for (component, driver) in session.system.components {
-            findings += Set(driver.faults().map(\.failure)).map {
+            let faults = Set(driver.faults().map(\.failure))
+            findings += faults.map {
                 Finding(subject: component.name, ok: false, words: words($0))
             }.sorted { $0.words < $1.words }
-            guard driver.faults().isEmpty else { continue }
+            guard faults.isEmpty else { continue }
             do {
                 let place = try await driver.whereabouts()
                 findings.append(

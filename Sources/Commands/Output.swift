@@ -123,14 +123,6 @@ func table(_ rows: [[String]]) -> String {
     .joined(separator: "\n")
 }
 
-/// A word of a command as a shell takes it.
-func quotedForShell(_ word: String) -> String {
-    let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:@%+=,".utf8)
-    guard word.isEmpty || !word.utf8.allSatisfy({ plain.contains($0) }) else { return word }
-    let inside = word.replacing("'", with: #"'\''"#)
-    return "'\(inside)'"
-}
-
 /// Bytes for people: `1.5 MB`.
 func shown(bytes: Int64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"]

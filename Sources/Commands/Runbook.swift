@@ -2,6 +2,7 @@ internal import Capture
 internal import Configuration
 internal import Drill
 internal import GitStore
+internal import Nightly
 internal import Reports
 internal import SnapshotModel
 
@@ -136,7 +137,7 @@ struct Runbook {
     private var command: [Page.Block] {
         var blocks: [Page.Block] = [
             .text([.plain("The host and its store "), .code(store), .plain(" are there:")]),
-            .commands(["understudy --system \(quotedForShell(file)) restore --identity KEYFILE"]),
+            .commands(["understudy --system \(Schedule.shellWord(file)) restore --identity KEYFILE"]),
             .text([
                 .code("--dry-run"),
                 .plain(" shows first what it would do. A restore stops what runs, and keeps the old state: "),
@@ -156,7 +157,7 @@ struct Runbook {
         blocks.append(.text([.plain("The host is gone: on an empty machine, as the same user:")]))
         return blocks + [
             .commands(
-                copies.map { "understudy restore --from \(quotedForShell($0)) --identity KEYFILE" })
+                copies.map { "understudy restore --from \(Schedule.shellWord($0)) --identity KEYFILE" })
         ]
     }
 

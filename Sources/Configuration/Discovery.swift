@@ -51,7 +51,7 @@ package struct Discovery: Hashable, Sendable {
         let shown = printable(path.byteArray)
         do {
             guard try Files.exists(path) else {
-                guard !isNoText(path) else {
+                guard !path.isNoText else {
                     throw DiscoveryFailure(
                         "there is nothing at \(shown): the path that was given is not UTF-8, and is not looked for",
                         hint: "rename the directory, or give a link to it")

@@ -118,11 +118,6 @@ package struct TextFailure: Error, Hashable, Sendable, CustomStringConvertible {
     package var hint: String { "give a path whose name is UTF-8: rename the directory, or use a link to it" }
 }
 
-/// Whether a path was given as an argument that is not UTF-8: of such a one only replacement characters are left.
-func isNoText(_ path: FilePath) -> Bool {
-    String(decoding: path.byteArray, as: UTF8.self).unicodeScalars.contains("\u{fffd}")
-}
-
 /// The path as text, refused when it is none.
 func pathText(_ path: FilePath, as what: String) throws(TextFailure) -> String {
     let bytes = path.byteArray

@@ -47,6 +47,11 @@ package func systemCall<Number: FixedWidthInteger>(
 }
 
 extension FilePath {
+    /// Whether it was given as an argument that is not UTF-8: of such a one only replacement characters are left.
+    package var isNoText: Bool {
+        String(decoding: byteArray, as: UTF8.self).unicodeScalars.contains("\u{fffd}")
+    }
+
     /// The path's own bytes.
     package var byteArray: [UInt8] {
         unsafe withPlatformString {

@@ -118,6 +118,13 @@ package enum Files {
         }
     }
 
+    /// What stands at a path, or the nearest directory above it that does: where it would be made.
+    package static func nearest(to path: FilePath) throws(FileFailure) -> FilePath {
+        var path = path
+        while try !exists(path), path.lastComponent != nil { path.removeLastComponent() }
+        return path
+    }
+
     /// The first link on the way from a directory to a relative path below it, which counts too; nil when there is none.
     package static func link(on path: FilePath, below directory: FilePath) throws(FileFailure) -> FilePath? {
         var way = FilePath()

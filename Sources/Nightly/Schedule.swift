@@ -244,7 +244,8 @@ package struct Schedule: Hashable, Sendable {
         return text.contains(where: { " \t'\"\\;".contains($0) }) ? "\"\(escaped)\"" : escaped
     }
 
-    private static func shellWord(_ text: String) -> String {
+    /// A word of a command as a shell takes it.
+    package static func shellWord(_ text: String) -> String {
         let isPlain = text.allSatisfy { $0.isLetter || $0.isNumber || "/._-+@:=".contains($0) }
         return isPlain ? text : "'" + text.replacing("'", with: "'\\''") + "'"
     }

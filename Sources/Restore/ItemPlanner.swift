@@ -227,9 +227,7 @@ package struct ItemPlanner {
         plan.owners[key] = OwnerMap(try content.survey())
         let parent = place.live.removingLastComponent()
         guard let size = try size(of: place.path, in: content) else {
-            // Of an argument that is no UTF-8 only replacement characters are left.
-            let scalars = String(decoding: place.path.bytes, as: UTF8.self).unicodeScalars
-            let isText = !scalars.contains("\u{fffd}")
+            let isText = !FilePath(bytes: place.path.bytes).isNoText
             throw RestoreFailure(
                 .refused,
                 "the snapshot \(stored.reference.id) has nothing at \(place.live)"

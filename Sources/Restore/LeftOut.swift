@@ -52,12 +52,16 @@ struct LeftOut {
         for name in only.components {
             guard var next = step(from: position, Array(name), isDirectory: true) else { return }
             let entry = position.stored?.children.first { $0.path.name.elementsEqual(name) }
-            if let stored = position.stored, let entry, entry.kind == .directory {
-                next.stored = try content.directory(entry, in: stored, stored: .empty)
-            }
+            next.stored = try stored(entry, in: position)
             position = next
         }
-        try walk(top, position)
+        try walk(position) { try OpenDirectory(top) }
+    }
+
+    /// The directory in the snapshot that an entry of another stands for; nil for anything else.
+    private func stored(_ entry: Entry?, in position: Position) throws -> StoredRoot.Directory? {
+        guard let directory = position.stored, let entry, entry.kind == .directory else { return nil }
+        return try content.directory(entry, in: directory, stored: .empty)
     }
 
     /// Where an entry is, nil for what the driver does not want either.
@@ -70,20 +74,19 @@ struct LeftOut {
             reason: position.reason ?? (leftOut.contains(entryClass) ? entryClass : nil), stored: nil)
     }
 
-    private mutating func walk(_ directory: FilePath, _ position: Position) throws {
+    private mutating func walk(_ position: Position, _ open: () throws -> OpenDirectory) throws {
         do {
-            try walk(OpenDirectory(directory), position)
+            try list(open(), position)
         } catch let failure as FileFailure {
             unread.append(failure)
         }
     }
 
-    private mutating func walk(_ directory: OpenDirectory, _ position: Position) throws {
+    private mutating func list(_ directory: OpenDirectory, _ position: Position) throws {
         let names = NameList()
         try directory.read(into: names)
-        let stored = position.stored
         let held: [[UInt8]: Entry] = Dictionary(
-            stored?.children.map { (Array($0.path.name), $0) } ?? []
+            position.stored?.children.map { (Array($0.path.name), $0) } ?? []
         ) { first, _ in first }
         for name in (0..<names.count).map({ Array(names.name($0)) }) {
             guard let status = try directory.statusIfThere(name) else { continue }
@@ -98,14 +101,8 @@ struct LeftOut {
                 }
                 continue
             }
-            if let stored, let entry, entry.kind == .directory {
-                next.stored = try content.directory(entry, in: stored, stored: .empty)
-            }
-            do {
-                try walk(directory.directory(name), next)
-            } catch let failure as FileFailure {
-                unread.append(failure)
-            }
+            next.stored = try stored(entry, in: position)
+            try walk(next) { try directory.directory(name) }
         }
     }
 

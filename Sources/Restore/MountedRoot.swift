@@ -67,8 +67,6 @@ extension Journal {
             // By bytes: texts are equal that are spelled otherwise, and what came since may be no text.
             var known = Set(names.map { Array($0.utf8) })
             if try MountedRoot.hasLostAndFound(live) { known.insert(Array(FileStatus.lostAndFound.utf8)) }
-            // An older version made it here.
-            try Files.makeDirectory(since, mode: 0o700)
             for name in try Files.names(live) where !known.contains(name) && !StagingName.isOne(name) {
                 let (path, place) = (FilePath(bytes: name), since.pushing(FilePath(bytes: name)))
                 // What was moved there before a kill came since too.

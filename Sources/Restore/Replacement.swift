@@ -45,10 +45,7 @@ package final class Replacement {
     package func staging(for live: FilePath) throws -> FilePath {
         try system.refuseLinks(onTheWayTo: [live])
         // A new file may be for a directory that is not there yet.
-        var parent = live.removingLastComponent()
-        while try !Files.exists(parent), parent.lastComponent != nil {
-            parent = parent.removingLastComponent()
-        }
+        let parent = try Files.nearest(to: live.removingLastComponent())
         let directory = try journal.makeStagingDirectory(in: parent, store.localDirectory)
         return directory.appending(live.lastComponent?.string ?? "place")
     }

@@ -387,10 +387,7 @@ package struct RestorePlanner: Sendable {
     private func checkSpace(_ plan: inout RestorePlan, isBeside: Bool) throws {
         var needed: [UInt64: (bytes: Int64, path: FilePath)] = [:]
         for root in plan.roots {
-            var path = root.staging
-            while try !Files.exists(path), !path.isEmpty, path.lastComponent != nil {
-                path = path.removingLastComponent()
-            }
+            let path = try Files.nearest(to: root.staging)
             guard let status = try Files.status(path) else { continue }
             // A survey says a petabyte at most; a made-up snapshot may name thousands of roots.
             let others = needed[status.device]?.bytes ?? 0

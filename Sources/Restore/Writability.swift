@@ -20,10 +20,7 @@ extension RestorePlanner {
     static func refusals(ofWritingIn directories: [FilePath]) throws -> [Refusal] {
         var seen: Set<FilePath> = []
         return try directories.compactMap { path in
-            var directory = path
-            while try !Files.exists(directory), directory.lastComponent != nil {
-                directory.removeLastComponent()
-            }
+            let directory = try Files.nearest(to: path)
             guard seen.insert(directory).inserted, let reason = try Files.obstacle(toWritingIn: directory),
                 let status = try Files.status(Files.resolved(directory))
             else { return nil }

@@ -202,62 +202,63 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
-    func aPartialSnapshotIsOnlyRestoredWhenItsLossIsAccepted() async throws {
+    /// Gives a test a home of an ordinary user, in which `closing` made something unreadable for that user, a snapshot of it
+    /// that lacks `missing`, another configuration, and a way to restore as that user.
+    private func withPartialSnapshot(
+        _ closing: String, missing: String,
+        _ test: (_ restore: ([String]) async throws -> Program.Outcome) async throws -> Void
+    ) async throws {
         try await withTemporaryDirectory { directory in
             let builder = JenkinsHomeBuilder(directory.appending("jenkins"))
             try builder.make()
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("jenkins")
-            try await shell(
-                "mkdir -p jenkins/userContent; cd jenkins/userContent; echo 1 > page; chown -R 65534:65534 ../..; chmod 000 page; chown 0:0 page",
-                in: directory)
+            try await shell(closing, in: directory)
             let binary = try await runner.copyOfBinary()
             let asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", binary.string]
             let configuration = builder.home.appending("config.xml")
             let wanted = try Files.read(configuration)
             let snapshot = try await Program("setpriv", asNobody + ["snapshot"], directory: directory).run()
             #expect(snapshot.status == 3, "\(snapshot.errorOutput)")
-            #expect(snapshot.output.contains("unreadable: jenkins/home/userContent/page"))
+            #expect(
+                snapshot.output.contains("unreadable: jenkins/home/\(missing)"), "\(snapshot.output)")
             try await shell("echo '<hudson/>' > jenkins/config.xml", in: directory)
-            let restore = asNobody + ["restore", "--identity", CommandLineRunner.recoveryKey]
-            let refused = try await Program("setpriv", restore, directory: directory).run()
-            #expect(refused.status == 7, "\(refused.errorOutput)")
-            #expect(refused.errorOutput.contains("--partial"))
-            let accepted = try await Program("setpriv", restore + ["--partial"], directory: directory).run()
-            #expect(accepted.status == 0, "\(accepted.output)\(accepted.errorOutput)")
+            try await test { more in
+                try await Program(
+                    "setpriv",
+                    asNobody + ["restore", "--identity", CommandLineRunner.recoveryKey] + more,
+                    directory: directory
+                ).run()
+            }
             #expect(try Files.read(configuration) == wanted)
         }
     }
 
     @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
+    func aPartialSnapshotIsOnlyRestoredWhenItsLossIsAccepted() async throws {
+        try await withPartialSnapshot(
+            "mkdir -p jenkins/userContent; cd jenkins/userContent; echo 1 > page; chown -R 65534:65534 ../..; chmod 000 page; chown 0:0 page",
+            missing: "userContent/page"
+        ) { restore in
+            let refused = try await restore([])
+            #expect(refused.status == 7, "\(refused.errorOutput)")
+            #expect(refused.errorOutput.contains("--partial"))
+            let accepted = try await restore(["--partial"])
+            #expect(accepted.status == 0, "\(accepted.output)\(accepted.errorOutput)")
+        }
+    }
+
+    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
     func aJobThatMayNotBeReadKeepsNothingElseFromComingBack() async throws {
-        try await withTemporaryDirectory { directory in
-            let builder = JenkinsHomeBuilder(directory.appending("jenkins"))
-            try builder.make()
-            let runner = try CommandLineRunner(directory)
-            try await runner.initialize("jenkins")
-            try await shell(
-                "chown -R 65534:65534 .; chown 0:0 jenkins/jobs/job-0; chmod 700 jenkins/jobs/job-0",
-                in: directory)
-            let binary = try await runner.copyOfBinary()
-            let asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", binary.string]
-            let configuration = builder.home.appending("config.xml")
-            let wanted = try Files.read(configuration)
-            let snapshot = try await Program("setpriv", asNobody + ["snapshot"], directory: directory).run()
-            #expect(snapshot.status == 3, "\(snapshot.errorOutput)")
-            #expect(snapshot.output.contains("unreadable: jenkins/home/jobs/job-0"), "\(snapshot.output)")
-            try await shell("echo '<hudson/>' > jenkins/config.xml", in: directory)
-            let restored = try await Program(
-                "setpriv",
-                asNobody + ["restore", "--identity", CommandLineRunner.recoveryKey, "--partial"],
-                directory: directory
-            ).run()
+        try await withPartialSnapshot(
+            "chown -R 65534:65534 .; chown 0:0 jenkins/jobs/job-0; chmod 700 jenkins/jobs/job-0",
+            missing: "jobs/job-0"
+        ) { restore in
+            let restored = try await restore(["--partial"])
             #expect(restored.status == 0, "\(restored.output)\(restored.errorOutput)")
             #expect(
                 restored.output.contains("fixed: jobs/job-0/nextBuildNumber: not compared"),
                 "\(restored.output)")
-            #expect(try Files.read(configuration) == wanted)
         }
     }
 
