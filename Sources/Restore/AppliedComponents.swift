@@ -22,7 +22,9 @@ extension Journal.Applied {
 extension Journal {
     /// Every component that the restore changes.
     var components: Set<String> {
-        Set(places.map(\.component) + ((applied ?? []) + (owed ?? [])).map(\.component))
+        Set(
+            places.map(\.component) + (mountedRoots ?? []).map(\.component)
+                + ((applied ?? []) + (owed ?? [])).map(\.component))
     }
 
     /// Why nothing can be taken back: a component ran on what would change, and the system file says no more how it is

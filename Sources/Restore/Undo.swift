@@ -136,8 +136,13 @@ package struct Undo: Sendable {
                 .refused, "what stood at \(place.live) before is not at \(place.other) any more",
                 hint: "restore the previous snapshot instead: 'understudy snapshots' lists it")
         }
-        let places = journal.places.flatMap { [FilePath($0.live), FilePath($0.other)] }
-        if let mounted = try RestorePlanner.refusals(ofMountsAt: places, in: MountPoints.all()).first {
+        // Of a root that is a mount point all goes that came since, too.
+        let roots = (journal.mountedRoots ?? []).map { FilePath($0.live) }
+        let places = roots + journal.places.flatMap { [FilePath($0.live), FilePath($0.other)] }
+        let mounted = try RestorePlanner.refusals(
+            ofMountsAt: places, in: MountPoints.all(), passingOver: Set(roots)
+        ).first
+        if let mounted {
             throw RestoreFailure(.refused, mounted.reason, hint: mounted.hint)
         }
         for applied in journal.applied ?? []

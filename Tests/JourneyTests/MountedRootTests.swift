@@ -208,6 +208,23 @@ import Testing
         }
     }
 
+    /// It cannot go with what came since, and that would be met when all else is back.
+    @Test func whatIsMountedInItSinceIsRefusedBeforeAnythingIsTakenBack() async throws {
+        try await withVolume { world in
+            try await world.succeed("restore")
+            try await shell("mkdir volume/since other", in: world.directory)
+            let since = "\(world.directory)/home/since"
+            let outcome = try await world.runner.run(
+                under: world.mounting(["--bind", "\(world.directory)/other", since]), ["undo"])
+            #expect(
+                outcome.status == 7 && outcome.errorOutput.contains("something is mounted at \(since)"),
+                "\(outcome.errorOutput)")
+            #expect(try await shell("cat volume/jobs/a/config", in: world.directory) == "1\n")
+            try await world.succeed("undo")
+            #expect(try await world.changes() == "")
+        }
+    }
+
     @Test func aNameThatNoJournalCanHoldIsARefusal() async throws {
         try await withVolume { world in
             try await shell("touch $'volume/\\xff'", in: world.directory)
