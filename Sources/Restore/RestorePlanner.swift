@@ -51,6 +51,16 @@ package struct RestorePlanner: Sendable {
                 plan.warnings += driver.places().filter { !held.contains($0.name) }.map {
                     "\($0.path) of \(captured.name) is not in the snapshot, and stays as it is"
                 }
+                guard !held.isEmpty || driver.application != nil else {
+                    // Nothing of it changes places, so it goes on as it is.
+                    plan.components.removeAll { $0.name == captured.name }
+                    guard request.components.contains(captured.name) else { continue }
+                    plan.refusals.append(
+                        Refusal(
+                            "the snapshot holds nothing of \(captured.name) that could be restored",
+                            hint: "restore another snapshot: 'understudy snapshots' lists them"))
+                    continue
+                }
             }
             let places = Self.places(captured, driver, request.destination)
             // What is no directory is told by its driver: a database is not dumped to plan its restore.

@@ -111,6 +111,37 @@ import Testing
         }
     }
 
+    @Test func aServiceOfWhichTheSnapshotHasNothingRunsOn() async throws {
+        try await withTemporaryDirectory { directory in
+            try await WebServer.with(.always(200, "")) { server in
+                try await shell("mkdir tree; echo 1 >tree/a", in: directory)
+                let runner = try CommandLineRunner(directory)
+                try await runner.initialize("tree")
+                let log = directory.appending("log")
+                try runner.describe(
+                    """
+                      proxy:
+                        driver: files
+                        paths: [\(directory)/proxy]
+                        url: \(server.url)
+                        service: {start: echo start >>\(log), stop: echo stop >>\(log)}
+
+                    """)
+                let taken = try await runner.run("snapshot")
+                #expect(taken.status == 3, "\(taken.output)\(taken.errorOutput)")
+                try await shell("echo 2 >tree/a", in: directory)
+                let report = try await runner.succeed("restore", "--partial")
+                #expect(report.contains("\(directory)/proxy of proxy is not in the snapshot"), "\(report)")
+                #expect(try await shell("cat tree/a", in: directory) == "1\n")
+                let alone = try await runner.run("restore", "--partial", "--component", "proxy")
+                #expect(
+                    alone.status == 7 && alone.errorOutput.contains("holds nothing of proxy"),
+                    "\(alone.errorOutput)")
+                #expect(try !Files.exists(log))
+            }
+        }
+    }
+
     @Test func whereNothingIsThereIsNoSnapshot() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
