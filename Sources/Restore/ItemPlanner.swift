@@ -69,10 +69,11 @@ package struct ItemPlanner {
         }
         plan.openings = try RestorePlanner(origin)
             .openings(of: plan.components, in: stored)
-        for place in places { try look(at: place, stored, request, &plan) }
+        let mounts = try MountPoints.all()
+        for place in places { try look(at: place, stored, request, mounts, &plan) }
         checkNames(places, &plan)
         try checkWays(places, &plan)
-        try checkMounts(&plan)
+        try checkMounts(mounts, &plan)
         plan.refusals += try RestorePlanner.refusals(
             ofWritingIn: plan.roots.map(\.staging) + places.map { $0.live.removingLastComponent() })
         for captured in plan.components {
@@ -205,10 +206,11 @@ package struct ItemPlanner {
     // MARK: Looking
 
     private func look(
-        at place: Place, _ stored: StoredSnapshot, _ request: RestoreRequest, _ plan: inout RestorePlan
+        at place: Place, _ stored: StoredSnapshot, _ request: RestoreRequest, _ mounts: [FilePath],
+        _ plan: inout RestorePlan
     ) throws {
         let isThere = try Files.exists(place.live)
-        let isMountPoint = try RestorePlan.RootPlan.isMountPoint(place.root, in: MountPoints.all())
+        let isMountPoint = try RestorePlan.RootPlan.isMountPoint(place.root, in: mounts)
         guard place.packages.isEmpty, place.change != .remove else {
             plan.roots.append(
                 .init(
@@ -307,8 +309,7 @@ package struct ItemPlanner {
 
     /// An exchange is between what lies beside a root, or in one that is a mount point, and what lies in it: nothing may be
     /// mounted on the way, nor below.
-    private func checkMounts(_ plan: inout RestorePlan) throws {
-        let mounts = try MountPoints.all()
+    private func checkMounts(_ mounts: [FilePath], _ plan: inout RestorePlan) throws {
         let exchanged = plan.roots.map(\.target) + plan.derived.map(\.path)
         plan.refusals += try RestorePlanner.refusals(ofMountsAt: exchanged, in: mounts)
         for root in plan.roots where root.only != nil {
