@@ -20,7 +20,7 @@ struct UndoCommand: AsyncParsableCommand {
             EXIT STATUS
               0   the previous state is back, also after an interrupted restore
               1   it failed, or not everything that ran before is up again
-              7   there is nothing that can be undone
+              7   there is nothing that can be undone, or what is there now cannot be saved
               10  there is no store
               11  another process writes to the store
               64  wrong usage, or a mistake in the system file
@@ -28,6 +28,9 @@ struct UndoCommand: AsyncParsableCommand {
 
     @Flag(help: "Print what would be exchanged and do nothing.")
     var dryRun = false
+
+    @Flag(help: "Undo it also if what is there now cannot be saved before.")
+    var unsaved = false
 
     @OptionGroup var options: Options
 
@@ -63,7 +66,8 @@ struct UndoCommand: AsyncParsableCommand {
                 }
             }
             report = try await undo.run(
-                author: session.author, holding: lock, progress: { session.output.progress($0) })
+                author: session.author, allowsUnsaved: unsaved, holding: lock,
+                progress: { session.output.progress($0) })
             report.notes = recovered.notes + report.notes
         }
         session.output.endProgress()

@@ -8,6 +8,8 @@ internal import SnapshotModel
 struct SafetySnapshot {
     /// Its id, nil when nothing could be captured.
     private(set) var id: SnapshotID?
+    /// Why nothing could be captured.
+    private(set) var failure: (any Error)?
     /// What it lacks, and what becomes of that.
     private(set) var notes: [String] = []
 
@@ -33,6 +35,7 @@ struct SafetySnapshot {
                 "\(saved.id), which saves what was there, lacks \(counted(lacking.count, "part")) of it, and that \(fate): "
                     + "\(lacking.prefix(3).joined(separator: "; "))\(lacking.count > 3 ? "; …" : "")")
         } catch {
+            failure = error
             notes.append("what was there could not be captured, and \(fate): \(error)")
         }
     }

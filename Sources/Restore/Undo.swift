@@ -58,15 +58,23 @@ package struct Undo: Sendable {
 
     /// Takes the last restore back, after what is there now was saved, as far as it can be.
     ///
-    /// `author` is who undoes it: `Name <address>`.
+    /// `author` is who undoes it: `Name <address>`. Where nothing could be saved it throws a ``RestoreFailure``, unless
+    /// `allowsUnsaved`: nothing else keeps what goes.
     package func run(
-        author: String, holding lock: WriterLock, progress: @escaping @Sendable (String) -> Void
+        author: String, allowsUnsaved: Bool, holding lock: WriterLock,
+        progress: @escaping @Sendable (String) -> Void
     ) async throws -> Report {
         let journal = try await lastRestore()
         progress("saving what is there now")
         let saved = await SafetySnapshot(
             of: journal.components, system, in: store, message: "before undoing \(journal.what)",
             author: author, fate: "is gone with that", holding: lock)
+        if let failure = saved.failure, !allowsUnsaved {
+            throw RestoreFailure(
+                .refused,
+                "nothing is undone: what is there now goes with that, and could not be saved before: \(failure)",
+                hint: "mend that, or give it up: 'understudy undo --unsaved'")
+        }
         var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)
         try taking.mark(.exchanging)
         do {

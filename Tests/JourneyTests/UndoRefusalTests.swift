@@ -74,4 +74,23 @@ import Testing
             }
         }
     }
+
+    /// Nothing else keeps what came since.
+    @Test func whatCannotBeSavedIsNotGivenUpUnasked() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await TakingBackWorld(directory, [("tool", [])])
+            try await world.runner.succeed("restore")
+            try world.set("3\n")
+            _ = try world.done()
+            try await world.shell("mv tree.git/objects/pack packs; ln -s nowhere tree.git/objects/pack")
+            let refused = try await world.runner.run("undo")
+            #expect(
+                refused.status == 7 && refused.errorOutput.contains("could not be saved before: "),
+                "\(refused.errorOutput)")
+            #expect(try world.text() == "3\n" && world.done() == [])
+            let report = try await world.runner.succeed("undo", "--unsaved")
+            #expect(report.contains("what was there could not be captured"), "\(report)")
+            #expect(try world.text() == "2\n" && world.up() == ["tool"])
+        }
+    }
 }
