@@ -129,7 +129,9 @@ struct DatabaseSwap: Application {
                     : "database \(name): NOT PROVEN: dumped again, it differs from the snapshot's dump, as it does on another "
                         + "version of PostgreSQL; \(scan.tables.count) tables with \(rowCount) rows")
             if let repair, name == server.address.database, !staged.resumesWork {
-                result.notes += try await server.run(repair, in: beside).map { $0.joined() }
+                result.notes += try await server.run(repair, in: beside, ofItsTables: true).map {
+                    $0.joined()
+                }
             }
             if !isSame { result.proof = .different }
         }
