@@ -184,7 +184,8 @@ extension LeakText {
         guard byte(index) == UInt8(ascii: "\n") else { return nil }
         var lineStart = name.lowerBound - quoteLength(before: name.lowerBound)
         var indent = 0
-        while lineStart > 0, byte(lineStart - 1) != UInt8(ascii: "\n") {
+        let first = starts("\u{feff}", at: 0) ? 3 : 0
+        while lineStart > first, byte(lineStart - 1) != UInt8(ascii: "\n") {
             guard byte(lineStart - 1) == 0x20 || byte(lineStart - 1) == UInt8(ascii: "-") else { return nil }
             lineStart -= 1
             indent += 1

@@ -164,28 +164,29 @@ struct Masking {
             from = 2
         }
         let mask = Self.mask(subject)
+        // What was looked through: each mask that is put into the whole text would move all that is behind it.
+        var masked = Array(text[..<from])
         while let finding = unsafe text.withUnsafeBytes({ bytes in
             unsafe LeakScanner.find(UnsafeRawBufferPointer(rebasing: bytes[from...]))
         }) {
             let secret = (finding.secret.lowerBound + from)..<(finding.secret.upperBound + from)
             let start = finding.offset + from + 1
             guard text[secret] != mask[...] else {
+                masked += text[from..<secret.upperBound]
                 from = secret.upperBound
                 continue
             }
             // A word of a program, such as a variable's name, is masked too, but where else it stands says nothing.
             if !Self.isWord(text[secret]) { remember(Array(text[secret])) }
-            text.replaceSubrange(secret, with: mask)
-            from = secret.lowerBound + mask.count
             // Between a name and a value apart from it, or before it in a call, may stand another secret.
-            let between = min(start, secret.lowerBound)..<secret.lowerBound
-            if let masked = maskText(Array(text[between]), subject) {
-                text.replaceSubrange(between, with: masked)
-                from += masked.count - between.count
-            }
+            let between = Array(text[min(start, secret.lowerBound)..<secret.lowerBound])
+            masked += text[from..<(secret.lowerBound - between.count)]
+            masked += maskText(between, subject) ?? between
+            masked += mask
+            from = secret.upperBound
             isChanged = true
         }
-        return isChanged ? text : nil
+        return isChanged ? masked + text[from...] : nil
     }
 
     private static func isWord(_ text: ArraySlice<UInt8>) -> Bool {

@@ -155,6 +155,22 @@ struct PostgreSQLJourneyTests {
         }
     }
 
+    /// Who owns a database may name a function as the server names one of its own.
+    @Test func noFunctionOfADatabaseIsTakenForOneOfTheServers() async throws {
+        try await withWorld { world in
+            try await world.server.sql(
+                """
+                CREATE FUNCTION public.quote_literal(name) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+                EXECUTE 'ALTER ROLE ci SUPERUSER'; RETURN pg_catalog.quote_literal($1::text); END $$;
+                """, in: "buildbot")
+            try await world.runner.succeed("snapshot")
+            let report = try await world.runner.succeed("restore")
+            #expect(report.contains("proven"), "\(report)")
+            #expect(
+                try await world.server.sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'ci';") == "f\n")
+        }
+    }
+
     /// The settings of a database are there before its rows.
     @Test func aDatabaseThatIsReadOnlyByItsSettingsIsLoadedAndStaysSo() async throws {
         try await withWorld { world in

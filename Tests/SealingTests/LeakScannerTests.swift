@@ -83,8 +83,10 @@ import Testing
         #expect(secret.map { String(decoding: Array(text.utf8)[$0], as: UTF8.self) } == value)
     }
 
-    @Test(arguments: ["password: hunter22\r\nx: y", "db.password=correct\n", "- token: correct"])
-    func aMarkOfUTF8IsNoPartOfTheFirstLine(_ text: String) {
+    @Test(arguments: [
+        "password: hunter22\r\nx: y", "db.password=correct\n", "- token: correct",
+        "password: |\n  hunter22\n",
+    ]) func aMarkOfUTF8IsNoPartOfTheFirstLine(_ text: String) {
         #expect(find("\u{feff}" + text) != nil)
     }
 

@@ -79,15 +79,20 @@ struct DatabaseSwap: Application {
         let databases = try databases(staged)
         guard !databases.isEmpty else { return [] }
         let ids = try await ids([])
-        return databases.map { name in
-            // Names have at most 63 bytes, and while two are exchanged one is longer by one.
-            let start = String(decoding: name.utf8.prefix(63 - mark.utf8.count - 13), as: UTF8.self)
-                .filter { $0 != "\u{fffd}" }
-            return [
-                Key.name: name, Key.beside: "\(start)_understudy_\(mark)", Key.mark: mark,
+        return databases.enumerated().map { index, name in
+            [
+                Key.name: name, Key.beside: Self.beside(name, mark: mark, number: index + 1), Key.mark: mark,
                 Key.before: ids[name] ?? Self.nothing,
             ]
         }
+    }
+
+    /// The name beside a database; long ones that begin alike are told apart by the number.
+    static func beside(_ name: String, mark: String, number: Int) -> String {
+        let end = "_understudy_\(mark)_\(number)"
+        // Names have at most 63 bytes, and while two are exchanged one is longer by one.
+        let start = String(decoding: name.utf8.prefix(62 - end.utf8.count), as: UTF8.self)
+        return start.filter { $0 != "\u{fffd}" } + end
     }
 
     func stage(_ staged: StagedComponent, _ record: Record) async throws -> StagedApplication {
@@ -129,7 +134,9 @@ struct DatabaseSwap: Application {
                     : "database \(name): NOT PROVEN: dumped again, it differs from the snapshot's dump, as it does on another "
                         + "version of PostgreSQL; \(scan.tables.count) tables with \(rowCount) rows")
             if let repair, name == server.address.database, !staged.resumesWork {
-                result.notes += try await server.run(repair, in: beside).map { $0.joined() }
+                result.notes += try await server.run(repair, in: beside, ofItsTables: true).map {
+                    $0.joined()
+                }
             }
             if !isSame { result.proof = .different }
         }

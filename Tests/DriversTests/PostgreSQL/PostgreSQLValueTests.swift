@@ -35,6 +35,14 @@ import Testing
         }
     }
 
+    @Test func databasesWhoseLongNamesBeginAlikeAreRestoredBesideEachOther() {
+        let name = String(repeating: "ö", count: 30)
+        let names = [1, 2].map { DatabaseSwap.beside("\(name)_\($0)", mark: "3w5e11264sgsf", number: $0) }
+        #expect(Set(names).count == 2)
+        #expect(names.allSatisfy { $0.utf8.count <= 62 && $0.hasPrefix("ööö") })
+        #expect(DatabaseSwap.beside("ci", mark: "3w5e", number: 1) == "ci_understudy_3w5e_1")
+    }
+
     /// A candidate that asks the shadow's server as its superuser may exchange its directory for any link.
     @Test func noLinkOfAShadowsServerIsFollowed() throws {
         let scratch = try ScratchDirectory()
