@@ -53,4 +53,27 @@ import Testing
             #expect(seen?.detail == "made by a cloud")
         }
     }
+
+    /// A war that a package moved costs itself, and not the home.
+    @Test func aWarThatIsNotThereIsNoFaultOfTheHome() throws {
+        try withTemporaryDirectory { directory in
+            let home = directory.appending("home")
+            var builder = JenkinsHomeBuilder(home)
+            (builder.plugins, builder.jobs, builder.builds) = (1, 1, 1)
+            try builder.make()
+            let driver = try JenkinsDriver(
+                Component(
+                    name: "jenkins", driver: "jenkins",
+                    settings: ["home": .text(home.string), "war": .text("\(directory)/jenkins.war")]))
+            #expect(driver.faults().map(\.root) == ["war"])
+            let failure = #expect(throws: DriverFailure.self) { try driver.roots() }
+            #expect(failure?.description == "\(directory)/jenkins.war is not a regular file")
+            try Files.replace(directory.appending("jenkins.war"), with: [])
+            #expect(driver.faults().isEmpty)
+            try Files.remove(home.appending("config.xml"))
+            #expect(driver.faults().map(\.root) == ["home", "war"])
+            #expect(
+                driver.faults().allSatisfy { $0.failure.description.contains("is not a JENKINS_HOME") })
+        }
+    }
 }
