@@ -8,30 +8,6 @@ package import SnapshotModel
 package import SystemPackage
 package import Workers
 
-/// What is captured differently than the drivers' own tables say.
-package struct CaptureOptions: Sendable {
-    /// Rows that come before the drivers' own, by component.
-    package var rules: [String: [Classification.Rule]]
-    /// Classes that are left out.
-    package var leftOut: Set<EntryClass>
-    /// Whether a snapshot is refused when a file holds what looks like a secret and its class is none.
-    package var refusesLeaks: Bool
-    /// Contents that only look like secrets, by component, root and path (`home/config.xml`): their SHA-256.
-    package var allowedInClear: [String: [String: Set<[UInt8]>]]
-
-    /// Nothing different.
-    package init(
-        rules: [String: [Classification.Rule]] = [:], leftOut: Set<EntryClass> = [],
-        refusesLeaks: Bool = false,
-        allowedInClear: [String: [String: Set<[UInt8]>]] = [:]
-    ) {
-        self.rules = rules
-        self.leftOut = leftOut
-        self.refusesLeaks = refusesLeaks
-        self.allowedInClear = allowedInClear
-    }
-}
-
 /// A component, captured: its trees are in the sink.
 package struct CaptureResult: Sendable {
     /// What the snapshot says of it.
@@ -63,7 +39,7 @@ private struct UnopenedRoot: Error {
 /// Captures one component: freeze, walk, manifest, locks.
 package struct ComponentCapture: Sendable {
     private let component: Component
-    private let driver: any Driver
+    private var driver: any Driver
     private let sink: any ObjectSink
     private let options: CaptureOptions
     private let local: FilePath
@@ -121,9 +97,21 @@ package struct ComponentCapture: Sendable {
     ///
     /// Throws when the sink fails; what cannot be read, or is not there, is in the result.
     package func run(previous: [String: [UInt8]]) async throws -> CaptureResult {
+        for _ in 1...Self.passes {
+            var capture = self
+            capture.driver = driver.surveyed()
+            if let result = try await capture.captured(previous) { return result }
+        }
+        throw DriverFailure(
+            "component '\(component.name)': a repository was made or removed while it was captured, \(Self.passes) times",
+            hint: "run the command again when nobody makes any")
+    }
+
+    /// Captures it as the driver surveyed it; nil when a repository was made or removed meanwhile.
+    private func captured(_ previous: [String: [UInt8]]) async throws -> CaptureResult? {
         let faults = driver.faults()
         let roots = driver.places().filter { place in !faults.contains { $0.root == place.name } }
-        let repositories = repositories(in: roots)
+        let repositories = repositories(in: roots, of: driver)
         let cache = local.appending("cache").appending(component.name)
         try Files.makeDirectories(cache, mode: 0o700)
         let scratch = try Scratch(in: local)
@@ -143,7 +131,7 @@ package struct ComponentCapture: Sendable {
             roots, faults, repositories, frozen, &captured, previous, scratch.path)
     }
 
-    private func repositories(in roots: [Root]) -> [SourceRepository] {
+    private func repositories(in roots: [Root], of driver: any Driver) -> [SourceRepository] {
         let names = Set(roots.map(\.name))
         return driver.repositories().filter { names.contains($0.root) }
     }
@@ -151,7 +139,7 @@ package struct ComponentCapture: Sendable {
     private func write(
         _ places: [Root], _ missing: [RootFault], _ found: [SourceRepository], _ frozen: Frozen,
         _ captured: inout CapturedComponent, _ previous: [String: [UInt8]], _ scratch: FilePath
-    ) async throws -> CaptureResult {
+    ) async throws -> CaptureResult? {
         let reader = FileReader(sink, sealer: sealer)
         let lane = reader.lane
         var tree = NestedTree()
@@ -235,8 +223,13 @@ package struct ComponentCapture: Sendable {
         } else {
             noteWhatIsInClear(&captured)
         }
+        guard self.repositories(in: roots, of: driver.surveyed()) == repositories else {
+            // The sink takes what it was given once for given.
+            try reader.flush()
+            return nil
+        }
         let sources = try await captureSources(
-            repositories, in: roots,
+            repositories,
             CapturedFiles(
                 sink: sink, roots: trees, kept: kept,
                 places: Dictionary(roots.map { ($0.name, FilePath($0.path)) }) { first, _ in first },
@@ -280,14 +273,9 @@ package struct ComponentCapture: Sendable {
 
     /// Captures the objects of the repositories that were found before and after the files were captured.
     private func captureSources(
-        _ repositories: [SourceRepository], in roots: [Root], _ files: CapturedFiles,
+        _ repositories: [SourceRepository], _ files: CapturedFiles,
         _ captured: inout CapturedComponent, _ previous: [String: [UInt8]], _ lane: any ObjectLane
     ) async throws -> SourceCapture.Result {
-        guard self.repositories(in: roots) == repositories else {
-            throw DriverFailure(
-                "component '\(component.name)': a repository was made or removed while it was captured",
-                hint: "run the command again")
-        }
         guard !repositories.isEmpty else { return SourceCapture.Result(lock: SourcesLock()) }
         let result = try await SourceCapture(
             driver: driver, files: files, transfer: transfer,

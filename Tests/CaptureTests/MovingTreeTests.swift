@@ -1,3 +1,4 @@
+import Drivers
 import FileTree
 import Git
 import Glibc
@@ -160,6 +161,35 @@ import Testing
                     #expect(records[0].flags.contains(.isSettled) == isSettled)
                 }
             }
+        }
+    }
+
+    /// Makes what git takes for a repository.
+    private static func makeRepository(_ path: FilePath) throws {
+        for name in ["objects", "refs"] { try Files.makeDirectories(path.appending(name)) }
+        try Files.replaceWithoutSync(path.appending("HEAD"), with: Array("ref: refs/heads/main\n".utf8))
+    }
+
+    /// A night is not lost for it: the component is captured once more.
+    @Test func aRepositoryThatIsMadeMeanwhileIsCaptured() async throws {
+        try await withTemporaryDirectory { directory in
+            let tree = directory.appending("tree")
+            try Self.makeRepository(tree.appending("a.git"))
+            try write(tree.appending("note"), "note\n")
+            try Files.makeDirectory(directory.appending("local"))
+            let store = directory.appending("store.git")
+            _ = try Repository(creatingBareAt: store)
+            let sink = try Sink(ObjectReader(store), at: "note\n") {
+                try Self.makeRepository(tree.appending("b.git"))
+            }
+            let component = Component(
+                name: "git", driver: "git-repositories", settings: ["paths": .list([tree.string])])
+            let result = try await ComponentCapture(
+                component, driver: try GitRepositoriesDriver(component), sink: sink,
+                options: CaptureOptions(), sealer: nil, local: directory.appending("local")
+            ).run(previous: [:])
+            #expect(result.sources.lines.map(\.repository.path.description) == ["a.git", "b.git"])
+            #expect(result.captured.isComplete)
         }
     }
 
