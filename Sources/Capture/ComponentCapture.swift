@@ -109,9 +109,11 @@ package struct ComponentCapture: Sendable {
 
     /// Captures it as the driver surveyed it; nil when a repository was made or removed meanwhile.
     private func captured(_ previous: [String: [UInt8]]) async throws -> CaptureResult? {
-        let faults = driver.faults()
-        let roots = driver.places().filter { place in !faults.contains { $0.root == place.name } }
-        let repositories = repositories(in: roots, of: driver)
+        var faults = driver.faults()
+        func withoutFaulty(_ roots: [Root]) -> [Root] {
+            roots.filter { root in !faults.contains { $0.root == root.name } }
+        }
+        var roots = withoutFaulty(driver.places())
         let cache = local.appending("cache").appending(component.name)
         try Files.makeDirectories(cache, mode: 0o700)
         let scratch = try Scratch(in: local)
@@ -119,8 +121,10 @@ package struct ComponentCapture: Sendable {
         // Of what is not there nothing can be said: no lock, no inventory that would be of nothing.
         let isBlank = roots.isEmpty && !faults.isEmpty
         let frozen = isBlank ? Frozen() : try await driver.freeze(scratch: scratch.path, cache: cache)
-        // Where something is not there it may be what tells the version.
-        let version = faults.isEmpty ? try await driver.version() : (try? await driver.version())
+        faults += frozen.faults
+        roots = withoutFaulty(roots)
+        // What keeps it from being told is not there, or is named where it is captured.
+        let version = try? await driver.version()
         var captured = CapturedComponent(
             name: component.name, driver: component.driver, version: version,
             roots: roots.map { .init(name: $0.name, path: $0.path, kind: $0.kind) })
@@ -128,7 +132,7 @@ package struct ComponentCapture: Sendable {
         captured.notes = frozen.notes
         if !frozen.obstacles.isEmpty { captured.obstacles = frozen.obstacles }
         return try await write(
-            roots, faults, repositories, frozen, &captured, previous, scratch.path)
+            roots, faults, repositories(in: roots, of: driver), frozen, &captured, previous, scratch.path)
     }
 
     private func repositories(in roots: [Root], of driver: any Driver) -> [SourceRepository] {
@@ -196,8 +200,16 @@ package struct ComponentCapture: Sendable {
         var dumps: [DatabaseLock.Line] = []
         for artifact in frozen.artifacts {
             let entryClass = artifact.name.hasPrefix("database/") ? EntryClass.database : .plugin
-            let result = try reader.read(OpenFile(artifact.file), entryClass)
+            let result: FileReader.Result
+            do throws(FileFailure) {
+                result = try reader.read(OpenFile(artifact.file), entryClass)
+            } catch  where error.reason == .noSuchFileOrDirectory {
+                // Some stand where the component has them, and go away.
+                captured.unreadable.append(.init(path: artifact.name, reason: "\(error)"))
+                continue
+            }
             if let failure = reader.sinkFailure { throw failure }
+            if result.isTorn { captured.torn.append(artifact.name) }
             let contents = result.contents
             var place = names(artifact.name).map { StoredName.escaped($0) }
             if !contents.sealedDigest.isEmpty { place[place.count - 1] += StoredName.sealedSuffix }

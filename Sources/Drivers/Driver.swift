@@ -243,6 +243,8 @@ package struct Frozen: Sendable {
     package var artifacts: [Artifact] = []
     /// Locks that are known before the files are read.
     package var locks: [Lock] = []
+    /// Roots of which it turned out that they cannot be captured.
+    package var faults: [RootFault] = []
     /// What could not be frozen, and why: it makes the snapshot partial.
     package var unreadable: [CapturedComponent.Problem] = []
     /// What people should know.
