@@ -266,7 +266,7 @@ package struct ComponentCapture: Sendable {
             history.insert(lock.name, .file, id)
             captured.locks[lock.name] = hex(SHA256.digest(lock.contents))
         }
-        captured.torn.sort()
+        captured.torn = Set(captured.torn).sorted()
         captured.unreadable.sort { $0.path < $1.path }
         captured.notCaptured.sort { $0.path < $1.path }
         let historyTree = try history.write(lane)

@@ -68,10 +68,11 @@ import Testing
     private func walk(
         _ tree: FilePath, from cache: StatCache = StatCache(), _ sink: any ObjectSink,
         isLaterPass: Bool = false, replacements: [EntryPath: FilePath] = [:],
+        _ classification: Classification = Classification([], defaultClass: .config),
         now: (seconds: Int64, nanoseconds: Int64)
     ) throws -> CapturedTree {
         try RootCapture(
-            tree, classification: Classification([], defaultClass: .config), cache: cache,
+            tree, classification: classification, cache: cache,
             isLaterPass: isLaterPass, sink: sink,
             newTexts: NewTexts(of: sink, in: tree.removingLastComponent()), replacements: replacements,
             leavingOut: [], written: nil, sealer: nil, now: now
@@ -161,6 +162,29 @@ import Testing
                     #expect(records[0].flags.contains(.isSettled) == isSettled)
                 }
             }
+        }
+    }
+
+    /// Its log was moved into it, and with another beginning of the log it is of no one moment.
+    @Test(arguments: [("app.db-wal", ["app.db"]), ("app.db.old", [])] as [(String, [String])])
+    func aDatabaseThatChangesBeforeItsLogIsReadIsTorn(_ name: String, _ torn: [String]) throws {
+        try withTemporaryDirectory { directory in
+            let tree = directory.appending("tree")
+            let database = tree.appending("app.db")
+            try write(database, "old\n")
+            try write(tree.appending(name), "second\n")
+            usleep(20_000)
+            let classes = Classification([.init("app.db*", .database)], defaultClass: .config)
+            let sink = Sink(at: "second\n") {
+                let file = try FileDescriptor.open(database, .writeOnly)
+                try file.closeAfter { _ = try file.writeAll(Array("new\n".utf8)) }
+            }
+            let walked = try walk(tree, sink, classes, now: later)
+            #expect(walked.found.torn.map(\.description) == torn)
+            // It is read again.
+            #expect(walked.found.moving.count == torn.count)
+            let quiet = try walk(tree, Sink(), classes, now: later)
+            #expect(quiet.found.torn.isEmpty && quiet.found.moving.isEmpty)
         }
     }
 
