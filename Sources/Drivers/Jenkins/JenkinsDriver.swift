@@ -155,7 +155,7 @@ package struct JenkinsDriver: Driver {
     package func locks(archives: [String: [Entry]], previous: [String: [UInt8]]) throws -> [Lock] {
         let known = PluginsLock(previous[PluginsLock.name] ?? [])
         var lock = try PluginsLock(plugins: archives["home"] ?? [], home: home, known: known)
-        if let core = archives["war"]?.first, let war { try lock.addCore(core, war, known: known) }
+        if let core = archives["war"]?.first, let war { lock.addCore(core, war, known: known) }
         return [Lock(name: PluginsLock.name, contents: lock.contents)]
     }
 

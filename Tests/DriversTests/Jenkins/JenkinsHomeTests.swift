@@ -54,6 +54,26 @@ import Testing
         }
     }
 
+    /// Half of a download is captured as it is.
+    @Test func aWarThatIsNoArchiveIsSaidInTheLock() throws {
+        try withTemporaryDirectory { directory in
+            let war = directory.appending("jenkins.war")
+            try Files.replace(war, with: [0x50, 0x4b])
+            let driver = try JenkinsDriver(
+                Component(
+                    name: "jenkins", driver: "jenkins",
+                    settings: ["home": .text("\(directory)/home"), "war": .text(war.string)]))
+            let entry = Entry(
+                path: EntryPath("jenkins.war"), kind: .file, mode: 0o644, owner: 0, group: 0,
+                ownerName: "root", groupName: "root", modified: .init(seconds: 0, nanoseconds: 0), size: 2,
+                digest: [0xab], entryClass: .plugin)
+            let locks = try driver.locks(archives: ["war": [entry]], previous: [:])
+            #expect(
+                locks.map { String(decoding: $0.contents, as: UTF8.self) }
+                    == ["jenkins-core ??? ab war unreadable\n"])
+        }
+    }
+
     /// A war that a package moved costs itself, and not the home.
     @Test func aWarThatIsNotThereIsNoFaultOfTheHome() throws {
         try withTemporaryDirectory { directory in
