@@ -8,30 +8,6 @@ package import SnapshotModel
 package import SystemPackage
 package import Workers
 
-/// What is captured differently than the drivers' own tables say.
-package struct CaptureOptions: Sendable {
-    /// Rows that come before the drivers' own, by component.
-    package var rules: [String: [Classification.Rule]]
-    /// Classes that are left out.
-    package var leftOut: Set<EntryClass>
-    /// Whether a snapshot is refused when a file holds what looks like a secret and its class is none.
-    package var refusesLeaks: Bool
-    /// Contents that only look like secrets, by component, root and path (`home/config.xml`): their SHA-256.
-    package var allowedInClear: [String: [String: Set<[UInt8]>]]
-
-    /// Nothing different.
-    package init(
-        rules: [String: [Classification.Rule]] = [:], leftOut: Set<EntryClass> = [],
-        refusesLeaks: Bool = false,
-        allowedInClear: [String: [String: Set<[UInt8]>]] = [:]
-    ) {
-        self.rules = rules
-        self.leftOut = leftOut
-        self.refusesLeaks = refusesLeaks
-        self.allowedInClear = allowedInClear
-    }
-}
-
 /// A component, captured: its trees are in the sink.
 package struct CaptureResult: Sendable {
     /// What the snapshot says of it.
@@ -63,7 +39,7 @@ private struct UnopenedRoot: Error {
 /// Captures one component: freeze, walk, manifest, locks.
 package struct ComponentCapture: Sendable {
     private let component: Component
-    private let driver: any Driver
+    private var driver: any Driver
     private let sink: any ObjectSink
     private let options: CaptureOptions
     private let local: FilePath
@@ -121,9 +97,23 @@ package struct ComponentCapture: Sendable {
     ///
     /// Throws when the sink fails; what cannot be read, or is not there, is in the result.
     package func run(previous: [String: [UInt8]]) async throws -> CaptureResult {
-        let faults = driver.faults()
-        let roots = driver.places().filter { place in !faults.contains { $0.root == place.name } }
-        let repositories = repositories(in: roots)
+        for _ in 1...Self.passes {
+            var capture = self
+            capture.driver = driver.surveyed()
+            if let result = try await capture.captured(previous) { return result }
+        }
+        throw DriverFailure(
+            "component '\(component.name)': a repository was made or removed while it was captured, \(Self.passes) times",
+            hint: "run the command again when nobody makes any")
+    }
+
+    /// Captures it as the driver surveyed it; nil when a repository was made or removed meanwhile.
+    private func captured(_ previous: [String: [UInt8]]) async throws -> CaptureResult? {
+        var faults = driver.faults()
+        func withoutFaulty(_ roots: [Root]) -> [Root] {
+            roots.filter { root in !faults.contains { $0.root == root.name } }
+        }
+        var roots = withoutFaulty(driver.places())
         let cache = local.appending("cache").appending(component.name)
         try Files.makeDirectories(cache, mode: 0o700)
         let scratch = try Scratch(in: local)
@@ -131,8 +121,10 @@ package struct ComponentCapture: Sendable {
         // Of what is not there nothing can be said: no lock, no inventory that would be of nothing.
         let isBlank = roots.isEmpty && !faults.isEmpty
         let frozen = isBlank ? Frozen() : try await driver.freeze(scratch: scratch.path, cache: cache)
-        // Where something is not there it may be what tells the version.
-        let version = faults.isEmpty ? try await driver.version() : (try? await driver.version())
+        faults += frozen.faults
+        roots = withoutFaulty(roots)
+        // What keeps it from being told is not there, or is named where it is captured.
+        let version = try? await driver.version()
         var captured = CapturedComponent(
             name: component.name, driver: component.driver, version: version,
             roots: roots.map { .init(name: $0.name, path: $0.path, kind: $0.kind) })
@@ -140,10 +132,10 @@ package struct ComponentCapture: Sendable {
         captured.notes = frozen.notes
         if !frozen.obstacles.isEmpty { captured.obstacles = frozen.obstacles }
         return try await write(
-            roots, faults, repositories, frozen, &captured, previous, scratch.path)
+            roots, faults, repositories(in: roots, of: driver), frozen, &captured, previous, scratch.path)
     }
 
-    private func repositories(in roots: [Root]) -> [SourceRepository] {
+    private func repositories(in roots: [Root], of driver: any Driver) -> [SourceRepository] {
         let names = Set(roots.map(\.name))
         return driver.repositories().filter { names.contains($0.root) }
     }
@@ -151,7 +143,7 @@ package struct ComponentCapture: Sendable {
     private func write(
         _ places: [Root], _ missing: [RootFault], _ found: [SourceRepository], _ frozen: Frozen,
         _ captured: inout CapturedComponent, _ previous: [String: [UInt8]], _ scratch: FilePath
-    ) async throws -> CaptureResult {
+    ) async throws -> CaptureResult? {
         let reader = FileReader(sink, sealer: sealer)
         let lane = reader.lane
         var tree = NestedTree()
@@ -208,8 +200,16 @@ package struct ComponentCapture: Sendable {
         var dumps: [DatabaseLock.Line] = []
         for artifact in frozen.artifacts {
             let entryClass = artifact.name.hasPrefix("database/") ? EntryClass.database : .plugin
-            let result = try reader.read(OpenFile(artifact.file), entryClass)
+            let result: FileReader.Result
+            do throws(FileFailure) {
+                result = try reader.read(OpenFile(artifact.file), entryClass)
+            } catch  where error.reason == .noSuchFileOrDirectory {
+                // Some stand where the component has them, and go away.
+                captured.unreadable.append(.init(path: artifact.name, reason: "\(error)"))
+                continue
+            }
             if let failure = reader.sinkFailure { throw failure }
+            if result.isTorn { captured.torn.append(artifact.name) }
             let contents = result.contents
             var place = names(artifact.name).map { StoredName.escaped($0) }
             if !contents.sealedDigest.isEmpty { place[place.count - 1] += StoredName.sealedSuffix }
@@ -235,8 +235,13 @@ package struct ComponentCapture: Sendable {
         } else {
             noteWhatIsInClear(&captured)
         }
+        guard self.repositories(in: roots, of: driver.surveyed()) == repositories else {
+            // The sink takes what it was given once for given.
+            try reader.flush()
+            return nil
+        }
         let sources = try await captureSources(
-            repositories, in: roots,
+            repositories,
             CapturedFiles(
                 sink: sink, roots: trees, kept: kept,
                 places: Dictionary(roots.map { ($0.name, FilePath($0.path)) }) { first, _ in first },
@@ -261,7 +266,7 @@ package struct ComponentCapture: Sendable {
             history.insert(lock.name, .file, id)
             captured.locks[lock.name] = hex(SHA256.digest(lock.contents))
         }
-        captured.torn.sort()
+        captured.torn = Set(captured.torn).sorted()
         captured.unreadable.sort { $0.path < $1.path }
         captured.notCaptured.sort { $0.path < $1.path }
         let historyTree = try history.write(lane)
@@ -280,14 +285,9 @@ package struct ComponentCapture: Sendable {
 
     /// Captures the objects of the repositories that were found before and after the files were captured.
     private func captureSources(
-        _ repositories: [SourceRepository], in roots: [Root], _ files: CapturedFiles,
+        _ repositories: [SourceRepository], _ files: CapturedFiles,
         _ captured: inout CapturedComponent, _ previous: [String: [UInt8]], _ lane: any ObjectLane
     ) async throws -> SourceCapture.Result {
-        guard self.repositories(in: roots) == repositories else {
-            throw DriverFailure(
-                "component '\(component.name)': a repository was made or removed while it was captured",
-                hint: "run the command again")
-        }
         guard !repositories.isEmpty else { return SourceCapture.Result(lock: SourcesLock()) }
         let result = try await SourceCapture(
             driver: driver, files: files, transfer: transfer,

@@ -48,6 +48,8 @@ final class DirectoryNode: @unchecked Sendable {
     var state: Classification.Matcher.State?
     /// Its entries, when they had to be listed; else they are those of the cache.
     private(set) var table: EntryTable?
+    /// Databases in it that have a log beside them, by their names, as they were when they were listed.
+    var databases: [[UInt8]: EntryRecord] = [:]
     /// Whether that listing can be relied on tomorrow.
     var isListed = false
     /// Whether it could not be listed, and is among what is unreadable.
@@ -96,6 +98,7 @@ final class DirectoryNode: @unchecked Sendable {
     /// are unchanged were let go.
     func complete() {
         anchor = nil
+        databases = [:]
         guard let known = knownRecord, table == nil, isSame, isLineSame, !hasLinkedFiles else { return }
         isUnchanged =
             record.tree == known.tree && record.historyTree == known.historyTree && record.part == known.part

@@ -192,6 +192,9 @@ internal import Workers
 
     // MARK: - Directories that may have changed
 
+    /// What follows the name of a database in that of a log, from which it is made whole when it is opened.
+    private static let logs = ["-wal", "-journal"].map { Array($0.utf8) }
+
     /// Lists a directory, and reads the files in it that the store does not hold; where they are much work, it is returned in
     /// pieces.
     private func list(_ node: DirectoryNode, _ walker: Walker) throws -> [Work] {
@@ -218,6 +221,7 @@ internal import Workers
             try directory.read(into: walker.names)
             node.anchor = anchor.nearer(directory, at: node.path, looks: walker.names.count)
             var known = KnownNames(node)
+            var databases: [[UInt8]: EntryRecord] = [:]
             let replaced = replacements[node.path] ?? [:]
             walker.path.setDirectory([])
             for index in 0..<walker.names.count {
@@ -243,6 +247,9 @@ internal import Workers
                     let entryClass = matcher.entryClass(state, name: name)
                     let replacement = replaced[Array(name)]
                     guard replacement != nil || isCaptured(entryClass) else { continue }
+                    if entryClass == .database, replacement == nil {
+                        databases[Array(name)] = EntryRecord(status)
+                    }
                     if let replacement {
                         let item = try walker.frozen(replacement, Array(name), status, directory)
                         walker.table.append(item.record, name: name, extra: item.extra.encoded)
@@ -270,6 +277,9 @@ internal import Workers
                     node.isListed = false
                     walker.note(error, at: name, in: node)
                 }
+            }
+            node.databases = databases.filter { name, _ in
+                Self.logs.contains { databases[name + $0] != nil }
             }
         } catch {
             node.isListed = false

@@ -42,7 +42,7 @@ struct SimultaneousCapture {
     /// Who waits for whom: the objects of captured repositories go through one directory of the store, and git's processes
     /// are many already.
     private static func chains(_ parts: [Part]) -> [[Part]] {
-        let repositories = parts.filter { !$0.driver.repositories().isEmpty }
+        let repositories = parts.filter { $0.driver.mayHaveRepositories }
         let names = Set(repositories.map(\.component.name))
         let others = parts.filter { !names.contains($0.component.name) }.map { [$0] }
         return repositories.isEmpty ? others : [repositories] + others

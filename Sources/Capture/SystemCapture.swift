@@ -118,7 +118,7 @@ package struct SystemCapture: Sendable {
         }
     }
 
-    private var hasRepositories: Bool { system.components.contains { !$0.driver.repositories().isEmpty } }
+    private var hasRepositories: Bool { system.components.contains { $0.driver.mayHaveRepositories } }
 
     /// Says what a snapshot would hold, and writes nothing.
     package func rehearse(

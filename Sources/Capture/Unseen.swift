@@ -36,7 +36,10 @@ struct Unseen: Sendable {
 
         /// Whether something that an item consists of is one of those.
         func contain(_ item: Inventory.Item) -> Bool {
-            item.files.contains { file in roots.union(missing).contains { contain("\($0)/\(file)") } }
+            item.files.contains { file in
+                // A root that is one file is called like that file.
+                contain("\(file)") || (roots.isEmpty ? missing : roots).contains { contain("\($0)/\(file)") }
+            }
                 || !missing.isEmpty && item.files.isEmpty
                     && !item.name.isAtOrBelow(separators: "/ ") { roots.contains($0) }
                 || [item.name, "\(item.kind)/\(item.name)"].contains {

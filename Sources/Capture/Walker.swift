@@ -102,7 +102,22 @@ final class Walker {
             }
             if let failure = reader.sinkFailure { throw failure }
         }
+        lookAtDatabases(of: files, in: directory, of: node)
         node.set(read)
+    }
+
+    /// Notes databases that changed since they were listed, when they or their logs were read: with a log that was read before
+    /// or after, such a one may be of no one moment.
+    private func lookAtDatabases(
+        of files: ArraySlice<UnreadFile>, in directory: OpenDirectory, of node: DirectoryNode
+    ) {
+        for (name, listed) in node.databases where files.contains(where: { $0.name.starts(with: name) }) {
+            // What cannot be looked at any more has changed.
+            let now = try? directory.statusIfThere(name)
+            if let now, listed.hasTimes(of: EntryRecord(now)) { continue }
+            found.torn.append(EntryPath(node.path(of: name)))
+            found.moving.append(EntryPath(node.path))
+        }
     }
 
     private func read(

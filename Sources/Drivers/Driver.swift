@@ -43,7 +43,12 @@ package protocol Driver: Sendable {
     /// `scratch` is an empty directory that goes away after the snapshot; `cache` stays from night to night and may be
     /// emptied at any time.
     func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen
-    /// The git repositories below the roots, as they are now, whose objects are captured as objects and not as files.
+    /// The same component as it is now: what takes a search is looked for once, and not at each question.
+    func surveyed() -> Self
+    /// Whether there can be repositories in it.
+    var mayHaveRepositories: Bool { get }
+    /// The git repositories below the roots whose objects are captured as objects and not as files: as they are now, or as the
+    /// survey found them.
     func repositories() -> [SourceRepository]
     /// What a captured repository needs of its objects; `source` has the captured files.
     func tips(of repository: SourceRepository, in source: any FileSource) throws -> SourceTips
@@ -126,6 +131,10 @@ extension Driver {
     package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen { Frozen() }
     /// No version.
     package func version() async throws -> String? { nil }
+    /// Nothing that takes a search.
+    package func surveyed() -> Self { self }
+    /// None.
+    package var mayHaveRepositories: Bool { false }
     /// No repositories.
     package func repositories() -> [SourceRepository] { [] }
     /// No objects.
@@ -234,6 +243,8 @@ package struct Frozen: Sendable {
     package var artifacts: [Artifact] = []
     /// Locks that are known before the files are read.
     package var locks: [Lock] = []
+    /// Roots of which it turned out that they cannot be captured.
+    package var faults: [RootFault] = []
     /// What could not be frozen, and why: it makes the snapshot partial.
     package var unreadable: [CapturedComponent.Problem] = []
     /// What people should know.

@@ -66,7 +66,9 @@ struct StagedVerification {
             from: state, to: ComponentState(again, sink: sink, reader: reader, identities: nil),
             driver: driver)
         let wrong = difference.files.filter { !isExplained($0) }
-        let others = again.captured.locks.filter { captured.locks[$0.key] != $0.value }.keys.sorted()
+        let others =
+            again.faults.map(\.failure.description)
+            + again.captured.locks.filter { captured.locks[$0.key] != $0.value }.keys.sorted()
         guard wrong.isEmpty, others.isEmpty else {
             let names =
                 wrong.prefix(5).map { "\($0.root)/\($0.path) (\($0.change.rawValue) \($0.detail))" } + others

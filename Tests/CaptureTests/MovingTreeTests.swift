@@ -1,3 +1,4 @@
+import Drivers
 import FileTree
 import Git
 import Glibc
@@ -67,10 +68,11 @@ import Testing
     private func walk(
         _ tree: FilePath, from cache: StatCache = StatCache(), _ sink: any ObjectSink,
         isLaterPass: Bool = false, replacements: [EntryPath: FilePath] = [:],
+        _ classification: Classification = Classification([], defaultClass: .config),
         now: (seconds: Int64, nanoseconds: Int64)
     ) throws -> CapturedTree {
         try RootCapture(
-            tree, classification: Classification([], defaultClass: .config), cache: cache,
+            tree, classification: classification, cache: cache,
             isLaterPass: isLaterPass, sink: sink,
             newTexts: NewTexts(of: sink, in: tree.removingLastComponent()), replacements: replacements,
             leavingOut: [], written: nil, sealer: nil, now: now
@@ -160,6 +162,58 @@ import Testing
                     #expect(records[0].flags.contains(.isSettled) == isSettled)
                 }
             }
+        }
+    }
+
+    /// Its log was moved into it, and with another beginning of the log it is of no one moment.
+    @Test(arguments: [("app.db-wal", ["app.db"]), ("app.db.old", [])] as [(String, [String])])
+    func aDatabaseThatChangesBeforeItsLogIsReadIsTorn(_ name: String, _ torn: [String]) throws {
+        try withTemporaryDirectory { directory in
+            let tree = directory.appending("tree")
+            let database = tree.appending("app.db")
+            try write(database, "old\n")
+            try write(tree.appending(name), "second\n")
+            usleep(20_000)
+            let classes = Classification([.init("app.db*", .database)], defaultClass: .config)
+            let sink = Sink(at: "second\n") {
+                let file = try FileDescriptor.open(database, .writeOnly)
+                try file.closeAfter { _ = try file.writeAll(Array("new\n".utf8)) }
+            }
+            let walked = try walk(tree, sink, classes, now: later)
+            #expect(walked.found.torn.map(\.description) == torn)
+            // It is read again.
+            #expect(walked.found.moving.count == torn.count)
+            let quiet = try walk(tree, Sink(), classes, now: later)
+            #expect(quiet.found.torn.isEmpty && quiet.found.moving.isEmpty)
+        }
+    }
+
+    /// Makes what git takes for a repository.
+    private static func makeRepository(_ path: FilePath) throws {
+        for name in ["objects", "refs"] { try Files.makeDirectories(path.appending(name)) }
+        try Files.replaceWithoutSync(path.appending("HEAD"), with: Array("ref: refs/heads/main\n".utf8))
+    }
+
+    /// A night is not lost for it: the component is captured once more.
+    @Test func aRepositoryThatIsMadeMeanwhileIsCaptured() async throws {
+        try await withTemporaryDirectory { directory in
+            let tree = directory.appending("tree")
+            try Self.makeRepository(tree.appending("a.git"))
+            try write(tree.appending("note"), "note\n")
+            try Files.makeDirectory(directory.appending("local"))
+            let store = directory.appending("store.git")
+            _ = try Repository(creatingBareAt: store)
+            let sink = try Sink(ObjectReader(store), at: "note\n") {
+                try Self.makeRepository(tree.appending("b.git"))
+            }
+            let component = Component(
+                name: "git", driver: "git-repositories", settings: ["paths": .list([tree.string])])
+            let result = try await ComponentCapture(
+                component, driver: try GitRepositoriesDriver(component), sink: sink,
+                options: CaptureOptions(), sealer: nil, local: directory.appending("local")
+            ).run(previous: [:])
+            #expect(result.sources.lines.map(\.repository.path.description) == ["a.git", "b.git"])
+            #expect(result.captured.isComplete)
         }
     }
 

@@ -61,4 +61,24 @@ import Testing
         #expect(told.map(\.name) == ["srv/a/x.git"])
         #expect(Unseen(whole, blind).words == ["srv/b could not be read: /srv/b is not there"])
     }
+
+    /// A job is in the home, and the core is the war.
+    @Test func withoutTheWarOnlyTheCoreIsUnknown() {
+        let home = CapturedComponent.CapturedRoot(name: "home", path: "/home", kind: .directory)
+        let war = CapturedComponent.CapturedRoot(name: "war", path: "/jenkins.war", kind: .file)
+        let whole = CapturedComponent(name: "ci", driver: "jenkins", version: nil, roots: [home, war])
+        var blind = whole
+        blind.roots = [home]
+        blind.unreadable = [.init(path: "war/.", reason: "/jenkins.war is not a regular file")]
+        let before = Inventory(items: [
+            .init(kind: "core", name: "jenkins-core", files: [EntryPath("war"), EntryPath("war.disabled")]),
+            .init(kind: "job", name: "app", files: [EntryPath("jobs/app/config.xml")]),
+        ])
+        let changes = before.changes(to: Inventory(), component: "ci") { $0 < $1 }
+        let told = Unseen(whole, blind).told(changes, from: before, to: Inventory())
+        #expect(told.map(\.name) == ["app"])
+        blind.roots = []
+        blind.unreadable.append(.init(path: "home/.", reason: "/home is not a JENKINS_HOME"))
+        #expect(Unseen(whole, blind).told(changes, from: before, to: Inventory()).isEmpty)
+    }
 }

@@ -95,11 +95,13 @@ package struct BuildbotDriver: Driver {
         let path = FilePath(root.path)
         switch root.name {
         case "master":
-            guard try TacFile.read(in: path)?.role == .master else {
+            guard let tac = try TacFile.read(in: path), tac.role == .master else {
                 throw DriverFailure(
                     "\(path) is not a Buildbot master: it has no buildbot.tac that makes one",
                     hint: "give the directory that 'buildbot create-master' made as 'master'")
             }
+            // Only that says where the state is kept.
+            _ = try MasterConfiguration(tac, directory: path)
         case "environment": _ = try PythonEnvironment(path)
         default:
             guard try TacFile.read(in: path)?.role == .worker else {

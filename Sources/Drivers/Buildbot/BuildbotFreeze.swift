@@ -9,16 +9,20 @@ extension BuildbotDriver {
     @concurrent package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen {
         var frozen = Frozen()
         try await freezeState(scratch: scratch, into: &frozen)
-        let isFaulty = !RootFault.all(of: places().filter { $0.name == "environment" }, check).isEmpty
-        if isFaulty { return frozen }
-        if let environment {
-            let packages = try PythonEnvironment(environment).freeze(cache: cache)
+        guard let root = places().first(where: { $0.kind == .rebuilt }) else {
+            frozen.notes.append("no Python environment is captured: a restore needs Buildbot on the host")
+            return frozen
+        }
+        // What is told already.
+        guard RootFault.all(of: [root], check).isEmpty else { return frozen }
+        do {
+            let packages = try PythonEnvironment(FilePath(root.path)).freeze(cache: cache)
             frozen.artifacts += packages.artifacts
             frozen.locks += packages.locks
             frozen.unreadable += packages.unreadable
             frozen.notes += packages.notes
-        } else {
-            frozen.notes.append("no Python environment is captured: a restore needs Buildbot on the host")
+        } catch {
+            frozen.faults.append(RootFault(root, error))
         }
         return frozen
     }

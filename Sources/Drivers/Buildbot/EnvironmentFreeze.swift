@@ -72,7 +72,9 @@ extension PythonEnvironment {
                 }
                 extras.append(.init(path: below, kind: .link(target: text)))
             } else {
-                let digest = hex(SHA256.digest(try Files.read(file)))
+                // What went away after it was listed is none of it.
+                guard let bytes = try Files.readIfPresent(file) else { continue }
+                let digest = hex(SHA256.digest(bytes))
                 let extra = PythonLock.Extra(path: below, kind: .file(mode: status.mode, digest: digest))
                 extras.append(extra)
                 frozen.artifacts.append(.init(name: extra.artifact, file: file))

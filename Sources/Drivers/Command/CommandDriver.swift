@@ -38,7 +38,13 @@ package struct CommandDriver: Driver {
 
     /// The first line of what `version` prints, or what is wrong with it; neither when there is no such command.
     private func said() async throws -> (version: String?, problem: String?) {
-        guard let outcome = try await contract.run(.version, in: "/") else { return (nil, nil) }
+        let outcome: Program.Outcome
+        do {
+            guard let ended = try await contract.run(.version, in: "/") else { return (nil, nil) }
+            outcome = ended
+        } catch let failure as DriverFailure {
+            return (nil, failure.description)
+        }
         guard outcome.status == 0, let line = outcome.output.split(whereSeparator: \.isNewline).first else {
             return (
                 nil,

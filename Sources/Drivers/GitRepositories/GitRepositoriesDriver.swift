@@ -14,6 +14,8 @@ package struct GitRepositoriesDriver: Driver {
     ]
 
     private var files: FilesDriver
+    /// What a survey found in each root; nil where each question is a search of its own.
+    private var found: [String: [RepositorySearch.Found]]?
 
     package init(_ component: Component) throws {
         files = try FilesDriver(component)
@@ -37,29 +39,42 @@ package struct GitRepositoriesDriver: Driver {
     package func relocated(to roots: [String: FilePath]) -> GitRepositoriesDriver {
         var driver = self
         driver.files = files.relocated(to: roots)
+        driver.found = nil
         return driver
     }
 
     package func calling(roots names: [String]) -> GitRepositoriesDriver {
         var driver = self
         driver.files = files.calling(roots: names)
+        driver.found = nil
         return driver
     }
 
+    package func surveyed() -> GitRepositoriesDriver {
+        var driver = self
+        driver.found = Dictionary(
+            places().map { ($0.name, RepositorySearch.all(in: FilePath($0.path))) }
+        ) { first, _ in first }
+        return driver
+    }
+
+    private func all(in root: Root) -> [RepositorySearch.Found] {
+        found?[root.name] ?? RepositorySearch.all(in: FilePath(root.path))
+    }
+
+    package var mayHaveRepositories: Bool { true }
+
     package func repositories() -> [SourceRepository] {
         places().flatMap { root in
-            RepositorySearch.repositories(in: FilePath(root.path)).map {
-                SourceRepository(root: root.name, path: $0)
-            }
+            all(in: root).filter { $0.reason == nil }.map { SourceRepository(root: root.name, path: $0.path) }
         }
     }
 
     package func classification(of root: String) -> Classification {
         var rules: [Classification.Rule] = []
         for place in places() where place.name == root {
-            let path = FilePath(place.path)
-            for repository in RepositorySearch.repositories(in: path) {
-                rules += RepositoryClasses.rules(repository, in: path)
+            for repository in all(in: place) where repository.reason == nil {
+                rules += RepositoryClasses.rules(repository.path, in: FilePath(place.path))
             }
         }
         return Classification(
@@ -69,7 +84,7 @@ package struct GitRepositoriesDriver: Driver {
     package func freeze(scratch: FilePath, cache: FilePath) async throws -> Frozen {
         var frozen = Frozen()
         for root in places() {
-            for (path, reason) in RepositorySearch.kept(in: FilePath(root.path)) {
+            for case (let path, let reason?) in all(in: root) {
                 switch reason {
                 case .asFiles(let why):
                     frozen.notes.append(

@@ -6,16 +6,9 @@ internal import SystemPackage
 ///
 /// A directory that cannot be looked into is passed over here: the walk that captures the files names it.
 enum RepositorySearch {
-    /// The git directories below `root` whose objects are captured as objects, in the order of a walk.
-    static func repositories(in root: FilePath) -> [EntryPath] {
-        all(in: root).filter { $0.reason == nil }.map(\.path)
-    }
-
-    /// The git directories whose objects are captured as files, if at all, and working trees whose repository is elsewhere, and
-    /// why.
-    static func kept(in root: FilePath) -> [(path: EntryPath, reason: Reason)] {
-        all(in: root).compactMap { found in found.reason.map { (found.path, $0) } }
-    }
+    /// A git directory, or a working tree whose repository is elsewhere; nil as the reason says that its objects are captured as
+    /// objects, else it is why they are captured as files, if at all.
+    typealias Found = (path: EntryPath, reason: Reason?)
 
     /// Why the objects of a repository do not go into the store as objects.
     enum Reason {
@@ -90,15 +83,14 @@ enum RepositorySearch {
             ? directory.pushing(FilePath(bytes: place)) : nil
     }
 
-    private static func all(in root: FilePath) -> [(path: EntryPath, reason: Reason?)] {
-        var found: [(path: EntryPath, reason: Reason?)] = []
+    /// All that is below `root`, in the order of a walk.
+    static func all(in root: FilePath) -> [Found] {
+        var found: [Found] = []
         search(root, .root, &found)
         return found
     }
 
-    private static func search(
-        _ directory: FilePath, _ path: EntryPath, _ found: inout [(path: EntryPath, reason: Reason?)]
-    ) {
+    private static func search(_ directory: FilePath, _ path: EntryPath, _ found: inout [Found]) {
         if let place = commonDirectory(directory) {
             found.append((path, Reason.elsewhere("commondir", place)))
         }

@@ -70,16 +70,33 @@ package struct JenkinsDriver: Driver {
     }
 
     package func roots() throws -> [Root] {
-        guard try Self.isHome(home) else {
-            throw DriverFailure(
-                "\(home) is not a JENKINS_HOME: it has no config.xml of Jenkins",
-                hint: "give the directory that holds Jenkins' config.xml, jobs and plugins as 'home'")
-        }
-        if let war, try Files.status(war)?.kind != .file {
-            throw DriverFailure(
-                "\(war) is not a regular file", hint: "give the path of jenkins.war, or leave 'war' out")
-        }
+        if let fault = faults().first { throw fault.failure }
         return places()
+    }
+
+    /// Without the home nothing says what the war is for; a home is one without its war too.
+    package func faults() -> [RootFault] {
+        let faults = RootFault.all(of: places(), check)
+        guard let home = faults.first(where: { $0.root == "home" }) else { return faults }
+        return places().map { RootFault($0, home.failure) }
+    }
+
+    /// Throws where a root is not what the system file says that it is.
+    private func check(_ root: Root) throws {
+        switch root.kind {
+        case .file:
+            guard try Files.status(FilePath(root.path))?.kind == .file else {
+                throw DriverFailure(
+                    "\(root.path) is not a regular file",
+                    hint: "give the path of jenkins.war, or leave 'war' out")
+            }
+        case .directory, .rebuilt:
+            guard try Self.isHome(FilePath(root.path)) else {
+                throw DriverFailure(
+                    "\(root.path) is not a JENKINS_HOME: it has no config.xml of Jenkins",
+                    hint: "give the directory that holds Jenkins' config.xml, jobs and plugins as 'home'")
+            }
+        }
     }
 
     package func classification(of root: String) -> Classification {
@@ -138,7 +155,7 @@ package struct JenkinsDriver: Driver {
     package func locks(archives: [String: [Entry]], previous: [String: [UInt8]]) throws -> [Lock] {
         let known = PluginsLock(previous[PluginsLock.name] ?? [])
         var lock = try PluginsLock(plugins: archives["home"] ?? [], home: home, known: known)
-        if let core = archives["war"]?.first, let war { try lock.addCore(core, war, known: known) }
+        if let core = archives["war"]?.first, let war { lock.addCore(core, war, known: known) }
         return [Lock(name: PluginsLock.name, contents: lock.contents)]
     }
 

@@ -53,6 +53,19 @@ import Testing
         }
     }
 
+    /// Nothing else says where the state is; other components are captured all the same.
+    @Test func aConfigurationThatCannotBeReadIsAFaultOfTheMaster() throws {
+        try withTemporaryDirectory { directory in
+            try makeMaster(directory)
+            try Files.remove(directory.appending("master.cfg"))
+            let driver = try makeDriver(master: directory)
+            #expect(driver.faults().isEmpty)
+            try Files.makeDirectory(directory.appending("master.cfg"))
+            #expect(driver.faults().map(\.root) == ["master"])
+            #expect(driver.faults().first?.failure.description.contains("\(directory)/master.cfg") == true)
+        }
+    }
+
     @Test func rootsInOneAnotherAreRefused() throws {
         let failure = #expect(throws: DriverFailure.self) {
             try makeDriver(master: "/srv/bb/master", ["environment": .text("/srv/bb/master/venv")])

@@ -108,6 +108,20 @@ struct BuildbotEnvironmentTests {
         }
     }
 
+    /// The master beside it is captured all the same.
+    @Test func anEnvironmentThatCannotBeFrozenIsAFault() async throws {
+        try await withTemporaryDirectory { directory in
+            try await shell("/usr/bin/python3 -m venv --without-pip environment; echo >cache", in: directory)
+            let environment = directory.appending("environment")
+            let driver = try makeDriver(master: directory, ["environment": .text(environment.string)])
+            let frozen = try await driver.freeze(scratch: directory, cache: directory.appending("cache"))
+            #expect(frozen.faults.map(\.root) == ["environment"])
+            let failure = try #require(frozen.faults.first?.failure)
+            #expect(failure.description.contains("\(environment) cannot be captured: "), "\(failure)")
+            #expect(!frozen.locks.contains { $0.name == "python.lock" })
+        }
+    }
+
     @Test func aLockOfAnotherPythonOrAnotherProcessorIsRefusedWithAHint() async throws {
         let lock = "# python 3.5.1\n# base /usr/bin/python3.5\n# platform linux-x86_64\n# owner 0 0\n"
         let refusals = try await refusals(lock)

@@ -16,8 +16,29 @@ import Testing
             let found = try GitRepositoriesDriver.detect(directory.appending("git"))
             #expect(found?.summary == "2 git repositories")
             #expect(try GitRepositoriesDriver.detect(directory.appending("other")) == nil)
-            let all = RepositorySearch.repositories(in: directory.appending("git"))
-            #expect(all.map(\.description) == ["team/a.git", "work/.git", "work/inner/.git"])
+            let all = RepositorySearch.all(in: directory.appending("git"))
+            #expect(all.map(\.path.description) == ["team/a.git", "work/.git", "work/inner/.git"])
+        }
+    }
+
+    /// All that is asked of a survey is of one moment.
+    @Test func aSurveyDoesNotSeeWhatIsMadeAfterIt() async throws {
+        try await withTemporaryDirectory { directory in
+            try await shell("git init -q --bare git/a.git", in: directory)
+            let paths = SettingValue.list(["\(directory)/git"])
+            let driver = try GitRepositoriesDriver(
+                Component(name: "git", driver: "git-repositories", settings: ["paths": paths]))
+            let survey = driver.surveyed()
+            try await shell("git init -q --bare git/b.git", in: directory)
+            let root = try #require(driver.places().first).name
+            let path = EntryPath("b.git/objects/ab")
+            func objects(_ driver: GitRepositoriesDriver) -> EntryClass {
+                driver.classification(of: root).entryClass(of: path, isDirectory: true)
+            }
+            #expect(survey.repositories().map(\.path.description) == ["a.git"])
+            #expect(objects(survey) == .source && objects(driver) == .derived)
+            #expect(survey.surveyed().repositories() == driver.repositories())
+            #expect(driver.repositories().count == 2)
         }
     }
 

@@ -53,4 +53,47 @@ import Testing
             #expect(seen?.detail == "made by a cloud")
         }
     }
+
+    /// Half of a download is captured as it is.
+    @Test func aWarThatIsNoArchiveIsSaidInTheLock() throws {
+        try withTemporaryDirectory { directory in
+            let war = directory.appending("jenkins.war")
+            try Files.replace(war, with: [0x50, 0x4b])
+            let driver = try JenkinsDriver(
+                Component(
+                    name: "jenkins", driver: "jenkins",
+                    settings: ["home": .text("\(directory)/home"), "war": .text(war.string)]))
+            let entry = Entry(
+                path: EntryPath("jenkins.war"), kind: .file, mode: 0o644, owner: 0, group: 0,
+                ownerName: "root", groupName: "root", modified: .init(seconds: 0, nanoseconds: 0), size: 2,
+                digest: [0xab], entryClass: .plugin)
+            let locks = try driver.locks(archives: ["war": [entry]], previous: [:])
+            #expect(
+                locks.map { String(decoding: $0.contents, as: UTF8.self) }
+                    == ["jenkins-core ??? ab war unreadable\n"])
+        }
+    }
+
+    /// A war that a package moved costs itself, and not the home.
+    @Test func aWarThatIsNotThereIsNoFaultOfTheHome() throws {
+        try withTemporaryDirectory { directory in
+            let home = directory.appending("home")
+            var builder = JenkinsHomeBuilder(home)
+            (builder.plugins, builder.jobs, builder.builds) = (1, 1, 1)
+            try builder.make()
+            let driver = try JenkinsDriver(
+                Component(
+                    name: "jenkins", driver: "jenkins",
+                    settings: ["home": .text(home.string), "war": .text("\(directory)/jenkins.war")]))
+            #expect(driver.faults().map(\.root) == ["war"])
+            let failure = #expect(throws: DriverFailure.self) { try driver.roots() }
+            #expect(failure?.description == "\(directory)/jenkins.war is not a regular file")
+            try Files.replace(directory.appending("jenkins.war"), with: [])
+            #expect(driver.faults().isEmpty)
+            try Files.remove(home.appending("config.xml"))
+            #expect(driver.faults().map(\.root) == ["home", "war"])
+            #expect(
+                driver.faults().allSatisfy { $0.failure.description.contains("is not a JENKINS_HOME") })
+        }
+    }
 }

@@ -75,17 +75,19 @@ struct PluginsLock {
     /// Adds the core, which `known` has already where it did not change.
     ///
     /// Its origin is the root and not the path: a restored war that is verified, or that goes elsewhere, is the same one.
-    mutating func addCore(_ entry: Entry, _ war: FilePath, known: PluginsLock) throws {
-        if let old = known.rows.first(where: { $0.name == Self.core && $0.digest == hex(entry.digest) }) {
-            return rows.append(old)
+    mutating func addCore(_ entry: Entry, _ war: FilePath, known: PluginsLock) {
+        let old = known.rows.first { $0.name == Self.core && $0.digest == hex(entry.digest) }
+        if let old, old.flags.isEmpty { return rows.append(old) }
+        var row = Row(
+            name: Self.core, version: "???", digest: hex(entry.digest), origin: "war", flags: [])
+        do {
+            let manifest = try ZipArchive.contents(of: PluginManifest.path, in: war)
+            if let version = manifest.flatMap({ PluginManifest($0).coreVersion }) { row.version = version }
+        } catch {
+            // As with a plugin: it is captured as it is, and the lock says so.
+            row.flags = ["unreadable"]
         }
-        let version = try ZipArchive.contents(of: PluginManifest.path, in: war).flatMap {
-            PluginManifest($0).coreVersion
-        }
-        rows.append(
-            Row(
-                name: Self.core, version: version ?? "???", digest: hex(entry.digest), origin: "war",
-                flags: []))
+        rows.append(row)
     }
 
     /// `.jpi` wins over `.hpi`, then the first by name; the others are there and not loaded.
