@@ -203,8 +203,9 @@ package struct ComponentCapture: Sendable {
             let result: FileReader.Result
             do throws(FileFailure) {
                 result = try reader.read(OpenFile(artifact.file), entryClass)
-            } catch  where error.reason == .noSuchFileOrDirectory {
+            } catch {
                 // Some stand where the component has them, and go away.
+                guard error.reason == .noSuchFileOrDirectory else { throw error }
                 captured.unreadable.append(.init(path: artifact.name, reason: "\(error)"))
                 continue
             }
