@@ -111,9 +111,12 @@ struct BuildbotEnvironmentTests {
     /// The master beside it is captured all the same.
     @Test func anEnvironmentThatCannotBeFrozenIsAFault() async throws {
         try await withTemporaryDirectory { directory in
-            try await shell("/usr/bin/python3 -m venv --without-pip environment; echo >cache", in: directory)
+            try await shell(
+                "/usr/bin/python3 -m venv --without-pip environment; mkdir master; echo >cache", in: directory
+            )
             let environment = directory.appending("environment")
-            let driver = try makeDriver(master: directory, ["environment": .text(environment.string)])
+            let driver = try makeDriver(
+                master: directory.appending("master"), ["environment": .text(environment.string)])
             let frozen = try await driver.freeze(scratch: directory, cache: directory.appending("cache"))
             #expect(frozen.faults.map(\.root) == ["environment"])
             let failure = try #require(frozen.faults.first?.failure)
