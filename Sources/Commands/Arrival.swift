@@ -44,6 +44,10 @@ struct Arrival {
     private(set) var refusals: [Refusal] = []
     /// What people should know.
     private(set) var notes: [String] = []
+    /// What stands elsewhere here.
+    private let relocation: Relocation
+    /// The system where it stood.
+    private let original: SystemDescription
 
     /// Brings the store, at least as far as the snapshot needs it.
     init(_ request: Request, _ options: Options) async throws {
@@ -101,6 +105,8 @@ struct Arrival {
             store = try SnapshotStore.open(at: place, signer: signer)
             mapped = relocation.changes(of: there)
             accounts = relocation.accounts
+            self.relocation = relocation
+            original = there
             if here == there {
                 here.text = there.text
             } else {
@@ -159,6 +165,64 @@ struct Arrival {
         try Files.makeDirectories(session.file.removingLastComponent())
         try Files.replace(session.file, with: Array(session.description.text.utf8))
         return notes + ["wrote \(session.file)"]
+    }
+
+    /// Tells of what the mapping leaves where it stood, and refuses to overwrite or stop it there, unless it is `named`: beside a
+    /// system that runs, that would be the one that runs.
+    func checkPlaces(_ plan: inout RestorePlan, naming named: Set<String>) throws {
+        guard relocation.movesSystem else { return }
+        let components = plan.components
+        func stood(_ root: RestorePlan.RootPlan) -> String? {
+            let captured = components.first { $0.name == root.component }
+            return captured?.roots.first { $0.name == root.root.name }?.path
+        }
+        // A machine that never held the system has none of its old places; what is installed there may be replaced.
+        let isBeside = try plan.roots.contains { root in
+            try stood(root).map { try $0 != root.root.path && Files.exists(FilePath($0)) } ?? false
+        }
+        var reached: [(component: String, what: String)] = []
+        for application in plan.applications {
+            guard let component = original.component(application.component) else { continue }
+            let state = relocation.unmovedState(of: component).joined(separator: ", ")
+            guard !state.isEmpty else { continue }
+            let what = "--map leaves \(state) of \(component.name) as it is"
+            if application.replaces {
+                reached.append((component.name, "\(what), and what is there is replaced"))
+            } else {
+                plan.warnings.append(what)
+            }
+        }
+        if isBeside {
+            for root in plan.roots where root.isThere && stood(root) == root.root.path {
+                reached.append(
+                    (
+                        root.component,
+                        "\(root.root.path) of \(root.component) is not mapped, and what is there is replaced"
+                    ))
+            }
+            for component in original.components where plan.restarts.contains(component.name) {
+                let service = relocation.unmovedService(of: component).joined(separator: ", ")
+                guard !service.isEmpty else { continue }
+                reached.append(
+                    (
+                        component.name,
+                        "--map leaves \(service) of \(component.name) as it is, and what runs is stopped by it"
+                    ))
+            }
+        }
+        plan.warnings += reached.filter { named.contains($0.component) }.map(\.what)
+        let refused = reached.filter { !named.contains($0.component) }
+        guard !refused.isEmpty else { return }
+        func options(_ names: [String]) -> String { names.map { "--component \($0)" }.joined(separator: " ") }
+        let names = components.map(\.name)
+        let others = names.filter { name in !refused.contains { $0.component == name } }
+        plan.refusals.append(
+            Refusal(
+                "the system is to stand elsewhere here, and this would be done where it stood: "
+                    + refused.map(\.what).joined(separator: "; "),
+                hint: "map that too, "
+                    + (others.isEmpty ? "or restore with --to DIR" : "or leave it out: \(options(others))")
+                    + "; if it is to be replaced, name it: \(options(names))"))
     }
 
     // MARK: - The store

@@ -23,8 +23,9 @@ struct RestoreCommand: AsyncParsableCommand {
 
             On an empty machine it needs only --from and the recovery key: the store is fetched to its place, the system \
             file is taken from the snapshot, and everything missing on this host is listed at once. --map says what is \
-            different on this host: a path with everything below it, a port, a host, a user or group. With --dry-run the \
-            store is fetched too, since it must be read; nothing else is touched.
+            different on this host: a path with everything below it, a port, a host, a user or group; a database or tool \
+            that it leaves where it stood is replaced only if --component names it. With --dry-run the store is fetched \
+            too, since it must be read; nothing else is touched.
 
             EXAMPLE
               understudy restore --dry-run --identity recovery.key
@@ -296,6 +297,7 @@ struct RestoreCommand: AsyncParsableCommand {
         var plan = try await RestorePlanner(origin).plan(stored, request)
         plan.warnings += arrival?.notes ?? []
         plan.refusals += arrival?.refusals ?? []
+        if request.destination == nil { try arrival?.checkPlaces(&plan, naming: request.components) }
         if let destination = request.destination {
             plan.refusals += plan.refusals(ofWritingTo: destination, beside: session.system, origin.store)
         }

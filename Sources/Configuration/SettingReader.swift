@@ -5,7 +5,7 @@ extension SystemFileReader {
     mutating func readValue(_ node: DocumentNode, _ setting: SettingKey) -> SettingValue? {
         let name = setting.name
         return switch setting.shape {
-        case .text:
+        case .text, .command:
             document.text(node, expected: "for '\(name)' a text of one line").map(SettingValue.text)
         case .path:
             readPath(node, expected: "for '\(name)' an absolute path").map(SettingValue.text)

@@ -37,9 +37,12 @@ package struct ApplicationPlan: Sendable {
     package var words: [String]
     /// Reasons not to.
     package var refusals: [Refusal]
+    /// Whether it takes the place of what is there now, or may.
+    package var replaces: Bool
 
     /// A plan.
-    package init(words: [String] = [], refusals: [Refusal] = []) {
+    package init(words: [String] = [], refusals: [Refusal] = [], replaces: Bool = false) {
+        self.replaces = replaces
         self.words = words
         self.refusals = refusals
     }

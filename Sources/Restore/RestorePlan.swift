@@ -57,8 +57,8 @@ package struct RestorePlan: Sendable {
     package var components: [CapturedComponent]
     /// What happens to each root.
     package var roots: [RootPlan]
-    /// What drivers put in place themselves, in words, by component.
-    package var applications: [(component: String, words: [String])] = []
+    /// What drivers put in place themselves, in words, by component, and whether it takes the place of what is there.
+    package var applications: [(component: String, words: [String], replaces: Bool)] = []
     /// Reasons not to go on; empty when there are none.
     package var refusals: [Refusal]
     /// What people should know before: captured files that were unreadable, directories that are rebuilt.

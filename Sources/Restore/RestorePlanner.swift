@@ -141,12 +141,13 @@ package struct RestorePlanner: Sendable {
     ) async throws {
         guard let application else { return }
         if let place = destination?.appending(captured.name) {
-            plan.applications.append((captured.name, ["its dumps and exports are written to \(place)"]))
+            plan.applications.append(
+                (captured.name, ["its dumps and exports are written to \(place)"], false))
             guard try Files.exists(place) else { return }
             plan.refusals.append(isInTheWay(place))
         } else {
             let wanted = try await application.plan(source, captured: captured)
-            plan.applications.append((captured.name, wanted.words))
+            plan.applications.append((captured.name, wanted.words, wanted.replaces))
             plan.refusals += wanted.refusals
         }
     }

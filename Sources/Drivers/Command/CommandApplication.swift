@@ -16,9 +16,9 @@ struct CommandApplication: Application {
         guard !lines.isEmpty else {
             return ApplicationPlan(words: ["stays as it is, because the snapshot lacks it"])
         }
-        return ApplicationPlan(words: [
-            "restored by its own command from \(lines.count) files, \(bytes) bytes"
-        ])
+        return ApplicationPlan(
+            words: ["restored by its own command from \(counted(lines.count, "file")), \(bytes) bytes"],
+            replaces: true)
     }
 
     func record(_ staged: StagedComponent, mark: String, directory: FilePath) async throws -> Record {
