@@ -176,7 +176,9 @@ struct RestoreCommand: AsyncParsableCommand {
             var plan = try await plan(
                 try store.read(reference, with: reader), request, origin, session, arrival)
             plan.warnings += notes
-            if destination == nil, let found = try Recovery.look(store.localDirectory) {
+            if destination == nil, arrival == nil, let words = try Recovery.running(store) {
+                plan.warnings.append("\(words); this plan describes the state in the middle of that")
+            } else if destination == nil, let found = try Recovery.look(store.localDirectory) {
                 plan.warnings.append(
                     "\(found.words); \(found.wayBack) first; the rest of this plan describes the current state"
                 )

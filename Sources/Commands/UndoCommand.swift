@@ -50,6 +50,10 @@ struct UndoCommand: AsyncParsableCommand {
         let undo = Undo(session.system, store: store)
         var report: Undo.Report
         if dryRun {
+            if let words = try Recovery.running(store) {
+                throw CommandFailure(
+                    .locked, words, hint: "wait until it is done: 'understudy status' says what it left")
+            }
             if let found = try Recovery.look(store.localDirectory) {
                 let words = "\(found.words); with 'understudy undo' \(found.wayBack)"
                 return try session.output.result(WouldRecover(wouldRecover: words)) { words }

@@ -1,5 +1,7 @@
 package import Capture
 package import Drivers
+package import GitStore
+internal import SnapshotModel
 package import SystemPackage
 
 /// What is done about a restore that was interrupted.
@@ -56,7 +58,28 @@ package enum Recovery {
         package var wayBack: String
     }
 
-    /// Says what an interrupted restore left, nil when none was interrupted.
+    /// The beginnings of what those call themselves who change production while they have the place of the writer.
+    private static let changers = ["understudy restore", "understudy undo", "promote"]
+
+    /// Says who changes production just now, or is about to; nil when nobody does.
+    package static func running(_ store: SnapshotStore) throws -> String? {
+        guard let writer = try store.writer(), changers.contains(where: { writer.name.hasPrefix($0) }) else {
+            return nil
+        }
+        let found = try Journal.read(store.localDirectory)
+        let what = found.flatMap { [.done, .undone].contains($0.phase) ? nil : " (\($0.what))" }
+        return "\(writer.name), is at work since \(CivilTime(seconds: writer.since).iso8601)\(what ?? "")"
+    }
+
+    /// Says what an interrupted restore left, for whoever has not the place of the writer; nil when none was interrupted, or
+    /// one is at work.
+    package static func lookFromOutside(_ store: SnapshotStore) throws -> Interruption? {
+        guard try look(store.localDirectory) != nil, try running(store) == nil else { return nil }
+        // It may have come to its end in between.
+        return try look(store.localDirectory)
+    }
+
+    /// Says what an interrupted restore left, for whoever has the place of the writer; nil when none was interrupted.
     package static func look(_ local: FilePath) throws -> Interruption? {
         guard let journal = try Journal.read(local) else { return nil }
         // They are in the journal before the first is stopped.
