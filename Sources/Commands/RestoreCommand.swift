@@ -413,7 +413,13 @@ struct RestoreCommand: AsyncParsableCommand {
                 : !only.isEmpty
                     ? "  each file was compared with the snapshot while it was written\(healthy)"
                     : "  not proven: \(report.doubts.joined(separator: "; "))\(healthy)")
-        if destination == nil { lines.append("  'understudy undo' reverts it") }
+        let wayless = report.wayless.joined(separator: ", ")
+        if destination == nil {
+            lines.append(
+                wayless.isEmpty
+                    ? "  'understudy undo' reverts it"
+                    : "  'understudy undo' cannot revert it: nothing of \(wayless) could be kept")
+        }
         return lines.joined(separator: "\n")
     }
 }

@@ -204,6 +204,8 @@ package struct RestoreReport: Sendable, Encodable {
     package var failed: [Failure]
     /// The components that need one of those, and were not started.
     package var held: [String]
+    /// The components that had nothing that could come back: where there is one, the restore cannot be undone.
+    package var wayless: [String]
     /// Whether all of the snapshot stands there now, compared with it and equal, and what runs is healthy.
     package var proven: Bool
     /// Why it is not proven; empty when it is.

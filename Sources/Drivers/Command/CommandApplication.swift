@@ -33,17 +33,18 @@ struct CommandApplication: Application {
         try Files.removeTree(place.directory)
         try Files.makeDirectory(place.directory, mode: 0o700)
         try Files.rename(export(staged), to: place.restored)
-        var notes: [String] = []
+        var staged = StagedApplication(record: record, notes: [], proof: .later)
         try Files.makeDirectory(place.partial, mode: 0o700)
         do {
             try await contract.succeed(.capture, in: place.partial)
             try Files.rename(place.partial, to: place.before)
         } catch let failure as DriverFailure {
             // A lost tool cannot be captured, and must be restorable all the same.
-            notes.append(
+            staged.hasWayBack = false
+            staged.notes.append(
                 "there is no way back: what is there now could not be captured: \(failure.description)")
         }
-        return StagedApplication(record: record, notes: notes, proof: .later)
+        return staged
     }
 
     func isApplied(_ record: Record) async throws -> Bool {
