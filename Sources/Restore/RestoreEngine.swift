@@ -299,12 +299,10 @@ package final class RestoreEngine {
 
     /// Saves what is there now.
     private func saveWhatIsThere(holding lock: WriterLock) async {
-        let names = Set(
-            plan.roots.filter(\.isThere).map(\.component)
-                + plan.applications.filter(\.replaces).map(\.component))
-        let absent = plan.roots.filter { !$0.isThere && $0.only == nil }.map {
-            "\($0.component)/\($0.root.name)"
-        }
+        let applied = plan.applications.filter(\.replaces).map(\.component)
+        let names = Set(plan.roots.filter(\.isThere).map(\.component) + applied)
+        let roots = plan.roots.filter { !$0.isThere && $0.only == nil }
+        let absent = roots.map { "\($0.component)/\($0.root.name)" }
         guard !names.isEmpty else { return }
         progress("saving what is there now")
         let saved = await SafetySnapshot(

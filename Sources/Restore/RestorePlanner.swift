@@ -338,7 +338,8 @@ package struct RestorePlanner: Sendable {
             + captured.unreadable.map { "\(captured.name)/\($0.path) is not in the snapshot: \($0.reason)" }
     }
 
-    private func liveState(
+    /// How what is there now of a component differs from a snapshot, or why nobody can tell.
+    func liveState(
         _ component: String, _ stored: StoredSnapshot, _ capture: SystemCapture
     ) async -> (difference: Difference?, failure: String?) {
         do {
