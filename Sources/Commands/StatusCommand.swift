@@ -230,7 +230,12 @@ struct StatusCommand: AsyncParsableCommand {
         }
         let late = result.isLate ? "  LATE: older than the policy's warnAfter" : ""
         rows += [
-            ["latest", "\(latest), \(shown(seconds: Double(max(0, age)))) old\(late)"],
+            [
+                "latest",
+                age < 0
+                    ? "\(latest), NEWER than the clock by \(shown(seconds: Double(-age))): the clock went back, or is wrong"
+                    : "\(latest), \(shown(seconds: Double(age))) old\(late)",
+            ],
             ["status", result.status ?? ""],
         ]
         rows += result.obstacles.map { ["restore", "WOULD BE REFUSED: \($0)"] }

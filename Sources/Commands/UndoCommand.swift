@@ -83,7 +83,8 @@ struct UndoCommand: AsyncParsableCommand {
         let age = report.ageSeconds.map { ", \(shown(seconds: Double($0))) ago" } ?? ""
         var lines = ["\(dryRun ? "would undo" : "undid") \(what), begun \(report.began)\(age)"]
         lines += report.paths.map { "  \($0)" } + report.applied.map { "  \($0)" }
-        lines += report.started.map { "  started \($0)" } + report.reloaded.map { "  reloaded \($0)" }
+        lines += report.started.map { "  \(dryRun ? "starts" : "started") \($0)" }
+        lines += report.reloaded.map { "  \(dryRun ? "reloads" : "reloaded") \($0)" }
         if dryRun {
             lines.append("  what changed there since then goes; it is saved in a safety snapshot first")
         }

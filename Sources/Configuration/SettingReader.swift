@@ -105,7 +105,7 @@ extension SystemFileReader {
     }
 
     private mutating func readService(_ node: DocumentNode, name: String) -> [String: String]? {
-        let what = "the service of '\(name)'"
+        let what = "'\(name)'"
         let expected = "for '\(name)' {systemd: UNIT} or {start: COMMAND, stop: COMMAND}"
         guard case .map = node.content else {
             document.refuse(node, expected: expected)

@@ -52,6 +52,8 @@ package enum Recovery {
     package struct Interruption: Sendable {
         /// What it left.
         package var words: String
+        /// What of that is so whatever is done about it: not what may be down, which is started then.
+        var past: String
         /// What to do.
         package var hint: String
         /// What the next `undo` or `restore` does about it first.
@@ -87,22 +89,23 @@ package enum Recovery {
         switch journal.phase {
         case .done, .undone: return nil
         case .staging:
+            let past = "\(journal.what) was interrupted before it changed anything"
             return Interruption(
-                words: "\(journal.what) was interrupted before it changed anything"
-                    + (names.isEmpty ? "" : " but what it stops: \(names) may be down"),
+                words: past + (names.isEmpty ? "" : " but what it stops: \(names) may be down"), past: past,
                 hint: "the next 'understudy restore' or 'understudy undo' removes what was staged"
                     + (names.isEmpty ? "" : ", and starts what is down"),
                 wayBack: "what was staged is removed"
                     + (names.isEmpty ? "" : ", and whichever of \(names) is down is started"))
         case .starting:
+            let past = "\(journal.what) was rolled back"
             return Interruption(
-                words:
-                    "\(journal.what) was rolled back, and what ran before it may not be up again: \(names)",
+                words: "\(past), and what ran before it may not be up again: \(names)", past: past,
                 hint: "'understudy undo' tries to start it again",
                 wayBack: "whichever of \(names) is down is started")
         case .exchanging:
+            let past = try halfway(journal)
             return Interruption(
-                words: try halfway(journal),
+                words: past, past: past,
                 hint: "'understudy undo' puts the old trees back, 'understudy restore' does so and goes on",
                 wayBack: "the old trees are put back")
         }
@@ -128,7 +131,7 @@ package enum Recovery {
         if !applied.isEmpty {
             words.append("\(applied.joined(separator: ", ")) may hold the restored state or the old one")
         }
-        return "\(journal.what) was interrupted: \(words.joined(separator: "; "))"
+        return "\(journal.what) was interrupted\(words.isEmpty ? "" : ": ")\(words.joined(separator: "; "))"
     }
 
     /// Brings production back to the old trees after an interrupted restore, starts what was running before it, and
@@ -167,13 +170,15 @@ package enum Recovery {
             }
         }
         let outcome = await taking.run()
+        let running = journal.running.joined(separator: ", ")
         report.words =
-            interruption.words
+            interruption.past
             + (!outcome.isBack
                 ? "; the old trees are back, but not everywhere"
                 : isHalfway
                     ? "; the old trees are back everywhere, and what was staged is removed"
                     : "; what was staged is removed")
+            + (running.isEmpty || !outcome.down.isEmpty ? "" : "; what ran before runs: \(running)")
         report.notes = outcome.notes
         report.untaken = outcome.untaken
         report.unapplied = Set(outcome.unapplied.map(\.component))

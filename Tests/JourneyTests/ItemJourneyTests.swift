@@ -58,7 +58,10 @@ import Testing
     @Test func whatCannotBeFoundIsSaidWithTheReason() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await tree(directory)
-            try await shell("ln -s tree way", in: directory)
+            try await shell("ln -s tree way; echo x > tree/$'a\\nb'", in: directory)
+            try await runner.succeed("snapshot")
+            let report = try await runner.succeed("restore", "--only", "file:\(directory)/tree/a\nb")
+            #expect(report.contains("every byte is") && !report.contains("a\nb"), "\(report)")
             func refused(_ path: String, _ words: String) async throws {
                 let outcome = try await runner.run("restore", "--only", "file:\(directory)/\(path)")
                 #expect(
