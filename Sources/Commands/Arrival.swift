@@ -48,6 +48,8 @@ struct Arrival {
     private let relocation: Relocation
     /// The system where it stood.
     private let original: SystemDescription
+    /// Whether something is still where the system stood, and that is elsewhere here: a rehearsal, with production beside it.
+    private let isBeside: Bool
 
     /// Brings the store, at least as far as the snapshot needs it.
     init(_ request: Request, _ options: Options) async throws {
@@ -107,6 +109,20 @@ struct Arrival {
             accounts = relocation.accounts
             self.relocation = relocation
             original = there
+            isBeside = try there.components.contains { component in
+                try makeDriver(component).places().map { FilePath($0.path) }.contains { path in
+                    try relocation.path(path) != path && Files.exists(path)
+                }
+            }
+            guard !isBeside || given != nil || made != nil || place != there.store else {
+                throw CommandFailure(
+                    .refused,
+                    "the system is to stand elsewhere here, and its old places are still there: \(place) is the store of what "
+                        + "stands in them, whose 'undo' would take this restore for its own",
+                    hint:
+                        "give this one a store of its own, --store DIR; or, if it is to go on with that one, --store \(place)"
+                )
+            }
             if here == there {
                 here.text = there.text
             } else {
@@ -169,16 +185,12 @@ struct Arrival {
 
     /// Tells of what the mapping leaves where it stood, and refuses to overwrite or stop it there, unless it is `named`: beside a
     /// system that runs, that would be the one that runs.
-    func checkPlaces(_ plan: inout RestorePlan, naming named: Set<String>) throws {
+    func checkPlaces(_ plan: inout RestorePlan, naming named: Set<String>) {
         guard relocation.movesSystem else { return }
         let components = plan.components
         func stood(_ root: RestorePlan.RootPlan) -> String? {
             let captured = components.first { $0.name == root.component }
             return captured?.roots.first { $0.name == root.root.name }?.path
-        }
-        // A machine that never held the system has none of its old places; what is installed there may be replaced.
-        let isBeside = try plan.roots.contains { root in
-            try stood(root).map { try $0 != root.root.path && Files.exists(FilePath($0)) } ?? false
         }
         var reached: [(component: String, what: String)] = []
         for application in plan.applications {
@@ -192,6 +204,7 @@ struct Arrival {
                 plan.warnings.append(what)
             }
         }
+        // A machine that never held the system has none of its old places; what is installed there may be replaced.
         if isBeside {
             for root in plan.roots where root.isThere && stood(root) == root.root.path {
                 reached.append(

@@ -299,7 +299,7 @@ struct RestoreCommand: AsyncParsableCommand {
         var plan = try await RestorePlanner(origin).plan(stored, request)
         plan.warnings += arrival?.notes ?? []
         plan.refusals += arrival?.refusals ?? []
-        if request.destination == nil { try arrival?.checkPlaces(&plan, naming: request.components) }
+        if request.destination == nil { arrival?.checkPlaces(&plan, naming: request.components) }
         if let destination = request.destination {
             plan.refusals += plan.refusals(ofWritingTo: destination, beside: session.system, origin.store)
         }

@@ -139,6 +139,15 @@ import Testing
                 let maps = map.flatMap { ["--map", "\(directory)/\($0)=\(directory)/moved-\($0)"] }
                 return try await runner.run(under: ["env"], command + maps + arguments)
             }
+            let shared = try await runner.run(
+                under: ["env"],
+                [
+                    "restore", "--from", "copy.git", "--system", "rehearsal.yaml", "--map",
+                    "\(directory)/tree=\(directory)/moved",
+                ])
+            #expect(
+                shared.status == 7 && shared.errorOutput.contains("a store of its own, --store DIR"),
+                "\(shared.errorOutput)")
             let refused = try await rehearse(map: [])
             #expect(refused.status == 7, "\(refused.output)\(refused.errorOutput)")
             for words in [
