@@ -171,14 +171,14 @@ package enum Recovery {
         }
         let outcome = await taking.run()
         let running = journal.running.joined(separator: ", ")
-        report.words =
-            interruption.past
-            + (!outcome.isBack
-                ? "; the old trees are back, but not everywhere"
-                : isHalfway
-                    ? "; the old trees are back everywhere, and what was staged is removed"
-                    : "; what was staged is removed")
-            + (running.isEmpty || !outcome.down.isEmpty ? "" : "; what ran before runs: \(running)")
+        let fate =
+            !outcome.isBack
+            ? "the old trees are back, but not everywhere"
+            : isHalfway
+                ? "the old trees are back everywhere, and what was staged is removed"
+                : "what was staged is removed"
+        let isUp = !running.isEmpty && outcome.down.isEmpty
+        report.words = "\(interruption.past); \(fate)\(isUp ? "; what ran before runs: \(running)" : "")"
         report.notes = outcome.notes
         report.untaken = outcome.untaken
         report.unapplied = Set(outcome.unapplied.map(\.component))

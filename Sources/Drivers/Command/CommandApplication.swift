@@ -33,18 +33,18 @@ struct CommandApplication: Application {
         try Files.removeTree(place.directory)
         try Files.makeDirectory(place.directory, mode: 0o700)
         try Files.rename(export(staged), to: place.restored)
-        var staged = StagedApplication(record: record, notes: [], proof: .later)
+        var result = StagedApplication(record: record, notes: [], proof: .later)
         try Files.makeDirectory(place.partial, mode: 0o700)
         do {
             try await contract.succeed(.capture, in: place.partial)
             try Files.rename(place.partial, to: place.before)
         } catch let failure as DriverFailure {
             // A lost tool cannot be captured, and must be restorable all the same.
-            staged.hasWayBack = false
-            staged.notes.append(
+            result.hasWayBack = false
+            result.notes.append(
                 "there is no way back: what is there now could not be captured: \(failure.description)")
         }
-        return staged
+        return result
     }
 
     func isApplied(_ record: Record) async throws -> Bool {
