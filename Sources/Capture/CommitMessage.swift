@@ -17,7 +17,7 @@ package func summary(of changes: [Change]) -> String {
                 words.append(
                     these.count == 1
                         ? "\(kind) \(first.name) \(change.rawValue)"
-                        : "\(these.count) \(kind)s \(change.rawValue)")
+                        : "\(counted(these.count, kind)) \(change.rawValue)")
             }
         }
         words += versions.prefix(3).map { "\($0.name) \($0.detail)" }

@@ -35,6 +35,10 @@ int cfiles_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC
 
 int cfiles_lock(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
 
+int cfiles_try_lock(int descriptor) {
+    return flock(descriptor, LOCK_SH | LOCK_NB) == 0 ? flock(descriptor, LOCK_UN) : -1;
+}
+
 long cfiles_next_hole(int descriptor, long offset) { return lseek(descriptor, offset, SEEK_HOLE); }
 
 long cfiles_next_data(int descriptor, long offset) { return lseek(descriptor, offset, SEEK_DATA); }

@@ -44,6 +44,12 @@ struct Arrival {
     private(set) var refusals: [Refusal] = []
     /// What people should know.
     private(set) var notes: [String] = []
+    /// What stands elsewhere here.
+    private let relocation: Relocation
+    /// The system where it stood.
+    private let original: SystemDescription
+    /// Whether something is still where the system stood, and that is elsewhere here: a rehearsal, with production beside it.
+    private let isBeside: Bool
 
     /// Brings the store, at least as far as the snapshot needs it.
     init(_ request: Request, _ options: Options) async throws {
@@ -101,6 +107,22 @@ struct Arrival {
             store = try SnapshotStore.open(at: place, signer: signer)
             mapped = relocation.changes(of: there)
             accounts = relocation.accounts
+            self.relocation = relocation
+            original = there
+            isBeside = try there.components.contains { component in
+                try makeDriver(component).places().map { FilePath($0.path) }.contains { path in
+                    try relocation.path(path) != path && Files.exists(path)
+                }
+            }
+            guard !isBeside || given != nil || made != nil || place != there.store else {
+                throw CommandFailure(
+                    .refused,
+                    "the system is to stand elsewhere here, and its old places are still there: \(place) is the store of what "
+                        + "stands in them, whose 'undo' would take this restore for its own",
+                    hint:
+                        "give this one a store of its own, --store DIR; or, if it is to go on with that one, --store \(place)"
+                )
+            }
             if here == there {
                 here.text = there.text
             } else {
@@ -159,6 +181,61 @@ struct Arrival {
         try Files.makeDirectories(session.file.removingLastComponent())
         try Files.replace(session.file, with: Array(session.description.text.utf8))
         return notes + ["wrote \(session.file)"]
+    }
+
+    /// Tells of what the mapping leaves where it stood, and refuses to overwrite or stop it there, unless it is `named`: beside a
+    /// system that runs, that would be the one that runs.
+    func checkPlaces(_ plan: inout RestorePlan, naming named: Set<String>) {
+        guard relocation.movesSystem else { return }
+        let components = plan.components
+        func stood(_ root: RestorePlan.RootPlan) -> String? {
+            let captured = components.first { $0.name == root.component }
+            return captured?.roots.first { $0.name == root.root.name }?.path
+        }
+        var reached: [(component: String, what: String)] = []
+        for application in plan.applications {
+            guard let component = original.component(application.component) else { continue }
+            let state = relocation.unmovedState(of: component).joined(separator: ", ")
+            guard !state.isEmpty else { continue }
+            let what = "--map leaves \(state) of \(component.name) as it is"
+            if application.replaces {
+                reached.append((component.name, "\(what), and what is there is replaced"))
+            } else {
+                plan.warnings.append(what)
+            }
+        }
+        // A machine that never held the system has none of its old places; what is installed there may be replaced.
+        if isBeside {
+            for root in plan.roots where root.isThere && stood(root) == root.root.path {
+                reached.append(
+                    (
+                        root.component,
+                        "\(root.root.path) of \(root.component) is not mapped, and what is there is replaced"
+                    ))
+            }
+            for component in original.components where plan.restarts.contains(component.name) {
+                let service = relocation.unmovedService(of: component).joined(separator: ", ")
+                guard !service.isEmpty else { continue }
+                reached.append(
+                    (
+                        component.name,
+                        "--map leaves \(service) of \(component.name) as it is, and what runs is stopped by it"
+                    ))
+            }
+        }
+        plan.warnings += reached.filter { named.contains($0.component) }.map(\.what)
+        let refused = reached.filter { !named.contains($0.component) }
+        guard !refused.isEmpty else { return }
+        func options(_ names: [String]) -> String { names.map { "--component \($0)" }.joined(separator: " ") }
+        let names = components.map(\.name)
+        let others = names.filter { name in !refused.contains { $0.component == name } }
+        plan.refusals.append(
+            Refusal(
+                "the system is to stand elsewhere here, and this would be done where it stood: "
+                    + refused.map(\.what).joined(separator: "; "),
+                hint: "map that too, "
+                    + (others.isEmpty ? "or restore with --to DIR" : "or leave it out: \(options(others))")
+                    + "; if it is to be replaced, name it: \(options(names))"))
     }
 
     // MARK: - The store

@@ -23,8 +23,9 @@ struct RestoreCommand: AsyncParsableCommand {
 
             On an empty machine it needs only --from and the recovery key: the store is fetched to its place, the system \
             file is taken from the snapshot, and everything missing on this host is listed at once. --map says what is \
-            different on this host: a path with everything below it, a port, a host, a user or group. With --dry-run the \
-            store is fetched too, since it must be read; nothing else is touched.
+            different on this host: a path with everything below it, a port, a host, a user or group; a database or tool \
+            that it leaves where it stood is replaced only if --component names it. With --dry-run the store is fetched \
+            too, since it must be read; nothing else is touched.
 
             EXAMPLE
               understudy restore --dry-run --identity recovery.key
@@ -175,7 +176,9 @@ struct RestoreCommand: AsyncParsableCommand {
             var plan = try await plan(
                 try store.read(reference, with: reader), request, origin, session, arrival)
             plan.warnings += notes
-            if destination == nil, let found = try Recovery.look(store.localDirectory) {
+            if destination == nil, arrival == nil, let words = try Recovery.running(store) {
+                plan.warnings.append("\(words); this plan describes the state in the middle of that")
+            } else if destination == nil, let found = try Recovery.look(store.localDirectory) {
                 plan.warnings.append(
                     "\(found.words); \(found.wayBack) first; the rest of this plan describes the current state"
                 )
@@ -296,6 +299,7 @@ struct RestoreCommand: AsyncParsableCommand {
         var plan = try await RestorePlanner(origin).plan(stored, request)
         plan.warnings += arrival?.notes ?? []
         plan.refusals += arrival?.refusals ?? []
+        if request.destination == nil { arrival?.checkPlaces(&plan, naming: request.components) }
         if let destination = request.destination {
             plan.refusals += plan.refusals(ofWritingTo: destination, beside: session.system, origin.store)
         }
@@ -409,7 +413,13 @@ struct RestoreCommand: AsyncParsableCommand {
                 : !only.isEmpty
                     ? "  each file was compared with the snapshot while it was written\(healthy)"
                     : "  not proven: \(report.doubts.joined(separator: "; "))\(healthy)")
-        if destination == nil { lines.append("  'understudy undo' reverts it") }
+        let wayless = report.wayless.joined(separator: ", ")
+        if destination == nil {
+            lines.append(
+                wayless.isEmpty
+                    ? "  'understudy undo' reverts it"
+                    : "  'understudy undo' cannot revert it: nothing of \(wayless) could be kept")
+        }
         return lines.joined(separator: "\n")
     }
 }

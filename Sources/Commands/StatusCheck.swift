@@ -16,6 +16,8 @@ struct StatusCheck: Encodable {
     var lastGreenDrill: DrillRun?
     /// What is wrong.
     var problems: [NightReport.Problem] = []
+    /// Who changes production just now: what is there is no state that can be judged; nil when nobody does.
+    var running: String?
     /// What the store holds and nobody can read; one of the problems.
     var lost: [StoreSurvey.Loss] = []
 
@@ -64,7 +66,8 @@ struct StatusCheck: Encodable {
         lastDrill = drills.last
         lastGreenDrill = drills.lastGreen
         problems += DrillRun.problems(last: lastDrill, lastGreen: lastGreenDrill, target: policy.targetRTO)
-        if let found = try Recovery.look(store.localDirectory) {
+        running = try Recovery.running(store)
+        if let found = try Recovery.lookFromOutside(store) {
             problems.append(.init("restore", found.words, hint: found.hint))
         }
         try survey.addKnownDamage()
@@ -91,7 +94,8 @@ struct StatusCheck: Encodable {
 
     /// For people.
     var words: String {
-        problems.isEmpty
-            ? "ok" : problems.map { "PROBLEM: \($0.message)\n         \($0.hint)" }.joined(separator: "\n")
+        let found =
+            problems.isEmpty ? ["ok"] : problems.map { "PROBLEM: \($0.message)\n         \($0.hint)" }
+        return (found + (running.map { ["running: \($0)"] } ?? [])).joined(separator: "\n")
     }
 }

@@ -69,6 +69,8 @@ struct StatusCommand: AsyncParsableCommand {
         var lastProven: String?
         /// What a disaster would cost, as measured.
         var readiness: Readiness
+        /// Who changes production just now.
+        var running: String?
         var interrupted: String?
         /// Who can open what is sealed; nobody, and secrets are in clear.
         var recipients: [String]
@@ -103,7 +105,8 @@ struct StatusCommand: AsyncParsableCommand {
             system: session.system.name, store: store.path.string, snapshots: all.count, isLate: true,
             proven: false,
             readiness: try Readiness(session, store, &survey, now: Clock.now.seconds),
-            interrupted: try Recovery.look(store.localDirectory).map { "\($0.words): \($0.hint)" },
+            running: try Recovery.running(store),
+            interrupted: try Recovery.lookFromOutside(store).map { "\($0.words): \($0.hint)" },
             recipients: session.description.recipients.map(\.description), isKeyCheckDue: false, drift: [],
             driftFailures: [])
         if !result.recipients.isEmpty {
@@ -204,6 +207,7 @@ struct StatusCommand: AsyncParsableCommand {
             ])
         }
         rows += result.remotes.map { ["copy", "\($0.name): \(words($0))"] }
+        if let running = result.running { rows.append(["running", running]) }
         if let interrupted = result.interrupted { rows.append(["restore", interrupted]) }
         rows += result.lost.map { ["LOST", "\($0.what): \($0.reason)"] }
         if !result.lost.isEmpty { rows.append(["", StoreSurvey.advice(on: result.lost)]) }
@@ -226,7 +230,12 @@ struct StatusCommand: AsyncParsableCommand {
         }
         let late = result.isLate ? "  LATE: older than the policy's warnAfter" : ""
         rows += [
-            ["latest", "\(latest), \(shown(seconds: Double(max(0, age)))) old\(late)"],
+            [
+                "latest",
+                age < 0
+                    ? "\(latest), NEWER than the clock by \(shown(seconds: Double(-age))): the clock went back, or is wrong"
+                    : "\(latest), \(shown(seconds: Double(age))) old\(late)",
+            ],
             ["status", result.status ?? ""],
         ]
         rows += result.obstacles.map { ["restore", "WOULD BE REFUSED: \($0)"] }

@@ -50,6 +50,10 @@ struct UndoCommand: AsyncParsableCommand {
         let undo = Undo(session.system, store: store)
         var report: Undo.Report
         if dryRun {
+            if let words = try Recovery.running(store) {
+                throw CommandFailure(
+                    .locked, words, hint: "wait until it is done: 'understudy status' says what it left")
+            }
             if let found = try Recovery.look(store.localDirectory) {
                 let words = "\(found.words); with 'understudy undo' \(found.wayBack)"
                 return try session.output.result(WouldRecover(wouldRecover: words)) { words }
@@ -79,7 +83,8 @@ struct UndoCommand: AsyncParsableCommand {
         let age = report.ageSeconds.map { ", \(shown(seconds: Double($0))) ago" } ?? ""
         var lines = ["\(dryRun ? "would undo" : "undid") \(what), begun \(report.began)\(age)"]
         lines += report.paths.map { "  \($0)" } + report.applied.map { "  \($0)" }
-        lines += report.started.map { "  started \($0)" } + report.reloaded.map { "  reloaded \($0)" }
+        lines += report.started.map { "  \(dryRun ? "starts" : "started") \($0)" }
+        lines += report.reloaded.map { "  \(dryRun ? "reloads" : "reloaded") \($0)" }
         if dryRun {
             lines.append("  what changed there since then goes; it is saved in a safety snapshot first")
         }

@@ -1,4 +1,5 @@
-internal import SnapshotModel
+internal import Drivers
+package import SnapshotModel
 package import SystemPackage
 
 /// What stands elsewhere, or is called otherwise, on the host that a system comes to: the `--map` options of a restore.
@@ -75,8 +76,10 @@ package struct Relocation: Hashable, Sendable {
     ) throws(RelocationFailure) {
         // A word of a command may be anything: that a host is called so is said by addresses alone.
         var withoutCommands = description
-        for index in withoutCommands.components.indices {
-            withoutCommands.components[index].settings["service"] = nil
+        for (index, component) in description.components.enumerated() {
+            for key in Self.keys(of: component) where key.shape == .service || key.shape == .command {
+                withoutCommands.components[index].settings[key.name] = nil
+            }
         }
         for index in rules.indices {
             let rule = rules[index]
@@ -129,11 +132,7 @@ package struct Relocation: Hashable, Sendable {
         description.store = path(description.store)
         description.policies = description.policies.map { path($0) }
         description.signingKey = description.signingKey.map { path($0) }
-        for index in description.components.indices {
-            for (key, value) in description.components[index].settings {
-                description.components[index].settings[key] = applied(to: value)
-            }
-        }
+        description.components = description.components.map { applied(to: $0) }
         return description
     }
 
@@ -158,7 +157,36 @@ package struct Relocation: Hashable, Sendable {
         return lines + accounts.sorted { $0.key < $1.key }.map { "owner: \($0.key) → \($0.value)" }
     }
 
+    /// Whether it says that the system stands elsewhere here: at other paths, or on another host.
+    package var movesSystem: Bool { rules.contains { $0.kind == .path || $0.kind == .host } }
+
+    /// What a component says of where its databases are, or of how its tool is restored, and is the same here: `'url' (postgresql:///shop)`.
+    package func unmovedState(of component: Component) -> [String] {
+        unmoved(of: component) { $0.isRequired && ($0.shape == .database || $0.shape == .command) }
+    }
+
+    /// What a component says of how it is started and stopped, and is the same here.
+    package func unmovedService(of component: Component) -> [String] {
+        unmoved(of: component) {
+            $0.shape == .service || ($0.shape == .command && ["start", "stop"].contains($0.name))
+        }
+    }
+
     // MARK: -
+
+    private static func keys(of component: Component) -> [SettingKey] {
+        driverKinds.first { $0.name == component.driver }?.settings ?? []
+    }
+
+    private func unmoved(of component: Component, where isAsked: (SettingKey) -> Bool) -> [String] {
+        let moved = applied(to: component)
+        return Self.keys(of: component).filter(isAsked).compactMap { key in
+            guard let value = component.settings[key.name], value == moved.settings[key.name] else {
+                return nil
+            }
+            return "'\(key.name)' (\(Self.texts(value).joined(separator: "; ")))"
+        }
+    }
 
     private static func texts(_ value: SettingValue) -> [String] {
         switch value {
@@ -168,9 +196,23 @@ package struct Relocation: Hashable, Sendable {
         }
     }
 
-    private func applied(to value: SettingValue) -> SettingValue {
+    private func applied(to component: Component) -> Component {
+        var moved = component
+        for (key, value) in component.settings {
+            let shape = Self.keys(of: component).first { $0.name == key }?.shape
+            moved.settings[key] = applied(to: value, shape)
+        }
+        return moved
+    }
+
+    private func applied(to value: SettingValue, _ shape: SettingKey.Shape?) -> SettingValue {
         switch value {
-        case .text(let text): .text(applied(toText: text))
+        case .text(let text):
+            switch shape {
+            case .command: .text(applied(toCommand: text))
+            case .database: .text(applied(toDatabase: text))
+            default: .text(applied(toText: text))
+            }
         case .list(let texts): .list(texts.map { applied(toText: $0) })
         case .map(let texts):
             // The name of a unit is none of what can be mapped.
@@ -186,38 +228,117 @@ package struct Relocation: Hashable, Sendable {
         let rest = text[scheme.upperBound...]
         let authority = rest.prefix { !"/?#".contains($0) }
         let colon = authority.lastIndex(of: ":")
-        var host = String(colon.map { authority[..<$0] } ?? authority)
-        var port = colon.map { String(authority[authority.index(after: $0)...]) }
-        if let rule = rules.first(where: { $0.kind == .host && $0.old == host }) { host = rule.new }
-        if let rule = rules.first(where: { $0.kind == .port && $0.old == port }) { port = rule.new }
+        let host = named(.host, String(colon.map { authority[..<$0] } ?? authority))
+        let port = colon.map { named(.port, String(authority[authority.index(after: $0)...])) }
         return text[..<scheme.upperBound] + host + (port.map { ":\($0)" } ?? "") + rest[authority.endIndex...]
     }
 
-    /// A command: whole words, numbers and paths in it.
-    private func applied(toCommand text: String) -> String {
-        var bytes = Array(text.utf8)
-        for rule in rules.sorted(by: { $0.old.utf8.count > $1.old.utf8.count }) where rule.kind != nil {
-            bytes = Self.replacing(
-                Array(rule.old.utf8), with: Array(rule.new.utf8), in: bytes, isPath: rule.kind == .path)
-        }
-        return String(decoding: bytes, as: UTF8.self)
+    private func named(_ kind: Kind, _ old: String) -> String {
+        rules.first { $0.kind == kind && $0.old == old }?.new ?? old
     }
 
-    private static func replacing(_ old: [UInt8], with new: [UInt8], in bytes: [UInt8], isPath: Bool)
-        -> [UInt8]
-    {
+    /// An address of libpq: hosts, ports and the directories of sockets and files, before the database's name and after it.
+    private func applied(toDatabase text: String) -> String {
+        guard let scheme = text.firstRange(of: "://") else { return applied(toCommand: text) }
+        let rest = text[scheme.upperBound...]
+        let query = rest.firstIndex(of: "?") ?? rest.endIndex
+        let authority = rest[..<query].prefix { $0 != "/" }
+        let user = authority.lastIndex(of: "@").map { authority[...$0] } ?? ""
+        let servers = Self.list(authority.dropFirst(user.count)) { server in
+            // The colons of an address in brackets separate no port.
+            let name = server.hasPrefix("[") ? server.prefix { $0 != "]" } : server.prefix { $0 != ":" }
+            guard let colon = server[name.endIndex...].firstIndex(of: ":") else {
+                return socketOrHost(String(server))
+            }
+            return socketOrHost(String(server[..<colon])) + ":"
+                + named(.port, String(server[server.index(after: colon)...]))
+        }
+        let parameters = rest[query...].dropFirst().split(separator: "&", omittingEmptySubsequences: false)
+            .map { applied(toParameter: $0) }
+        return "\(text[..<scheme.upperBound])\(user)\(servers)\(rest[authority.endIndex..<query])"
+            + (query == rest.endIndex ? "" : "?" + parameters.joined(separator: "&"))
+    }
+
+    private func applied(toParameter text: Substring) -> String {
+        guard let equals = text.firstIndex(of: "=") else { return String(text) }
+        let value = text[text.index(after: equals)...]
+        let new: String
+        switch text[..<equals] {
+        case "host", "hostaddr": new = Self.list(value) { socketOrHost(String($0)) }
+        case "port": new = Self.list(value) { named(.port, String($0)) }
+        default: new = encodedPath(String(value)) ?? String(value)
+        }
+        return "\(text[...equals])\(new)"
+    }
+
+    private static func list(_ text: Substring, _ change: (Substring) -> String) -> String {
+        text.split(separator: ",", omittingEmptySubsequences: false).map(change).joined(separator: ",")
+    }
+
+    private func socketOrHost(_ text: String) -> String { encodedPath(text) ?? named(.host, text) }
+
+    /// The new place of a path that may be percent-encoded, spelled as it was; nil for what is no path.
+    private func encodedPath(_ text: String) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        guard bytes.first == UInt8(ascii: "/"), let old = String(validating: bytes, as: UTF8.self) else {
+            return nil
+        }
+        let new = path(FilePath(old)).string
+        guard new != FilePath(old).string else { return text }
+        let keepsSlashes = text.hasPrefix("/")
+        return new.utf8.reduce(into: "") { result, byte in
+            let isPlain = byte < 0x80 && isNameByte(byte) && (byte != UInt8(ascii: "/") || keepsSlashes)
+            result +=
+                isPlain
+                ? String(Character(Unicode.Scalar(byte)))
+                : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+        }
+    }
+
+    /// A command: whole words, numbers and paths in it, the latter also percent-encoded, as in the address of a database.
+    ///
+    /// Nothing is replaced twice, as by a rule about the new place of another.
+    private func applied(toCommand text: String) -> String {
+        var words: [(old: [UInt8], new: [UInt8], isPath: Bool)] = []
+        for rule in rules.sorted(by: { $0.old.utf8.count > $1.old.utf8.count }) where rule.kind != nil {
+            let isPath = rule.kind == .path
+            for slash in isPath ? ["/", "%2F", "%2f"] : ["/"] {
+                words.append(
+                    (
+                        Array(rule.old.replacing("/", with: slash).utf8),
+                        Array(rule.new.replacing("/", with: slash).utf8), isPath
+                    ))
+            }
+        }
+        let bytes = Array(text.utf8)
         var result: [UInt8] = []
         var index = 0
         while index < bytes.count {
-            let end = index + old.count
-            let fits =
-                end <= bytes.count && bytes[index..<end].elementsEqual(old)
-                && (index == 0 || !isNameByte(bytes[index - 1]))
-                && (end == bytes.count || !isNameByte(bytes[end]) || (isPath && bytes[end] == 0x2f))
-            result += fits ? new : [bytes[index]]
-            index += fits ? old.count : 1
+            let fitting = words.first { Self.stands($0.old, in: bytes, at: index, isPath: $0.isPath) }
+            result += fitting?.new ?? [bytes[index]]
+            index += fitting?.old.count ?? 1
         }
-        return result
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func stands(_ word: [UInt8], in bytes: [UInt8], at index: Int, isPath: Bool) -> Bool {
+        let end = index + word.count
+        guard end <= bytes.count, bytes[index..<end].elementsEqual(word) else { return false }
+        let before = bytes[..<index]
+        return (!isInName(before) || (isPath && isBeforePath(before)))
+            && (end == bytes.count || !isNameByte(bytes[end]) || (isPath && bytes[end] == 0x2f))
     }
 }
 
@@ -230,6 +351,17 @@ private func isNameByte(_ byte: UInt8) -> Bool {
         true
     default: byte >= 0x80
     }
+}
+
+/// Whether what follows can be the rest of a name.
+private func isInName(_ before: ArraySlice<UInt8>) -> Bool { before.last.map { isNameByte($0) } ?? false }
+
+/// Whether a whole path can follow all the same: that of `-D/srv/pg`, or of `file:///srv/git`.
+private func isBeforePath(_ before: ArraySlice<UInt8>) -> Bool {
+    if before.suffix(7).elementsEqual("file://".utf8) { return true }
+    let letter = before.last.map { isNameByte($0) && ![0x2d, 0x2e, 0x2f].contains($0) } ?? false
+    let dash = before.dropLast()
+    return letter && dash.last == UInt8(ascii: "-") && !isInName(dash.dropLast())
 }
 
 /// What was given as `--map` is not possible.

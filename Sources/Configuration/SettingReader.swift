@@ -5,7 +5,7 @@ extension SystemFileReader {
     mutating func readValue(_ node: DocumentNode, _ setting: SettingKey) -> SettingValue? {
         let name = setting.name
         return switch setting.shape {
-        case .text:
+        case .text, .command:
             document.text(node, expected: "for '\(name)' a text of one line").map(SettingValue.text)
         case .path:
             readPath(node, expected: "for '\(name)' an absolute path").map(SettingValue.text)
@@ -105,7 +105,7 @@ extension SystemFileReader {
     }
 
     private mutating func readService(_ node: DocumentNode, name: String) -> [String: String]? {
-        let what = "the service of '\(name)'"
+        let what = "'\(name)'"
         let expected = "for '\(name)' {systemd: UNIT} or {start: COMMAND, stop: COMMAND}"
         guard case .map = node.content else {
             document.refuse(node, expected: expected)

@@ -198,7 +198,7 @@ package final class Drill {
                         throw Finding("\(path): \(damage.prefix(3).joined(separator: "; "))")
                     }
                 }
-                return "'git fsck' finds nothing in \(repositories.count) repositories"
+                return "'git fsck' finds nothing in \(counted(repositories.count, "repository"))"
             }
         }
         try await checkDatabases(captured, driver, staged)
@@ -243,7 +243,8 @@ package final class Drill {
                 if let problem { throw Finding("\(name): \(problem)") }
             }
             let rest = unread.isEmpty ? "" : "; not checked: \(unread.joined(separator: ", "))"
-            return "\(databases.count - unread.count) databases are whole\(rest)"
+            let whole = databases.count - unread.count
+            return "\(counted(whole, "database")) \(whole == 1 ? "is" : "are") whole\(rest)"
         }
     }
 
@@ -331,7 +332,9 @@ package final class Drill {
             guard missing.isEmpty else {
                 throw Finding("missing: \(missing.map(\.description).joined(separator: ", "))")
             }
-            return "\(expected.count) things that were configured are there: \(kinds(expected))"
+            return expected.count == 1
+                ? "the one thing that was configured is there: \(kinds(expected))"
+                : "\(expected.count) things that were configured are there: \(kinds(expected))"
         }
         try await check(captured.name, "history") {
             guard !remembered.isEmpty else { throw NotCovered("the snapshot holds no history") }
@@ -344,10 +347,10 @@ package final class Drill {
         try await probe(room, captured, shadow)
     }
 
-    /// `2 builder, 1 worker`.
+    /// `2 builders, 1 worker`.
     private func kinds(_ objects: Set<ObjectName>) -> String {
         Dictionary(grouping: objects, by: \.kind).sorted { $0.key < $1.key }
-            .map { "\($0.value.count) \($0.key)" }.joined(separator: ", ")
+            .map { counted($0.value.count, $0.key) }.joined(separator: ", ")
     }
 
     private func probe(_ room: Room, _ captured: CapturedComponent, _ shadow: any ShadowDriver) async throws {

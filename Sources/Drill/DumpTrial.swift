@@ -40,7 +40,7 @@ extension Drill {
             inspections = try PostgreSQLCluster.inspect(databases, in: made.data, against: artifacts)
             try Files.removeTree(place)
             return
-                "\(databases.count) databases, with their roles, into a PostgreSQL \(cluster.version) of the drill's own; "
+                "\(counted(databases.count, "database")), with roles, into a PostgreSQL \(cluster.version) of the drill's own; "
                 + "limits were kept \(workspace.limitKeeper.words)"
         }
         for inspection in inspections { try await check(captured.name, inspection) }

@@ -37,9 +37,12 @@ package struct ApplicationPlan: Sendable {
     package var words: [String]
     /// Reasons not to.
     package var refusals: [Refusal]
+    /// Whether it takes the place of what is there now, or may.
+    package var replaces: Bool
 
     /// A plan.
-    package init(words: [String] = [], refusals: [Refusal] = []) {
+    package init(words: [String] = [], refusals: [Refusal] = [], replaces: Bool = false) {
+        self.replaces = replaces
         self.words = words
         self.refusals = refusals
     }
@@ -53,9 +56,12 @@ package struct StagedApplication: Sendable {
     package var notes: [String]
     /// Whether it was captured again and is what the snapshot holds.
     package var proof: Proof
+    /// Whether what is there now is kept, or nothing is there, so that it can come back.
+    package var hasWayBack: Bool
 
     /// What came of staging.
-    package init(record: Application.Record, notes: [String], proof: Proof) {
+    package init(record: Application.Record, notes: [String], proof: Proof, hasWayBack: Bool = true) {
+        self.hasWayBack = hasWayBack
         self.record = record
         self.notes = notes
         self.proof = proof

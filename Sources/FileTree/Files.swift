@@ -461,6 +461,20 @@ extension Files {
         try systemCall("lock", path.byteArray) { cfiles_lock(descriptor) }
     }
 
+    /// Whether another process has the lock of a file; false where there is no file.
+    package static func isLocked(_ path: FilePath) throws(FileFailure) -> Bool {
+        guard try exists(path) else { return false }
+        let descriptor = try open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        defer { close(descriptor) }
+        do throws(FileFailure) {
+            try systemCall("look at the lock of", path.byteArray) { cfiles_try_lock(descriptor) }
+            return false
+        } catch {
+            guard error.reason == .wouldBlock else { throw error }
+            return true
+        }
+    }
+
     /// Makes `bytes` the whole contents of an open file.
     package static func setContents(of descriptor: CInt, _ bytes: [UInt8], _ path: FilePath)
         throws(FileFailure)

@@ -182,6 +182,12 @@ package final class SnapshotStore: Sendable {
         return lock
     }
 
+    /// Who has the place of the writer, as `understudy restore, process 4711`, and since when in seconds since 1970; nil when it
+    /// is free.
+    package func writer() throws -> (name: String, since: Int64)? {
+        try WriterLock.holder(of: localDirectory.appending("lock"))
+    }
+
     /// The place of the writer, as soon as who has it now is done, or after `limit`; `progress` is told who that is.
     ///
     /// For what must not be lost because a night happens to write its snapshot.

@@ -17,10 +17,9 @@ package final class WriterLock: Sendable {
             try Files.lock(descriptor, path)
         } catch {
             // Who holds it may not have written its name yet: then there is no name to tell.
-            let holder = try Files.readIfPresent(path).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            let who = try Self.name(in: path)
             close(descriptor)
             guard error.reason == .wouldBlock else { throw error }
-            let who = holder.isEmpty ? "another process" : holder.trimmingSuffix { $0 == "\n" }
             throw StoreFailure(
                 .locked, "the store \(store) is being written by \(who)",
                 hint: "wait until it is done; the lock goes away with the process, never by hand")
@@ -37,6 +36,17 @@ package final class WriterLock: Sendable {
         // A name that stays makes the next writer look for leftovers and find none.
         try? Files.setContents(of: descriptor, [], path)
         close(descriptor)
+    }
+
+    private static func name(in path: FilePath) throws(FileFailure) -> String {
+        let name = try Files.readIfPresent(path).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return name.isEmpty ? "another process" : name.trimmingSuffix { $0 == "\n" }
+    }
+
+    /// Who has the lock at a path, and since when in seconds since 1970; nil where nobody has.
+    static func holder(of path: FilePath) throws(FileFailure) -> (name: String, since: Int64)? {
+        guard try Files.isLocked(path), let status = try Files.status(path) else { return nil }
+        return (try name(in: path), status.modified.seconds)
     }
 
     /// When this system was started, in seconds since 1970: what was written before and not synced may be lost.

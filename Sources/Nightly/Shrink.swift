@@ -1,3 +1,5 @@
+internal import SnapshotModel
+
 /// How much there was of a component.
 package struct ComponentSize: Codable, Hashable, Sendable {
     /// Files, directories and links.
@@ -55,7 +57,7 @@ package enum Shrink {
                 guard now.uncounted?[kind] ?? 0 <= before.uncounted?[kind] ?? 0 else { continue }
                 let left = now.items[kind] ?? 0
                 if isBeyond(limits.items, Int64(count), Int64(left)) {
-                    words.append("\(name): \(count) \(kind)s → \(left)")
+                    words.append("\(name): \(counted(count, kind)) → \(left)")
                 }
             }
             return words

@@ -157,8 +157,9 @@ extension Journal {
     mutating func removeDirectories() -> [String] {
         var left: [String] = []
         stagingDirectories = stagingDirectories.filter { directory in
+            let path = FilePath(directory)
             do {
-                try Files.removeTree(FilePath(directory))
+                try MountedRoot.keepingTime(of: path.removingLastComponent()) { try Files.removeTree(path) }
                 return false
             } catch {
                 left.append(
@@ -204,7 +205,7 @@ extension Journal {
             }
             stagingDirectories.append(path.string)
             try write(local)
-            try Files.makeDirectory(path, mode: 0o700)
+            try MountedRoot.keepingTime(of: parent) { try Files.makeDirectory(path, mode: 0o700) }
             return path
         }
     }

@@ -38,7 +38,8 @@ package struct ItemPlanner {
             snapshot: stored.snapshot, components: [], roots: [], refusals: [], warnings: [], restarts: [])
         var places: [Place] = []
         let capture = origin.capture
-        for item in request.items {
+        for asked in request.items {
+            let item = try whole(asked, in: stored, capture)
             for found in try await self.places(of: item, in: stored, capture, &plan) {
                 // Packages of one environment come back together.
                 if !found.packages.isEmpty,
@@ -70,7 +71,14 @@ package struct ItemPlanner {
         plan.openings = try RestorePlanner(origin)
             .openings(of: plan.components, in: stored)
         let mounts = try MountPoints.all()
-        for place in places { try look(at: place, stored, request, mounts, &plan) }
+        for captured in plan.components {
+            let own = places.filter { $0.component.name == captured.name }
+            let live =
+                try own.contains { try $0.packages.isEmpty && Files.exists($0.live) }
+                ? await RestorePlanner(origin).liveState(captured.name, stored, capture) : nil
+            if let words = live?.failure { plan.warnings.append("\(captured.name): \(words)") }
+            for place in own { try look(at: place, stored, request, mounts, live?.difference, &plan) }
+        }
         checkNames(places, &plan)
         try checkWays(places, &plan)
         try checkMounts(mounts, &plan)
@@ -111,6 +119,59 @@ package struct ItemPlanner {
 
     // MARK: Finding
 
+    /// An item by its whole name: of a repository the last parts are enough, where only one ends so.
+    private func whole(
+        _ item: RestoreItem, in stored: StoredSnapshot, _ capture: SystemCapture
+    ) throws -> RestoreItem {
+        guard item.kind == .repository else { return item }
+        let names = try stored.snapshot.components.flatMap { captured -> [String] in
+            let lock = try capture.state(captured.name, of: stored, origin.reader)?.source.lock(
+                SourcesLock.name)
+            return try lock.map { try SourcesLock($0).lines.map(\.repository.name) } ?? []
+        }
+        guard !names.contains(item.name) else { return item }
+        let ends = ["", ".git", "/.git"].map { "/\(item.name)\($0)" }
+        let meant = names.filter { name in ends.contains { name.hasSuffix($0) } }
+        if meant.count == 1, let whole = RestoreItem("repository:\(meant[0])") { return whole }
+        let shown = (meant.isEmpty ? names : meant).sorted().prefix(5).map {
+            "repository:\(printable($0.utf8))"
+        }
+        let more = max(names.count, meant.count) > 5 ? ", …" : ""
+        throw RestoreFailure(
+            .refused,
+            meant.isEmpty
+                ? "the snapshot \(stored.reference.id) has no \(item)"
+                : "the snapshot \(stored.reference.id) has \(meant.count) repositories whose names end so: \(item)",
+            hint: shown.isEmpty
+                ? "it holds no repository" : "it has \(shown.joined(separator: ", "))\(more)")
+    }
+
+    /// Why a file is not to be found in a snapshot, where more is known than that.
+    private func reason(ofLacking file: FilePath, in stored: StoredSnapshot) throws -> RestoreFailure? {
+        for captured in stored.snapshot.components {
+            let roots = captured.roots.map { FilePath($0.path) }
+            guard origin.system.driver(of: captured.name) == nil,
+                roots.contains(where: { file.starts(with: $0) })
+            else { continue }
+            return RestoreFailure(
+                .refused,
+                "\(file) is of the component '\(captured.name)', which the system file does not describe any more",
+                hint:
+                    "describe it again, as 'understudy show \(stored.reference.id) understudy.yaml' prints it"
+            )
+        }
+        let real = try RestorePlanner.withoutLinks(file)
+        let roots = stored.snapshot.components.flatMap { captured -> [Root] in
+            origin.system.driver(of: captured.name).map { RestorePlanner.places(captured, $0, nil) } ?? []
+        }
+        guard real != file, roots.contains(where: { real.starts(with: FilePath($0.path)) }) else {
+            return nil
+        }
+        return RestoreFailure(
+            .refused, "\(file) is captured as \(real): a link leads there",
+            hint: "give that path: --only file:\(real)")
+    }
+
     private func places(
         of item: RestoreItem, in stored: StoredSnapshot, _ capture: SystemCapture, _ plan: inout RestorePlan
     ) async throws -> [Place] {
@@ -137,6 +198,11 @@ package struct ItemPlanner {
                 let place = Place(component: captured, root: found.root, path: found.path)
                 return try [place] + besides(place, stored, driver)
             }
+        }
+        if item.kind == .file,
+            let failure = try reason(ofLacking: FilePath(item.name).lexicallyNormalized(), in: stored)
+        {
+            throw failure
         }
         let hint =
             switch item.kind {
@@ -207,7 +273,7 @@ package struct ItemPlanner {
 
     private func look(
         at place: Place, _ stored: StoredSnapshot, _ request: RestoreRequest, _ mounts: [FilePath],
-        _ plan: inout RestorePlan
+        _ difference: Difference?, _ plan: inout RestorePlan
     ) throws {
         let isThere = try Files.exists(place.live)
         let isMountPoint = try RestorePlan.RootPlan.isMountPoint(place.root, in: mounts)
@@ -230,6 +296,15 @@ package struct ItemPlanner {
         let parent = place.live.removingLastComponent()
         guard let size = try size(of: place.path, in: content) else {
             let isText = !FilePath(bytes: place.path.bytes).isNoText
+            if let (link, target) = try link(onTheWayTo: place.path, in: content) {
+                throw RestoreFailure(
+                    .refused,
+                    "the snapshot \(stored.reference.id) has nothing at \(place.live): \(place.root.path)/\(link) is a link to "
+                        + "\(target)",
+                    hint:
+                        "give the path that it leads to, or the link itself: --only file:\(place.root.path)/\(link)"
+                )
+            }
             throw RestoreFailure(
                 .refused,
                 "the snapshot \(stored.reference.id) has nothing at \(place.live)"
@@ -242,6 +317,15 @@ package struct ItemPlanner {
             component: place.component.name, root: place.root, create: isThere ? 0 : size.entries,
             replace: isThere ? size.entries : 0, delete: 0, keep: 0, bytes: size.bytes, isThere: isThere,
             isMountPoint: isMountPoint, only: place.path, single: place.change)
+        if isThere, let difference {
+            let files = difference.files.filter {
+                $0.root == place.root.name && $0.path.isAtOrBelow(place.path)
+            }
+            root.create = files.count { $0.change == .removed }
+            root.delete = files.count { $0.change == .added }
+            root.replace = files.count { $0.change == .changed }
+            root.keep = size.entries - root.create - root.replace
+        }
         try plan.addLeftOut(to: &root, content, in: origin.system)
         let beside = root.staging
         plan.roots.append(root)
@@ -343,6 +427,22 @@ package struct ItemPlanner {
                     "\(place.live) is part of the repository \(line.repository.name)",
                     hint: "restore all of it: --only repository:\(line.repository.name)"))
         }
+    }
+
+    /// The first link above a path, and where it leads; nil when there is none.
+    private func link(
+        onTheWayTo path: EntryPath, in root: StoredRoot
+    ) throws -> (link: EntryPath, target: String)? {
+        var directory = root.directory
+        var here = EntryPath.root
+        for name in path.components {
+            here = here.appending(name)
+            guard let entry = directory.children.first(where: { $0.path == here }) else { return nil }
+            if case .link(let target) = entry.kind { return (here, printable(target)) }
+            guard entry.kind == .directory else { return nil }
+            directory = try root.directory(entry, in: directory, stored: .empty)
+        }
+        return nil
     }
 
     /// How much lies at a path and below it, nil when nothing does.

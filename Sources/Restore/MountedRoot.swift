@@ -105,6 +105,22 @@ extension Journal {
                     mode: wanted.mode, attributes: source.attributes(), modified: wanted.modified))
         }
 
+        /// Makes or removes what is ours in a directory; where that is a mount point, it keeps the time of its last change.
+        static func keepingTime(of directory: FilePath, _ body: () throws -> Void) throws {
+            guard try Files.isDirectory(directory),
+                try MountPoints.all().contains(RestorePlanner.withoutLinks(directory))
+            else { return try body() }
+            let place = try OpenDirectory(directory)
+            let before = try place.status()
+            try body()
+            let user = Accounts.ownNumbers.user
+            guard user == 0 || before.owner == user else { return }
+            try place.set(
+                FileMetadata(
+                    owner: before.owner, group: before.group, mode: before.mode,
+                    attributes: place.attributes(), modified: before.modified))
+        }
+
         /// Throws a ``RestoreFailure`` where the file system of a directory of ours cannot exchange, as NFS cannot: else that would
         /// be met when all is stopped.
         static func tryExchange(in directory: FilePath) throws {

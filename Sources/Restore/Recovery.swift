@@ -1,5 +1,7 @@
 package import Capture
 package import Drivers
+package import GitStore
+internal import SnapshotModel
 package import SystemPackage
 
 /// What is done about a restore that was interrupted.
@@ -50,13 +52,36 @@ package enum Recovery {
     package struct Interruption: Sendable {
         /// What it left.
         package var words: String
+        /// What of that is so whatever is done about it: not what may be down, which is started then.
+        var past: String
         /// What to do.
         package var hint: String
         /// What the next `undo` or `restore` does about it first.
         package var wayBack: String
     }
 
-    /// Says what an interrupted restore left, nil when none was interrupted.
+    /// The beginnings of what those call themselves who change production while they have the place of the writer.
+    private static let changers = ["understudy restore", "understudy undo", "promote"]
+
+    /// Says who changes production just now, or is about to; nil when nobody does.
+    package static func running(_ store: SnapshotStore) throws -> String? {
+        guard let writer = try store.writer(), changers.contains(where: { writer.name.hasPrefix($0) }) else {
+            return nil
+        }
+        let found = try Journal.read(store.localDirectory)
+        let what = found.flatMap { [.done, .undone].contains($0.phase) ? nil : " (\($0.what))" }
+        return "\(writer.name), is at work since \(CivilTime(seconds: writer.since).iso8601)\(what ?? "")"
+    }
+
+    /// Says what an interrupted restore left, for whoever has not the place of the writer; nil when none was interrupted, or
+    /// one is at work.
+    package static func lookFromOutside(_ store: SnapshotStore) throws -> Interruption? {
+        guard try look(store.localDirectory) != nil, try running(store) == nil else { return nil }
+        // It may have come to its end in between.
+        return try look(store.localDirectory)
+    }
+
+    /// Says what an interrupted restore left, for whoever has the place of the writer; nil when none was interrupted.
     package static func look(_ local: FilePath) throws -> Interruption? {
         guard let journal = try Journal.read(local) else { return nil }
         // They are in the journal before the first is stopped.
@@ -64,22 +89,23 @@ package enum Recovery {
         switch journal.phase {
         case .done, .undone: return nil
         case .staging:
+            let past = "\(journal.what) was interrupted before it changed anything"
             return Interruption(
-                words: "\(journal.what) was interrupted before it changed anything"
-                    + (names.isEmpty ? "" : " but what it stops: \(names) may be down"),
+                words: past + (names.isEmpty ? "" : " but what it stops: \(names) may be down"), past: past,
                 hint: "the next 'understudy restore' or 'understudy undo' removes what was staged"
                     + (names.isEmpty ? "" : ", and starts what is down"),
                 wayBack: "what was staged is removed"
                     + (names.isEmpty ? "" : ", and whichever of \(names) is down is started"))
         case .starting:
+            let past = "\(journal.what) was rolled back"
             return Interruption(
-                words:
-                    "\(journal.what) was rolled back, and what ran before it may not be up again: \(names)",
+                words: "\(past), and what ran before it may not be up again: \(names)", past: past,
                 hint: "'understudy undo' tries to start it again",
                 wayBack: "whichever of \(names) is down is started")
         case .exchanging:
+            let past = try halfway(journal)
             return Interruption(
-                words: try halfway(journal),
+                words: past, past: past,
                 hint: "'understudy undo' puts the old trees back, 'understudy restore' does so and goes on",
                 wayBack: "the old trees are put back")
         }
@@ -105,7 +131,7 @@ package enum Recovery {
         if !applied.isEmpty {
             words.append("\(applied.joined(separator: ", ")) may hold the restored state or the old one")
         }
-        return "\(journal.what) was interrupted: \(words.joined(separator: "; "))"
+        return "\(journal.what) was interrupted\(words.isEmpty ? "" : ": ")\(words.joined(separator: "; "))"
     }
 
     /// Brings production back to the old trees after an interrupted restore, starts what was running before it, and
@@ -144,13 +170,15 @@ package enum Recovery {
             }
         }
         let outcome = await taking.run()
-        report.words =
-            interruption.words
-            + (!outcome.isBack
-                ? "; the old trees are back, but not everywhere"
-                : isHalfway
-                    ? "; the old trees are back everywhere, and what was staged is removed"
-                    : "; what was staged is removed")
+        let running = journal.running.joined(separator: ", ")
+        let fate =
+            !outcome.isBack
+            ? "the old trees are back, but not everywhere"
+            : isHalfway
+                ? "the old trees are back everywhere, and what was staged is removed"
+                : "what was staged is removed"
+        let isUp = !running.isEmpty && outcome.down.isEmpty
+        report.words = "\(interruption.past); \(fate)\(isUp ? "; what ran before runs: \(running)" : "")"
         report.notes = outcome.notes
         report.untaken = outcome.untaken
         report.unapplied = Set(outcome.unapplied.map(\.component))

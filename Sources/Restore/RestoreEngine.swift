@@ -32,6 +32,8 @@ package final class RestoreEngine {
     private var unproven: Set<String> = []
     /// Components whose driver can show it only where they run.
     private var unlooked: Set<String> = []
+    /// Components of which nothing could be kept that would come back: `undo` refuses where there is one.
+    private var wayless: Set<String> = []
     private var journal: Journal
     private var staging: Staging
     /// What was begun beside production, where there was nothing: gone again when the restore fails.
@@ -91,7 +93,8 @@ package final class RestoreEngine {
             snapshot: stored.reference.id, safety: safety,
             plan: .init(create: plan.create, replace: plan.replace, delete: plan.delete, keep: plan.keep),
             steps: steps, fixes: fixes, started: started, failed: failed, held: held,
-            proven: doubts.isEmpty, doubts: doubts, notes: notes, seconds: (clock.now - began) / .seconds(1))
+            wayless: wayless.sorted(), proven: doubts.isEmpty, doubts: doubts, notes: notes,
+            seconds: (clock.now - began) / .seconds(1))
         do {
             report.notes += try await record(report, holding: lock)
         } catch {
@@ -236,6 +239,7 @@ package final class RestoreEngine {
         journal.applied = others + [applied]
         try journal.write(store.localDirectory)
         notes += result.notes.map { "\(name): \($0)" }
+        if !result.hasWayBack { wayless.insert(name) }
         switch result.proof {
         case .equal: break
         case .different: unproven.insert(name)
@@ -295,13 +299,16 @@ package final class RestoreEngine {
 
     /// Saves what is there now.
     private func saveWhatIsThere(holding lock: WriterLock) async {
-        let names = Set(plan.roots.filter(\.isThere).map(\.component) + plan.applications.map(\.component))
+        let applied = plan.applications.filter(\.replaces).map(\.component)
+        let names = Set(plan.roots.filter(\.isThere).map(\.component) + applied)
+        let roots = plan.roots.filter { !$0.isThere && $0.only == nil }
+        let absent = roots.map { "\($0.component)/\($0.root.name)" }
         guard !names.isEmpty else { return }
         progress("saving what is there now")
         let saved = await SafetySnapshot(
             of: names, system, in: store, message: "before restoring \(stored.reference.id)",
             author: request.author, fate: "is kept for 'undo' alone and only until the next restore",
-            holding: lock)
+            passingOver: Set(absent).union(wayless), holding: lock)
         safety = saved.id
         notes += saved.notes
     }

@@ -1,3 +1,5 @@
+internal import SnapshotModel
+
 /// One thing of a system that can be restored by itself: `file:/etc/nginx/nginx.conf`, `repository:sources/tools.git`,
 /// `job:folder/deploy`, `plugin:git`, `builder:deploy`.
 package struct RestoreItem: Hashable, Sendable, CustomStringConvertible {
@@ -31,5 +33,5 @@ package struct RestoreItem: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// As it is given.
-    package var description: String { "\(kind.rawValue):\(name)" }
+    package var description: String { "\(kind.rawValue):\(printable(name.utf8))" }
 }

@@ -57,8 +57,8 @@ package struct RestorePlan: Sendable {
     package var components: [CapturedComponent]
     /// What happens to each root.
     package var roots: [RootPlan]
-    /// What drivers put in place themselves, in words, by component.
-    package var applications: [(component: String, words: [String])] = []
+    /// What drivers put in place themselves, in words, by component, and whether it takes the place of what is there.
+    package var applications: [(component: String, words: [String], replaces: Bool)] = []
     /// Reasons not to go on; empty when there are none.
     package var refusals: [Refusal]
     /// What people should know before: captured files that were unreadable, directories that are rebuilt.
@@ -204,6 +204,8 @@ package struct RestoreReport: Sendable, Encodable {
     package var failed: [Failure]
     /// The components that need one of those, and were not started.
     package var held: [String]
+    /// The components that had nothing that could come back: where there is one, the restore cannot be undone.
+    package var wayless: [String]
     /// Whether all of the snapshot stands there now, compared with it and equal, and what runs is healthy.
     package var proven: Bool
     /// Why it is not proven; empty when it is.

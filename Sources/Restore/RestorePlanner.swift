@@ -34,24 +34,14 @@ package struct RestorePlanner: Sendable {
             else { continue }
             plan.refusals += try await driver.preflight(state.source, captured: captured)
             plan.warnings += warnings(captured)
-            if let missing = captured.unreadable.first, !request.allowsPartial, request.destination == nil {
-                plan.refusals.append(
-                    Refusal(
-                        "the snapshot lacks \(captured.unreadable.count) paths of \(captured.name) that could not be read, the "
-                            + "first is \(missing.path): they would be missing afterwards",
-                        hint: "restore a complete snapshot, or accept the loss with --partial"))
-            }
             if request.destination == nil {
+                try lookAtGaps(of: captured, driver, request, &plan)
                 let refusals = Self.refusals(ofForgottenRootsOf: captured, driver)
                 guard refusals.isEmpty else {
                     plan.refusals += refusals
                     continue
                 }
-                let held = Set(captured.roots.map(\.name))
-                plan.warnings += driver.places().filter { !held.contains($0.name) }.map {
-                    "\($0.path) of \(captured.name) is not in the snapshot, and stays as it is"
-                }
-                guard !held.isEmpty || driver.application != nil else {
+                guard !captured.roots.isEmpty || driver.application != nil else {
                     // Nothing of it changes places, so it goes on as it is.
                     plan.components.removeAll { $0.name == captured.name }
                     guard request.components.contains(captured.name) else { continue }
@@ -64,7 +54,8 @@ package struct RestorePlanner: Sendable {
             }
             let places = Self.places(captured, driver, request.destination)
             // What is no directory is told by its driver: a database is not dumped to plan its restore.
-            let isCompared = request.destination == nil && !places.isEmpty
+            let absent = try places.filter { try !Files.exists(FilePath($0.path)) }.map(\.name)
+            let isCompared = request.destination == nil && absent.count < places.count
             let live = isCompared ? await liveState(captured.name, stored, capture) : nil
             for place in places {
                 try look(
@@ -72,7 +63,10 @@ package struct RestorePlanner: Sendable {
                     &plan)
             }
             // It goes all the same, and is not counted.
-            plan.warnings += (live?.difference?.unreadLater ?? []).prefix(3).map {
+            let unread = (live?.difference?.unreadLater ?? []).filter { words in
+                !absent.contains { words.hasPrefix("\($0): ") || words.hasPrefix("\($0)/") }
+            }
+            plan.warnings += unread.prefix(3).map {
                 "\(captured.name): what is there now cannot be compared with the snapshot: \($0)"
             }
             if let words = live?.failure { plan.warnings.append("\(captured.name): \(words)") }
@@ -141,12 +135,13 @@ package struct RestorePlanner: Sendable {
     ) async throws {
         guard let application else { return }
         if let place = destination?.appending(captured.name) {
-            plan.applications.append((captured.name, ["its dumps and exports are written to \(place)"]))
+            plan.applications.append(
+                (captured.name, ["its dumps and exports are written to \(place)"], false))
             guard try Files.exists(place) else { return }
             plan.refusals.append(isInTheWay(place))
         } else {
             let wanted = try await application.plan(source, captured: captured)
-            plan.applications.append((captured.name, wanted.words))
+            plan.applications.append((captured.name, wanted.words, wanted.replaces))
             plan.refusals += wanted.refusals
         }
     }
@@ -297,12 +292,54 @@ package struct RestorePlanner: Sendable {
         }
     }
 
+    /// What the snapshot has not of a component: what is no part of what is exchanged stays as it is, all else would be missing.
+    private func lookAtGaps(
+        of captured: CapturedComponent, _ driver: any Driver, _ request: RestoreRequest,
+        _ plan: inout RestorePlan
+    ) throws {
+        var missing = captured.unreadable.map(\.path)
+        func refuse(_ what: String, _ fate: String) {
+            guard !request.allowsPartial else { return }
+            plan.refusals.append(
+                Refusal(
+                    "the snapshot lacks \(what) of \(captured.name), which could not be read: \(fate)",
+                    hint: "restore a complete snapshot, or accept that with --partial"))
+        }
+        let staying = "it would stay as it is now, beside what comes back"
+        let held = Set(captured.roots.map(\.name))
+        for place in driver.places() where !held.contains(place.name) {
+            let isThere = try Files.exists(FilePath(place.path))
+            let isUnread = missing.contains("\(place.name)/.")
+            missing.removeAll { $0 == "\(place.name)/." }
+            if isUnread, !request.allowsPartial {
+                refuse(place.path, isThere ? staying : "it would be missing afterwards")
+            } else {
+                plan.warnings.append(
+                    "\(place.path) of \(captured.name) is not in the snapshot, and \(isThere ? "stays as it is" : "not there now")"
+                )
+            }
+        }
+        // Of a database all is restored or nothing; a part of an export is another one.
+        for path in missing where path.hasPrefix("database/") && path.split(separator: "/").count == 2 {
+            guard driver.application != nil else { continue }
+            refuse(path, staying)
+            missing.removeAll { $0 == path }
+        }
+        guard let first = missing.first else { return }
+        if missing.count == 1 {
+            refuse(first, "it would be missing afterwards")
+        } else {
+            refuse("\(missing.count) paths, the first is \(first),", "they would be missing afterwards")
+        }
+    }
+
     private func warnings(_ captured: CapturedComponent) -> [String] {
         (captured.torn.map { "\(captured.name)/\($0) was changing while it was captured" })
             + captured.unreadable.map { "\(captured.name)/\($0.path) is not in the snapshot: \($0.reason)" }
     }
 
-    private func liveState(
+    /// How what is there now of a component differs from a snapshot, or why nobody can tell.
+    func liveState(
         _ component: String, _ stored: StoredSnapshot, _ capture: SystemCapture
     ) async -> (difference: Difference?, failure: String?) {
         do {

@@ -14,9 +14,12 @@ struct SafetySnapshot {
     private(set) var notes: [String] = []
 
     /// Takes one of these components; `fate` is what becomes of what it lacks: `is gone`.
+    ///
+    /// It does not tell that it lacks what is in `absent`, which was not there, or is told otherwise: components, and roots as
+    /// `component/root`.
     init(
         of components: Set<String>, _ system: DeliverySystem, in store: SnapshotStore, message: String,
-        author: String, fate: String, holding lock: WriterLock
+        author: String, fate: String, passingOver absent: Set<String> = [], holding lock: WriterLock
     ) async {
         // A request that names none is for all of them.
         guard !components.isEmpty else { return }
@@ -26,8 +29,16 @@ struct SafetySnapshot {
                 holding: lock, progress: { _ in }
             ).snapshot
             id = saved.id
-            let lacking = saved.components.filter { components.contains($0.name) }.flatMap { component in
-                component.unreadable.map { "\(component.name): \($0.path) (\($0.reason))" }
+            let captured = saved.components.filter {
+                components.contains($0.name) && !absent.contains($0.name)
+            }
+            let lacking = captured.flatMap { component in
+                let unread = component.unreadable.filter { problem in
+                    !absent.contains {
+                        problem.path.hasSuffix("/.") && $0 + "/." == "\(component.name)/\(problem.path)"
+                    }
+                }
+                return unread.map { "\(component.name): \($0.path) (\($0.reason))" }
                     + component.torn.map { "\(component.name): \($0) (it changed while it was read)" }
             }
             guard !lacking.isEmpty else { return }

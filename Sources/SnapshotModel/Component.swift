@@ -14,6 +14,8 @@ package struct SettingKey: Hashable, Sendable {
     package enum Shape: String, Hashable, Sendable {
         /// One line of text.
         case text
+        /// What a shell runs, in one line.
+        case command
         /// An absolute path.
         case path
         /// A list of absolute paths.

@@ -205,7 +205,7 @@ extension Inventory {
         for part in parts where !aspects.contains(part.aspect) { aspects.append(part.aspect) }
         return aspects.map { aspect in
             let count = parts.count { $0.aspect == aspect }
-            return count == 1 ? aspect : "\(count) \(aspect)s"
+            return count == 1 ? aspect : counted(count, aspect)
         }.joined(separator: ", ")
     }
 }

@@ -58,6 +58,79 @@ import Testing
             ])
     }
 
+    private let stores = SystemDescription(
+        name: "acme", store: "/srv/ci/acme.git",
+        components: [
+            Component(
+                name: "db", driver: "postgresql",
+                settings: [
+                    "url": .text("postgresql://ci@db.example:5432,other/shop?host=/srv/ci/pg&port=5432")
+                ]),
+            Component(
+                name: "tool", driver: "command",
+                settings: [
+                    "capture": .text("/srv/ci/bin/save -D/srv/ci/d --from=file:///srv/ci/x -d x/srv/ci"),
+                    "restore": .text(
+                        "psql 'host=/srv/ci/pg port=5432' postgresql:///a?host=%2Fsrv%2Fci%2fpg <dump.sql"),
+                    "start": .text("run"), "stop": .text("end"), "limit": .text("5432"),
+                ]),
+        ])
+
+    private func moved(_ texts: String...) throws -> [Component] {
+        var relocation = try Relocation(texts)
+        try relocation.resolve(for: stores, file: nil, host: "box", accounts: [])
+        return relocation.applied(to: stores).components
+    }
+
+    @Test func addressesOfDatabasesMoveWithTheirDirectories() throws {
+        let parts = try moved("/srv/ci=/data", "5432=5433", "db.example=new")
+        #expect(parts[0].text("url") == "postgresql://ci@new:5433,other/shop?host=/data/pg&port=5433")
+    }
+
+    @Test(arguments: [
+        ("postgresql:///shop?host=%2Fsrv%2Fci%2Fpg", "postgresql:///shop?host=%2Fdata%2Fpg"),
+        ("postgresql://%2Fsrv%2Fci%2Fpg:5432/shop", "postgresql://%2Fdata%2Fpg:5432/shop"),
+        (
+            "postgresql://[::1]:1/srv/ci?sslrootcert=/srv/ci/ca",
+            "postgresql://[::1]:1/srv/ci?sslrootcert=/data/ca"
+        ),
+        ("postgresql:///srv?x=%zz&host=/srv/cities", "postgresql:///srv?x=%zz&host=/srv/cities"),
+    ])
+    func everySpellingOfADirectoryMoves(_ old: String, _ new: String) throws {
+        var one = stores
+        one.components[0].settings["url"] = .text(old)
+        var relocation = try Relocation(["/srv/ci=/data"])
+        try relocation.resolve(for: one, file: nil, host: "box", accounts: [])
+        #expect(relocation.applied(to: one).components[0].text("url") == new)
+    }
+
+    @Test func commandsOfAToolMove() throws {
+        let tool = try moved("/srv/ci=/data", "5432=5433")[1]
+        #expect(tool.text("capture") == "/data/bin/save -D/data/d --from=file:///data/x -d x/srv/ci")
+        #expect(
+            tool.text("restore")
+                == "psql 'host=/data/pg port=5433' postgresql:///a?host=%2Fdata%2fpg <dump.sql")
+        #expect(tool.text("limit") == "5432")
+    }
+
+    @Test func aWordOfACommandIsReplacedOnce() throws {
+        #expect(
+            try moved("/srv/ci=/srv/x", "/srv=/data")[1].text("capture")
+                == "/srv/x/bin/save -D/srv/x/d --from=file:///srv/x/x -d x/srv/ci")
+    }
+
+    @Test func whatIsLeftWhereItStoodIsKnown() throws {
+        var relocation = try Relocation(["/srv/ci/d=/data"])
+        try relocation.resolve(for: stores, file: nil, host: "box", accounts: [])
+        #expect(relocation.movesSystem)
+        #expect(
+            relocation.unmovedState(of: stores.components[0])
+                == ["'url' (postgresql://ci@db.example:5432,other/shop?host=/srv/ci/pg&port=5432)"])
+        #expect(relocation.unmovedState(of: stores.components[1]).count == 1)
+        #expect(relocation.unmovedService(of: stores.components[1]) == ["'start' (run)", "'stop' (end)"])
+        #expect(try !resolved("user:ci=build").movesSystem)
+    }
+
     @Test func theSystemFileItselfMayMove() throws {
         #expect(try resolved("/etc/understudy=/opt").path("/etc/understudy/acme.yaml") == "/opt/acme.yaml")
     }

@@ -112,6 +112,67 @@ import Testing
         }
     }
 
+    /// A rehearsal beside production leaves production alone, also what no mapping fits.
+    @Test func whatIsNotMappedIsNotOverwrittenUnnamed() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell(
+                "mkdir tree other tool; echo a >tree/a; echo a >other/a; echo a >tool/state", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree", "other", "--name", "acme")
+            try runner.describe(
+                """
+                  tool:
+                    driver: command
+                    capture: cp \(directory)/tool/state state
+                    restore: cp state \(directory)/tool/state
+
+                """)
+            try await runner.succeed("snapshot")
+            _ = try await shell(
+                "cp -a acme.git copy.git; for f in tree other tool; do echo production >$f/new; done; echo production >tool/state",
+                in: directory)
+            func rehearse(_ arguments: String..., map: [String]) async throws -> Program.Outcome {
+                let command = [
+                    "restore", "--from", "copy.git", "--store", "rehearsal.git", "--system", "rehearsal.yaml",
+                    "--map", "\(directory)/tree=\(directory)/moved",
+                ]
+                let maps = map.flatMap { ["--map", "\(directory)/\($0)=\(directory)/moved-\($0)"] }
+                return try await runner.run(under: ["env"], command + maps + arguments)
+            }
+            let shared = try await runner.run(
+                under: ["env"],
+                [
+                    "restore", "--from", "copy.git", "--system", "rehearsal.yaml", "--map",
+                    "\(directory)/tree=\(directory)/moved",
+                ])
+            #expect(
+                shared.status == 7 && shared.errorOutput.contains("a store of its own, --store DIR"),
+                "\(shared.errorOutput)")
+            let refused = try await rehearse(map: [])
+            #expect(refused.status == 7, "\(refused.output)\(refused.errorOutput)")
+            for words in [
+                "--map leaves 'capture' (cp \(directory)/tool/state state)", "\(directory)/other of ",
+                "is not mapped, and what is there is replaced", "leave it out: --component tree",
+            ] { #expect(refused.errorOutput.contains(words), "\(words): \(refused.errorOutput)") }
+            #expect(try !Files.exists(directory.appending("moved")))
+            let told = try await rehearse("--dry-run", map: ["other"])
+            #expect(told.status == 7 && told.output.contains("of tool as it is"), "\(told.output)")
+            // All of it is mapped: nothing of production is touched.
+            _ = try await shell("mkdir moved-tool", in: directory)
+            let mapped = try await rehearse(map: ["other", "tool"])
+            #expect(mapped.status == 0, "\(mapped.output)\(mapped.errorOutput)")
+            let states = try await shell(
+                "cat tool/state moved-tool/state; ls tree other moved", in: directory)
+            #expect(states == "production\na\nmoved:\na\n\nother:\na\nnew\n\ntree:\na\nnew\n", "\(states)")
+            // Who names it means it.
+            _ = try await shell("rm -r moved* rehearsal.*", in: directory)
+            let named = try await rehearse("--component", "tree", "--component", "tool", map: [])
+            #expect(named.status == 0, "\(named.output)\(named.errorOutput)")
+            #expect(named.output.contains("note: --map leaves 'capture'"), "\(named.output)")
+            #expect(try await shell("cat tool/state", in: directory) == "a\n")
+        }
+    }
+
     @Test func whatCannotBeIsRefusedBeforeAnythingIsTouched() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

@@ -155,6 +155,8 @@ import Testing
             try Files.removeTree(world.state)
             let report = try await world.runner.succeed("restore")
             #expect(report.contains("there is no way back"), "\(report)")
+            #expect(report.contains("undo' cannot revert it: nothing of register"), "\(report)")
+            #expect(!report.contains("undo' reverts it") && !report.contains("kept for 'undo'"), "\(report)")
             #expect(try world.names() == "a=1\nb=2\n")
             let undo = try await world.runner.run("undo")
             #expect(undo.status == 7 && undo.errorOutput.contains("has nothing to go back to"))

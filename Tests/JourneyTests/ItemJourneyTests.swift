@@ -27,6 +27,10 @@ import Testing
                 "cp -a tree good; echo bad > tree/sub/deep/new; mv tree/sub/deep/new tree/sub/deep/a.conf; echo 2 > tree/other/b; cp -a tree bad",
                 in: directory)
             let file = "file:\(directory)/tree/sub/deep/a.conf"
+            // What is equal stays, also when it is written anew.
+            let key = "\(directory)/tree/sub/id_rsa"
+            let equal = try await runner.succeed("restore", "--only", "file:\(key)", "--dry-run")
+            #expect(equal.contains("\(key)  0       0        0       1"), "\(equal)")
             let plan = try await runner.succeed("restore", "--only", file, "--dry-run")
             #expect(plan.contains("\(directory)/tree/sub/deep/a.conf  0       1"), "\(plan)")
             let report = try await runner.succeed("restore", "--only", file)
@@ -48,6 +52,28 @@ import Testing
             #expect(try await runner.succeed("restore", "--only", file).contains("restored"))
             let night = try await runner.succeed("diff")
             #expect(!night.contains(".understudy"), "what is kept for undo is not captured: \(night)")
+        }
+    }
+
+    @Test func whatCannotBeFoundIsSaidWithTheReason() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await tree(directory)
+            try await shell("ln -s tree way; echo x > tree/$'a\\nb'", in: directory)
+            try await runner.succeed("snapshot")
+            let report = try await runner.succeed("restore", "--only", "file:\(directory)/tree/a\nb")
+            #expect(report.contains("every byte is") && !report.contains("a\nb"), "\(report)")
+            func refused(_ path: String, _ words: String) async throws {
+                let outcome = try await runner.run("restore", "--only", "file:\(directory)/\(path)")
+                #expect(
+                    outcome.status == 7 && outcome.errorOutput.contains(words),
+                    "\(path): \(outcome.errorOutput)")
+            }
+            try await refused("tree/sub/link/a.conf", "\(directory)/tree/sub/link is a link to deep")
+            try await refused("way/sub/deep/a.conf", "--only file:\(directory)/tree/sub/deep/a.conf")
+            try await shell(
+                "mkdir another; sed -i 's/^  tree:/  another:/; s|/tree$|/another|' understudy.yaml",
+                in: directory)
+            try await refused("tree/sub/deep/a.conf", "which the system file does not describe any more")
         }
     }
 
@@ -171,7 +197,13 @@ import Testing
             #expect(
                 part.status == 7 && part.errorOutput.contains("is part of the repository"),
                 "\(part.errorOutput)")
-            try await runner.succeed("restore", "--only", "repository:\(root)/one.git")
+            let unknown = try await runner.run("restore", "--only", "repository:other")
+            #expect(
+                unknown.status == 7
+                    && unknown.errorOutput.contains("it has repository:\(root)/one.git, repository:"),
+                "\(unknown.errorOutput)")
+            // Its last part is enough.
+            try await runner.succeed("restore", "--only", "repository:one")
             #expect(
                 try await shell(
                     "git -C git/one.git fsck --full >&2; git -C git/one.git rev-parse main", in: directory)

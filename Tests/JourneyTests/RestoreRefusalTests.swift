@@ -172,6 +172,57 @@ import Testing
         }
     }
 
+    /// What a snapshot lacks of a system is told once: that it stays, or that it would be missing.
+    @Test func whatTheSnapshotLacksIsToldOnce() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try CommandLineRunner(directory)
+            try await shell("mkdir tree other; echo 1 > tree/a; echo 1 > other/a", in: directory)
+            try await runner.initialize("tree")
+            let file = directory.appending("understudy.yaml")
+            try replaceText(
+                "      - \(directory)/tree\n",
+                with: "      - \(directory)/tree\n      - \(directory)/other\n",
+                in: file)
+            try await shell("mv other away", in: directory)
+            #expect(try await runner.run("snapshot").status == 3)
+            let missing = try await runner.run("restore", "--dry-run")
+            let lost = "the snapshot lacks \(directory)/other of tree, which could not be read: "
+            #expect(missing.output.contains("\(lost)it would be missing afterwards"), "\(missing.output)")
+            #expect(!missing.output.contains("stays as it is"), "\(missing.output)")
+            try await shell("mv away other", in: directory)
+            let staying = try await runner.run("restore", "--dry-run")
+            #expect(staying.status == 7, "\(staying.output)")
+            #expect(staying.output.contains("\(lost)it would stay as it is now"), "\(staying.output)")
+            #expect(!staying.output.contains("would be missing"), "\(staying.output)")
+            let accepted = try await runner.succeed("restore", "--dry-run", "--partial")
+            #expect(
+                accepted.contains("\(directory)/other of tree is not in the snapshot, and stays as it is"),
+                "\(accepted)")
+        }
+    }
+
+    /// On a machine with nothing on it there is nothing to compare, nor to keep.
+    @Test func whatIsNotThereIsNotToldAsUnread() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try CommandLineRunner(directory)
+            try await shell("mkdir tree other; echo 1 > tree/a; echo 1 > other/a", in: directory)
+            try await runner.initialize("tree")
+            try replaceText(
+                "      - \(directory)/tree\n",
+                with: "      - \(directory)/tree\n      - \(directory)/other\n",
+                in: directory.appending("understudy.yaml"))
+            try await runner.succeed("snapshot")
+            for lost in ["tree", "tree other"] {
+                try await shell("rm -r \(lost)", in: directory)
+                let plan = try await runner.succeed("restore", "--dry-run")
+                #expect(!plan.contains("cannot be compared"), "\(plan)")
+                let report = try await runner.succeed("restore")
+                #expect(!report.contains("kept for 'undo'"), "\(report)")
+                #expect(report.contains("proven: read back"), "\(report)")
+            }
+        }
+    }
+
     /// A system file that names other places today than when a snapshot was taken.
     @Test func olderSnapshotsComeBackWhatEverTheSystemFileNamesToday() async throws {
         try await withTemporaryDirectory { directory in

@@ -25,6 +25,8 @@ import Testing
             let world = try await TakingBackWorld(
                 directory, [("ci", ["after: [db]", "start: set -e; \(start)"]), ("db", []), ("other", [])])
             try await world.runner.succeed("restore")
+            let dry = try await world.runner.succeed("undo", "--dry-run")
+            #expect(dry.contains("  starts ci\n") && !dry.contains("started"), "\(dry)")
             try await world.shell("touch broken")
             _ = try world.done()
             let failed = try await world.runner.run("undo")
@@ -38,7 +40,8 @@ import Testing
             #expect(try await world.runner.run("undo").status == 1, "it tries again")
             try await world.shell("rm broken")
             let undone = try await world.runner.succeed("undo")
-            #expect(undone.contains("was rolled back"), "\(undone)")
+            #expect(undone.contains("was rolled back") && !undone.contains("may not be up"), "\(undone)")
+            #expect(undone.contains("; what ran before runs: "), "\(undone)")
             #expect(try world.up() == ["ci", "db", "other"])
             #expect(try world.done().filter { $0.hasPrefix("start") }.last == "start-ci")
             #expect(try await world.runner.run("undo").status == 7)

@@ -17,6 +17,8 @@ int cfiles_start_writeback(int descriptor, long offset, long count);
 int cfiles_memory_file(const char *name);
 /* Exclusive flock without waiting. */
 int cfiles_lock(int descriptor);
+/* -1 with EWOULDBLOCK when somebody has it; takes nothing. */
+int cfiles_try_lock(int descriptor);
 long cfiles_next_hole(int descriptor, long offset);
 long cfiles_next_data(int descriptor, long offset);
 /* openat2: a path of several names below the directory, in which no name may be a symbolic link. */

@@ -16,9 +16,9 @@ struct CommandApplication: Application {
         guard !lines.isEmpty else {
             return ApplicationPlan(words: ["stays as it is, because the snapshot lacks it"])
         }
-        return ApplicationPlan(words: [
-            "restored by its own command from \(lines.count) files, \(bytes) bytes"
-        ])
+        return ApplicationPlan(
+            words: ["restored by its own command from \(counted(lines.count, "file")), \(bytes) bytes"],
+            replaces: true)
     }
 
     func record(_ staged: StagedComponent, mark: String, directory: FilePath) async throws -> Record {
@@ -33,17 +33,18 @@ struct CommandApplication: Application {
         try Files.removeTree(place.directory)
         try Files.makeDirectory(place.directory, mode: 0o700)
         try Files.rename(export(staged), to: place.restored)
-        var notes: [String] = []
+        var result = StagedApplication(record: record, notes: [], proof: .later)
         try Files.makeDirectory(place.partial, mode: 0o700)
         do {
             try await contract.succeed(.capture, in: place.partial)
             try Files.rename(place.partial, to: place.before)
         } catch let failure as DriverFailure {
             // A lost tool cannot be captured, and must be restorable all the same.
-            notes.append(
+            result.hasWayBack = false
+            result.notes.append(
                 "there is no way back: what is there now could not be captured: \(failure.description)")
         }
-        return StagedApplication(record: record, notes: notes, proof: .later)
+        return result
     }
 
     func isApplied(_ record: Record) async throws -> Bool {

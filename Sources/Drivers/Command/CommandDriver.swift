@@ -11,7 +11,7 @@ package struct CommandDriver: Driver {
     package static let settings: [SettingKey] =
         CommandContract.Step.allCases.map {
             SettingKey(
-                $0.rawValue, .text, required: $0 == .capture || $0 == .restore,
+                $0.rawValue, .command, required: $0 == .capture || $0 == .restore,
                 help: "the command that \($0.help)")
         } + [SettingKey("limit", .text, help: "how long a command may take, as 10m")]
 

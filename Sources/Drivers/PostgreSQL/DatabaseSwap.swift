@@ -51,17 +51,24 @@ struct DatabaseSwap: Application {
         let there = try await server.run(
             "SELECT datname, (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid) FROM pg_database d;",
             in: maintenance([]))
-        let words = items.filter { $0.kind == "database" }.map { item in
-            let rows = there.first { printable(Self.name($0).utf8) == item.name }
+        let databases = items.filter { $0.kind == "database" }
+        func row(_ item: Inventory.Item) -> [String]? {
+            there.first { printable(Self.name($0).utf8) == item.name }
+        }
+        let words = databases.map { item in
+            let rows = row(item)
             guard !item.isUnknown else {
                 return "database \(item.name): stays as it is, because the snapshot lacks it"
             }
             guard let rows else { return "database \(item.name): made, \(item.detail)" }
             let sessions = rows.last.flatMap { Int($0) } ?? 0
             return "database \(item.name): replaced, \(item.detail)"
-                + (sessions > 0 ? "; \(sessions) sessions are ended" : "")
+                + (sessions > 0
+                    ? "; \(counted(sessions, "session")) \(sessions == 1 ? "is" : "are") ended" : "")
         }
-        return ApplicationPlan(words: words, refusals: refusals)
+        return ApplicationPlan(
+            words: words, refusals: refusals,
+            replaces: databases.contains { !$0.isUnknown && row($0) != nil })
     }
 
     /// Refuses to restore into a server older than the one that was dumped: it would not know all that the dump says.
