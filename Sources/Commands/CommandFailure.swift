@@ -98,8 +98,11 @@ struct CommandFailure: Error {
                 .failed, error.description, hint: "unmount what is mounted there, and run the command again",
                 path: String(decoding: error.path, as: UTF8.self))
         case let error as FileFailure:
+            let isForbidden = error.reason == .permissionDenied || error.reason == .notPermitted
             self.init(
-                .failed, error.description, hint: "check the path and who may read and write it",
+                .failed, error.description,
+                hint: (isForbidden ? StoreOwner.advice(on: FilePath(bytes: error.path)) : nil)
+                    ?? "check the path and who may read and write it",
                 path: String(decoding: error.path, as: UTF8.self))
         case let error as GitError where error.code == .damaged || error.code == .notFound:
             self.init(.verification, error.description, hint: "'understudy verify --all' says what is whole")

@@ -113,7 +113,16 @@ struct DoctorCommand: AsyncParsableCommand {
                     subject: "store", ok: false,
                     words: "others may enter \(store.path), and it holds secrets: chmod 700 \(store.path)")
             }
-            return Finding(subject: "store", ok: true, words: store.path.string)
+            let unreachable = try StoreOwner.unreachable(in: store.path)
+            guard let first = unreachable.first else {
+                return Finding(subject: "store", ok: true, words: store.path.string)
+            }
+            let more = unreachable.count > 1 ? " and \(unreachable.count - 1) more" : ""
+            let user = Accounts.shown(user: Accounts.ownNumbers.user)
+            return Finding(
+                subject: "store", ok: false,
+                words: "\(user) cannot read or write \(first)\(more): "
+                    + (StoreOwner.advice(on: first) ?? "give their owner the permission with chmod"))
         } catch {
             return Finding(subject: "store", ok: false, words: words(error))
         }
