@@ -52,9 +52,8 @@ package enum StoreFile {
         let scratch = try Scratch(in: store.localDirectory)
         defer { withExtendedLifetime(scratch) {} }
         do {
-            try await SourceTransfer.git(
-                ["pack-objects", "--revs", "--quiet", "--non-empty", scratch.path.appending("pack").string],
-                snapshots.map(\.commit.description), in: store.path, alternates: []
+            try await SourceTransfer.pack(
+                snapshots.map(\.commit.description), of: store.path, into: scratch.path
             ).runSuccessfully()
         } catch let failure as ProgramFailure {
             // Its words do not tell damage from a full disk.
