@@ -113,6 +113,9 @@ struct CommandFailure: Error {
             )
         case let error as GitError:
             self.init(.failed, error.description, hint: "check the store with 'git fsck --full'")
+        case let error as ProgramFailure where error.isDiskFull:
+            self.init(
+                .failed, "the disk is full: \(error)", hint: "free some space and run the command again")
         case let error as ProgramFailure:
             self.init(.failed, error.description, hint: "run it by hand to see more")
         default:
