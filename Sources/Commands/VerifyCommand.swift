@@ -1,6 +1,7 @@
 internal import Capture
 internal import ArgumentParser
 internal import Configuration
+internal import FileTree
 internal import Git
 internal import GitStore
 internal import SnapshotModel
@@ -83,7 +84,7 @@ struct VerifyCommand: AsyncParsableCommand {
         var verdicts: [SnapshotVerdict] = []
         if references.count > 1 {
             session.output.progress("verifying objects of captured repositories")
-            try verification.verifyAllSources(references)
+            verification.verifyAllSources(references)
         }
         for reference in references {
             session.output.progress("verifying \(reference.id)")
@@ -94,7 +95,7 @@ struct VerifyCommand: AsyncParsableCommand {
                 // One that cannot even be read says so already.
                 if verdict.isOK {
                     verdict.problems = try await signatures?.problems(of: reference) ?? []
-                    verdict.problems += try verification.verifySources(reference)
+                    verdict.problems += verification.verifySources(reference)
                 }
                 // One that a prune forgot meanwhile is not damaged.
                 guard try verdict.isOK || store.snapshots(of: system).contains(reference) else {
@@ -161,6 +162,8 @@ struct VerifyCommand: AsyncParsableCommand {
         } catch let error as GitError where error.isLoss {
             return ["\(words): \(error)"]
         } catch let error as StoreFailure where error.code == .damaged {
+            return ["\(words): \(error)"]
+        } catch let error as FileFailure {
             return ["\(words): \(error)"]
         }
     }
