@@ -199,13 +199,7 @@ struct VerifyCommand: AsyncParsableCommand {
     private func damaged(_ references: [SnapshotReference], _ store: SnapshotStore) throws -> Set<ObjectID> {
         let healing = Healing(store)
         guard !all else { return Set(try healing.damaged(ours(store), .history).keys) }
-        let found = Set(try healing.damaged(references.map(\.commit), .contents).keys)
-        let reader = try store.reader()
-        // What keeps captured repositories is a further parent; a commit that cannot be read is among those found.
-        let kept = references.flatMap { reference in
-            (try? store.commit(reference.commit, with: reader).parents.dropFirst()) ?? []
-        }
-        return found.union(try healing.damaged(kept, .history).keys)
+        return Set(try healing.damaged(references.map(\.commit), .contents).keys)
     }
 
     /// The commits that everything hangs on that is not somebody else's in the same repository: tags, say.

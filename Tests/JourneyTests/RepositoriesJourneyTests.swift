@@ -371,14 +371,17 @@ import Testing
             try await runner.succeed("snapshot")
             try await shell(
                 """
-                git clone -q --no-hardlinks --mirror git.git copy.git; git -C git.git remote add copy "$PWD/copy.git"
-                cp -a git reference
+                git clone -q --no-hardlinks --mirror git.git copy.git; cp -a git reference
                 """, in: directory)
             try await damageAFile(directory)
             #expect(try await runner.run("verify").status == 6)
             let restore = try await runner.run("restore")
             #expect(restore.status == 6, "\(restore.errorOutput)")
             try await shell("diff -r git reference", in: directory)
+            try await runner.succeed("remote", "add", "copy", "copy.git")
+            // It is fetched on the way, as every other object of the snapshot is.
+            try await runner.succeed("restore")
+            try await shell("git -C git/app.git fsck --full", in: directory)
             try await runner.succeed("verify", "--all", "--heal")
             try await shell("rm -rf git", in: directory)
             try await runner.succeed("restore")
