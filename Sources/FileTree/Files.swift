@@ -469,11 +469,13 @@ extension Files {
     }
 
     /// Makes `bytes` the whole contents of an open file.
+    ///
+    /// What was there goes last: where a disk is full, it stays.
     package static func setContents(of descriptor: CInt, _ bytes: [UInt8], _ path: FilePath)
         throws(FileFailure)
     {
-        try systemCall("set the size of", path.byteArray) { ftruncate(descriptor, 0) }
         try systemCall("seek in", path.byteArray) { lseek(descriptor, 0, SEEK_SET) }
         try write(bytes, to: descriptor, path: path)
+        try systemCall("set the size of", path.byteArray) { ftruncate(descriptor, off_t(bytes.count)) }
     }
 }

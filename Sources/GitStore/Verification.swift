@@ -227,7 +227,7 @@ package final class Verification: Sendable {
     ///
     /// What the disk does not give is a problem too, beside those of other snapshots.
     package func verifySources(_ reference: SnapshotReference) -> [String] {
-        var problems: [String]
+        let problems: [String]
         do {
             let keepAlives = try keptAlive(by: reference)
             let isKnown = knownSources.withLock { known in keepAlives.isSubset(of: known) }
