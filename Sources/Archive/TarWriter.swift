@@ -109,7 +109,10 @@ package import SystemPackage
 
     private func failure(_ operation: String) -> ArchiveError {
         let text = unsafe libarchive.archive_error_string(handle)
-        let reason = unsafe text.map { unsafe String(cString: $0) } ?? "no reason given"
+        var reason = unsafe text.map { unsafe String(cString: $0) } ?? "no reason given"
+        // Of a write that failed it only says so, and keeps the system's reason beside it.
+        let number = unsafe libarchive.archive_errno(handle)
+        if number > 0 { reason += ": \(Errno(rawValue: number))" }
         return ArchiveError(.inaccessible, path, "cannot \(operation) the archive: \(reason)")
     }
 }

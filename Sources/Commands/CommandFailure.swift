@@ -98,8 +98,11 @@ struct CommandFailure: Error {
                 .failed, error.description, hint: "unmount what is mounted there, and run the command again",
                 path: String(decoding: error.path, as: UTF8.self))
         case let error as FileFailure:
+            let isForbidden = error.reason == .permissionDenied || error.reason == .notPermitted
             self.init(
-                .failed, error.description, hint: "check the path and who may read and write it",
+                .failed, error.description,
+                hint: (isForbidden ? StoreOwner.advice(on: FilePath(bytes: error.path)) : nil)
+                    ?? "check the path and who may read and write it",
                 path: String(decoding: error.path, as: UTF8.self))
         case let error as GitError where error.code == .damaged || error.code == .notFound:
             self.init(.verification, error.description, hint: "'understudy verify --all' says what is whole")
@@ -110,6 +113,9 @@ struct CommandFailure: Error {
             )
         case let error as GitError:
             self.init(.failed, error.description, hint: "check the store with 'git fsck --full'")
+        case let error as ProgramFailure where error.isDiskFull:
+            self.init(
+                .failed, "the disk is full: \(error)", hint: "free some space and run the command again")
         case let error as ProgramFailure:
             self.init(.failed, error.description, hint: "run it by hand to see more")
         default:

@@ -41,6 +41,7 @@ struct DoctorCommand: AsyncParsableCommand {
         var findings = [Finding(subject: "system file", ok: true, words: session.file.string)]
         findings.append(store(session))
         findings.append(sealing(session))
+        findings += keys(session)
         if let signing = await signing(session) { findings.append(signing) }
         for (component, driver) in session.system.components {
             let faults = Set(driver.faults().map(\.failure))
@@ -113,7 +114,16 @@ struct DoctorCommand: AsyncParsableCommand {
                     subject: "store", ok: false,
                     words: "others may enter \(store.path), and it holds secrets: chmod 700 \(store.path)")
             }
-            return Finding(subject: "store", ok: true, words: store.path.string)
+            let unreachable = try StoreOwner.unreachable(in: store.path)
+            guard let first = unreachable.first else {
+                return Finding(subject: "store", ok: true, words: store.path.string)
+            }
+            let more = unreachable.count > 1 ? " and \(unreachable.count - 1) more" : ""
+            let user = Accounts.shown(user: Accounts.ownNumbers.user)
+            return Finding(
+                subject: "store", ok: false,
+                words: "\(user) cannot read or write \(first)\(more): "
+                    + (StoreOwner.advice(on: first) ?? "give their owner the permission with chmod"))
         } catch {
             return Finding(subject: "store", ok: false, words: words(error))
         }
@@ -129,6 +139,25 @@ struct DoctorCommand: AsyncParsableCommand {
         return Finding(
             subject: "recipients", ok: true,
             words: session.system.recipients.map(\.description).joined(separator: ", "))
+    }
+
+    /// Recovery keys on this host that others than their owner may read; of one that is not there now nothing is said.
+    private func keys(_ session: Session) -> [Finding] {
+        do {
+            let policy = try NotifyPolicy.read(for: session.description)
+            let named = [policy.identityFile, environment("UNDERSTUDY_IDENTITY").map { FilePath($0) }]
+            return try Set(named.compactMap(\.self)).sorted { $0.string < $1.string }.compactMap {
+                (key) -> Finding? in
+                guard try Files.exists(key), let status = try Files.status(Files.resolved(key)),
+                    status.kind == .file, status.mode & 0o077 != 0
+                else { return nil }
+                return Finding(
+                    subject: "recovery key", ok: false,
+                    words: "others may read \(key), and it opens everything: chmod 600 \(key)")
+            }
+        } catch {
+            return [Finding(subject: "recovery key", ok: false, words: words(error))]
+        }
     }
 
     /// Whether snapshots can be signed and signatures checked, nil when nobody wants that.

@@ -79,7 +79,7 @@ struct DrillCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(options)
         // Not after an hour's drill.
-        let place = try page.map { try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized() }
+        let place = try page.map { try absolute(FilePath($0)) }
         if let directory = place?.removingLastComponent(), try !Files.isDirectory(directory) {
             throw CommandFailure(
                 .usage, "there is no directory \(directory) for the report",

@@ -103,9 +103,10 @@ struct NightStep {
                 cause: NightReport.Problem.lasting(failed.error.message))
         }
         // It died without a word of its own: what the system or the runtime said is all there is.
-        let said = outcome.errorOutput.split(whereSeparator: \.isNewline).suffix(3).joined(separator: "; ")
+        let last = outcome.errorOutput.split(whereSeparator: \.isNewline).suffix(3)
+        let said = last.isEmpty ? "" : ": " + last.joined(separator: "; ")
         return .init(
-            kind, "\(arguments[0]) ended with status \(outcome.status): \(said)",
+            kind, "\(arguments[0]) ended with status \(outcome.status)\(said)",
             hint: "run 'understudy \(arguments[0])' by hand to see more")
     }
 }

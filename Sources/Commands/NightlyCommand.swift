@@ -167,8 +167,8 @@ struct NightlyCommand: AsyncParsableCommand {
                 .init(
                     "store", "parts of the store cannot be read: \(taken.lostPacks.joined(separator: "; "))",
                     hint:
-                        "'understudy verify --all --heal' fetches them from the store's remotes; until then nothing is pruned, and "
-                        + "every night reads every file where a pack is among them"))
+                        "'understudy verify --all --heal' fetches them from the store's remotes; until then no night prunes, and "
+                        + "every night reads every file where a pack is among them; \(StoreSurvey.wayOut)"))
         }
         for part in taken.components {
             report.components[part.name] = ComponentSize(entries: part.entries, bytes: part.bytes, items: [:])

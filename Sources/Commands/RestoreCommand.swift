@@ -159,9 +159,7 @@ struct RestoreCommand: AsyncParsableCommand {
         let store = try arrival?.store ?? session.store()
         var request = RestoreRequest(
             components: Set(component),
-            destination: try destination.map {
-                try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized()
-            },
+            destination: try destination.map { try absolute(FilePath($0)) },
             starts: !noStart, resumesWork: resumeWork, allowsPartial: partial, author: session.author,
             accounts: arrival?.accounts ?? [:])
         request.keepsGoing = keepGoing

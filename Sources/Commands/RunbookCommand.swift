@@ -28,6 +28,7 @@ struct RunbookCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   the page was printed or written
+              1   the file cannot be written
               10  there is no store
               64  wrong usage, or a mistake in the system file
             """)

@@ -187,7 +187,9 @@ struct Session: Sendable {
 
 /// A path from the root, as it stands there: without `.` and `..`, and links not followed.
 func absolute(_ path: FilePath) throws -> FilePath {
-    try Files.resolved(".").pushing(path).lexicallyNormalized()
+    // Where the working directory is gone, whoever names a path from the root needs none.
+    guard !path.isAbsolute else { return path.lexicallyNormalized() }
+    return try Files.resolved(".").pushing(path).lexicallyNormalized()
 }
 
 /// A variable of the environment, nil when it is not set.

@@ -1,6 +1,8 @@
 package import ArgumentParser
 internal import Cryptography
+internal import GitStore
 internal import Glibc
+internal import SnapshotModel
 internal import SystemPackage
 
 /// The command line.
@@ -68,15 +70,29 @@ package struct Understudy: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            handOver()
             // All is written and synced by now; what libraries would free goes with the process, and sooner.
             fflush(nil)
             _exit(EXIT_SUCCESS)
         } catch let error where isUsage(error) {
+            handOver()
             exit(withError: error)
         } catch {
+            handOver()
             let failure = CommandFailure(error)
             Output.failure(failure, format: wantsJSON(arguments) ? .json : .text)
             exit(withError: ArgumentParser.ExitCode(failure.status.rawValue))
+        }
+    }
+
+    /// Gives what root wrote into somebody else's store to its owner.
+    ///
+    /// What was asked for is done, so that a failure of this is told and changes no status.
+    private static func handOver() {
+        for problem in StoreOwner.handOver() {
+            let text = printable(text: "note: \(problem)\n")
+            // There is nowhere left to say that standard error is closed.
+            _ = try? FileDescriptor.standardError.writeAll(Array(text.utf8))
         }
     }
 

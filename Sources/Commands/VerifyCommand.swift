@@ -1,6 +1,7 @@
 internal import Capture
 internal import ArgumentParser
 internal import Configuration
+internal import FileTree
 internal import Git
 internal import GitStore
 internal import SnapshotModel
@@ -83,7 +84,7 @@ struct VerifyCommand: AsyncParsableCommand {
         var verdicts: [SnapshotVerdict] = []
         if references.count > 1 {
             session.output.progress("verifying objects of captured repositories")
-            try verification.verifyAllSources(references)
+            verification.verifyAllSources(references)
         }
         for reference in references {
             session.output.progress("verifying \(reference.id)")
@@ -94,7 +95,7 @@ struct VerifyCommand: AsyncParsableCommand {
                 // One that cannot even be read says so already.
                 if verdict.isOK {
                     verdict.problems = try await signatures?.problems(of: reference) ?? []
-                    verdict.problems += try verification.verifySources(reference)
+                    verdict.problems += verification.verifySources(reference)
                 }
                 // One that a prune forgot meanwhile is not damaged.
                 guard try verdict.isOK || store.snapshots(of: system).contains(reference) else {
@@ -162,6 +163,8 @@ struct VerifyCommand: AsyncParsableCommand {
             return ["\(words): \(error)"]
         } catch let error as StoreFailure where error.code == .damaged {
             return ["\(words): \(error)"]
+        } catch let error as FileFailure {
+            return ["\(words): \(error)"]
         }
     }
 
@@ -196,13 +199,7 @@ struct VerifyCommand: AsyncParsableCommand {
     private func damaged(_ references: [SnapshotReference], _ store: SnapshotStore) throws -> Set<ObjectID> {
         let healing = Healing(store)
         guard !all else { return Set(try healing.damaged(ours(store), .history).keys) }
-        let found = Set(try healing.damaged(references.map(\.commit), .contents).keys)
-        let reader = try store.reader()
-        // What keeps captured repositories is a further parent; a commit that cannot be read is among those found.
-        let kept = references.flatMap { reference in
-            (try? store.commit(reference.commit, with: reader).parents.dropFirst()) ?? []
-        }
-        return found.union(try healing.damaged(kept, .history).keys)
+        return Set(try healing.damaged(references.map(\.commit), .contents).keys)
     }
 
     /// The commits that everything hangs on that is not somebody else's in the same repository: tags, say.

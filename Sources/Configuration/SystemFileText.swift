@@ -69,16 +69,68 @@ extension SystemDescription {
             String($0)
         }
         let end = lines.first?.last == "\r" ? "\r" : ""
-        let new = recipientLines(recipients).map { $0 + end }
         guard let start = lines.firstIndex(where: { $0.hasPrefix("recipients:") }) else {
             guard let store = lines.firstIndex(where: { $0.hasPrefix("store:") }) else { return nil }
+            let new = recipientLines(recipients).map { $0 + end }
             lines.insert(contentsOf: [end, recipientsComment + end] + new, at: store + 1)
             return lines.joined(separator: "\n")
         }
         var next = start + 1
-        while next < lines.count, lines[next].hasPrefix(" ") || lines[next].hasPrefix("-") { next += 1 }
+        for (place, line) in lines.enumerated().dropFirst(start + 1) {
+            if line.hasPrefix(" ") || line.hasPrefix("-") {
+                next = place + 1
+            } else if !line.hasPrefix("#"), !line.allSatisfy(\.isWhitespace) {
+                break
+            }
+        }
+        guard let new = list(Array(lines[start..<next]), of: recipients, end: end) else { return nil }
         lines.replaceSubrange(start..<next, with: new)
         return lines.joined(separator: "\n")
+    }
+
+    /// The lines of a list of recipients, changed so that it names others: what is said of those that stay stays, and what
+    /// stands right above one that goes, or behind it, goes along.
+    ///
+    /// Nil for a list in brackets with comments in it.
+    private static func list(_ lines: [String], of recipients: [Recipient], end: String) -> [String]? {
+        guard !recipients.isEmpty else { return [] }
+        let head = lines[0].dropFirst("recipients:".count)
+        let comment = head.drop { $0 != "#" }
+        func content(_ line: String) -> Substring { line.drop { $0.isWhitespace } }
+        let isBlock =
+            head.prefix { $0 != "#" }.allSatisfy(\.isWhitespace)
+            && lines.dropFirst().allSatisfy { line in
+                let content = content(line)
+                return content.isEmpty || content.hasPrefix("-") || content.hasPrefix("#")
+            }
+        guard isBlock else {
+            guard !lines.dropFirst().contains(where: { $0.contains("#") }) else { return nil }
+            let first = comment.isEmpty ? "recipients:" + end : "recipients: " + String(comment)
+            return [first] + recipients.map { "  - \($0)" + end }
+        }
+        var list = [lines[0]]
+        var above: [String] = []
+        var named: [Recipient] = []
+        var indent: Substring = "  "
+        for line in lines.dropFirst() {
+            let item = content(line)
+            guard item.hasPrefix("-") else {
+                above.append(line)
+                continue
+            }
+            let word = item.dropFirst().drop { $0.isWhitespace || $0 == "\"" || $0 == "'" }.prefix {
+                $0.isLetter || $0.isNumber
+            }
+            guard let recipient = Recipient(String(word)) else { return nil }
+            indent = line.prefix { $0.isWhitespace }
+            if recipients.contains(recipient) {
+                list += above + [line]
+                named.append(recipient)
+            }
+            above = []
+        }
+        let new = recipients.filter { !named.contains($0) }
+        return list + new.map { "\(indent)- \($0)" + end } + above
     }
 
     private func lines(of component: Component, kind: (any Driver.Type)?) -> [String] {

@@ -106,7 +106,7 @@ package final class Drill {
             let verification = try Verification(store, identities: identities)
             let verdict = try await verification.settled(\.isOK) {
                 var verdict = verification.verify(stored.reference)
-                verdict.problems += try verification.verifySources(stored.reference)
+                verdict.problems += verification.verifySources(stored.reference)
                 return verdict
             }
             guard verdict.isOK else { throw Finding(verdict.problems.prefix(3).joined(separator: "; ")) }

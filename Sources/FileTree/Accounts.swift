@@ -12,6 +12,12 @@ package enum Accounts {
         }
     }
 
+    /// What to call a user: by name, or by number where the host has no name for it.
+    package static func shown(user number: UInt32) -> String {
+        let name = userName(number)
+        return name.isEmpty ? "\(number)" : name
+    }
+
     /// The name of a group, empty when the host has none for the number.
     package static func groupName(_ number: UInt32) -> String {
         unsafe looked { buffer, size in

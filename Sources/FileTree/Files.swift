@@ -103,11 +103,18 @@ package enum Files {
 
     /// Why whom we act as can make and exchange nothing in a directory, following links; nil when nothing is against it.
     package static func obstacle(toWritingIn directory: FilePath) throws(FileFailure) -> Errno? {
+        try obstacle(W_OK | X_OK, directory)
+    }
+
+    /// Why whom we act as cannot read a file, or list a directory, following links; nil when nothing is against it.
+    package static func obstacle(toReading path: FilePath) throws(FileFailure) -> Errno? {
+        try obstacle(R_OK, path)
+    }
+
+    private static func obstacle(_ access: CInt, _ path: FilePath) throws(FileFailure) -> Errno? {
         do {
-            try systemCall("look at", directory.byteArray) {
-                unsafe directory.withPlatformString {
-                    unsafe faccessat(AT_FDCWD, $0, W_OK | X_OK, AT_EACCESS)
-                }
+            try systemCall("look at", path.byteArray) {
+                unsafe path.withPlatformString { unsafe faccessat(AT_FDCWD, $0, access, AT_EACCESS) }
             }
             return nil
         } catch  where error.reason == .permissionDenied || error.reason == .readOnlyFileSystem {
@@ -476,11 +483,13 @@ extension Files {
     }
 
     /// Makes `bytes` the whole contents of an open file.
+    ///
+    /// What was there goes last: where a disk is full, it stays.
     package static func setContents(of descriptor: CInt, _ bytes: [UInt8], _ path: FilePath)
         throws(FileFailure)
     {
-        try systemCall("set the size of", path.byteArray) { ftruncate(descriptor, 0) }
         try systemCall("seek in", path.byteArray) { lseek(descriptor, 0, SEEK_SET) }
         try write(bytes, to: descriptor, path: path)
+        try systemCall("set the size of", path.byteArray) { ftruncate(descriptor, off_t(bytes.count)) }
     }
 }

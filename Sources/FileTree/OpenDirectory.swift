@@ -205,6 +205,11 @@ package final class OpenDirectory: Sendable {
         _ = try setMetadata(descriptor, path, metadata)
     }
 
+    /// Sets owner and group of the directory itself.
+    package func setOwner(_ owner: UInt32, group: UInt32) throws(FileFailure) {
+        try systemCall("set the owner of", path) { fchown(descriptor, owner, group) }
+    }
+
     private func open(_ name: [UInt8], _ flags: CInt) throws(FileFailure) -> CInt {
         try systemCall("open", path(name)) {
             unsafe withName(name) { unsafe cfiles_openat(descriptor, $0, flags, 0) }

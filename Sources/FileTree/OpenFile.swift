@@ -29,6 +29,11 @@ package struct OpenFile: ~Copyable {
         return FileStatus(status)
     }
 
+    /// Sets owner and group of the file.
+    package borrowing func setOwner(_ owner: UInt32, group: UInt32) throws(FileFailure) {
+        try systemCall("set the owner of", path) { fchown(descriptor, owner, group) }
+    }
+
     /// Reads until `buffer` is full or the file ends, and returns how many bytes that was.
     @unsafe package borrowing func read(into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure) -> Int
     {

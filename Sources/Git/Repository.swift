@@ -104,7 +104,18 @@ struct ObjectDatabase: ~Copyable {
     borrowing func object(_ id: ObjectID) throws(GitError) -> (kind: ObjectKind, contents: [UInt8]) {
         var object: OpaquePointer?
         var raw = id.raw
-        try check(unsafe libgit2.git_odb_read(&object, pointer, &raw), "read object \(id)")
+        let status = unsafe libgit2.git_odb_read(&object, pointer, &raw)
+        let isOfSystem = unsafe libgit2.git_error_last().map {
+            unsafe $0.pointee.klass == Int32(GIT_ERROR_OS.rawValue)
+        }
+        do throws(GitError) {
+            try check(status, "read object \(id)")
+        } catch {
+            guard error.code != .notFound else { throw error }
+            // What the disk cannot give is lost like bytes that are no object; what we may not read is not.
+            let isForbidden = isOfSystem == true && !error.reason.hasSuffix("Input/output error")
+            throw GitError(isForbidden ? .system : .damaged, error.operation, error.reason)
+        }
         defer { unsafe libgit2.git_odb_object_free(object) }
         let type = unsafe libgit2.git_odb_object_type(object).rawValue
         guard let kind = UInt8(exactly: type).flatMap(ObjectKind.init(rawValue:)) else {

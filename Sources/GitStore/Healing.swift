@@ -47,9 +47,9 @@ package struct Healing {
     package enum Reach: Sendable {
         /// Not beyond the commit itself.
         case commit
-        /// Its tree and all files in it.
+        /// Its tree and all files in it, and what keeps captured repositories with all before it: the parents but the first.
         case contents
-        /// That, and the same of all commits before it.
+        /// Its tree, and the same of all commits before it.
         case history
     }
 
@@ -121,6 +121,7 @@ package struct Healing {
         var damaged: [ObjectID: ObjectKind] = [:]
         var seen: Set<ObjectID> = []
         var open: [(id: ObjectID, kind: ObjectKind)] = commits.map { ($0, .commit) }
+        let snapshots = reach == .contents ? Set(commits) : []
         while let (id, kind) = open.popLast() {
             guard seen.insert(id).inserted else { continue }
             do {
@@ -128,8 +129,11 @@ package struct Healing {
                 case .commit:
                     // The commits and trees of captured repositories are not ours, and may be odd.
                     let commit = try Commit.references(lane.contents(id, .commit), of: id)
-                    if reach != .commit { open.append((commit.tree, .tree)) }
-                    if reach == .history { open += commit.parents.map { ($0, .commit) } }
+                    if reach != .commit {
+                        open.append((commit.tree, .tree))
+                        let parents = commit.parents.dropFirst(snapshots.contains(id) ? 1 : 0)
+                        open += parents.map { ($0, .commit) }
+                    }
                 case .tree:
                     for reference in try Tree.references(lane.contents(id, .tree), of: id) {
                         open.append((reference.id, reference.isTree ? .tree : .blob))

@@ -58,11 +58,27 @@ enum RemoteGit {
 
     /// What a run that failed comes to, in its own words.
     static func failure(_ operation: String, _ remote: Remote, _ outcome: Program.Outcome) -> StoreFailure {
-        StoreFailure(
-            .failed,
-            "cannot \(operation) \(remote.name) (\(remote.shownURL)): \(reason(outcome.errorOutput))",
-            hint: "'git ls-remote \(remote.shownURL)' by hand shows whether it can be reached")
+        let reason = reason(outcome.errorOutput)
+        return StoreFailure(
+            .failed, "cannot \(operation) \(remote.name) (\(remote.shownURL)): \(reason)",
+            hint: hint(remote, reason))
     }
+
+    /// What to do about a run that failed for a reason.
+    static func hint(_ remote: Remote, _ reason: String) -> String {
+        let isTheirs = reason.contains(theirs)
+        if ProgramFailure.saysDiskIsFull(reason) {
+            let place = isTheirs ? "the remote \(remote.name) is" : "the store is"
+            return "free some space where \(place) and run the command again"
+        }
+        if isTheirs || reason.contains("[remote rejected]") {
+            return "it can be reached and refused this: find out there why, and run the command again"
+        }
+        return "'git ls-remote \(remote.shownURL)' by hand shows whether it can be reached"
+    }
+
+    /// What git puts before each line that the other side says.
+    private static let theirs = "remote: "
 
     /// Why a run failed: git's own complaints, or what the program said by which it speaks to the other side, as ssh, where git
     /// only says that this one failed.
@@ -72,11 +88,14 @@ enum RemoteGit {
             printable($0.split(whereSeparator: \.isWhitespace).joined(separator: " ").utf8)
         }.filter { !$0.isEmpty }
         let said = lines.filter { line in !consequences.contains { line.hasPrefix($0) } }
-        guard said.count == lines.count else {
-            return (said.isEmpty ? lines.prefix(1) : said.suffix(3)).joined(separator: "; ")
+        let complaints = said.filter { line in
+            let own = line.hasPrefix(theirs) ? line.dropFirst(theirs.count) : line[...]
+            return own.hasPrefix("fatal:") || own.hasPrefix("error:") || line.contains("[re")
         }
-        let complaints = said.filter {
-            $0.hasPrefix("fatal:") || $0.hasPrefix("error:") || $0.contains("[re")
+        guard said.count == lines.count else {
+            let last = said.suffix(3)
+            let before = complaints.filter { $0.hasPrefix(theirs) && !last.contains($0) }
+            return (said.isEmpty ? Array(lines.prefix(1)) : before + Array(last)).joined(separator: "; ")
         }
         return (complaints.isEmpty ? Array(lines.suffix(2)) : complaints).joined(separator: "; ")
     }

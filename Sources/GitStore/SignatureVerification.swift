@@ -130,10 +130,10 @@ package struct SignatureVerification: Sendable {
             // Anything else than a bad signature, a host without accounts say, is no word about the snapshot.
             guard anybody.errorOutput.contains("ignature") else {
                 let last = anybody.errorOutput.split(whereSeparator: \.isNewline).last
-                let words = last.map { printable($0.utf8) } ?? ""
+                let words = last.map { ": " + printable($0.utf8) } ?? ""
                 throw StoreFailure(
                     .failed,
-                    "signatures cannot be checked: ssh-keygen ended with status \(anybody.status): \(words)",
+                    "signatures cannot be checked: ssh-keygen ended with status \(anybody.status)\(words)",
                     hint: "make sure that 'ssh-keygen -Y check-novalidate' works on this host")
             }
             return "was changed after it was signed: its signature does not fit it"

@@ -53,7 +53,9 @@ package final class SnapshotStore: Sendable {
         let isNew = try !Files.exists(path)
         try Files.makeDirectories(path.removingLastComponent())
         do {
-            return try fill(path, system)
+            let store = try fill(path, system)
+            StoreOwner.note(path)
+            return store
         } catch {
             // The first failure is the one to tell; half a store would be in the way of the next try.
             if isNew { try? Files.removeTree(path) }
@@ -107,6 +109,7 @@ package final class SnapshotStore: Sendable {
                 .noStore, "there is no store at \(path)",
                 hint: missingHint)
         }
+        StoreOwner.note(path)
         if let format = try StoreFormat.plain(path) {
             try check(format, path)
             return SnapshotStore(path, signer: signer)

@@ -126,9 +126,8 @@ package struct SourceTransfer: Sendable {
     private func pack(_ tips: Set<String>, _ known: [ObjectID], _ objects: [FilePath]) async throws {
         guard !tips.isEmpty else { return }
         try Files.makeDirectories(incoming, mode: 0o700)
-        try await git(
-            ["pack-objects", "--revs", "--quiet", "--non-empty", incoming.appending("pack").string],
-            tips.sorted() + known.map { "^\($0)" }, alternates: objects
+        try await Self.pack(
+            tips.sorted() + known.map { "^\($0)" }, of: store.path, alternates: objects, into: incoming
         ).runSuccessfully()
         try await Self.install(from: incoming, in: store.path.appending("objects").appending("pack"))
         try removeLeftovers()
@@ -251,9 +250,7 @@ package struct SourceTransfer: Sendable {
         if !tips.isEmpty {
             let staging = packs.appending("incoming")
             try Files.makeDirectory(staging)
-            try await git(
-                ["pack-objects", "--revs", "--quiet", "--non-empty", staging.appending("pack").string], tips
-            ).runSuccessfully()
+            try await Self.pack(tips, of: store.path, into: staging).runSuccessfully()
             try await Self.install(from: staging, in: packs)
             try Files.removeTree(staging)
         }
@@ -313,18 +310,33 @@ package struct SourceTransfer: Sendable {
         Self.git(arguments, lines, in: store.path, alternates: alternates)
     }
 
+    /// Makes a pack in a directory of what `revisions` reach, one that is called `pack-…`, with its index.
+    ///
+    /// The directory is git's own for objects meanwhile: git begins a pack there and only renames it, which it cannot out of
+    /// another file system, and what it leaves when the disk is full goes with the directory.
+    static func pack(
+        _ revisions: [String], of repository: FilePath, alternates: [FilePath] = [], into directory: FilePath
+    ) -> Program {
+        git(
+            ["pack-objects", "--revs", "--quiet", "--non-empty", directory.appending("pack").string],
+            revisions, in: repository, alternates: [repository.appending("objects")] + alternates,
+            objects: directory)
+    }
+
     /// Where no repository is: for what git is to look at by itself.
     ///
     /// It compares an object with the copy that a repository has, and fails when that one is damaged.
     static func nowhere(_ directory: FilePath) -> FilePath { directory.appending("no-repository") }
 
     static func git(
-        _ arguments: [String], _ lines: [String], in repository: FilePath, alternates: [FilePath]
+        _ arguments: [String], _ lines: [String], in repository: FilePath, alternates: [FilePath],
+        objects: FilePath? = nil
     ) -> Program {
         var environment = [
             "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1",
         ]
+        if let objects { environment["GIT_OBJECT_DIRECTORY"] = objects.string }
         if !alternates.isEmpty {
             // A colon separates alternates, unless the path is quoted as in C.
             environment["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = alternates.map {

@@ -52,12 +52,11 @@ package enum StoreFile {
         let scratch = try Scratch(in: store.localDirectory)
         defer { withExtendedLifetime(scratch) {} }
         do {
-            try await SourceTransfer.git(
-                ["pack-objects", "--revs", "--quiet", "--non-empty", scratch.path.appending("pack").string],
-                snapshots.map(\.commit.description), in: store.path, alternates: []
+            try await SourceTransfer.pack(
+                snapshots.map(\.commit.description), of: store.path, into: scratch.path
             ).runSuccessfully()
-        } catch let failure as ProgramFailure {
-            // Its words do not tell damage from a full disk.
+        } catch let failure as ProgramFailure where !failure.isDiskFull {
+            // Its words do not tell damage from other trouble.
             let damage = try reader.damage(from: snapshots.map(\.commit), sound: ObjectSet())
             guard !damage.isEmpty else { throw failure }
             throw StoreFailure(

@@ -46,6 +46,9 @@ extension StoreFile {
                 in: SourceTransfer.nowhere(scratch.path), alternates: []
             ).run()
             guard outcome.status == 0 else {
+                if ProgramFailure.saysDiskIsFull(outcome.errorOutput) {
+                    throw ProgramFailure("git index-pack in \(scratch.path): \(outcome.errorOutput)")
+                }
                 throw damaged(path, "holds objects that are not what their names say", outcome)
             }
         }

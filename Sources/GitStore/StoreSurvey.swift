@@ -26,8 +26,12 @@ package struct StoreSurvey {
     /// What to do about some losses: parts of files that are still there are stored again by any snapshot.
     package static func advice(on losses: [Loss]) -> String {
         losses.contains { $0.what == partOfStore }
-            ? "'understudy snapshot' stores again what is still live; of the rest, \(hint)" : hint
+            ? "'understudy snapshot' stores again what is still live; \(hint); \(wayOut)" : hint
     }
+
+    /// What is left where no remote has a good copy: a night does not prune then, and who does it by hand may.
+    package static let wayOut =
+        "what no remote has and only snapshots need that the retention policy forgets goes with 'understudy prune' by hand"
 
     private static let partOfStore = "a part of the store"
 

@@ -143,7 +143,15 @@ package final class Verification: Sendable {
         var seen: Set<ObjectID> = []
         let lane = ReaderLane(reader)
         let prefixes = ["refs/heads/", "refs/evidence/", "refs/changes/"]
-        for head in try prefixes.flatMap({ try store.references($0) }) {
+        var heads: [Reference] = []
+        for prefix in prefixes {
+            do {
+                heads += try store.references(prefix)
+            } catch {
+                findings.add("\(error)")
+            }
+        }
+        for head in heads {
             var commits = [head.target]
             while let id = commits.popLast() {
                 guard seen.insert(id).inserted else { continue }
@@ -188,14 +196,15 @@ package final class Verification: Sendable {
     }
 
     /// Looks at the objects of the repositories that snapshots hold in one go, so that ``verifySources(_:)`` need not ask again
-    /// for each of them when all are whole.
-    package func verifyAllSources(_ references: [SnapshotReference]) throws {
+    /// for each of them when all are whole; what is not, or cannot be read, it says when it is asked.
+    package func verifyAllSources(_ references: [SnapshotReference]) {
         var keepAlives: Set<ObjectID> = []
         for reference in references {
             // Whoever looks at this snapshot alone says why it cannot be read.
             if let kept = try? keptAlive(by: reference) { keepAlives.formUnion(kept) }
         }
-        guard try reader.damage(from: keepAlives.sorted(), sound: soundSources).isEmpty else { return }
+        guard let damage = try? reader.damage(from: keepAlives.sorted(), sound: soundSources), damage.isEmpty
+        else { return }
         knownSources.withLock { $0.formUnion(keepAlives) }
     }
 
@@ -215,17 +224,19 @@ package final class Verification: Sendable {
     }
 
     /// What is wrong with the objects of the repositories that a snapshot holds: each that its commits reach is hashed.
-    package func verifySources(_ reference: SnapshotReference) throws -> [String] {
-        let keepAlives: Set<ObjectID>
+    ///
+    /// What the disk does not give is a problem too, beside those of other snapshots.
+    package func verifySources(_ reference: SnapshotReference) -> [String] {
+        let problems: [String]
         do {
-            keepAlives = try keptAlive(by: reference)
+            let keepAlives = try keptAlive(by: reference)
+            let isKnown = knownSources.withLock { known in keepAlives.isSubset(of: known) }
+            guard !isKnown else { return [] }
+            problems = try reader.damage(from: keepAlives.sorted(), sound: soundSources)
+            if problems.isEmpty { knownSources.withLock { $0.formUnion(keepAlives) } }
         } catch {
-            return noted(["objects of captured repositories: \(error)"])
+            problems = ["\(error)"]
         }
-        let isKnown = knownSources.withLock { known in keepAlives.isSubset(of: known) }
-        guard !isKnown else { return [] }
-        let problems = try reader.damage(from: keepAlives.sorted(), sound: soundSources)
-        if problems.isEmpty { knownSources.withLock { $0.formUnion(keepAlives) } }
         return noted(problems).map { "objects of captured repositories: \($0)" }
     }
 

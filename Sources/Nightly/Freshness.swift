@@ -86,6 +86,6 @@ package enum Freshness {
     static func span(_ seconds: Int64) -> String {
         if seconds >= 2 * 86400 { return "\(seconds / 86400)d" }
         if seconds >= 2 * 3600 { return "\(seconds / 3600)h" }
-        return "\(seconds / 60)m"
+        return seconds >= 60 ? "\(seconds / 60)m" : "\(seconds)s"
     }
 }

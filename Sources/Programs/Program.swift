@@ -99,7 +99,7 @@ package struct Program: Sendable {
         let outcome = try await run()
         guard outcome.status == 0 else {
             let words = outcome.errorOutput.isEmpty ? outcome.output : outcome.errorOutput
-            throw ProgramFailure("\(name) ended with status \(outcome.status): \(lastLines(words))")
+            throw ProgramFailure("\(name) ended with status \(outcome.status)\(lastLines(words))")
         }
         return outcome
     }
@@ -113,7 +113,7 @@ package struct Program: Sendable {
         let outcome = try await withinLimit { try await execute(reading: input, writing: output) }
         guard outcome.status == 0 else {
             throw ProgramFailure(
-                "\(name) ended with status \(outcome.status): \(lastLines(outcome.errorOutput))")
+                "\(name) ended with status \(outcome.status)\(lastLines(outcome.errorOutput))")
         }
     }
 
@@ -220,9 +220,19 @@ package struct ProgramFailure: Error, Hashable, Sendable, CustomStringConvertibl
     package init(_ description: String) {
         self.description = description
     }
+
+    /// Whether the program found no room on a disk.
+    package var isDiskFull: Bool { Self.saysDiskIsFull(description) }
+
+    /// Whether words of a program, in the language that programs have by themselves, say that a disk is full; git has some of its
+    /// own.
+    package static func saysDiskIsFull(_ words: String) -> Bool {
+        ["No space left on device", "Disk quota exceeded", "Out of diskspace"].contains { words.contains($0) }
+    }
 }
 
-/// The last lines of a program's words: enough to see why, not enough to flood a terminal.
+/// The last lines of a program's words, after a colon, if it said any: enough to see why, not enough to flood a terminal.
 private func lastLines(_ text: String) -> String {
-    text.split(whereSeparator: \.isNewline).suffix(5).joined(separator: "; ")
+    let lines = text.split(whereSeparator: \.isNewline).suffix(5)
+    return lines.isEmpty ? "" : ": \(lines.joined(separator: "; "))"
 }

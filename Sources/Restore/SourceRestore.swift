@@ -37,6 +37,12 @@ struct SourceRestore {
             else { continue }
             do {
                 try await give(keepAlive, to: try directory(line.repository, in: root.staged))
+            } catch let error as ProgramFailure where error.isDiskFull {
+                throw RestoreFailure(
+                    .failed, "the disk is full: \(error)",
+                    hint:
+                        "nothing was changed; free some space beside \(root.root.path) and run the restore again"
+                )
             } catch let error as ProgramFailure {
                 throw RestoreFailure(
                     .verification, "the objects of \(line.repository.name) cannot be restored: \(error)",

@@ -26,16 +26,11 @@ extension RestorePlanner {
             else { return nil }
             let own = Accounts.ownNumbers.user
             return Refusal(
-                "\(directory), in which it would be made and exchanged, cannot be written by \(Self.name(of: own)), who "
-                    + "runs this: \(reason) (it belongs to \(Self.name(of: status.owner)), mode 0\(String(status.mode, radix: 8)))",
+                "\(directory), in which it would be made and exchanged, cannot be written by \(Accounts.shown(user: own)), who "
+                    + "runs this: \(reason) (it belongs to \(Accounts.shown(user: status.owner)), mode 0\(String(status.mode, radix: 8)))",
                 hint: reason == .readOnlyFileSystem
                     ? "mount it for writing, or restore beside production with --to DIR"
                     : "run it as root, or restore beside production with --to DIR")
         }
-    }
-
-    private static func name(of user: UInt32) -> String {
-        let name = Accounts.userName(user)
-        return name.isEmpty ? "\(user)" : name
     }
 }

@@ -168,6 +168,7 @@ package struct Retention: Hashable, Sendable {
 
     private static func words(_ seconds: Int64) -> String {
         if seconds % 86400 == 0 { return "\(seconds / 86400)d" }
-        return seconds % 3600 == 0 ? "\(seconds / 3600)h" : "\(seconds / 60)m"
+        if seconds % 3600 == 0 { return "\(seconds / 3600)h" }
+        return seconds % 60 == 0 ? "\(seconds / 60)m" : "\(seconds)s"
     }
 }

@@ -123,6 +123,32 @@ import Testing
         }
     }
 
+    @Test func whatIsSaidOfRecipientsStaysWithThem() throws {
+        let keys = (0..<3).map { _ in Identity().recipient }
+        let head = "system: acme\nstore: /srv/acme.git\n"
+        let tail = "\n# what there is\ncomponents:\n  a: {driver: files, paths: [/etc/a]}\n"
+        let list = """
+            recipients: # who may open it
+            # on call
+            - \(keys[0]) # Ada
+
+            # the safe
+            - "\(keys[1])"
+
+            """
+        let added = try #require(SystemDescription.text(head + list + tail, with: keys))
+        #expect(added == head + list + "- \(keys[2])\n" + tail)
+        #expect(try SystemFile.parse(added, path: "x", directory: "/").recipients == keys)
+        let removed = try #require(SystemDescription.text(added, with: [keys[1], keys[2]]))
+        #expect(
+            removed == head
+                + "recipients: # who may open it\n\n# the safe\n- \"\(keys[1])\"\n- \(keys[2])\n"
+                + tail)
+        let flow = "recipients: [\(keys[0])] # ours\n"
+        let rotated = try #require(SystemDescription.text(head + flow + tail, with: [keys[1]]))
+        #expect(rotated == head + "recipients: # ours\n  - \(keys[1])\n" + tail)
+    }
+
     @Test func aFileWithLineEndsOfWindowsKeepsThem() throws {
         let keys = [Identity().recipient, Identity().recipient]
         let head = "# ours\r\nsystem: acme\r\nstore: /srv/acme.git\r\n"

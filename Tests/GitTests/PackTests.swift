@@ -306,6 +306,14 @@ import Testing
             let id = try #require(ObjectID(hex: loose.filter { $0 != "\n" }.utf8))
             #expect(reader.contains(id))
             #expect(try reader.contents(id, .blob) == Array("loose\n".utf8))
+            let rotten = try await git(repository, "hash-object", "-w", "--stdin", input: "rotten\n")
+            let lost = try #require(ObjectID(hex: rotten.filter { $0 != "\n" }.utf8))
+            let file = repository.appending("objects").appending(String(rotten.prefix(2))).appending(
+                "\(lost)".dropFirst(2).description)
+            try Files.remove(file)
+            try Files.replace(file, with: Array("no object\n".utf8))
+            let error = #expect(throws: GitError.self) { try reader.contents(lost, .blob) }
+            #expect(error?.isLoss == true, "\(error?.description ?? "none")")
             let read = try Commit(contents: reader.contents(head, .commit), of: head)
             #expect(read.subject == "subject")
             #expect(read.trailer("Key") == "value")

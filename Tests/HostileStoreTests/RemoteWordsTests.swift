@@ -24,12 +24,30 @@ import Testing
         (advice, "fatal: Could not read from remote repository."),
         ("remote: x\nfatal: repository 'x' not found\n", "fatal: repository 'x' not found"),
         ("fatal: '/x' is no repository\n" + advice, "fatal: '/x' is no repository"),
+        (
+            "remote: fatal: unable to write loose object file: No space left on device        \n"
+                + "error: remote unpack failed: unpack-objects abnormal exit\nTo /x\n ! [remote rejected] a -> b (unpacker error)\n",
+            "remote: fatal: unable to write loose object file: No space left on device; "
+                + "error: remote unpack failed: unpack-objects abnormal exit; ! [remote rejected] a -> b (unpacker error)"
+        ),
+        (
+            "remote: fatal: no room\none\ntwo\nthree\nfatal: the remote end hung up unexpectedly\n",
+            "remote: fatal: no room; one; two; three"
+        ),
         ("one\ntwo\nthree\n", "two; three"), ("", ""),
     ]
 
     @Test(arguments: cases.indices)
     func theLineThatSaysWhyIsTold(_ place: Int) {
         #expect(RemoteGit.reason(Self.cases[place].output) == Self.cases[place].reason)
+    }
+
+    @Test func whatToDoFitsWhyItFailed() {
+        let remote = Remote(name: "r", url: "/x")
+        #expect(RemoteGit.hint(remote, "remote: fatal: No space left on device").contains("the remote r is"))
+        #expect(RemoteGit.hint(remote, "fatal: No space left on device").contains("where the store is"))
+        #expect(RemoteGit.hint(remote, "! [remote rejected] a -> b (hook declined)").contains("refused"))
+        #expect(RemoteGit.hint(remote, "ssh: Connection refused").contains("git ls-remote /x"))
     }
 
     @Test func ofARemoteThatCouldNotBeReadNothingIsSaid() {

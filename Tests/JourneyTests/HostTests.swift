@@ -70,6 +70,17 @@ import Testing
         }
     }
 
+    /// Whoever names all paths from the root needs no working directory.
+    @Test func aWorkingDirectoryThatIsGoneIsNotNeeded() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let outcome = try await runner.run(
+                under: ["/bin/sh", "-c", "mkdir gone; cd gone; rmdir ../gone; exec \"$@\"", "sh"],
+                ["snapshot", "--system", directory.appending("understudy.yaml").string])
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
+        }
+    }
+
     @Test func aReadOnlyStoreIsReadAndNotWritten() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

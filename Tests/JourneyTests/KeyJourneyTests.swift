@@ -102,6 +102,31 @@ import Testing
         }
     }
 
+    @Test func aSystemFileThatCannotBeWrittenLeavesNoKeyBehind() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let text = try await shell("cat understudy.yaml", in: directory)
+            for command in ["add", "rotate"] {
+                // The key is on another medium; beside the system file nothing can be made.
+                let outcome = try await runner.run(
+                    under: [
+                        "bwrap", "--dev-bind", "/", "/", "--ro-bind", "\(directory)", "\(directory)",
+                        "--tmpfs",
+                        "/mnt", "/bin/bash", "-uc", "\"$@\"; status=$?; ls /mnt; exit $status", "bash",
+                    ], ["key", command, "--generate", "/mnt/new.key"])
+                #expect(outcome.status == 1, "\(outcome.output)\(outcome.errorOutput)")
+                #expect(outcome.output == "" && outcome.errorOutput.contains("no key was made"), "\(outcome)")
+            }
+            #expect(try await shell("cat understudy.yaml", in: directory) == text)
+            let own = try runner.recipient()
+            let known = try await runner.succeed("key", "add", own)
+            #expect(known.contains("names it already: nothing was written"), "\(known)")
+            try await shell("chmod 640 recovery.key", in: directory)
+            let doctor = try await runner.run("doctor").output
+            #expect(doctor.contains("recovery.key, and it opens everything: chmod 600"), "\(doctor)")
+        }
+    }
+
     @Test func theLastRecipientAndWhatIsNoneAreRefused() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

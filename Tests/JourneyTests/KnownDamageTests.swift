@@ -262,6 +262,22 @@ import Testing
         }
     }
 
+    /// A reference that nobody can read takes nothing from what is said of the snapshots.
+    @Test func aReferenceThatCannotBeReadHidesNoVerdict() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await shell("rm -rf tree.git; mv offsite.git tree.git", in: directory)
+            try await shell(
+                "mkdir -p tree.git/refs/heads; echo rotten >tree.git/refs/heads/tree", in: directory)
+            let outcome = try await runner.run("verify", "--all")
+            #expect(outcome.status == 6, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(
+                outcome.output.split(separator: "\n").count { $0.contains("  ok  ") } == 2,
+                "\(outcome.output)")
+            #expect(outcome.output.contains("holds no object id"), "\(outcome.output)")
+        }
+    }
+
     /// A pack of a name that git does not look into is nobody's loss.
     @Test func aPackOfAnotherNameIsNotMissed() async throws {
         try await withTemporaryDirectory { directory in

@@ -102,6 +102,28 @@ import Testing
         }
     }
 
+    /// A commit whose bytes have rotted is one snapshot less, and neither the end of the list nor of the push.
+    @Test func aRottenCommitIsOneSnapshotLess() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let ids = try await shell("ls tree.git/refs/snapshots/tree", in: directory).split(separator: "\n")
+            try await lose("$2", directory)
+            try await shell(
+                "for id in $(ls lost); do echo rotten >tree.git/objects/${id:0:2}/${id:2}; done",
+                in: directory)
+            let listed = try await runner.run("snapshots")
+            #expect(listed.status == 6, "\(listed.output)\(listed.errorOutput)")
+            for (index, id) in ids.enumerated() {
+                let line = listed.output.split(separator: "\n").first { $0.hasPrefix(id) } ?? ""
+                #expect(line.contains("  lost  ") == (index == 1) && !line.isEmpty, "\(listed.output)")
+            }
+            let pushed = try await runner.run("push")
+            #expect(pushed.status == 6, "\(pushed.output)\(pushed.errorOutput)")
+            #expect(pushed.output.contains("offsite  got 2 snapshots"), "\(pushed.output)")
+            #expect(pushed.output.contains("NOT SENT: the snapshot \(ids[1]) is lost"), "\(pushed.output)")
+        }
+    }
+
     /// History that is lost before it arrived anywhere ends what can be brought; a snapshot that is lost only itself.
     @Test(arguments: [
         ("$2", [0, 2]), ("$2:snapshot.json", [0, 2]), ("$2:tree/manifest", [0, 2]), ("$2^1", [0]),

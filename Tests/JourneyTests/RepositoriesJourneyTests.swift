@@ -92,6 +92,26 @@ import Testing
         }
     }
 
+    /// git makes a pack where its objects are, and no file can be renamed to another file system.
+    @Test func repositoriesComeBackFromAStoreOnAnotherFileSystem() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let store = directory.appending("git.git")
+            try await shell("mv git.git copy.git; mkdir -m 700 git.git", in: directory)
+            let outcome = try await runner.run(
+                under: [
+                    "bwrap", "--dev-bind", "/", "/", "--tmpfs", "\(store)", "/bin/bash", "-euc",
+                    """
+                    cp -a copy.git/. git.git; chmod 700 git.git; "$0" snapshot; rm -rf git/app.git; "$0" restore
+                    ! find git.git | grep tmp_
+                    """,
+                ], [])
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(
+                try await shell("git -C git/app.git log --format=%s main", in: directory) == "c3\nc2\nc1\n")
+        }
+    }
+
     @Test func aRewrittenBranchIsStillInYesterdaysSnapshotAndForksShareItsObjects() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
@@ -351,14 +371,17 @@ import Testing
             try await runner.succeed("snapshot")
             try await shell(
                 """
-                git clone -q --no-hardlinks --mirror git.git copy.git; git -C git.git remote add copy "$PWD/copy.git"
-                cp -a git reference
+                git clone -q --no-hardlinks --mirror git.git copy.git; cp -a git reference
                 """, in: directory)
             try await damageAFile(directory)
             #expect(try await runner.run("verify").status == 6)
             let restore = try await runner.run("restore")
             #expect(restore.status == 6, "\(restore.errorOutput)")
             try await shell("diff -r git reference", in: directory)
+            try await runner.succeed("remote", "add", "copy", "copy.git")
+            // It is fetched on the way, as every other object of the snapshot is.
+            try await runner.succeed("restore")
+            try await shell("git -C git/app.git fsck --full", in: directory)
             try await runner.succeed("verify", "--all", "--heal")
             try await shell("rm -rf git", in: directory)
             try await runner.succeed("restore")

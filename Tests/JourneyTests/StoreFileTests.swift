@@ -141,6 +141,32 @@ import Testing
         }
     }
 
+    /// Neither where the file is to be, nor in the store, where it is packed.
+    @Test(arguments: ["acme.git", "out"])
+    func aFullDiskIsNamedAndNothingIsLeftOnIt(_ full: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let (runner, _) = try await start(directory)
+            try await shell("head -c 1500000 /dev/urandom >tree/noise", in: directory)
+            try await runner.succeed("snapshot")
+            try await shell("mv acme.git copy.git; mkdir -m 700 acme.git; mkdir out", in: directory)
+            let outcome = try await runner.run(
+                under: [
+                    "bwrap", "--dev-bind", "/", "/", "--size", "2097152", "--tmpfs", "\(directory)/\(full)",
+                    "/bin/bash", "-uc",
+                    """
+                    cp -a copy.git/. acme.git; chmod 700 acme.git; head -c 800000 /dev/zero >out/fill
+                    "$0" export latest out/all.tar.zst; status=$?
+                    find acme.git out -name 'tmp_*' -o -name '*.part' -o -name 'scratch-*' | grep . && exit 99
+                    exit $status
+                    """,
+                ], [])
+            #expect(outcome.status == 1, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(
+                ["No space left on device", "Out of diskspace"].contains { outcome.errorOutput.contains($0) },
+                "\(outcome.errorOutput)")
+        }
+    }
+
     @Test func oneThatIsCutOffAnywhereIsRefusedWhole() async throws {
         try await withTemporaryDirectory { directory in
             let (runner, _) = try await start(directory)

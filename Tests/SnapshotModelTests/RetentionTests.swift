@@ -81,6 +81,11 @@ import Testing
         #expect(times(today) == times(later))
     }
 
+    @Test func aSpanOfSecondsIsSaidInSeconds() {
+        let kept = Retention([candidate(Self.now)], policy: .init(minimumAge: 1), now: Self.now).kept
+        #expect(kept.first?.reasons.contains("younger than 1s") == true, "\(kept)")
+    }
+
     @Test func aSnapshotOfTheFutureIsKeptAndTakesNoPlace() {
         let future = (1...5).map { candidate(Self.now + Int64($0) * 400 * Self.day) }
         let past = candidate(Self.now - Self.day)

@@ -102,12 +102,46 @@ struct RecipientsEdit: Encodable {
             try writeRecoveryKey(
                 generated.identity, to: generated.file, time: CivilTime(seconds: Clock.now.seconds).iso8601)
         }
-        let mode = try Files.status(session.file)?.mode ?? 0o644
-        try Files.replace(try Files.resolved(session.file), with: Array(text.utf8), mode: mode)
+        guard !isUnchanged else { return }
+        do {
+            let file = try Files.resolved(session.file)
+            let status = try Files.status(file)
+            try Files.replace(file, with: Array(text.utf8), mode: status?.mode ?? 0o644)
+            // It stays whose it was, who may be the only one to read it.
+            if let status, Accounts.ownNumbers.user == 0 {
+                try Files.setOwner(file, owner: status.owner, group: status.group)
+            }
+        } catch {
+            guard let generated else { throw error }
+            let failure = CommandFailure(error)
+            throw CommandFailure(
+                failure.status, "\(failure.message); \(fate(of: generated, session))", hint: failure.hint,
+                path: failure.path)
+        }
     }
+
+    /// Takes a key that was made away again where the system file does not name it, and says what became of it.
+    private func fate(of generated: GeneratedKey, _ session: Session) -> String {
+        // The file may have been replaced, and only its directory not been synced: then this key opens what comes.
+        guard (try? Files.read(session.file)) == Array(session.description.text.utf8) else {
+            return "\(generated.file) has the new key: keep it where the system file names it"
+        }
+        do {
+            try Files.remove(generated.file)
+            return "no key was made"
+        } catch {
+            return "\(generated.file) has a new key that nothing is sealed to: remove it (\(error))"
+        }
+    }
+
+    /// Whether the system file names these recipients already.
+    private var isUnchanged: Bool { generated == nil && added.isEmpty && removed.isEmpty }
 
     /// For people.
     var words: String {
+        guard !isUnchanged else {
+            return "\(file) names it already: nothing \(dryRun ? "to write" : "was written")"
+        }
         let verb = dryRun ? "would write" : "wrote"
         let new =
             dryRun ? generated.map { ["a new key, of which \($0.file) gets the secret half"] } ?? [] : []

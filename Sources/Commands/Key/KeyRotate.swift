@@ -14,7 +14,7 @@ struct KeyRotate: AsyncParsableCommand {
 
             EXIT STATUS
               0   the system file names the new recipient alone
-              1   something is at the path of the key already
+              1   something is at the path of the key already, or a file cannot be written
               7   refused: the system file must be edited by hand
               64  wrong usage, or a mistake in the system file
             """)

@@ -102,7 +102,7 @@ struct ScheduleOptions: ParsableArguments {
         let copies = try await Remotes(try session.store()).list().map { remote in
             remote.url.hasPrefix("file://") ? String(remote.url.dropFirst("file://".count)) : remote.url
         }.filter { $0.hasPrefix("/") }
-        let place = try directory.map { try Files.resolved(".").pushing(FilePath($0)).lexicallyNormalized() }
+        let place = try directory.map { try absolute(FilePath($0)) }
         let asked = try wishes?.account()
         let user = asked ?? Accounts.userName(Accounts.ownNumbers.user)
         var wish = Schedule.Wish(

@@ -1,0 +1,76 @@
+import FileTree
+import Programs
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What root does in the store of another user does not keep that user from the store.
+@Suite(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can run as somebody else"))
+struct StoreOwnerTests {
+    /// A store with a snapshot, all of it another user's; `asOwner` runs a command as that user.
+    private func withStore(
+        _ body: (
+            _ directory: FilePath, _ runner: CommandLineRunner,
+            _ asOwner: (String...) async throws -> Program.Outcome
+        ) async throws -> Void
+    ) async throws {
+        try await withTemporaryDirectory { directory in
+            try await shell("mkdir tree; seq 100 >tree/a; seq 200 >tree/b", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            let binary = try await runner.copyOfBinary()
+            try await shell("chown -R 65534:65534 .", in: directory)
+            func asOwner(_ arguments: String...) async throws -> Program.Outcome {
+                try await Program(
+                    "setpriv",
+                    ["--reuid=65534", "--regid=65534", "--clear-groups", binary.string] + arguments,
+                    directory: directory
+                ).run()
+            }
+            let first = try await asOwner("snapshot")
+            #expect(first.status == 0, "\(first.output)\(first.errorOutput)")
+            try await body(directory, runner, asOwner)
+        }
+    }
+
+    @Test func whatRootWritesBecomesTheOwners() async throws {
+        try await withStore { directory, runner, asOwner in
+            // What root did not write there stays root's: the owner may have put it there.
+            try await shell(
+                "echo 1 >secret; ln secret tree.git/linked; echo 1 >tree.git/old; touch -d '3 hours ago' tree.git/old",
+                in: directory)
+            try await shell("seq 300 >tree/c; chown 65534:65534 tree/c", in: directory)
+            try await runner.succeed("snapshot")
+            try await runner.succeed("verify", "--all")
+            try await runner.succeed("prune")
+            try await shell("rm tree/a", in: directory)
+            try await runner.succeed("restore")
+            let roots = try await shell("find tree.git ! -user 65534 | sort", in: directory)
+            #expect(
+                roots.split(separator: "\n") == ["tree.git/linked", "tree.git/old"], "\(roots)")
+            try await shell("rm tree.git/linked tree.git/old", in: directory)
+            let night = try await asOwner("snapshot")
+            #expect(night.status == 0, "\(night.output)\(night.errorOutput)")
+            let doctor = try await asOwner("doctor")
+            #expect(!doctor.output.contains("cannot read or write"), "\(doctor.output)")
+        }
+    }
+
+    @Test func whatItsUserCannotReadIsNamedWithWhatToDo() async throws {
+        try await withStore { directory, _, asOwner in
+            try await shell("chown 0:0 tree.git/understudy/packs", in: directory)
+            let store = directory.appending("tree.git")
+            let advice = "'chown -R \(Accounts.shown(user: 65534)) \(store)'"
+            let night = try await asOwner("snapshot")
+            #expect(night.status == 1, "\(night.output)")
+            #expect(
+                night.errorOutput.contains("understudy/packs belongs to \(Accounts.shown(user: 0))")
+                    && night.errorOutput.contains(advice), "\(night.errorOutput)")
+            let doctor = try await asOwner("doctor")
+            let line = doctor.output.split(separator: "\n").first { $0.contains("understudy/packs") }
+            #expect(doctor.status == 1, "\(doctor.output)")
+            #expect(
+                line?.hasPrefix("MISSING") == true && line?.contains(advice) == true, "\(doctor.output)")
+        }
+    }
+}
