@@ -2,6 +2,7 @@ internal import Cfiles
 internal import Glibc
 package import SystemPackage
 internal import Subprocess
+internal import Synchronization
 
 /// One run of another program.
 package struct Program: Sendable {
@@ -19,6 +20,9 @@ package struct Program: Sendable {
     package var user: (owner: UInt32, group: UInt32)?
     /// Whether it has the other groups that this host gives that user, who must be known here; else it has none.
     package var hasGroupsOfUser = false
+    /// Whether ``run()`` ends it when Ctrl-C or SIGTERM ends this process: else it goes on, and does behind the back of whoever
+    /// comes next what it was told to do.
+    package var endsWithUs = false
     /// How long it may take.
     package var limit: Duration
     /// How many bytes of each output are kept; a program that writes more fails.
@@ -185,6 +189,11 @@ package struct Program: Sendable {
         do {
             try file.writeAll(input)
             try file.seek(offset: 0, from: .start)
+            let running = Mutex<Int32>(0)
+            defer {
+                let process = running.withLock { $0 }
+                if process > 0 { cfiles_has_ended(process) }
+            }
             let result = try await Subprocess.run(
                 command.executable, arguments: command.arguments,
                 environment: variables,
@@ -192,7 +201,13 @@ package struct Program: Sendable {
                 platformOptions: options,
                 input: .fileDescriptor(file, closeAfterSpawningProcess: false),
                 output: .string(limit: outputLimit),
-                error: .string(limit: outputLimit))
+                error: .string(limit: outputLimit)
+            ) { execution in
+                guard endsWithUs else { return }
+                let process = execution.processIdentifier.value
+                running.withLock { $0 = process }
+                cfiles_end_when_interrupted(process)
+            }
             return Outcome(
                 status: status(result.terminationStatus), output: result.standardOutput,
                 errorOutput: result.standardError)
