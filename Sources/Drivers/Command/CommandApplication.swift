@@ -17,7 +17,7 @@ struct CommandApplication: Application {
             return ApplicationPlan(words: ["stays as it is, because the snapshot lacks it"])
         }
         return ApplicationPlan(words: [
-            "restored by its own command from \(lines.count) files, \(bytes) bytes"
+            "restored by its own command from \(counted(lines.count, "file")), \(counted(Int(bytes), "byte"))"
         ])
     }
 

@@ -59,7 +59,8 @@ struct DatabaseSwap: Application {
             guard let rows else { return "database \(item.name): made, \(item.detail)" }
             let sessions = rows.last.flatMap { Int($0) } ?? 0
             return "database \(item.name): replaced, \(item.detail)"
-                + (sessions > 0 ? "; \(sessions) sessions are ended" : "")
+                + (sessions > 0
+                    ? "; \(sessions == 1 ? "1 session is" : "\(sessions) sessions are") ended" : "")
         }
         return ApplicationPlan(words: words, refusals: refusals)
     }
@@ -127,12 +128,13 @@ struct DatabaseSwap: Application {
                 && Files.read(again.appending(DatabaseDump.definition))
                     == Files.read(dump.appending(DatabaseDump.definition))
             try Files.removeTree(again)
-            let rowCount = scan.tables.reduce(0) { $0 + $1.rows }
+            let size =
+                "\(counted(scan.tables.count, "table")) with \(counted(scan.tables.reduce(0) { $0 + $1.rows }, "row"))"
             result.notes.append(
                 isSame
-                    ? "database \(name): dumped again, it is the snapshot's own dump, \(scan.tables.count) tables with \(rowCount) rows"
+                    ? "database \(name): dumped again, it is the snapshot's own dump, \(size)"
                     : "database \(name): NOT PROVEN: dumped again, it differs from the snapshot's dump, as it does on another "
-                        + "version of PostgreSQL; \(scan.tables.count) tables with \(rowCount) rows")
+                        + "version of PostgreSQL; \(size)")
             if holdsBuildbot, name == server.address.database, !staged.resumesWork {
                 result.notes += try await endWork(in: beside, of: name)
             }
