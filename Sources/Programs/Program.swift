@@ -189,11 +189,8 @@ package struct Program: Sendable {
         do {
             try file.writeAll(input)
             try file.seek(offset: 0, from: .start)
-            let running = Mutex<Int32>(0)
-            defer {
-                let process = running.withLock { $0 }
-                if process > 0 { cfiles_has_ended(process) }
-            }
+            let ending = EndingWithUs()
+            defer { ending.hasEnded() }
             let result = try await Subprocess.run(
                 command.executable, arguments: command.arguments,
                 environment: variables,
@@ -203,10 +200,7 @@ package struct Program: Sendable {
                 output: .string(limit: outputLimit),
                 error: .string(limit: outputLimit)
             ) { execution in
-                guard endsWithUs else { return }
-                let process = execution.processIdentifier.value
-                running.withLock { $0 = process }
-                cfiles_end_when_interrupted(process)
+                if endsWithUs { ending.begin(execution.processIdentifier.value) }
             }
             return Outcome(
                 status: status(result.terminationStatus), output: result.standardOutput,
@@ -234,6 +228,21 @@ package struct ProgramFailure: Error, Hashable, Sendable, CustomStringConvertibl
     /// A failure.
     package init(_ description: String) {
         self.description = description
+    }
+}
+
+/// A process that is ended when SIGINT or SIGTERM ends ours, from when it has begun until it has ended.
+private final class EndingWithUs: Sendable {
+    private let process = Mutex<Int32>(0)
+
+    func begin(_ number: Int32) {
+        process.withLock { $0 = number }
+        cfiles_end_when_interrupted(number)
+    }
+
+    func hasEnded() {
+        let number = process.withLock { $0 }
+        if number > 0 { cfiles_has_ended(number) }
     }
 }
 
