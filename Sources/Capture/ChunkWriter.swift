@@ -86,7 +86,12 @@ internal import Workers
                 written.chunks = NumberedTree(capacity: (Int(size) + block - 1) / block)
             }
             cuts = chunker
-            let ranges = unsafe chunker.cuts(filled, isEnd: isEnd)
+            var ranges = unsafe chunker.cuts(filled, isEnd: isEnd)
+            if scans && !isEnd {
+                // What the bytes to come may make a secret of is looked at again, and not stored before.
+                let border = filled.count - LeakScanner.overlap
+                ranges.removeAll { $0.upperBound > border }
+            }
             let end = ranges.last?.upperBound ?? 0
             let ids = try unsafe add(filled, ranges, sealer, &written)
             if keepsContents {

@@ -316,8 +316,9 @@ package struct ComponentCapture: Sendable {
             $0 + (captured.classes[$1.rawValue]?.entries ?? 0)
         }
         guard count > 0 else { return }
+        let what = count == 1 ? "1 secret or database is" : "\(count) secrets and databases are"
         captured.notes.append(
-            "\(count) secrets and databases are in the store in clear, since the system file names no recipients: "
+            "\(what) in the store in clear, since the system file names no recipients: "
                 + "'understudy key add --generate FILE' makes a key to seal them to")
     }
 
@@ -442,7 +443,7 @@ package struct ComponentCapture: Sendable {
             "\(place)\($0.path) (\($0.reason))"
         }
         captured.notes.append(
-            "sealed \(leaks.count) new files because something in them looks like a secret: "
+            "sealed \(counted(leaks.count, "new file")) because something in \(leaks.count == 1 ? "it" : "them") looks like a secret: "
                 + names.joined(separator: ", ") + (leaks.count > 5 ? ", …" : "")
                 + "; allowInClear in the policy keeps readable what opens nothing")
     }
@@ -462,7 +463,7 @@ package struct ComponentCapture: Sendable {
         if !moving.isEmpty {
             let names = moving.prefix(3).map(\.description).joined(separator: ", ")
             captured.notes.append(
-                "\(root.name): \(moving.count) directories were being changed during each of \(pass) passes: \(names)"
+                "\(root.name): \(moving.count == 1 ? "1 directory was" : "\(moving.count) directories were") being changed during each of \(pass) passes: \(names)"
             )
         }
     }

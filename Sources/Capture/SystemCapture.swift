@@ -304,7 +304,7 @@ package struct SystemCapture: Sendable {
             }
             if system.options.refusesLeaks, !request.isSafety, let first = result.leaks.first {
                 throw CaptureRefusal(
-                    "\(result.leaks.count) files of '\(component.name)' hold what looks like a secret, and their class is none, the "
+                    "\(result.leaks.count == 1 ? "1 file of '\(component.name)' holds" : "\(result.leaks.count) files of '\(component.name)' hold") what looks like a secret, and their class is none, the "
                         + "first is \(first)",
                     hint:
                         "move the secret out, class the file as secret, or allow it in the policy (allowInClear); "

@@ -40,11 +40,20 @@ struct Unseen: Sendable {
                 // A root that is one file is called like that file.
                 contain("\(file)") || (roots.isEmpty ? missing : roots).contains { contain("\($0)/\(file)") }
             }
-                || !missing.isEmpty && item.files.isEmpty
-                    && !item.name.isAtOrBelow(separators: "/ ") { roots.contains($0) }
+                || item.files.isEmpty && isOfMissingRoot(item)
                 || [item.name, "\(item.kind)/\(item.name)"].contains {
                     $0.isAtOrBelow(separators: "/ ") { names.contains($0) }
                 }
+        }
+
+        /// Whether an item that names no file of its own was read from a root of which nothing could be.
+        ///
+        /// It bears the root's name in front, or it is what a Python environment has installed; whatever else it is comes from a
+        /// root without which no other is captured.
+        private func isOfMissingRoot(_ item: Inventory.Item) -> Bool {
+            guard !missing.isEmpty else { return false }
+            return roots.isEmpty || item.kind == "package" && missing.contains("environment")
+                || item.name.isAtOrBelow(separators: "/ ") { missing.contains($0) }
         }
     }
 

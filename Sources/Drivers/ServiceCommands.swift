@@ -125,7 +125,9 @@ struct ServiceCommands {
 
     private func run(_ command: [String], limit: Duration) async throws {
         do {
-            try await Program(command[0], Array(command.dropFirst()), limit: limit).runSuccessfully()
+            var program = Program(command[0], Array(command.dropFirst()), limit: limit)
+            program.endsWithUs = true
+            try await program.runSuccessfully()
         } catch let failure as ProgramFailure {
             throw DriverFailure(
                 "the service command '\(command.joined(separator: " "))' failed: \(failure)",

@@ -2,6 +2,7 @@ internal import Cfiles
 internal import Glibc
 package import SystemPackage
 internal import Subprocess
+internal import Synchronization
 
 /// One run of another program.
 package struct Program: Sendable {
@@ -19,6 +20,9 @@ package struct Program: Sendable {
     package var user: (owner: UInt32, group: UInt32)?
     /// Whether it has the other groups that this host gives that user, who must be known here; else it has none.
     package var hasGroupsOfUser = false
+    /// Whether ``run()`` ends it when Ctrl-C or SIGTERM ends this process: else it goes on, and does behind the back of whoever
+    /// comes next what it was told to do.
+    package var endsWithUs = false
     /// How long it may take.
     package var limit: Duration
     /// How many bytes of each output are kept; a program that writes more fails.
@@ -185,6 +189,8 @@ package struct Program: Sendable {
         do {
             try file.writeAll(input)
             try file.seek(offset: 0, from: .start)
+            let ending = EndingWithUs()
+            defer { ending.hasEnded() }
             let result = try await Subprocess.run(
                 command.executable, arguments: command.arguments,
                 environment: variables,
@@ -192,7 +198,10 @@ package struct Program: Sendable {
                 platformOptions: options,
                 input: .fileDescriptor(file, closeAfterSpawningProcess: false),
                 output: .string(limit: outputLimit),
-                error: .string(limit: outputLimit))
+                error: .string(limit: outputLimit)
+            ) { execution in
+                if endsWithUs { ending.begin(execution.processIdentifier.value) }
+            }
             return Outcome(
                 status: status(result.terminationStatus), output: result.standardOutput,
                 errorOutput: result.standardError)
@@ -228,6 +237,21 @@ package struct ProgramFailure: Error, Hashable, Sendable, CustomStringConvertibl
     /// own.
     package static func saysDiskIsFull(_ words: String) -> Bool {
         ["No space left on device", "Disk quota exceeded", "Out of diskspace"].contains { words.contains($0) }
+    }
+}
+
+/// A process that is ended when SIGINT or SIGTERM ends ours, from when it has begun until it has ended.
+private final class EndingWithUs: Sendable {
+    private let process = Mutex<Int32>(0)
+
+    func begin(_ number: Int32) {
+        process.withLock { $0 = number }
+        cfiles_end_when_interrupted(number)
+    }
+
+    func hasEnded() {
+        let number = process.withLock { $0 }
+        if number > 0 { cfiles_has_ended(number) }
     }
 }
 

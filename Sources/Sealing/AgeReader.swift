@@ -138,7 +138,9 @@ internal import Cryptography
                 FileKey.isForPassphrase(header.stanzas)
                     ? "it is sealed under a passphrase, which no identity opens"
                     : "none of the identities given opens it",
-                hint: "it was sealed to \(header.stanzas.count) recipients: give the identity of one of them")
+                hint: header.stanzas.count == 1
+                    ? "it was sealed to 1 recipient: give the identity of that one"
+                    : "it was sealed to \(header.stanzas.count) recipients: give the identity of one of them")
         }
         guard header.isAuthentic(fileKey) else { throw .damaged("its header was changed") }
         return fileKey

@@ -51,6 +51,63 @@ extension LeakText {
         return length > 0 ? credentials(name, quote + length) : nil
     }
 
+    /// The password of an entry as `.netrc` has them, `machine HOST login USER password …` on one line or several, wherever it is
+    /// written.
+    func netrcEntry(_ name: Range<Int>) -> Range<Int>? {
+        guard name.count == 8, starts("password", at: name.lowerBound) else { return nil }
+        let start = afterBlanks(name.upperBound)
+        let value = start..<bareEnd(start)
+        guard start > name.upperBound, value.count >= 4, !isPlaceholder(start, value.upperBound),
+            isLiteral(start, value.upperBound, name.lowerBound),
+            !isCapitals(value) || isMixed(start, value.upperBound)
+        else { return nil }
+        func ends(_ range: Range<Int>, _ word: StaticString) -> Bool {
+            let start = range.upperBound - word.utf8CodeUnitCount
+            return start >= range.lowerBound && starts(word, at: start) && !isWord(byte(start - 1))
+        }
+        let user = wordOfEntry(before: name.lowerBound)
+        let login = wordOfEntry(before: user.lowerBound)
+        if ends(login, "login") {
+            let host = wordOfEntry(before: login.lowerBound)
+            let isDefault = ends(host, "default") && beginsLine(host.upperBound - 7)
+            return isDefault || ends(wordOfEntry(before: host.lowerBound), "machine") ? value : nil
+        }
+        // Without a user, or with one behind it; the password of a machine is also what people write of.
+        return ends(login, "machine") && user.contains { byte($0) == UInt8(ascii: ".") }
+            && isMixed(start, value.upperBound) ? value : nil
+    }
+
+    /// The word before a place, with blanks and ends of lines between, which may be escaped; an empty range when there is none.
+    private func wordOfEntry(before index: Int) -> Range<Int> {
+        func isEscape(before index: Int) -> Bool {
+            byte(index - 2) == UInt8(ascii: "\\")
+                && (byte(index - 1) == UInt8(ascii: "n") || byte(index - 1) == UInt8(ascii: "t"))
+        }
+        var end = index
+        while end > max(0, index - 64), byte(end - 1) <= 0x20 || isEscape(before: end) {
+            end -= byte(end - 1) <= 0x20 ? 1 : 2
+        }
+        guard end < index else { return index..<index }
+        var start = end
+        while start > max(0, end - 128), byte(start - 1) > 0x20, !isEscape(before: start) { start -= 1 }
+        return start..<end
+    }
+
+    /// Whether a field holds a user and a password in base 64, as `auth` of Docker and `_auth` of npm do, which may be too short
+    /// to look random.
+    func isBasicCredentials(_ name: Range<Int>, _ value: Range<Int>) -> Bool {
+        guard name.count >= 4, folded(name.upperBound - 4, name.upperBound) == "auth",
+            (8...Self.longest).contains(value.count)
+        else { return false }
+        let text = value.map { byte($0) }
+        let padding = text.reversed().prefix { $0 == UInt8(ascii: "=") }.count
+        guard padding <= 2, let words = Base64.decode(text.dropLast(padding)),
+            words.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }),
+            let colon = words.firstIndex(of: UInt8(ascii: ":"))
+        else { return false }
+        return colon > 0 && words.count - colon > 4
+    }
+
     /// The string of JSON on a line below its name.
     func stringBelow(_ name: Range<Int>) -> Range<Int>? {
         guard byte(name.lowerBound - 1) == UInt8(ascii: "\""), byte(name.upperBound) == UInt8(ascii: "\"")

@@ -179,7 +179,7 @@
         guard let (value, valueEnd, isQuoted) = value(after: nameEnd, nameStart: nameStart),
             valueEnd > value
         else {
-            if let secret = header(name) ?? directive(name) {
+            if let secret = header(name) ?? directive(name) ?? netrcEntry(name) {
                 return .init(kind: "a password", offset: nameStart, secret: secret)
             }
             return Self.apartSigns.contains(byte(nameEnd)) ? valueApart(name) : nil
@@ -210,7 +210,7 @@
             let end = isQuoted
                 ? valueEnd
                 : bareSecretEnd(value, valueEnd, name) ?? parameterEnd(value, valueEnd, nameStart),
-            isRandom(value, end)
+            isRandom(value, end) || isBasicCredentials(name, value..<end)
         else { return nil }
         return .init(kind: "a key", offset: nameStart, secret: value..<end)
     }

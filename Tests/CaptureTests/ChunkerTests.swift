@@ -136,6 +136,33 @@ import Testing
         }
     }
 
+    /// Wherever a window ends, and though a block of a database ends there too.
+    @Test(arguments: [0, 1, 20, 4_000, 20_000]) func aSecretAcrossTheBorderOfTwoWindowsIsFound(_ before: Int)
+        throws
+    {
+        try withTemporaryDirectory { directory in
+            var contents = database(20_000_001, seed: 8)
+            let line = "MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF8PbnGy0AHB7MhgwMbRvI0MBZhpI\n"
+            let key = Array(
+                ("-----BEGIN PRIV" + "ATE KEY-----\n\(line)-----END PRIV" + "ATE KEY-----\n").utf8)
+            let start = (1 << 24) - before
+            contents.replaceSubrange(start..<(start + key.count), with: key)
+            let file = directory.appending("large")
+            try Files.replaceWithoutSync(file, with: contents)
+            let writer = ChunkWriter(Rehearsal(nil))
+            let found = try writer.write(OpenFile(file), size: 20_000_001, nil, scans: true)
+            #expect(found.finding?.kind == "a private key")
+            let stored = try NumberedTree.ids(found.chunks.contents, of: .none).count * 8_192
+            #expect(stored <= start, "nothing of it is stored by then")
+            contents[start] = 0
+            try Files.replaceWithoutSync(file, with: contents)
+            let clean = try writer.write(OpenFile(file), size: 20_000_001, nil, scans: true)
+            #expect(
+                try NumberedTree.ids(clean.chunks.contents, of: .none)
+                    == chunks(of: contents, window: 16 << 20).map { ObjectID.of(.blob, $0) })
+        }
+    }
+
     @Test func chunksThatAreSealedByAllThreadsHaveTheDigestOfAllInOrder() throws {
         try withTemporaryDirectory { directory in
             let contents = bytes(20_000_001, seed: 7)

@@ -62,6 +62,31 @@ import Testing
         #expect(Unseen(whole, blind).words == ["srv/b could not be read: /srv/b is not there"])
     }
 
+    /// Builders are in the master, and packages in the environment; a worker's directory holds neither.
+    @Test(arguments: [
+        ("workers/w1", ["app", "buildbot"]), ("environment", ["app"]), ("master", [] as [String]),
+    ])
+    func whatLiesInNoMissingRootIsGone(_ missing: String, _ gone: [String]) {
+        let roots = ["master", "workers/w1", "environment"].map { name in
+            CapturedComponent.CapturedRoot(name: name, path: "/\(name)", kind: .directory)
+        }
+        let whole = CapturedComponent(name: "ci", driver: "buildbot", version: nil, roots: roots)
+        var blind = whole
+        // Without its master nothing of a Buildbot is captured.
+        blind.roots = missing == "master" ? [] : roots.filter { $0.name != missing }
+        blind.unreadable = roots.filter { !blind.roots.contains($0) }
+            .map { .init(path: "\($0.name)/.", reason: "\($0.path) is not there") }
+        let before = Inventory(items: [
+            .init(kind: "builder", name: "app"), .init(kind: "package", name: "buildbot", version: "4.0"),
+        ])
+        let removed = before.changes(to: Inventory(), component: "ci") { $0 < $1 }
+        let told = Unseen(whole, blind).told(removed, from: before, to: Inventory())
+        #expect(told.map(\.name).sorted() == gone)
+        let added = Inventory().changes(to: before, component: "ci") { $0 < $1 }
+        let then = Unseen(blind, whole).told(added, from: Inventory(), to: before)
+        #expect(then.map(\.name).sorted() == gone)
+    }
+
     /// A job is in the home, and the core is the war.
     @Test func withoutTheWarOnlyTheCoreIsUnknown() {
         let home = CapturedComponent.CapturedRoot(name: "home", path: "/home", kind: .directory)

@@ -102,6 +102,39 @@ import Testing
         }
     }
 
+    /// What outlived the restore would stop what undo has said is up.
+    @Test func theCommandThatStopsAToolEndsWithTheRestore() async throws {
+        try await withTemporaryDirectory { directory in
+            let stop =
+                "touch \(directory)/stopping; test ! -e \(directory)/slow || sleep 3; rm -f \(directory)/up"
+            let runner = try CommandLineRunner(directory)
+            let tree = directory.appending("tree")
+            try Files.makeDirectory(tree)
+            try Files.replace(tree.appending("a"), with: Array("1\n".utf8))
+            try await runner.initialize("tree")
+            try runner.describe(
+                """
+                  ci:
+                    driver: command
+                    capture: echo 1 > f
+                    restore: "true"
+                    ready: test -e \(directory)/up
+                    start: touch \(directory)/up
+                    stop: \(stop)
+
+                """)
+            try Files.replace(directory.appending("up"), with: [])
+            try await runner.succeed("snapshot")
+            try Files.replace(tree.appending("a"), with: Array("2\n".utf8))
+            try Files.replace(directory.appending("slow"), with: [])
+            let outcome = try await restore(runner, endedBy: "TERM", after: "stopping")
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
+            try await runner.succeed("undo")
+            try await Task.sleep(for: .seconds(4))
+            #expect(try Files.exists(directory.appending("up")))
+        }
+    }
+
     /// Runs a restore that gets a signal once a file is there; 0 when that ended it.
     private func restore(
         _ runner: CommandLineRunner, endedBy signal: String, after file: String

@@ -26,7 +26,7 @@ import Testing
             let runner = try await start(directory)
             let output = try await runner.succeed("snapshot")
             #expect(
-                output.contains("sealed 1 new files")
+                output.contains("sealed 1 new file")
                     && output.contains("tree/site.conf (a password, line 2)"))
             #expect(!output.contains("hunter2-leak"))
             #expect(try await !leaked("hunter2-leak", directory))
@@ -116,7 +116,7 @@ import Testing
             let recipient = try runner.recipient()
             try await runner.succeed("key", "add", recipient)
             let output = try await runner.succeed("snapshot")
-            #expect(output.contains("sealed 1 new files") && !output.contains("removed"), "\(output)")
+            #expect(output.contains("sealed 1 new file") && !output.contains("removed"), "\(output)")
             #expect(output.contains(job))
             #expect(
                 try await shell(

@@ -171,6 +171,20 @@ struct PostgreSQLJourneyTests {
         }
     }
 
+    /// Nobody but superusers may come in: such a limit comes back as well.
+    @Test func aDatabaseThatLetsNobodyInStaysSo() async throws {
+        try await withWorld { world in
+            try await world.server.sql("ALTER DATABASE buildbot CONNECTION LIMIT 0;")
+            try await world.runner.succeed("snapshot")
+            try await world.server.sql("DROP DATABASE buildbot;")
+            let report = try await world.runner.succeed("restore")
+            #expect(report.contains("proven: read back"), "\(report)")
+            #expect(
+                try await world.server.sql(
+                    "SELECT datconnlimit FROM pg_database WHERE datname = 'buildbot';") == "0\n")
+        }
+    }
+
     /// The settings of a database are there before its rows.
     @Test func aDatabaseThatIsReadOnlyByItsSettingsIsLoadedAndStaysSo() async throws {
         try await withWorld { world in

@@ -111,6 +111,13 @@ enum LeakCases {
         "aws configure set profile.ci.aws_secret_access_key 'wJalrXUtnFEMI/K7' --profile x",
         "{\"password\":\n  \"correct\",\n  \"user\": \"ci\"}",
         "\"user\": \"ci\", \"password\" :\r\n\"hunter22\"\n}",
+        "machine git.example.org login ci password hunter22",
+        "echo 'machine h login ci password correct' > x", "machine h\n  login ci\n\tpassword correct\n",
+        "printf \"machine h\\nlogin ci\\npassword hunter22\\n\"", "default login ci password correct",
+        "echo &quot;machine h login ci password hunter22&quot;",
+        "machine git.example.org password hunter22 login ci", "\"auth\": \"Y2k6aHVudGVyMjI=\"",
+        "{\"auths\": {\"r\": {\"auth\":\"Y2k6aHVudGVyMjI=\"}}}", "_auth = Y2k6aHVudGVyMjI=",
+        "\\\"auth\\\": \\\"Y2k6YzByciFjdA==\\\"",
     ]
 
     // MARK: - Harmless
@@ -143,6 +150,14 @@ enum LeakCases {
         "aws configure set aws_secret_access_key $X", "aws configure set aws_secret_access_key \"$X\"",
         "aws configure set aws_secret_access_key VALUE",
         "\"password\":\n  \"\",", "\"password\":\n  \"${X}\"\n}",
+        "machine h login ci password $X", "machine h login ci password ${X}",
+        "machine h login ci password <x1>",
+        "printf 'machine %s login %s password %s\\n'", "'machine h login ci password ' + pw",
+        "'machine h login ci password '+pw+'\\n'", "machine HOST login USER password PASSWORD",
+        "the machine room password is known1", "login ci password hunter22",
+        "the default login and password matter",
+        "machine h login ci account x", "\"auth\": \"password1\"", "\"auth\": \"basic\"",
+        "auth: required", "\"auth\": \"c29tZXRoaW5n\"",
         "\"password\":\n  {\"type\": \"string\"}", "\"password\":\n  null,",
     ]
 

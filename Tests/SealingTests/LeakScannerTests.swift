@@ -78,6 +78,9 @@ import Testing
         ("mysql -p'my secret 1' db", "my secret 1"), ("ENV DB_PASSWORD \"my secret\"", "my secret"),
         ("fastcgi_param DB_PASSWORD hunter22;", "hunter22"), ("requirepass hunter22\r\n", "hunter22"),
         ("define('DB_PASSWORD', 'hunter22')", "hunter22"), ("\"token\":\n \"hunter22\"\n}", "hunter22"),
+        ("machine h login ci password hunter22\n", "hunter22"),
+        ("\"machine h\\nlogin ci\\npassword hunter22\\n\"", "hunter22"),
+        ("\"auth\": \"Y2k6aHVudGVyMjI=\"", "Y2k6aHVudGVyMjI="),
     ]) func theValueIsFound(_ text: String, _ value: String) {
         let secret = find(text)?.secret
         #expect(secret.map { String(decoding: Array(text.utf8)[$0], as: UTF8.self) } == value)
@@ -136,7 +139,9 @@ import Testing
     }
 
     /// Whoever makes a text of names alone must not keep a night busy.
-    @Test(arguments: ["password=", "password:", "token=&", " -pabcd", "-eyJ", "https://a:b/", " -p\""])
+    @Test(arguments: [
+        "password=", "password:", "token=&", " -pabcd", "-eyJ", "https://a:b/", " -p\"", "password abcd ",
+    ])
     func aTextOfNothingButNamesTakesNoTime(_ piece: String) {
         let text = String(repeating: piece, count: 200_000 / piece.utf8.count)
         let clock = ContinuousClock()

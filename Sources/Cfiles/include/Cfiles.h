@@ -46,4 +46,7 @@ void cfiles_unmap(struct cfiles_mapping *mapping);
 /* From now on SIGINT and SIGTERM write `words` to standard error, and end the process as they do by themselves. Not where they are
    ignored. */
 void cfiles_say_when_interrupted(const char *words);
+/* From now on SIGINT and SIGTERM end a process, and all that it started, before they end this one; until it is told that it has ended. */
+void cfiles_end_when_interrupted(int process);
+void cfiles_has_ended(int process);
 #endif

@@ -52,7 +52,7 @@ extension BuildbotDriver {
         } else {
             words.append("no Python environment found")
         }
-        if !workers.isEmpty { words.append(workers.count == 1 ? "1 worker" : "\(workers.count) workers") }
+        if !workers.isEmpty { words.append(counted(workers.count, "worker")) }
         return Detection(name: "buildbot", settings: settings, summary: words.joined(separator: ", "))
     }
 }

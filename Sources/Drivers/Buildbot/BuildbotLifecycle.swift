@@ -11,6 +11,12 @@ struct BuildbotLifecycle: Lifecycle {
         var directory: FilePath
         var program: String
         var processes: BuildbotProcesses { BuildbotProcesses(directory: directory) }
+        var log: FilePath { directory.appending("twistd.log") }
+        /// Where a failure can be looked into: a restore that does not start is taken back, with its log.
+        var whereToLook: String {
+            "the words are those of \(log), which a restore that is taken back takes along; --no-start leaves one in place, to be "
+                + "started by hand"
+        }
     }
 
     /// The master.
@@ -81,6 +87,7 @@ struct BuildbotLifecycle: Lifecycle {
             // As a login would give them: of one the socket of Docker may be.
             program.hasGroupsOfUser = account != nil
         }
+        let before = try Files.status(place.log)
         let outcome = try await program.run()
         guard outcome.status != 0 else { return }
         // Two things look alike: a server that gave up and is about to end, and one that is slow on a busy host.
@@ -89,9 +96,18 @@ struct BuildbotLifecycle: Lifecycle {
             try await Task.sleep(for: .milliseconds(100))
         }
         guard try place.processes.running().isEmpty else { return }
+        let after = try Files.status(place.log)
+        guard let after, after.inode != before?.inode || after.size != before?.size else {
+            // It ended before it had a log; what stands there is of an earlier start.
+            let words = PythonText.lines(outcome.output + outcome.errorOutput).filter { !$0.isEmpty }
+            throw DriverFailure(
+                "\(place.program) cannot start \(place.directory), and wrote no log: "
+                    + words.suffix(4).joined(separator: "; "),
+                hint: "run '\(place.program) start \(place.directory)' by hand")
+        }
         throw DriverFailure(
             "\(place.program) cannot start \(place.directory): \(try lastWords(of: place))",
-            hint: "see \(place.directory)/twistd.log")
+            hint: place.whereToLook)
     }
 
     func stop() async throws {
@@ -116,7 +132,7 @@ struct BuildbotLifecycle: Lifecycle {
             guard try !master.processes.running().isEmpty else {
                 throw DriverFailure(
                     "the master \(master.directory) ended while starting: \(try lastWords(of: master))",
-                    hint: "see \(master.directory)/twistd.log")
+                    hint: master.whereToLook)
             }
             do {
                 if try await isActive() {
@@ -130,8 +146,8 @@ struct BuildbotLifecycle: Lifecycle {
             try await Task.sleep(for: .milliseconds(200))
         }
         throw DriverFailure(
-            "Buildbot in \(master.directory) is not ready after \(limit): \(missing)",
-            hint: "see \(master.directory)/twistd.log")
+            "Buildbot in \(master.directory) is not ready after \(limit): \(missing); its log: \(try lastWords(of: master))",
+            hint: master.whereToLook)
     }
 
     func problems() async throws -> [String] {
@@ -239,12 +255,10 @@ struct BuildbotLifecycle: Lifecycle {
         return own.filter { !connected.contains($0) }
     }
 
-    /// The last lines of a log that say why.
+    /// What a log says of why.
     private func lastWords(of place: Place) throws -> String {
-        let log = place.directory.appending("twistd.log")
-        guard let bytes = try Files.readIfPresent(log) else { return "there is no twistd.log" }
-        let lines = PythonText.lines(String(decoding: bytes.suffix(4000), as: UTF8.self))
-        return lines.filter { !$0.isEmpty }.suffix(4).joined(separator: "; ")
+        guard let bytes = try Files.readIfPresent(place.log) else { return "there is no twistd.log" }
+        return TwistedLog.lastWords(String(decoding: bytes.suffix(1 << 16), as: UTF8.self))
     }
 }
 

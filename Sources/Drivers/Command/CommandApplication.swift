@@ -17,7 +17,9 @@ struct CommandApplication: Application {
             return ApplicationPlan(words: ["stays as it is, because the snapshot lacks it"])
         }
         return ApplicationPlan(
-            words: ["restored by its own command from \(counted(lines.count, "file")), \(bytes) bytes"],
+            words: [
+                "restored by its own command from \(counted(lines.count, "file")), \(counted(Int(bytes), "byte"))"
+            ],
             replaces: true)
     }
 

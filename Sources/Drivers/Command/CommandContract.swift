@@ -74,10 +74,13 @@ struct CommandContract: Sendable {
         // `timeout` ends all that the command started; we only wait for it.
         let timed = ["timeout", "--kill-after=10", "\(seconds)", "/bin/sh", "-c", command]
         let words = lock.map { ["flock", "--close", "--timeout", "\(seconds)", $0.string] + timed } ?? timed
-        let outcome = try await Program(
+        var program = Program(
             words[0], Array(words.dropFirst()),
             environment: environment(step, directory), directory: directory, limit: .seconds(2 * seconds + 60)
-        ).run()
+        )
+        // Nobody waits for those.
+        program.endsWithUs = step == .start || step == .stop
+        let outcome = try await program.run()
         guard outcome.status != 124, outcome.status != 137 else {
             throw failure(step, "did not end within \(seconds) seconds, and was ended")
         }

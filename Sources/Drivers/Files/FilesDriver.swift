@@ -111,6 +111,7 @@ package struct FilesDriver: Driver {
         ".netrc", ".pgpass", ".npmrc", ".pypirc", ".git-credentials", ".htpasswd", ".my.cnf", ".mylogin.cnf",
         ".cvspass", ".vault_pass", ".vault-token", ".curlrc", ".mysql_history", ".psql_history", "id_rsa",
         "id_dsa", "id_ecdsa", "id_ed25519", "ssh_host_*_key", "*.key", "*.pem", "*.p12", "*.pfx", "*.jks",
-        "*.keystore", "*.ppk", "*.kdb", "*.kdbx",
+        "*.keystore", "*.ppk", "*.kdb", "*.kdbx", "*.keytab", "*.pkcs12", "*.jceks", "*.bcfks", "*.psafe3",
+        "secring.gpg", "secrets.tdb",
     ].map { .init("**/\($0)", .secret) }
 }

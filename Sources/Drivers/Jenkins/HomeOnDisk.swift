@@ -2,7 +2,7 @@ internal import FileTree
 internal import SnapshotModel
 internal import SystemPackage
 
-/// The files of a home on disk, links left out.
+/// The files of a home on disk, without links and what is behind them, which no snapshot has either.
 struct HomeOnDisk: FileSource {
     /// The home.
     let home: FilePath
@@ -10,7 +10,7 @@ struct HomeOnDisk: FileSource {
     let listsJobs: Bool
 
     func names(root: String, directory: EntryPath) throws -> [(name: [UInt8], isDirectory: Bool)] {
-        guard listsJobs || directory != EntryPath("jobs"),
+        guard listsJobs || directory != EntryPath("jobs"), try !isBehindLink(directory),
             try Files.status(place(directory))?.kind == .directory
         else { return [] }
         return try Files.names(place(directory)).compactMap { name in
@@ -20,11 +20,15 @@ struct HomeOnDisk: FileSource {
     }
 
     func contents(root: String, path: EntryPath) throws -> [UInt8]? {
-        guard try Files.status(place(path))?.kind == .file else { return nil }
+        guard try !isBehindLink(path), try Files.status(place(path))?.kind == .file else { return nil }
         return try Files.readIfPresent(place(path))
     }
 
     func lock(_ name: String) throws -> [UInt8]? { nil }
+
+    private func isBehindLink(_ path: EntryPath) throws -> Bool {
+        try Files.link(on: FilePath(bytes: path.bytes), below: home) != nil
+    }
 
     private func place(_ path: EntryPath) -> FilePath {
         FilePath(bytes: home.byteArray + [UInt8(ascii: "/")] + path.bytes)

@@ -124,7 +124,7 @@ package struct JenkinsDriver: Driver {
             frozen.obstacles = findings.refusals.map(\.reason)
             frozen.notes += findings.foreign.map { "\($0) \(KeyChain.Findings.foreignWords)" }
             if let masterKey {
-                if !masterKey.starts(with: home) {
+                if try !captures(masterKey) {
                     frozen.notes.append(
                         "the master key, \(masterKey), is not captured with the home: keep a copy, no credential can be read "
                             + "without it")
@@ -133,6 +133,10 @@ package struct JenkinsDriver: Driver {
                 frozen.notes.append(
                     "secrets/master.key is not in the home: unless it is given from outside, no credential can be read after "
                         + "a restore")
+            }
+            frozen.notes += try linkedKeys().map {
+                "\($0) is a link, and what it leads to is not captured with it: put that in its place, or no credential can be "
+                    + "read after a restore"
             }
         } catch {
             // The walk names what cannot be read, and the snapshot is partial; here only what follows from it is said.
@@ -150,6 +154,25 @@ package struct JenkinsDriver: Driver {
             frozen.notes.append("config.xml cannot be read as XML, and is captured as it is: \(error)")
         }
         return frozen
+    }
+
+    /// Whether a file comes with the home: what a link in it leads to does not.
+    private func captures(_ file: FilePath) throws -> Bool {
+        guard try Files.exists(file) else { return false }
+        return try Files.resolved(file).starts(with: Files.resolved(home))
+    }
+
+    /// What is a link where the keys are kept: that whole directory, or files in it.
+    private func linkedKeys() throws -> [String] {
+        let secrets = home.appending("secrets")
+        switch try Files.status(secrets)?.kind {
+        case .link: return ["secrets"]
+        case .directory: break
+        default: return []
+        }
+        return try Files.names(secrets).filter { name in
+            try Files.status(FilePath(bytes: secrets.byteArray + [UInt8(ascii: "/")] + name))?.kind == .link
+        }.map { "secrets/\(printable($0))" }.sorted()
     }
 
     package func locks(archives: [String: [Entry]], previous: [String: [UInt8]]) throws -> [Lock] {

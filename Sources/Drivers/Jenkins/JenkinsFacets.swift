@@ -221,7 +221,7 @@ struct JenkinsRights {
         }
         var items = rights.map { name, facets in
             Self.item(
-                "rights", name, facets, detail: facets.count == 1 ? "1 right" : "\(facets.count) rights",
+                "rights", name, facets, detail: counted(facets.count, "right"),
                 file)
         }
         for map in strategy.children where map.name == "roleMap" {

@@ -40,7 +40,7 @@ enum KeyChain {
                 Refusal(
                     "secrets/hudson.model.User.DIRNAMES is not in the snapshot, and made the name of users/\(printable(first.name))",
                     hint:
-                        "restore a snapshot that has it; started without it Jenkins would pass over \(users.count) users and their tokens"
+                        "restore a snapshot that has it; started without it Jenkins would pass over \(counted(users.count, "user")) and their tokens"
                 ))
         }
         let text: [UInt8]?
@@ -188,7 +188,7 @@ enum KeyChain {
         }
         findings.refusals.append(
             Refusal(
-                "secrets/hudson.util.Secret does not decrypt any of \(samples.count) values tried, the first in "
+                "secrets/hudson.util.Secret does not decrypt any of \(counted(samples.count, "value")) tried, the first in "
                     + first.file,
                 hint:
                     "they were encrypted by another Jenkins, or the key was replaced: restore an older snapshot, or "
@@ -223,8 +223,8 @@ enum KeyChain {
         guard let first = strangers.first else { return [] }
         return [
             Refusal(
-                "secrets/hudson.model.User.DIRNAMES does not make the name of \(strangers.count) user directories, the first "
-                    + "is users/\(first)",
+                "secrets/hudson.model.User.DIRNAMES does not make the name of "
+                    + "\(strangers.count == 1 ? "1 user directory" : "\(strangers.count) user directories"), the first is users/\(first)",
                 hint:
                     "Jenkins would pass over these users and their tokens: restore a snapshot in which both are from one time"
             )

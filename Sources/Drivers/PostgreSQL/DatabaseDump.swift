@@ -114,7 +114,7 @@ struct DatabaseDump {
                     ELSE '' END
                 || ' OWNER = ' || quote_ident(pg_get_userbyid(datdba)) || ';' FROM d
             UNION ALL SELECT 2, '', 'ALTER DATABASE :"database" CONNECTION LIMIT ' || datconnlimit || ';'
-                FROM d WHERE datconnlimit > 0
+                FROM d WHERE datconnlimit >= 0
             UNION ALL SELECT 3, '', 'COMMENT ON DATABASE :"database" IS ' || quote_literal(text) || ';'
                 FROM d, shobj_description(d.oid, 'pg_database') text WHERE text IS NOT NULL
             UNION ALL SELECT 4, '', 'REVOKE ALL ON DATABASE :"database" FROM PUBLIC, '

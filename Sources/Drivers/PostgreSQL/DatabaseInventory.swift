@@ -39,7 +39,10 @@ struct DatabaseInventory {
         for line in String(decoding: contents, as: UTF8.self).split(separator: "\n") {
             let words = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
             guard words.count == 3 else { continue }
-            var item = Inventory.Item(kind: words[0], name: words[1], detail: words[2])
+            // A lock says "1 rows", and does so for ever: another spelling would be a change of every such table.
+            let detail =
+                words[2].hasPrefix("1 ") && words[2].hasSuffix("s") ? String(words[2].dropLast()) : words[2]
+            var item = Inventory.Item(kind: words[0], name: words[1], detail: detail)
             item.isUnknown = item.kind == "database" && item.detail == notCaptured
             items.append(item)
         }

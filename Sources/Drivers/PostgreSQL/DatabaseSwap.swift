@@ -8,8 +8,8 @@ internal import SystemPackage
 /// bears the name.
 struct DatabaseSwap: Application {
     let server: PostgreSQLServer
-    /// What is run in the restored database of the server's address, unless work goes on by itself.
-    var repair: String?
+    /// Whether the database of the server's address is Buildbot's: unless work goes on by itself, its unfinished work is ended.
+    var holdsBuildbot = false
 
     /// One database of a record: its `name`, the name `beside` it, the object id of the restored one, and that of the one
     /// `before`: ``nothing`` where there was none, left out in a record of a version that did not say.
@@ -134,20 +134,39 @@ struct DatabaseSwap: Application {
                 && Files.read(again.appending(DatabaseDump.definition))
                     == Files.read(dump.appending(DatabaseDump.definition))
             try Files.removeTree(again)
-            let rowCount = scan.tables.reduce(0) { $0 + $1.rows }
+            let size =
+                "\(counted(scan.tables.count, "table")) with \(counted(scan.tables.reduce(0) { $0 + $1.rows }, "row"))"
             result.notes.append(
                 isSame
-                    ? "database \(name): dumped again, it is the snapshot's own dump, \(scan.tables.count) tables with \(rowCount) rows"
+                    ? "database \(name): dumped again, it is the snapshot's own dump, \(size)"
                     : "database \(name): NOT PROVEN: dumped again, it differs from the snapshot's dump, as it does on another "
-                        + "version of PostgreSQL; \(scan.tables.count) tables with \(rowCount) rows")
-            if let repair, name == server.address.database, !staged.resumesWork {
-                result.notes += try await server.run(repair, in: beside, ofItsTables: true).map {
-                    $0.joined()
-                }
+                        + "version of PostgreSQL; \(size)")
+            if holdsBuildbot, name == server.address.database, !staged.resumesWork {
+                result.notes += try await endWork(in: beside, of: name)
             }
             if !isSame { result.proof = .different }
         }
         return result
+    }
+
+    /// Ends the unfinished work of the Buildbot whose state a restored database is, and says what that was.
+    private func endWork(in beside: String, of name: String) async throws -> [String] {
+        // By the search path of the database, with nothing in it that could be another's function or operator.
+        let rows = try await server.run(
+            """
+            RESET search_path;
+            SELECT n.nspname FROM pg_catalog.pg_class c
+            JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+            WHERE c.oid OPERATOR(pg_catalog.=)
+                pg_catalog.to_regclass(\(SQLScanner.literal(ServerStateRepair.table)))::pg_catalog.oid;
+            """, in: beside)
+        guard let schema = rows.first else {
+            throw DriverFailure(
+                "the database \(name) holds no Buildbot: its search path finds no table '\(ServerStateRepair.table)'",
+                hint: "leave 'holds' out, or restore with --resume-work")
+        }
+        let spelled = SQLScanner.identifier(schema.joined(separator: PostgreSQLServer.fieldSeparator))
+        return try await server.run(ServerStateRepair.sql(schema: spelled), in: beside).map { $0.joined() }
     }
 
     /// The databases whose dumps are staged.

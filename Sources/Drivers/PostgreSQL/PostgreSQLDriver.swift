@@ -31,8 +31,8 @@ package struct PostgreSQLDriver: Driver {
     /// Where the system file says that the programs are.
     private let programs: String?
     private let roles: Roles
-    /// What is done to the restored database of `url`, so that a restored deployment does not deploy twice.
-    private let repair: String?
+    /// Whether work in the restored database of `url` is ended, so that a restored deployment does not deploy twice.
+    private let holdsBuildbot: Bool
 
     private static let rolesFile = "\(DatabaseDump.directory)/roles.sql"
 
@@ -53,8 +53,8 @@ package struct PostgreSQLDriver: Driver {
         }
         self.roles = roles
         switch component.text("holds") {
-        case nil: repair = nil
-        case "buildbot": repair = ServerStateRepair.sql
+        case nil: holdsBuildbot = false
+        case "buildbot": holdsBuildbot = true
         case let other?:
             throw DriverFailure(
                 "component '\(component.name)': 'holds' is '\(other)'",
@@ -133,5 +133,5 @@ package struct PostgreSQLDriver: Driver {
 
     package var databaseName: String? { server.address.database }
 
-    package var application: (any Application)? { DatabaseSwap(server: server, repair: repair) }
+    package var application: (any Application)? { DatabaseSwap(server: server, holdsBuildbot: holdsBuildbot) }
 }

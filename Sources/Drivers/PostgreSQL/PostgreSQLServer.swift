@@ -44,14 +44,12 @@ struct PostgreSQLServer: Sendable {
 
     /// Runs SQL in a database, as a session of the name, and returns the fields of the rows that it prints.
     ///
-    /// Names without a schema are the server's own, unless the SQL is about the database's tables, `ofItsTables`: whoever may make
-    /// functions there could have theirs found instead, and run with the rights of who asks.
+    /// Names without a schema are the server's own: whoever may make functions in the database could have theirs found instead,
+    /// and run with the rights of who asks.
     @discardableResult
-    func run(
-        _ sql: String, in database: String, as name: String = "understudy", ofItsTables: Bool = false
-    ) async throws -> [[String]] {
+    func run(_ sql: String, in database: String, as name: String = "understudy") async throws -> [[String]] {
         var program = psql(database, [:], isOneTransaction: false)
-        program.input = Array(((ofItsTables ? "" : "SET search_path = pg_catalog;\n") + sql).utf8)
+        program.input = Array(("SET search_path = pg_catalog;\n" + sql).utf8)
         program.environment["PGAPPNAME"] = name
         program.outputLimit = 1 << 26
         let outcome = try await told { try await program.runSuccessfully() }

@@ -66,7 +66,7 @@ import Testing
         ("live/terraform.tfstate", .secret), ("app.db", .database), ("var/app.db-wal", .database),
         ("var/app.db-shm", .database), ("a.sqlite-journal", .database), ("a/b/c.sqlite3", .database),
         ("a.sqlite3-wal", .database), ("app.db.conf", .config), ("db", .config), ("app.db-walk", .config),
-        (".gnupg/trust.db", .secret), ("app.git/objects/ab/c.db", .source),
+        (".gnupg/trust.db", .secret), ("app.git/objects/ab/c.db", .source), ("krb5.keytab", .secret),
     ]) func pathsHaveTheirClass(_ path: String, _ expected: EntryClass) throws {
         let classification = try makeFiles(["/etc/nginx"]).classification(of: "etc/nginx")
         #expect(classification.entryClass(of: EntryPath(path), isDirectory: false) == expected)

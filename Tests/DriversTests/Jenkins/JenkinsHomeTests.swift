@@ -19,6 +19,7 @@ import Testing
         (".java/.userPrefs/prefs.xml", .state), (".java/fonts/17/fcinfo", .derived),
         (".cvspass", .secret), (".config/gcloud/credentials.db", .secret), (".curlrc", .secret),
         ("userContent/app/release.jks", .secret), ("certificates/site.pfx", .secret), ("ci.kdbx", .secret),
+        ("userContent/ci.keytab", .secret), ("jobs/ci.keytab/config.xml", .config),
         ("jobs/app/builds/7/archive/out/site.key", .secret), ("init.groovy.d/.netrc", .secret),
         ("jobs/site.key/config.xml", .config), ("nodes/mac.key/config.xml", .config),
         ("jobs/site.key/builds/1/build.xml", .state), ("jobs/site.key/builds/1/log", .bulk),

@@ -107,4 +107,42 @@ import Testing
         let reason = try #require(try await obstacles().first)
         #expect(reason.hasPrefix("secrets/hudson.model.User.DIRNAMES is not in the snapshot, and"))
     }
+
+    /// A link is captured, and not the key that it leads to.
+    @Test(arguments: ["secrets", "secrets/master.key", "secrets/hudson.util.Secret"])
+    func aKeyBehindALinkIsToldAtTheSnapshot(_ path: String) async throws {
+        let driver = try JenkinsDriver(
+            Component(name: "jenkins", driver: "jenkins", settings: ["home": .text(home.string)]))
+        let whole = try await driver.freeze(scratch: directory.path, cache: directory.path)
+        #expect(whole.notes.isEmpty && whole.obstacles.isEmpty, "\(whole.notes)")
+        let kept = directory.appending("kept")
+        let place = home.pushing(FilePath(path))
+        try Files.rename(place, to: kept)
+        try Files.makeLink(place, to: kept.byteArray)
+        let frozen = try await driver.freeze(scratch: directory.path, cache: directory.path)
+        #expect(frozen.notes.contains { $0.hasPrefix("\(path) is a link, and what it leads to") })
+        // As the snapshot will be: the restore refuses it.
+        #expect(frozen.obstacles.contains { $0.contains(" is not in the snapshot, and ") })
+    }
+
+    /// What counts is where the file stands, however it is spelled.
+    @Test func aMasterKeyThatIsALinkInTheHomeIsNotCaptured() async throws {
+        let outside = directory.appending("outside.key")
+        try Files.rename(home.appending("secrets/master.key"), to: outside)
+        let link = home.appending("master.link")
+        try Files.makeLink(link, to: outside.byteArray)
+        let alias = directory.appending("alias")
+        try Files.makeLink(alias, to: home.byteArray)
+        func notes(_ key: FilePath) async throws -> [String] {
+            let driver = try JenkinsDriver(
+                Component(
+                    name: "jenkins", driver: "jenkins",
+                    settings: ["home": .text(home.string), "masterKey": .text(key.string)]))
+            return try await driver.freeze(scratch: directory.path, cache: directory.path).notes
+        }
+        let told = try await notes(link)
+        #expect(told.contains { $0.hasPrefix("the master key, \(link), is not captured") }, "\(told)")
+        try Files.rename(outside, to: home.appending("inside.key"))
+        #expect(try await notes(alias.appending("inside.key")).isEmpty)
+    }
 }

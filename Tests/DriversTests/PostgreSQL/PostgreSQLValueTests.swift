@@ -171,6 +171,8 @@ import Testing
                 "database other: not captured",
             ])
         #expect(items.filter(\.isUnknown).map(\.name) == ["other"])
+        let one = DatabaseInventory.inventory(Array("database\tci\t1 tables\ntable\tci a\t1 rows\n".utf8))
+        #expect(one.items.map(\.detail) == ["1 table", "1 row"])
     }
 
     @Test func onlyAnOlderServerIsRefused() {

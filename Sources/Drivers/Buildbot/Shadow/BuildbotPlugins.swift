@@ -31,7 +31,7 @@ extension BuildbotShadow {
             let wanted = plugins.versions[copy.key]
             seen[copy.key] = copy.value.first { $0 == wanted } ?? copy.value.first
         }
-        var place = "\(seen.count) packages in \(environment)"
+        var place = "\(counted(seen.count, "package")) in \(environment)"
         var missing: [ObjectName] = []
         if let url = driver.component.text("url"), !pages.isEmpty {
             let probe = HTTPProbe(url, limit: .seconds(30))
@@ -40,7 +40,7 @@ extension BuildbotShadow {
                 for page in pages where page.name != "/" {
                     if try await script(of: page.name, probe) != generation { missing.append(page) }
                 }
-                place += ", \(pages.count) pages at \(url)"
+                place += ", \(counted(pages.count, "page")) at \(url)"
             } else {
                 place += "; the pages at \(url) were not seen, which answers \(index.status) to '/'"
             }

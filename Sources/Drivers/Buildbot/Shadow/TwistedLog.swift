@@ -17,9 +17,7 @@ struct TwistedLog {
         var rest = Array(bytes[end...])
         let lines = PythonText.lines(text)
         if let start = lines.lastIndex(where: { Self.message($0).hasPrefix(Self.trace) }),
-            !lines[(start + 1)...].contains(where: {
-                Self.message($0).first.map { $0 != " " && $0 != "\t" } ?? false
-            })
+            !lines[(start + 1)...].contains(where: { Self.namesException(Self.message($0)) })
         {
             let open = text[lines[start].startIndex...]
             rest = Array(open.utf8) + rest
@@ -50,8 +48,7 @@ struct TwistedLog {
             }
             if !trace.isEmpty {
                 trace.append(String(message))
-                // The first line that is not indented names the exception.
-                guard let first = message.first, first != " ", first != "\t" else { continue }
+                guard Self.namesException(message) else { continue }
                 add("log-exception", String(message), trace.suffix(12).map { $0 })
                 trace = []
                 continue
@@ -66,6 +63,38 @@ struct TwistedLog {
             }
         }
         complaints = found
+    }
+
+    /// Whether a line of a traceback names the exception: the first that is not indented, but for the mark `--- <exception
+    /// caught here> ---` of Twisted before 24.
+    private static func namesException(_ message: Substring) -> Bool {
+        guard let first = message.first else { return false }
+        return first != " " && first != "\t" && !message.hasPrefix("---")
+    }
+
+    /// What a log says of why the server that was started last ended: its exceptions and the errors of its configuration, or,
+    /// where there are none, its last lines.
+    static func lastWords(_ log: String) -> String {
+        let all = PythonText.lines(log).map(message)
+        let start = all.lastIndex { $0.hasPrefix("Loading ") && $0.contains("buildbot.tac") } ?? 0
+        let lines = all[start...].filter { !$0.isEmpty }
+        var causes: [Substring] = []
+        var isTrace = false
+        var isConfiguration = false
+        for line in lines {
+            if line.hasPrefix(trace) {
+                isTrace = true
+            } else if isTrace {
+                guard namesException(line) else { continue }
+                isTrace = false
+                if !causes.contains(line) { causes.append(line) }
+            } else if line.hasPrefix("Configuration Errors:") || line.hasPrefix("Halting master.") {
+                isConfiguration = line.hasPrefix("Configuration")
+            } else if isConfiguration {
+                causes.append(line)
+            }
+        }
+        return (causes.isEmpty ? lines : causes).suffix(4).joined(separator: "; ")
     }
 
     /// A line without the time and the system that Twisted puts before it.

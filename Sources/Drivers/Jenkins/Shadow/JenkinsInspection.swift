@@ -40,7 +40,7 @@ extension JenkinsShadow {
         return Inspection(
             "plugins", problems: problems,
             detail:
-                "\(promised.count) plugins are predicted to load on Jenkins \(core.version), as plugins.lock says"
+                "\(promised.count == 1 ? "1 plugin is" : "\(promised.count) plugins are") predicted to load on Jenkins \(core.version), as plugins.lock says"
         )
     }
 
@@ -53,6 +53,6 @@ extension JenkinsShadow {
         }
         return Inspection(
             "jobs", problems: missing.map { "the job \($0.name) is missing" },
-            detail: "\(jobs.count) jobs are there")
+            detail: jobs.count == 1 ? "1 job is there" : "\(jobs.count) jobs are there")
     }
 }

@@ -63,7 +63,7 @@ extension JenkinsShadow {
             if answer.status == 200 {
                 let seen = try JSONDecoder().decode(Report.self, from: Data(answer.body.utf8)).set
                 return ProductionView(
-                    plugins: seen, place: "\(seen.versions.count) active plugins, as \(url) says")
+                    plugins: seen, place: "\(counted(seen.versions.count, "active plugin")), as \(url) says")
             }
             reason = "\(url) answers \(answer.status) when asked for them"
         }
@@ -80,6 +80,8 @@ extension JenkinsShadow {
         let seen = try Self.predicted(home: driver.home, core: core)
         return ProductionView(
             plugins: seen,
-            place: "\(seen.versions.count) plugins that a boot of \(driver.home) loads, for \(reason)")
+            place:
+                "\(counted(seen.versions.count, "plugin")) that a boot of \(driver.home) loads, for \(reason)"
+        )
     }
 }

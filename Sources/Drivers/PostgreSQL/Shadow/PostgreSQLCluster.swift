@@ -191,7 +191,7 @@ package struct PostgreSQLCluster: Hashable, Sendable {
             let wanted = try DumpScan(dump.appending(DatabaseDump.contents), key: "")
             let made = try DumpScan(again(index), in: directory, key: againKey)
             let rows = made.tables.reduce(0) { $0 + $1.rows }
-            let words = "\(made.tables.count) tables with \(rows) rows"
+            let words = "\(counted(made.tables.count, "table")) with \(counted(rows, "row"))"
             let there = Dictionary(made.tables.map { ($0.name, $0.rows) }) { $0 + $1 }
             let problems = wanted.tables.filter { there[$0.name] != $0.rows }.map {
                 "\($0.name) has \(there[$0.name].map { "\($0)" } ?? "no") rows and not \($0.rows)"
