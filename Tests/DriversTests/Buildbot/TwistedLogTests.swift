@@ -1,3 +1,4 @@
+import Judge
 import Testing
 
 @testable import Drivers
