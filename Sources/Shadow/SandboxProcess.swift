@@ -1,3 +1,4 @@
+internal import Cfiles
 internal import Dispatch
 internal import Drivers
 internal import FileTree
@@ -367,10 +368,13 @@ private func spawn(
     unsafe posix_spawn_file_actions_adddup2(&actions, channel, 0)
     unsafe posix_spawn_file_actions_adddup2(&actions, channel, 1)
     unsafe posix_spawn_file_actions_adddup2(&actions, log, 2)
-    // Last: another of these may have its number until then.
+    // Last of these: another one may have its number until then.
     if let filter {
         unsafe posix_spawn_file_actions_adddup2(&actions, filter, SystemCallFilter.descriptor)
     }
+    // Whoever called us may have left files open, and bubblewrap would hand them on.
+    unsafe cfiles_close_from(
+        &actions, filter == nil ? SystemCallFilter.descriptor : SystemCallFilter.descriptor + 1)
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }

@@ -80,6 +80,21 @@ import Testing
         }
     }
 
+    /// Such as the lock of `flock FILE understudy canary …`, which every program inherits.
+    @Test func whatWeHaveOpenIsNotOpenInIt() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.replace(directory.appending("ours"), with: Array("secret\n".utf8))
+            // Without close-on-exec.
+            let ours = try FileDescriptor.open(directory.appending("ours"), .readOnly)
+            let outcome = try await SandboxProcess.run(
+                Program("ls", ["/proc/self/fd"]), in: sandbox(directory), within: allowance(),
+                log: directory.appending("log"))
+            try ours.close()
+            // The last one is the directory that is listed.
+            #expect(outcome.output == "0\n1\n2\n3\n")
+        }
+    }
+
     @Test func aSandboxThatShowsProductionIsRefused() async throws {
         try await withTemporaryDirectory { directory in
             // What stands outside at the place is mounted there: nothing else than production itself.
