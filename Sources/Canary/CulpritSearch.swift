@@ -45,14 +45,17 @@ extension CanaryRun {
             evidence.trials.append(Trial(part.map(\.object), failed: failed))
             return failed
         }
-        let culprit = try await Bisection<Piece>(limit: slow.isEmpty ? 24 : rules.measuredTrials)
+        // What it comes to is among the trials.
+        _ = try await Bisection<Piece>(limit: slow.isEmpty ? 24 : rules.measuredTrials)
             .smallest(pieces, fails: trialRun)
         arms = made
-        if culprit.count < pieces.count,
-            !evidence.trials.contains(where: { Set($0.objects) == Set(culprit.map(\.object)) && $0.failed })
-        {
-            evidence.trials.append(Trial(culprit.map(\.object), failed: true))
-        }
+    }
+
+    /// Those of these findings that stop the change.
+    static func blocking(
+        _ findings: [Finding], under policy: CanaryPolicy, _ rules: CanaryPolicy.Rules
+    ) -> [Finding] {
+        findings.filter { !$0.isDeclared && policy.severity(of: $0) >= rules.blocks }
     }
 
     /// Probes that pass without the change and of which every run of the candidate failed: whether part of the change fails so too
@@ -96,13 +99,13 @@ extension CanaryRun {
     private func fails(
         _ change: ComponentChange, in room: Room, by fails: (Room) async throws -> Bool
     ) async throws -> Bool {
-        let untried = Set(evidence.findings.filter { $0.kind == Finding.notRehearsed }.map(\.object.name))
+        let found = Self.blocking(evidence.findings.filter { $0.stage == .static }, under: policy, rules)
+        let untried = Set(found.filter { $0.kind == Finding.notRehearsed }.map(\.object.name))
         if change.files.contains(where: { untried.contains("\($0.root)/\($0.path)") }) { return true }
-        if try await driver.apply(change, in: room).findings.contains(where: { $0.severity >= rules.blocks })
-        {
-            return true
-        }
-        let known = Set(evidence.findings.filter { $0.stage == .static }.map { [$0.kind, $0.message] })
+        let applied = try await driver.apply(change, in: room)
+        if !Self.blocking(applied.findings, under: policy, rules).isEmpty { return true }
+        // What does not stop the change is not what it has failed by.
+        let known = Set(found.map { [$0.kind, $0.message] })
         guard known.isEmpty else {
             return try await driver.check(in: room).observations.contains {
                 known.contains([$0.kind, $0.detail])

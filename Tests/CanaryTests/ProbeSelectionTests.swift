@@ -61,6 +61,27 @@ import Testing
         #expect(!evidence.alwaysFails("unit"))
     }
 
+    /// Else no part of a change that fails at its boot would be booted, because there is a note about it.
+    @Test func onlyAFindingThatStopsTheChangeIsLookedForInItsParts() {
+        func finding(_ kind: String, _ severity: Severity, isDeclared: Bool = false) -> Finding {
+            Finding(
+                stage: .static, kind: kind, severity: severity, object: ObjectName("plugin", "git"),
+                message: "", isDeclared: isDeclared)
+        }
+        let findings = [
+            finding("advice", .note), finding("newer-data", .minor), finding("requirement", .major),
+            finding("configuration", .critical), finding("resolution", .critical, isDeclared: true),
+        ]
+        func kinds(_ rules: CanaryPolicy.Rules, _ severities: [String: Severity] = [:]) -> [String] {
+            let policy = CanaryPolicy(classes: [.pluginPatch: rules], severities: severities)
+            return CanaryRun.blocking(findings, under: policy, rules).map(\.kind)
+        }
+        #expect(kinds(.init(stages: [.static])) == ["requirement", "configuration"])
+        #expect(kinds(.init(stages: [.static], blocks: .critical)) == ["configuration"])
+        let severities = ["advice": Severity.major, "configuration": .minor]
+        #expect(kinds(.init(stages: [.static]), severities) == ["advice", "requirement"])
+    }
+
     /// `unit` fails in both arms, `nightly` in the candidate.
     private var evidence: Evidence {
         var evidence = Evidence(
