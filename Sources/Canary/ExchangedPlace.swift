@@ -37,15 +37,24 @@ struct ExchangedPlace {
 
     /// Makes beside production what is to stand there: packages as the candidate has them, files as the change holds them.
     ///
-    /// Nothing is made for what is to be gone. `unchanged` is a shadow without the change, in which nothing ran, and `classes` are
-    /// the driver's own for the root: a package is one for the tool, whatever the policy calls it.
+    /// Nothing is made for what is to be gone. `unchanged` is a shadow without the change, in which nothing ran; `classes` are
+    /// the driver's own for the root, and `rules` the policy's: a package is one for the tool, whatever the policy calls it.
     func make(
         at beside: FilePath, from candidate: Room, unlike unchanged: Room, _ contents: ChangeContents,
-        classes: Classification
+        classes: Classification, rules: [Classification.Rule]
     ) async throws {
-        guard let file else {
-            return try await makePackages(at: beside, from: candidate, unlike: unchanged, classes)
+        if let file {
+            try make(file, at: beside, contents, classes: classes.extended(by: rules))
+        } else {
+            try await makePackages(at: beside, from: candidate, unlike: unchanged, classes)
         }
+    }
+
+    /// Makes a file beside production as the change holds it, with the mode and the owner of the one that it replaces; nothing
+    /// for one that is to be gone.
+    func make(
+        _ file: ComponentChange.File, at beside: FilePath, _ contents: ChangeContents, classes: Classification
+    ) throws {
         guard let blob = file.blob else { return }
         guard let contents = contents.blobs[blob] else {
             // To make nothing would take the file away from production.
@@ -64,7 +73,9 @@ struct ExchangedPlace {
             parent.removeLastComponent()
             like = try Files.status(parent)
         }
-        let mode = before?.mode ?? 0o644
+        let mode =
+            before?.mode
+            ?? classes.entryClass(of: EntryPath(file.path), isDirectory: false).modeOfNewFile
         try Files.replace(beside, with: contents, mode: mode)
         if Accounts.ownNumbers.user == 0, let like {
             try Files.setOwner(beside, owner: like.owner, group: like.group)

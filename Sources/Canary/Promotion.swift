@@ -400,7 +400,8 @@ package final class Promotion {
             staged.append((place.root, place.live, beside))
             try await place.make(
                 at: beside, from: rooms.candidate, unlike: rooms.unchanged, request.contents,
-                classes: driver.classification(of: place.root))
+                classes: driver.classification(of: place.root),
+                rules: system.options.rules[change.component] ?? [])
         }
         return staged
     }

@@ -349,7 +349,9 @@ package struct Shadows {
                 "\(file.root)/\(file.path) is a link, and a change holds contents: a file would take its place",
                 hint: "change the file that it leads to", code: .refused)
         }
-        let mode = before?.mode ?? 0o644
+        let entryClass = classifications[file.root]?.entryClass(
+            of: EntryPath(file.path), isDirectory: false)
+        let mode = before?.mode ?? (entryClass ?? .config).modeOfNewFile
         try Files.replaceWithoutSync(place, with: contents)
         try Files.setMode(place, mode)
     }

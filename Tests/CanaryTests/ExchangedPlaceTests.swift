@@ -1,4 +1,6 @@
+import Drivers
 import FileTree
+import SnapshotModel
 import SystemPackage
 import TestSupport
 import Testing
@@ -63,6 +65,30 @@ import Testing
                 let bytes = try Files.read(beside.appending(name))
                 #expect(String(decoding: bytes, as: UTF8.self) == text, "\(name)")
             }
+        }
+    }
+
+    /// A change holds contents and no mode.
+    @Test func aNewFileThatIsSealedIsForItsOwnerAlone() async throws {
+        try await withTemporaryDirectory { directory in
+            let classes = Classification([.init("secrets/**", .secret)], defaultClass: .config)
+            var contents = ChangeContents(component: "ci")
+            let paths = ["secrets/token", "jobs.py", "secrets/shared"]
+            for path in paths { try contents.set(root: "master", path: path, contents: Array(path.utf8)) }
+            let live = directory.appending("live")
+            try write([:], to: live)
+            try write(["shared": "before"], to: live.appending("secrets"))
+            try Files.setMode(live.appending("secrets/shared"), 0o640)
+            var modes: [String: UInt16] = [:]
+            for file in contents.change.files {
+                let place = ExchangedPlace(
+                    root: file.root, below: file.path, live: live.appending(file.path), file: file)
+                let beside = directory.appending("beside")
+                try place.make(file, at: beside, contents, classes: classes)
+                #expect(try Files.read(beside) == Array(file.path.utf8))
+                modes[file.path] = try Files.status(beside)?.mode
+            }
+            #expect(modes == ["secrets/token": 0o600, "jobs.py": 0o644, "secrets/shared": 0o640])
         }
     }
 }
