@@ -139,10 +139,10 @@ final class ProductionWatch {
         var absentSince: [String: ContinuousClock.Instant] = [:]
         repeat {
             let (problems, absent) = try await look()
-            if let first = problems.first(where: { !before.contains($0.kind) }) {
-                // What is well again a moment later is no breach.
+            if problems.contains(where: { !before.contains($0.kind) }) {
+                // What is well again a moment later is no breach. Something else that is wrong then is one.
                 try await Task.sleep(for: .seconds(2))
-                if let still = try await look().problems.first(where: { $0.kind == first.kind }) {
+                if let still = try await look().problems.first(where: { !before.contains($0.kind) }) {
                     throw breach(still.words)
                 }
             }
