@@ -95,6 +95,6 @@ struct ChangeNew: AsyncParsableCommand {
             message: message ?? contents.summary, author: session.author,
             time: Clock.now.seconds, holding: lock)
         let page = try ChangePage(proposal, stored, session, store, try store.reader(), identities)
-        try session.output.result(page.document) { page.text }
+        try session.output.result(page.document) { page.text(textLines: options.textLines) }
     }
 }
