@@ -175,6 +175,21 @@ import Testing
         }
     }
 
+    /// A log may be larger than memory.
+    @Test func ofALongLogTheEndIsReadAndTooMuchIsABreach() async throws {
+        try await withTemporaryDirectory { directory in
+            let process = try await SandboxProcess.start(
+                Program("sh", ["-c", "seq 1 100000; echo the end; touch /srv/ci/done; sleep 600"]),
+                in: sandbox(directory), within: allowance(), log: directory.appending("log"))
+            try await wait("the program") { try Files.exists(directory.appending("done")) }
+            #expect(process.lastWords == "99997; 99998; 99999; 100000; the end")
+            try #expect(process.words(limit: 1 << 20).hasPrefix("1\n2\n"))
+            let breach = #expect(throws: Breach.self) { _ = try process.words(limit: 2 << 16) }
+            #expect(breach?.isItsOwn == true && breach?.description.contains("of log") == true)
+            await process.stop()
+        }
+    }
+
     /// Whether a process with these words in its command line is there.
     private func isRunning(_ words: String) throws -> Bool {
         let words = Array(words.utf8)
