@@ -248,11 +248,12 @@ struct BuildbotShadow: ShadowDriver {
         }
         guard !change.packages.isEmpty else { return AppliedChange(parts: [], findings: findings) }
         let before = try await installed(in: room)
-        let gone = change.packages.filter { $0.version == nil }.map(\.name)
+        let gone = try change.packages.filter { $0.version == nil }.map { try Self.plainName($0.name) }
         if !gone.isEmpty {
             findings += try await install(["uninstall", "--yes"] + gone, gone, in: room)
         }
-        let wanted = change.packages.compactMap { package in package.version.map { "\(package.name)==\($0)" }
+        let wanted = try change.packages.compactMap { package in
+            try package.version.map { try Self.requirement(package.name, $0) }
         }
         let places = ["change", "snapshot"].flatMap {
             ["--find-links", ShadowCopy.packagePlace.appending($0).string]
