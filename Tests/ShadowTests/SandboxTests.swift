@@ -80,6 +80,30 @@ import Testing
         }
     }
 
+    /// A keyring of a session is handed on to every program, in a sandbox too: tickets of Kerberos may be in it.
+    @Test func keysThatTheKernelKeepsAreNotToBeHadInIt() async throws {
+        #if arch(x86_64)
+            let first = 248
+        #elseif arch(arm64)
+            let first = 217
+        #endif
+        try await withTemporaryDirectory { directory in
+            // add_key, request_key and keyctl, for what is the session's; all of them are ENOSYS.
+            let script = """
+                import ctypes
+                c = ctypes.CDLL(None, use_errno=True)
+                for number, arguments in (
+                    (\(first), (b'user', b'understudy', b'x', 1, -3)),
+                    (\(first + 1), (b'user', b'understudy', 0, 0)), (\(first + 2), (0, -3, 0))):
+                    print(c.syscall(number, *arguments), ctypes.get_errno())
+                """
+            let outcome = try await SandboxProcess.run(
+                Program("/usr/bin/python3", ["-c", script]), in: sandbox(directory),
+                within: allowance(), log: directory.appending("log"))
+            #expect(outcome.output == "-1 38\n-1 38\n-1 38\n")
+        }
+    }
+
     /// Such as the lock of `flock FILE understudy canary …`, which every program inherits.
     @Test func whatWeHaveOpenIsNotOpenInIt() async throws {
         try await withTemporaryDirectory { directory in
