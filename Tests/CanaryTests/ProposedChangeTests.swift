@@ -242,6 +242,7 @@ struct ProposedChangeTests {
             ("understudy.yaml", "it changes understudy.yaml"),
             ("ci/python.lock", "it changes ci/python.lock"),
             ("ci/files/master/secret.age", "sealed or in pieces"), ("new/x", "it changes new"),
+            ("ci/files/master/%2E%2E/x", "has a name that cannot be a file's"),
         ] {
             _ = try await git(clone, "reset", "--quiet", "--hard", "origin/acme")
             let place = clone.pushing(FilePath(path))
