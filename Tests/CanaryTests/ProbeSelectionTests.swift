@@ -82,6 +82,18 @@ import Testing
         #expect(kinds(.init(stages: [.static]), severities) == ["advice", "requirement"])
     }
 
+    /// A policy may call that a note; what is booted then is no candidate all the same.
+    @Test func whatKeptTheChangeOutOfTheCandidateIsKnownWhateverItIsWorth() {
+        func finding(_ kind: String, _ severity: Severity) -> Finding {
+            Finding(
+                stage: .static, kind: kind, severity: severity, object: ObjectName("plugin", "git"),
+                message: kind)
+        }
+        let notes = [finding("deprecation", .note), finding("weakness", .major)]
+        #expect(CanaryRun.hindrance(notes + [finding("not-rehearsed", .critical)]) == nil)
+        #expect(CanaryRun.hindrance(notes + [finding("resolution", .critical)])?.message == "resolution")
+    }
+
     /// `unit` fails in both arms, `nightly` in the candidate.
     private var evidence: Evidence {
         var evidence = Evidence(
