@@ -77,23 +77,25 @@ extension CanaryRun {
         var change = request.contents.change
         change.packages = part.compactMap { if case .package(let package) = $0 { package } else { nil } }
         change.files = part.compactMap { if case .file(let file) = $0 { file } else { nil } }
+        let name = "t\(number)"
         let room = try await arms.make(
-            .candidate, name: "t\(number)", files: change.files, blobs: request.contents.blobs,
+            .candidate, name: name, files: change.files, blobs: request.contents.blobs,
             changesPackages: !change.packages.isEmpty)
+        let failed: Bool
         do {
-            let failed = try await self.fails(change, in: room, by: fails)
-            await room.stop()
-            return failed
+            failed = try await self.fails(change, in: room, by: fails)
         } catch let breach as Breach where breach.isItsOwn && breach.arm == .candidate {
-            await room.stop()
-            return true
+            failed = true
         } catch let failure as ShadowFailure where failure.code == .timedOut {
-            await room.stop()
-            return true
+            failed = true
         } catch {
             await room.stop()
             throw error
         }
+        await room.stop()
+        // A copy of the whole component for each trial could fill the disk.
+        try arms.discard(name)
+        return failed
     }
 
     private func fails(
@@ -121,7 +123,7 @@ extension CanaryRun {
             try await room.boot(1, limit: driver.bootLimit), planned, in: room)
         let known = Set(evidence.boots.filter { $0.arm == .baseline }.flatMap(\.lacks).map(\.detail))
         var hasFailed = !boot.succeeded || boot.lacks.contains { !known.contains($0.detail) }
-        let expected = Set(evidence.boots.filter { $0.arm == .baseline }.flatMap(\.capabilities))
+        let expected = Self.expected(in: evidence)
         let declared = Set(request.contents.removals)
         if probes.isEmpty, !expected.subtracting(declared).isSubset(of: boot.capabilities) {
             hasFailed = true
@@ -130,6 +132,12 @@ extension CanaryRun {
             hasFailed = try await build(probe.object, in: room).outcome != .passed
         }
         return hasFailed
+    }
+
+    /// What every boot of the unchanged arm had: what only some of them had may be missing by chance.
+    static func expected(in evidence: Evidence) -> Set<ObjectName> {
+        let boots = evidence.boots.filter { $0.arm == .baseline && $0.succeeded }.map { Set($0.capabilities) }
+        return boots.dropFirst().reduce(boots.first ?? []) { $0.intersection($1) }
     }
 
     // MARK: - What only makes builds slower

@@ -269,6 +269,11 @@ package struct Shadows {
         return try room(arm, copy, fixes: fixes, logs: name)
     }
 
+    /// Removes the files of a shadow in which nothing runs any more, but for its logs; `name` is the one that it was made under.
+    package func discard(_ name: String) throws {
+        try Files.removeTree(workspace.directory.appending(name))
+    }
+
     /// A shadow that runs with what is made from packages as it was restored, on a copy of the data and files of another one;
     /// `packages` and `files` are as in `original`.
     package func goingBack(

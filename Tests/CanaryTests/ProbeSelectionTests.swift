@@ -82,6 +82,21 @@ import Testing
         #expect(kinds(.init(stages: [.static]), severities) == ["advice", "requirement"])
     }
 
+    @Test func whatAnUnchangedShadowHasNowAndThenIsMissedInNoPartOfAChange() {
+        var evidence = evidence
+        func boot(_ arm: Arm, _ names: [String], succeeded: Bool = true) -> Boot {
+            Boot(
+                arm: arm, attempt: 1, succeeded: succeeded, seconds: 1,
+                capabilities: names.map { ObjectName("page", $0) })
+        }
+        #expect(CanaryRun.expected(in: evidence).isEmpty)
+        evidence.boots = [
+            boot(.baseline, ["grid", "waterfall"]), boot(.baseline, [], succeeded: false),
+            boot(.baseline, ["grid", "console"]), boot(.candidate, ["console"]),
+        ]
+        #expect(CanaryRun.expected(in: evidence) == [ObjectName("page", "grid")])
+    }
+
     /// A policy may call that a note; what is booted then is no candidate all the same.
     @Test func whatKeptTheChangeOutOfTheCandidateIsKnownWhateverItIsWorth() {
         func finding(_ kind: String, _ severity: Severity) -> Finding {
