@@ -96,6 +96,19 @@ extension BuildbotShadow {
 
         """
 
+    /// Makes the directory in which pip finds that file, for this host and for every shadow; where it is here.
+    @discardableResult static func makeGuard(for copy: ShadowCopy) throws -> FilePath {
+        let directory = copy.workspace.appending("packages").appending(guardName)
+        try Files.makeDirectory(directory)
+        // Whoever the programs of a shadow run as reads it.
+        try Files.setMode(directory, 0o755)
+        try Files.replace(directory.appending("sitecustomize.py"), with: Array(buildsNothing.utf8))
+        return directory
+    }
+
+    /// Its name among the packages.
+    static let guardName = "guard"
+
     /// Lets pip find out what the environment lacks, and fetch it; wheels alone, for they run nothing when they come.
     func fetch(
         _ change: ComponentChange, for copy: ShadowCopy, from index: PackageIndex,
@@ -117,10 +130,7 @@ extension BuildbotShadow {
             return
         }
         let python = environment.staged.appending("bin/python").string
-        let guarding = copy.workspace.appending("fetching")
-        try Files.makeDirectory(guarding, mode: 0o700)
-        try Files.replaceWithoutSync(
-            guarding.appending("sitecustomize.py"), with: Array(Self.buildsNothing.utf8))
+        let guarding = try Self.makeGuard(for: copy)
         var program = Program(
             try await Interpreter.find(for: lock).path.string, ["-m", "pip", "--python", python],
             environment: [

@@ -298,12 +298,20 @@ struct BuildbotShadow: ShadowDriver {
     private func install(
         _ arguments: [String], _ names: [String], in room: any ShadowRoom
     ) async throws -> [Finding] {
-        guard var program = try await pip(arguments, room.copy) else {
+        guard var program = try await pip(arguments, room.copy),
+            let environment = room.copy.staged.root("environment")?.root.path
+        else {
             throw DriverFailure(
                 "the snapshot has no Python environment to change packages in",
                 hint: "name it in the system file as 'environment' and take a snapshot")
         }
         program.limit = .seconds(900)
+        // What is built would run where it can write into files that other shadows, and later canaries, have too.
+        try Self.makeGuard(for: room.copy)
+        program.environment["UNDERSTUDY_PYTHON"] = "\(environment)/bin/python"
+        program.environment["PYTHONPATH"] = [
+            ShadowCopy.packagePlace.appending(Self.guardName).string, program.environment["PYTHONPATH"],
+        ].compactMap { $0 }.joined(separator: ":")
         let outcome = try await room.install(program)
         guard outcome.status != 0 else { return [] }
         let lines = PythonText.lines(outcome.output).map(String.init).filter { !$0.isEmpty }
