@@ -38,7 +38,7 @@ import Testing
     /// questions with these numbers are lost, counted from 1, of which two are asked before it, and `wrong` says what is wrong at each
     /// look, of which the first one is before it.
     private func watch(
-        before: [String], losing lost: ClosedRange<Int>? = nil,
+        before: [String], losing lost: ClosedRange<Int>? = nil, bake: Int64 = 0,
         wrong: @escaping @Sendable (Int) -> [String] = { _ in [] },
         after: @escaping @Sendable (Duration) -> [String]
     ) async throws -> Duration {
@@ -60,7 +60,7 @@ import Testing
                 },
                 absences: { isFirst.take() ? before : after(clock.now - start) }, wrong: wrong)
             let watch = try await ProductionWatch(
-                .init(evidence), rules: CanaryPolicy.Rules(stages: [], bake: 0),
+                .init(evidence), rules: CanaryPolicy.Rules(stages: [], bake: bake),
                 lifecycle: server, shadow: shadow, patience: .seconds(5), progress: { _ in })
             try await watch.run()
             return clock.now - start
@@ -122,6 +122,24 @@ import Testing
         }
         let words = String(describing: failure)
         #expect(words.contains("http://ci/ answers 503"), "\(words)")
+    }
+
+    @Test func whatIsWrongWhenTheTimeIsOverCounts() async throws {
+        let failure = await #expect(throws: (any Error).self) {
+            _ = try await watch(before: [], bake: 1, wrong: { $0 > 2 ? ["http://ci/ answers 503"] : [] }) {
+                _ in []
+            }
+        }
+        let words = String(describing: failure)
+        #expect(words.contains("http://ci/ answers 503"), "\(words)")
+    }
+
+    /// Nobody knows by the first answer whether a worker is absent.
+    @Test func whatIsAbsentAfterALostAnswerIsWaitedFor() async throws {
+        let took = try await watch(before: [], losing: 3...3) { [absence] in
+            $0 < .seconds(4) ? [absence] : []
+        }
+        #expect(took >= .seconds(4), "\(took)")
     }
 
     @Test func whatIsWellAgainOrWasWrongBeforeIsNoBreach() async throws {
