@@ -24,7 +24,8 @@ let package = Package(
     ],
     targets: [
         // MARK: System libraries
-        // What Linux offers for files and programs and Swift's importer hides: for FileTree, Programs and TestSupport.
+        // What Linux offers for files and programs and Swift's importer hides: for FileTree, Programs,
+        // Shadow and TestSupport.
         .target(name: "Cfiles"),
         // Two hashes at once, with vector instructions.
         .target(name: "Chashes"),
@@ -168,8 +169,8 @@ let package = Package(
         .target(
             name: "Shadow",
             dependencies: [
-                "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Judge", "Programs",
-                "Restore", "Sealing", "SnapshotModel", systemPackage,
+                "Capture", "Cfiles", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Judge",
+                "Programs", "Restore", "Sealing", "SnapshotModel", systemPackage,
             ]),
         .testTarget(
             name: "ShadowTests",

@@ -95,8 +95,11 @@ struct BranchChange {
                 throw reading.refusal(
                     "\(path) was changed in the history after the branch was made: rebase it")
             }
-            let below = stored.dropFirst().map {
-                String(decoding: StoredName.decoded(Array($0.utf8)), as: UTF8.self)
+            let below = try stored.dropFirst().map { name in
+                guard let decoded = ChangeReading.text(StoredName.decoded(Array(name.utf8))) else {
+                    throw reading.refusal("\(path) has a name that cannot be a file's")
+                }
+                return decoded
             }
             let (root, file) = try reading.split(below.joined(separator: "/"), component)
             try contents.set(

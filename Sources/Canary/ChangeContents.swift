@@ -1,6 +1,7 @@
 package import Drivers
 internal import Git
 package import Judge
+internal import SnapshotModel
 
 /// A change with all that it brings: files with their new contents, and archives.
 package struct ChangeContents: Sendable {
@@ -40,8 +41,14 @@ package struct ChangeContents: Sendable {
         change.archives[name] = try Rehearsal(nil).makeLane().add(.blob, contents).description
     }
 
-    /// Whether nothing is changed.
-    package var isEmpty: Bool { change.packages.isEmpty && change.files.isEmpty }
+    /// Whether nothing would be other than `source` has it: no package is named, and no file gets other contents or goes.
+    package func isNothing(to source: any FileSource) throws -> Bool {
+        guard change.packages.isEmpty else { return false }
+        return try change.files.allSatisfy { file in
+            guard let blob = file.blob else { return false }
+            return try source.contents(root: file.root, path: EntryPath(file.path)) == blobs[blob]
+        }
+    }
 
     /// One line for people: what is changed, without what is needed for it.
     package var summary: String {

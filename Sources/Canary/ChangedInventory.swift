@@ -20,14 +20,17 @@ package struct ChangedInventory {
         let after = try driver.inventory(
             of: ChangedSource(base: source, files: change.files, blobs: contents.blobs))
         // As with snapshots: what is sealed where it is kept is told to nobody.
+        func entryClass(_ file: ComponentChange.File) -> EntryClass {
+            driver.classification(of: file.root).extended(by: rules)
+                .entryClass(of: EntryPath(file.path), isDirectory: false)
+        }
         let sealed = try change.files.filter { file in
             let path = EntryPath(file.path)
-            let entryClass = driver.classification(of: file.root).extended(by: rules)
-                .entryClass(of: path, isDirectory: false)
             let (old, new) = (
                 try source.contents(root: file.root, path: path), file.blob.flatMap { contents.blobs[$0] }
             )
-            return entryClass.isSealed || [old, new].contains { $0.flatMap { Self.leak(in: $0) } != nil }
+            return entryClass(file).isSealed
+                || [old, new].contains { $0.flatMap { Self.leak(in: $0) } != nil }
         }.map { EntryPath($0.path) }
         var changes = try before.changes(to: after, component: change.component) { driver.isOlder($0, $1) }
             .withoutSealedContents(from: before, to: after) { sealed.contains($0) }
@@ -44,10 +47,13 @@ package struct ChangedInventory {
                 continue
             }
             guard !told.contains(path) else { continue }
-            changes.append(
-                Change(
-                    component: change.component, kind: "file", name: shown,
-                    change: old == nil ? .added : new == nil ? .removed : .changed))
+            var entry = Change(
+                component: change.component, kind: "file", name: shown,
+                change: old == nil ? .added : new == nil ? .removed : .changed)
+            if let old, let new, entryClass(file) == .config, !sealed.contains(path) {
+                entry.parts = Difference.textPart(old, new).map { [$0] }
+            }
+            changes.append(entry)
         }
         let present = before.items.filter { ["package", "plugin", "core"].contains($0.kind) }
         let kind = present.first { $0.kind != "core" }?.kind ?? "package"

@@ -45,14 +45,17 @@ extension CanaryRun {
             evidence.trials.append(Trial(part.map(\.object), failed: failed))
             return failed
         }
-        let culprit = try await Bisection<Piece>(limit: slow.isEmpty ? 24 : rules.measuredTrials)
+        // What it comes to is among the trials.
+        _ = try await Bisection<Piece>(limit: slow.isEmpty ? 24 : rules.measuredTrials)
             .smallest(pieces, fails: trialRun)
         arms = made
-        if culprit.count < pieces.count,
-            !evidence.trials.contains(where: { Set($0.objects) == Set(culprit.map(\.object)) && $0.failed })
-        {
-            evidence.trials.append(Trial(culprit.map(\.object), failed: true))
-        }
+    }
+
+    /// Those of these findings that stop the change.
+    static func blocking(
+        _ findings: [Finding], under policy: CanaryPolicy, _ rules: CanaryPolicy.Rules
+    ) -> [Finding] {
+        findings.filter { !$0.isDeclared && policy.severity(of: $0) >= rules.blocks }
     }
 
     /// Probes that pass without the change and of which every run of the candidate failed: whether part of the change fails so too
@@ -74,35 +77,37 @@ extension CanaryRun {
         var change = request.contents.change
         change.packages = part.compactMap { if case .package(let package) = $0 { package } else { nil } }
         change.files = part.compactMap { if case .file(let file) = $0 { file } else { nil } }
+        let name = "t\(number)"
         let room = try await arms.make(
-            .candidate, name: "t\(number)", files: change.files, blobs: request.contents.blobs,
+            .candidate, name: name, files: change.files, blobs: request.contents.blobs,
             changesPackages: !change.packages.isEmpty)
+        let failed: Bool
         do {
-            let failed = try await self.fails(change, in: room, by: fails)
-            await room.stop()
-            return failed
+            failed = try await self.fails(change, in: room, by: fails)
         } catch let breach as Breach where breach.isItsOwn && breach.arm == .candidate {
-            await room.stop()
-            return true
+            failed = true
         } catch let failure as ShadowFailure where failure.code == .timedOut {
-            await room.stop()
-            return true
+            failed = true
         } catch {
             await room.stop()
             throw error
         }
+        await room.stop()
+        // A copy of the whole component for each trial could fill the disk.
+        try arms.discard(name)
+        return failed
     }
 
     private func fails(
         _ change: ComponentChange, in room: Room, by fails: (Room) async throws -> Bool
     ) async throws -> Bool {
-        let untried = Set(evidence.findings.filter { $0.kind == Finding.notRehearsed }.map(\.object.name))
+        let found = Self.blocking(evidence.findings.filter { $0.stage == .static }, under: policy, rules)
+        let untried = Set(found.filter { $0.kind == Finding.notRehearsed }.map(\.object.name))
         if change.files.contains(where: { untried.contains("\($0.root)/\($0.path)") }) { return true }
-        if try await driver.apply(change, in: room).findings.contains(where: { $0.severity >= rules.blocks })
-        {
-            return true
-        }
-        let known = Set(evidence.findings.filter { $0.stage == .static }.map { [$0.kind, $0.message] })
+        let applied = try await driver.apply(change, in: room)
+        if !Self.blocking(applied.findings, under: policy, rules).isEmpty { return true }
+        // What does not stop the change is not what it has failed by.
+        let known = Set(found.map { [$0.kind, $0.message] })
         guard known.isEmpty else {
             return try await driver.check(in: room).observations.contains {
                 known.contains([$0.kind, $0.detail])
@@ -118,7 +123,7 @@ extension CanaryRun {
             try await room.boot(1, limit: driver.bootLimit), planned, in: room)
         let known = Set(evidence.boots.filter { $0.arm == .baseline }.flatMap(\.lacks).map(\.detail))
         var hasFailed = !boot.succeeded || boot.lacks.contains { !known.contains($0.detail) }
-        let expected = Set(evidence.boots.filter { $0.arm == .baseline }.flatMap(\.capabilities))
+        let expected = Self.expected(in: evidence)
         let declared = Set(request.contents.removals)
         if probes.isEmpty, !expected.subtracting(declared).isSubset(of: boot.capabilities) {
             hasFailed = true
@@ -127,6 +132,12 @@ extension CanaryRun {
             hasFailed = try await build(probe.object, in: room).outcome != .passed
         }
         return hasFailed
+    }
+
+    /// What every boot of the unchanged arm had: what only some of them had may be missing by chance.
+    static func expected(in evidence: Evidence) -> Set<ObjectName> {
+        let boots = evidence.boots.filter { $0.arm == .baseline && $0.succeeded }.map { Set($0.capabilities) }
+        return boots.dropFirst().reduce(boots.first ?? []) { $0.intersection($1) }
     }
 
     // MARK: - What only makes builds slower

@@ -37,15 +37,24 @@ struct ExchangedPlace {
 
     /// Makes beside production what is to stand there: packages as the candidate has them, files as the change holds them.
     ///
-    /// Nothing is made for what is to be gone. `unchanged` is a shadow without the change, in which nothing ran, and `classes` are
-    /// the driver's own for the root: a package is one for the tool, whatever the policy calls it.
+    /// Nothing is made for what is to be gone. `unchanged` is a shadow without the change, in which nothing ran; `classes` are
+    /// the driver's own for the root, and `rules` the policy's: a package is one for the tool, whatever the policy calls it.
     func make(
         at beside: FilePath, from candidate: Room, unlike unchanged: Room, _ contents: ChangeContents,
-        classes: Classification
+        classes: Classification, rules: [Classification.Rule]
     ) async throws {
-        guard let file else {
-            return try await makePackages(at: beside, from: candidate, unlike: unchanged, classes)
+        if let file {
+            try await make(file, at: beside, contents, classes: classes.extended(by: rules))
+        } else {
+            try await makePackages(at: beside, from: candidate, unlike: unchanged, classes)
         }
+    }
+
+    /// Makes a file beside production as the change holds it, with the mode, the owner and the attributes of the one that it
+    /// replaces; nothing for one that is to be gone.
+    func make(
+        _ file: ComponentChange.File, at beside: FilePath, _ contents: ChangeContents, classes: Classification
+    ) async throws {
         guard let blob = file.blob else { return }
         guard let contents = contents.blobs[blob] else {
             // To make nothing would take the file away from production.
@@ -53,20 +62,29 @@ struct ExchangedPlace {
                 .failed, "the contents of \(live) are not in the change", hint: "nothing was exchanged")
         }
         let before = try Files.status(live)
-        guard before?.kind != .link else {
+        guard before == nil || before?.kind == .file else {
             throw CanaryFailure(
-                .refused, "\(live) is a link by now, and the change would put a file in its place",
+                .refused,
+                "\(live) is \(before?.kind == .link ? "a link" : "no file") by now, and the change would put a file in its place",
                 hint: "nothing was exchanged; take a snapshot and run a new canary")
         }
-        var like = before
-        var parent = live
-        while like == nil, parent.lastComponent != nil {
-            parent.removeLastComponent()
-            like = try Files.status(parent)
+        if before != nil {
+            try Files.replaceWithoutSync(beside, with: contents)
+            // Who may read it may be said by a list (ACL), which is an attribute.
+            try await Program(
+                "cp",
+                [
+                    "--attributes-only", "--no-dereference", "--preserve=mode,ownership,xattr", live.string,
+                    beside.string,
+                ]
+            ).runSuccessfully()
+            return
         }
-        let mode = before?.mode ?? 0o644
+        let mode = classes.entryClass(of: EntryPath(file.path), isDirectory: false).modeOfNewFile
         try Files.replace(beside, with: contents, mode: mode)
-        if Accounts.ownNumbers.user == 0, let like {
+        // As whoever has the directory that it is for.
+        let parent = try Files.nearest(to: live.removingLastComponent())
+        if Accounts.ownNumbers.user == 0, let like = try Files.status(parent) {
             try Files.setOwner(beside, owner: like.owner, group: like.group)
             try Files.setMode(beside, mode)
         }

@@ -137,12 +137,15 @@ final class ProductionWatch {
         let clock = ContinuousClock()
         let end = clock.now + .seconds(rules.bake)
         var absentSince: [String: ContinuousClock.Instant] = [:]
-        repeat {
-            let (problems, absent) = try await look()
-            if let first = problems.first(where: { !before.contains($0.kind) }) {
-                // What is well again a moment later is no breach.
+        while true {
+            // The last look is one when the time is over.
+            let isOver = clock.now >= end
+            var (problems, absent) = try await look()
+            if problems.contains(where: { !before.contains($0.kind) }) {
+                // What is well again a moment later is no breach. Something else that is wrong then is one.
                 try await Task.sleep(for: .seconds(2))
-                if let still = try await look().problems.first(where: { $0.kind == first.kind }) {
+                (problems, absent) = try await look()
+                if let still = problems.first(where: { !before.contains($0.kind) }) {
                     throw breach(still.words)
                 }
             }
@@ -158,17 +161,17 @@ final class ProductionWatch {
                     throw breach("\(first), for \(patience.components.seconds) s")
                 }
             }
-            let left = end - now
-            if let first = absentSince.keys.min(), left <= .zero {
-                progress("waiting, for \(first)")
-            } else if left > .zero {
+            let left = max(end - now, .zero)
+            if left > .zero {
                 progress("watching, \(left.components.seconds) s left")
+            } else if let first = absentSince.keys.min() {
+                // What is not back yet is waited for: until then nobody can say that production is well.
+                progress("waiting, for \(first)")
+            } else if isOver {
+                return
             }
-            if left > .zero || !absentSince.isEmpty {
-                try await Task.sleep(for: absentSince.isEmpty ? min(left, .seconds(2)) : .seconds(2))
-            }
-            // What is not back yet is waited for: until then nobody can say that production is well.
-        } while clock.now < end || !absentSince.isEmpty
+            try await Task.sleep(for: absentSince.isEmpty ? min(left, .seconds(2)) : .seconds(2))
+        }
     }
 
     /// The kind of a problem that is there when no answer comes, whatever the reasons are.

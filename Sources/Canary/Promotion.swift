@@ -290,12 +290,16 @@ package final class Promotion {
             changesPackages: !change.packages.isEmpty)
         let applied = try await shadow.apply(change, in: room)
         let expected = request.record.evidence.change.parts.filter { $0.object.kind != "file" }
-        guard applied.findings.allSatisfy({ $0.severity < .major }), Set(applied.parts) == Set(expected)
-        else {
+        // What the canary complained of too was judged there.
+        let new = applied.findings.filter {
+            $0.severity >= .major && !request.record.evidence.findings.contains($0)
+        }
+        let hindrance = CanaryRun.hindrance(applied.findings) ?? new.first
+        guard hindrance == nil, Set(applied.parts) == Set(expected) else {
             throw CanaryFailure(
                 .refused,
                 "made again, the change comes out other than in the canary: "
-                    + (applied.findings.first?.message
+                    + (hindrance?.message
                         ?? applied.parts.map { "\($0.object) \($0.detail)" }.joined(separator: ", ")),
                 hint: "run a new canary")
         }
@@ -400,7 +404,8 @@ package final class Promotion {
             staged.append((place.root, place.live, beside))
             try await place.make(
                 at: beside, from: rooms.candidate, unlike: rooms.unchanged, request.contents,
-                classes: driver.classification(of: place.root))
+                classes: driver.classification(of: place.root),
+                rules: system.options.rules[change.component] ?? [])
         }
         return staged
     }

@@ -22,7 +22,10 @@ extension CanaryRun {
                 "what is changed in this file is taken out of every shadow, so that nothing of it can be tried",
                 whenStarted: "the server")
         }.filter { !told.contains($0.object) }
-        if !rules.stages.contains(.static), let first = applied.findings.first {
+        if !rules.stages.contains(.static),
+            let first = Self.blocking(applied.findings, under: policy, rules).first
+                ?? Self.hindrance(applied.findings)
+        {
             throw CanaryFailure(
                 .failed,
                 "the change cannot be made, and the policy has no static stage that would judge that: "
@@ -58,7 +61,14 @@ extension CanaryRun {
     ) async throws -> StageRun {
         evidence.findings += applied.findings
         var run = StageRun(.static, checks: ["every package of the change resolved and installed, offline"])
-        guard applied.findings.allSatisfy({ $0.severity < .critical }) else { return run }
+        let critical = applied.findings.filter { $0.severity == .critical }
+        guard Self.blocking(critical, under: policy, rules).isEmpty else { return run }
+        if let hindrance = Self.hindrance(critical) {
+            // Whatever the policy calls it: all that follows would be seen in a candidate that is none.
+            run.state = .broken
+            run.reason = "the change could not be made part of the candidate: \(hindrance.message)"
+            return run
+        }
         progress("S0: checking both arms")
         let driver = driver
         async let left = driver.check(in: baseline)
@@ -93,6 +103,12 @@ extension CanaryRun {
                     advice: advice(complaint.kind)))
         }
         return run
+    }
+
+    /// What kept a change from becoming part of the candidate, whatever that is worth under a policy; a file that is in no shadow
+    /// keeps the rest of the change from nothing.
+    static func hindrance(_ findings: [Finding]) -> Finding? {
+        findings.first { $0.severity == .critical && $0.kind != Finding.notRehearsed }
     }
 
     /// What is complained of in an arm, or why that cannot be determined.

@@ -155,9 +155,10 @@ package struct UnifiedPatch: Hashable, Sendable {
 
     private static func range(_ word: Substring) -> (start: Int, count: Int)? {
         let parts = word.dropFirst().split(separator: ",", omittingEmptySubsequences: false)
-        guard let start = parts.first.flatMap({ Int($0) }), start >= 0, parts.count <= 2 else { return nil }
-        guard parts.count == 2 else { return (start, 1) }
-        return Int(parts[1]).flatMap { $0 >= 0 ? (start, $0) : nil }
+        // No file has more lines, and sums of such numbers can be had.
+        let numbers = parts.compactMap { Int32($0) }.filter { $0 >= 0 }.map(Int.init)
+        guard numbers.count == parts.count, (1...2).contains(numbers.count) else { return nil }
+        return (numbers[0], numbers.count == 2 ? numbers[1] : 1)
     }
 
     // MARK: - Applying

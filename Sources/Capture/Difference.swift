@@ -139,13 +139,19 @@ package struct Difference: Sendable {
             !file.isSealed,
             let before = try old.source.contents(root: file.root, path: file.path),
             let after = try new.source.contents(root: file.root, path: file.path),
-            max(before.count, after.count) <= textLimit, !before.contains(0), !after.contains(0),
+            let part = textPart(before, after)
+        else { return nil }
+        return [part]
+    }
+
+    /// What changed in a text, line by line; nil for what is none, is long, or holds what looks like a secret.
+    package static func textPart(_ before: [UInt8], _ after: [UInt8]) -> Change.Part? {
+        guard max(before.count, after.count) <= textLimit, !before.contains(0), !after.contains(0),
             let earlier = String(validating: before, as: UTF8.self),
             let later = String(validating: after, as: UTF8.self), !holdsSecret(before), !holdsSecret(after)
         else { return nil }
-        return [
-            .init(aspect: "text", name: "", change: .changed, lines: TextDifference(earlier, later).lines)
-        ]
+        return .init(
+            aspect: "text", name: "", change: .changed, lines: TextDifference(earlier, later).lines)
     }
 
     private static func holdsSecret(_ bytes: [UInt8]) -> Bool {

@@ -19,6 +19,10 @@ int cfiles_openat(int directory, const char *name, int flags, unsigned int mode)
 
 int cfiles_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
 
+int cfiles_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
 int cfiles_hold(const char *path) { return open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC); }
 
 int cfiles_renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags) {

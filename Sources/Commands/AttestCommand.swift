@@ -41,6 +41,7 @@ struct AttestCommand: ParsableCommand {
         try Files.set("/proc/self/oom_score_adj", to: "1000")
         let nothing = try FileDescriptor.open(FilePath("/dev/null"), .readOnly)
         _ = try nothing.duplicate(as: .standardInput)
+        try nothing.close()
         _ = try FileDescriptor.standardError.duplicate(as: .standardOutput)
         var arguments = unsafe command.map { unsafe strdup($0) } + [nil]
         unsafe execvp(command[0], &arguments)

@@ -127,9 +127,6 @@ struct DiffCommand: AsyncParsableCommand {
         if !unknown.isEmpty { throw ExitCode(ExitStatus.partial.rawValue) }
     }
 
-    /// How many lines of a text are shown.
-    private var textLines: Int { options.verbose ? Int.max : 40 }
-
     /// What is known against the new version of what changed, and what against the old one is not true of the new one.
     private func addAdvisories(
         to difference: inout Difference, _ component: String, _ session: Session
@@ -190,7 +187,7 @@ struct DiffCommand: AsyncParsableCommand {
                 + unknown
         }
         let tail = otherFileWords(result.otherFiles).map { "\n\n\($0)" } ?? ""
-        return "\(title)\n\n\(changeMarkdown(result.changes, textLines: textLines))\(tail)\(unknown)"
+        return "\(title)\n\n\(changeMarkdown(result.changes, textLines: options.textLines))\(tail)\(unknown)"
     }
 
     private func words(_ result: Result) -> String {
@@ -200,7 +197,7 @@ struct DiffCommand: AsyncParsableCommand {
             return ([files.isEmpty ? "no file differs" : table(rows)] + unknown).joined(separator: "\n")
         }
         let others = otherFileWords(result.otherFiles)
-        let lines = changeDetails(result.changes, textLines: textLines)
+        let lines = changeDetails(result.changes, textLines: options.textLines)
         guard !lines.isEmpty || others != nil else {
             let head = unchangedWords("no change", otherFiles: [:], isBlind: !unknown.isEmpty)
             return (["\(head) from \(result.from) to \(result.to)"] + unknown).joined(separator: "\n")

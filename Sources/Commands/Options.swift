@@ -24,4 +24,7 @@ struct Options: ParsableArguments {
 
     @Flag(name: .long, help: "Show everything: all items of 'show', all lines of 'diff' and 'log'.")
     var verbose = false
+
+    /// How many lines of a text are shown of a difference.
+    var textLines: Int { verbose ? Int.max : 40 }
 }

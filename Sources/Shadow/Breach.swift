@@ -9,6 +9,8 @@ package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
         case memory(used: Int64?, files: Int64, limit: Int64, largest: ProcessUse?)
         /// It had more processes and threads, or wanted to.
         case processes(used: Int?, limit: Int)
+        /// A server of it wrote more than this into its log.
+        case log(limit: Int)
         /// The kernel ended one of its processes though it was within its own limit: memory was short around it.
         case surroundings
         /// What it uses could not be seen.
@@ -41,7 +43,7 @@ package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
     /// Whether it is the shadow's own doing, and not the host's.
     package var isItsOwn: Bool {
         switch kind {
-        case .memory, .processes: true
+        case .memory, .processes, .log: true
         case .surroundings, .unseen: false
         }
     }
@@ -57,6 +59,7 @@ package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
         case .processes(let used, let limit):
             used.map { "it had \($0) processes and threads, and may have \(limit)" }
                 ?? "it wanted more than the \(limit) processes and threads that it may have"
+        case .log(let limit): "it wrote more than \(Self.size(Int64(limit))) of log"
         case .surroundings:
             "the kernel ended one of its processes for want of memory, though it was within its own limit"
         case .unseen(let reason): "what it uses cannot be seen: \(reason)"
@@ -68,6 +71,7 @@ package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
         switch kind {
         case .memory: "if it may need that much, raise 'shadows: {memory: …}' in the canary policy"
         case .processes: "if it may need that many, raise 'shadows: {processes: …}' in the canary policy"
+        case .log: "look for what its server says again and again"
         case .surroundings: "run it on a host, or in a unit, with more memory"
         case .unseen: "this is a fault of the host or of Understudy"
         }

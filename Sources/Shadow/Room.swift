@@ -158,10 +158,12 @@ package final class Room: ShadowRoom {
         return try result.get()
     }
 
-    /// Everything that the server has written.
+    /// How much a server may write while it boots; all of that is held in memory.
+    private static let logLimit = 128 << 20
+
+    /// Everything that the server has written; throws a ``Breach`` when that is too much to be read.
     package func log() throws -> String {
-        guard let server = state.withLock(\.server) else { return "" }
-        return String(decoding: try Files.readIfPresent(server.log) ?? [], as: UTF8.self)
+        try state.withLock(\.server)?.words(limit: Self.logLimit) ?? ""
     }
 
     private var hasServer: Bool { state.withLock { $0.server != nil } }

@@ -1,3 +1,4 @@
+internal import Cfiles
 internal import Dispatch
 internal import Drivers
 internal import FileTree
@@ -44,7 +45,7 @@ package final class SandboxProcess: Sendable {
         guard var seen = try? JSONDecoder().decode(InsideView.self, from: Data(line)) else {
             await child.end()
             if let breach = try allowance.breach { throw breach }
-            let words = lastLines(try Files.readIfPresent(log) ?? [])
+            let words = try lastLines(of: log)
             throw ShadowFailure(
                 "no sandbox can be made here: \(words.isEmpty ? "bubblewrap ended without a word" : words)",
                 hint: "run: apt-get install bubblewrap; user namespaces must be allowed "
@@ -112,7 +113,17 @@ package final class SandboxProcess: Sendable {
     /// The end of what it has written.
     package var lastWords: String {
         // What it wrote only makes a failure easier to read.
-        lastLines((try? Files.readIfPresent(log)) ?? [])
+        (try? lastLines(of: log)) ?? ""
+    }
+
+    /// Everything that it has written; throws a ``Breach`` when that is more.
+    package func words(limit: Int) throws -> String {
+        do {
+            return String(decoding: try Files.read(log, limit: limit), as: UTF8.self)
+        } catch {
+            guard error.reason == .fileTooLarge else { throw error }
+            throw Breach(kind: .log(limit: limit))
+        }
     }
 
     /// Directories of libraries that this very binary has loaded from outside the system's own places.
@@ -130,8 +141,17 @@ package final class SandboxProcess: Sendable {
     }
 }
 
-private func lastLines(_ bytes: [UInt8]) -> String {
-    String(decoding: bytes.suffix(4000), as: UTF8.self).split(whereSeparator: \.isNewline).suffix(5)
+/// The last lines of a file that may be of any size.
+private func lastLines(of log: FilePath) throws -> String {
+    let file = try FileDescriptor.open(log, .readOnly, options: .closeOnExec)
+    // Nothing is written that closing could lose.
+    defer { try? file.close() }
+    let size = try file.seek(offset: 0, from: .end)
+    var bytes = [UInt8](repeating: 0, count: 4000)
+    let count = try unsafe bytes.withUnsafeMutableBytes {
+        try unsafe file.read(fromAbsoluteOffset: max(0, size - 4000), into: $0)
+    }
+    return String(decoding: bytes.prefix(count), as: UTF8.self).split(whereSeparator: \.isNewline).suffix(5)
         .joined(separator: "; ")
 }
 
@@ -367,10 +387,13 @@ private func spawn(
     unsafe posix_spawn_file_actions_adddup2(&actions, channel, 0)
     unsafe posix_spawn_file_actions_adddup2(&actions, channel, 1)
     unsafe posix_spawn_file_actions_adddup2(&actions, log, 2)
-    // Last: another of these may have its number until then.
+    // Last of these: another one may have its number until then.
     if let filter {
         unsafe posix_spawn_file_actions_adddup2(&actions, filter, SystemCallFilter.descriptor)
     }
+    // Whoever called us may have left files open, and bubblewrap would hand them on.
+    unsafe cfiles_close_from(
+        &actions, filter == nil ? SystemCallFilter.descriptor : SystemCallFilter.descriptor + 1)
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }

@@ -269,6 +269,11 @@ package struct Shadows {
         return try room(arm, copy, fixes: fixes, logs: name)
     }
 
+    /// Removes the files of a shadow in which nothing runs any more, but for its logs; `name` is the one that it was made under.
+    package func discard(_ name: String) throws {
+        try Files.removeTree(workspace.directory.appending(name))
+    }
+
     /// A shadow that runs with what is made from packages as it was restored, on a copy of the data and files of another one;
     /// `packages` and `files` are as in `original`.
     package func goingBack(
@@ -349,7 +354,9 @@ package struct Shadows {
                 "\(file.root)/\(file.path) is a link, and a change holds contents: a file would take its place",
                 hint: "change the file that it leads to", code: .refused)
         }
-        let mode = before?.mode ?? 0o644
+        let entryClass = classifications[file.root]?.entryClass(
+            of: EntryPath(file.path), isDirectory: false)
+        let mode = before?.mode ?? (entryClass ?? .config).modeOfNewFile
         try Files.replaceWithoutSync(place, with: contents)
         try Files.setMode(place, mode)
     }

@@ -22,4 +22,7 @@ package enum EntryClass: String, CaseIterable, Codable, Sendable {
 
     /// Whether the store holds the contents sealed, when the system has recipients.
     package var isSealed: Bool { self == .secret || self == .database }
+
+    /// The mode of a file that is new with a change, which holds contents and no mode.
+    package var modeOfNewFile: UInt16 { isSealed ? 0o600 : 0o644 }
 }

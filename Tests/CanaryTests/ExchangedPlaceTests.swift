@@ -1,4 +1,7 @@
+import Drivers
 import FileTree
+import Programs
+import SnapshotModel
 import SystemPackage
 import TestSupport
 import Testing
@@ -63,6 +66,38 @@ import Testing
                 let bytes = try Files.read(beside.appending(name))
                 #expect(String(decoding: bytes, as: UTF8.self) == text, "\(name)")
             }
+        }
+    }
+
+    /// A change holds contents alone.
+    @Test func aFileHasWhatTheOneBeforeItHadAndANewOneThatIsSealedIsForItsOwnerAlone() async throws {
+        try await withTemporaryDirectory { directory in
+            let classes = Classification([.init("secrets/**", .secret)], defaultClass: .config)
+            var contents = ChangeContents(component: "ci")
+            let paths = ["secrets/token", "jobs.py", "secrets/shared"]
+            for path in paths { try contents.set(root: "master", path: path, contents: Array(path.utf8)) }
+            let live = directory.appending("live")
+            try write([:], to: live)
+            try write(["shared": "before"], to: live.appending("secrets"))
+            try Files.setMode(live.appending("secrets/shared"), 0o640)
+            // Not every file system of temporary files has attributes.
+            let script = "import os, sys; os.setxattr(sys.argv[1], 'user.note', b'ours')"
+            let hasAttributes =
+                try await Program(
+                    "/usr/bin/python3", ["-c", script, live.appending("secrets/shared").string]
+                ).run().status == 0
+            var modes: [String: UInt16] = [:]
+            for file in contents.change.files {
+                let place = ExchangedPlace(
+                    root: file.root, below: file.path, live: live.appending(file.path), file: file)
+                let beside = directory.appending("beside")
+                try await place.make(file, at: beside, contents, classes: classes)
+                #expect(try Files.read(beside) == Array(file.path.utf8))
+                modes[file.path] = try Files.status(beside)?.mode
+                guard file.path == "secrets/shared", hasAttributes else { continue }
+                #expect(try Files.attribute("user.note", of: beside) == Array("ours".utf8))
+            }
+            #expect(modes == ["secrets/token": 0o600, "jobs.py": 0o644, "secrets/shared": 0o640])
         }
     }
 }

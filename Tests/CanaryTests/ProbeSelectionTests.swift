@@ -61,6 +61,54 @@ import Testing
         #expect(!evidence.alwaysFails("unit"))
     }
 
+    /// Else no part of a change that fails at its boot would be booted, because there is a note about it.
+    @Test func onlyAFindingThatStopsTheChangeIsLookedForInItsParts() {
+        func finding(_ kind: String, _ severity: Severity, isDeclared: Bool = false) -> Finding {
+            Finding(
+                stage: .static, kind: kind, severity: severity, object: ObjectName("plugin", "git"),
+                message: "", isDeclared: isDeclared)
+        }
+        let findings = [
+            finding("advice", .note), finding("newer-data", .minor), finding("requirement", .major),
+            finding("configuration", .critical), finding("resolution", .critical, isDeclared: true),
+        ]
+        func kinds(_ rules: CanaryPolicy.Rules, _ severities: [String: Severity] = [:]) -> [String] {
+            let policy = CanaryPolicy(classes: [.pluginPatch: rules], severities: severities)
+            return CanaryRun.blocking(findings, under: policy, rules).map(\.kind)
+        }
+        #expect(kinds(.init(stages: [.static])) == ["requirement", "configuration"])
+        #expect(kinds(.init(stages: [.static], blocks: .critical)) == ["configuration"])
+        let severities = ["advice": Severity.major, "configuration": .minor]
+        #expect(kinds(.init(stages: [.static]), severities) == ["advice", "requirement"])
+    }
+
+    @Test func whatAnUnchangedShadowHasNowAndThenIsMissedInNoPartOfAChange() {
+        var evidence = evidence
+        func boot(_ arm: Arm, _ names: [String], succeeded: Bool = true) -> Boot {
+            Boot(
+                arm: arm, attempt: 1, succeeded: succeeded, seconds: 1,
+                capabilities: names.map { ObjectName("page", $0) })
+        }
+        #expect(CanaryRun.expected(in: evidence).isEmpty)
+        evidence.boots = [
+            boot(.baseline, ["grid", "waterfall"]), boot(.baseline, [], succeeded: false),
+            boot(.baseline, ["grid", "console"]), boot(.candidate, ["console"]),
+        ]
+        #expect(CanaryRun.expected(in: evidence) == [ObjectName("page", "grid")])
+    }
+
+    /// A policy may call that a note; what is booted then is no candidate all the same.
+    @Test func whatKeptTheChangeOutOfTheCandidateIsKnownWhateverItIsWorth() {
+        func finding(_ kind: String, _ severity: Severity) -> Finding {
+            Finding(
+                stage: .static, kind: kind, severity: severity, object: ObjectName("plugin", "git"),
+                message: kind)
+        }
+        let notes = [finding("deprecation", .note), finding("weakness", .major)]
+        #expect(CanaryRun.hindrance(notes + [finding("not-rehearsed", .critical)]) == nil)
+        #expect(CanaryRun.hindrance(notes + [finding("resolution", .critical)])?.message == "resolution")
+    }
+
     /// `unit` fails in both arms, `nightly` in the candidate.
     private var evidence: Evidence {
         var evidence = Evidence(

@@ -16,13 +16,16 @@ import Testing
         /// Throws when the answer to a question is lost.
         var answer: @Sendable () throws -> Void
         var absences: @Sendable () -> [String]
+        /// What is wrong when it is asked for that the time with this number, counted from 1.
+        var wrong: @Sendable (Int) -> [String]
+        let looks = Count()
         func isRunning() async throws -> Bool { true }
         func start() async throws {}
         func stop() async throws {}
         func waitUntilReady(limit: Duration) async throws {}
         func problems() async throws -> [String] {
             try answer()
-            return []
+            return wrong(looks.next())
         }
         func absent() async throws -> [String] {
             try answer()
@@ -32,9 +35,11 @@ import Testing
     }
 
     /// Runs a watch, with few seconds of patience, over a server that lacks something before and after its restart; the answers to the
-    /// questions with these numbers are lost, counted from 1, of which two are asked before it.
+    /// questions with these numbers are lost, counted from 1, of which two are asked before it, and `wrong` says what is wrong at each
+    /// look, of which the first one is before it.
     private func watch(
-        before: [String], losing lost: ClosedRange<Int>? = nil,
+        before: [String], losing lost: ClosedRange<Int>? = nil, bake: Int64 = 0,
+        wrong: @escaping @Sendable (Int) -> [String] = { _ in [] },
         after: @escaping @Sendable (Duration) -> [String]
     ) async throws -> Duration {
         try await withTemporaryDirectory { directory in
@@ -53,9 +58,9 @@ import Testing
                     guard lost?.contains(number) == true else { return }
                     throw HTTPFailure(address: "http://ci/", code: 52, message: "empty reply")
                 },
-                absences: { isFirst.take() ? before : after(clock.now - start) })
+                absences: { isFirst.take() ? before : after(clock.now - start) }, wrong: wrong)
             let watch = try await ProductionWatch(
-                .init(evidence), rules: CanaryPolicy.Rules(stages: [], bake: 0),
+                .init(evidence), rules: CanaryPolicy.Rules(stages: [], bake: bake),
                 lifecycle: server, shadow: shadow, patience: .seconds(5), progress: { _ in })
             try await watch.run()
             return clock.now - start
@@ -105,6 +110,42 @@ import Testing
     /// That to what is wrong, or that to what is absent.
     @Test(arguments: [3...3, 4...4]) func oneLostAnswerIsNoBreach(_ lost: ClosedRange<Int>) async throws {
         let took = try await watch(before: [], losing: lost) { _ in [] }
+        #expect(took >= .seconds(2), "it was not asked again: \(took)")
+    }
+
+    @Test func somethingElseThatIsWrongAMomentLaterIsABreach() async throws {
+        let failure = await #expect(throws: (any Error).self) {
+            _ = try await watch(
+                before: [],
+                wrong: { [[], ["the worker w1 does not run"], ["http://ci/ answers 503"]][min($0, 3) - 1] }
+            ) { _ in [] }
+        }
+        let words = String(describing: failure)
+        #expect(words.contains("http://ci/ answers 503"), "\(words)")
+    }
+
+    @Test func whatIsWrongWhenTheTimeIsOverCounts() async throws {
+        let failure = await #expect(throws: (any Error).self) {
+            _ = try await watch(before: [], bake: 1, wrong: { $0 > 2 ? ["http://ci/ answers 503"] : [] }) {
+                _ in []
+            }
+        }
+        let words = String(describing: failure)
+        #expect(words.contains("http://ci/ answers 503"), "\(words)")
+    }
+
+    /// Nobody knows by the first answer whether a worker is absent.
+    @Test func whatIsAbsentAfterALostAnswerIsWaitedFor() async throws {
+        let took = try await watch(before: [], losing: 3...3) { [absence] in
+            $0 < .seconds(4) ? [absence] : []
+        }
+        #expect(took >= .seconds(4), "\(took)")
+    }
+
+    @Test func whatIsWellAgainOrWasWrongBeforeIsNoBreach() async throws {
+        let took = try await watch(
+            before: [], wrong: { $0 == 2 ? ["it was wrong before", "it is slow"] : ["it was wrong before"] }
+        ) { _ in [] }
         #expect(took >= .seconds(2), "it was not asked again: \(took)")
     }
 

@@ -84,6 +84,7 @@ struct ProposedChangeTests {
             try await refused(
                 production, "change", "new", "a..b", "--remove-file", builders, saying: "cannot be called")
             try await refused(production, "change", "new", "none", saying: "Nothing is changed", status: 64)
+            try await tryNothing(production, builders)
 
             try await tryPatch(production, builders)
             try await tryArchives(production)
@@ -108,6 +109,22 @@ struct ProposedChangeTests {
             try await production.runner.succeed("prune")
             #expect(try await git(store, "for-each-ref", "refs/changes/acme/steps").isEmpty)
         }
+    }
+
+    /// What would change nothing is not kept.
+    private func tryNothing(_ production: CanaryProduction, _ file: String) async throws {
+        try await refused(
+            production, "change", "new", "none", "--remove-file", "master/jobs/bilders.py",
+            saying: "master/jobs/bilders.py cannot be removed: the snapshot")
+        try await refused(
+            production, "change", "new", "none", "--remove-file", "master/jobs", saying: "it is a directory")
+        let same = try production.changed(["jobs/builders.py": production.masterFile("jobs/builders.py")])
+        try await refused(
+            production, "change", "new", "none", "--files", same.string, saying: "nothing is changed")
+        #expect(try await git(store(production), "for-each-ref", "refs/changes/acme/none").isEmpty)
+        let gone = try await page(production, ["new", "gone", "--remove-file", file])
+        #expect(gone.changes == [.init(kind: "file", name: file, change: "removed", detail: "")])
+        try await production.runner.succeed("change", "drop", "gone")
     }
 
     /// A patch against the snapshot, as `git diff` writes it in a clone of the store.
@@ -225,6 +242,7 @@ struct ProposedChangeTests {
             ("understudy.yaml", "it changes understudy.yaml"),
             ("ci/python.lock", "it changes ci/python.lock"),
             ("ci/files/master/secret.age", "sealed or in pieces"), ("new/x", "it changes new"),
+            ("ci/files/master/%2E%2E/x", "has a name that cannot be a file's"),
         ] {
             _ = try await git(clone, "reset", "--quiet", "--hard", "origin/acme")
             let place = clone.pushing(FilePath(path))

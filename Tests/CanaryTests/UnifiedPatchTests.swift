@@ -54,6 +54,11 @@ struct UnifiedPatchTests {
         ("--- a/x\n+++ b/x\n@@ -1,9 +1 @@\n-a\n+b\n", "ends in the middle"),
         ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n*b\n", "not as many"),
         ("--- a/x\n+++ b/x\n@@ -what @@\n", "which lines"),
+        (
+            "--- a/x\n+++ b/x\n@@ -9223372036854775807,3 +1,3 @@\n a\n-b\n+c\n d\n",
+            "'@@ -9223372036854775807,3 +1,3 @@' does not say which lines"
+        ),
+        ("--- a/x\n+++ b/x\n@@ -1,2147483648 +1 @@\n-a\n+b\n", "which lines"),
         ("diff --git a/x b/x\nGIT binary patch\n", "binary"),
     ])
     func whatIsNoPatchIsRefused(_ text: String, _ words: String) {

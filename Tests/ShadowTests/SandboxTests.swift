@@ -80,6 +80,45 @@ import Testing
         }
     }
 
+    /// A keyring of a session is handed on to every program, in a sandbox too: tickets of Kerberos may be in it.
+    @Test func keysThatTheKernelKeepsAreNotToBeHadInIt() async throws {
+        #if arch(x86_64)
+            let first = 248
+        #elseif arch(arm64)
+            let first = 217
+        #endif
+        try await withTemporaryDirectory { directory in
+            // add_key, request_key and keyctl, for what is the session's; all of them are ENOSYS.
+            let script = """
+                import ctypes
+                c = ctypes.CDLL(None, use_errno=True)
+                for number, arguments in (
+                    (\(first), (b'user', b'understudy', b'x', 1, -3)),
+                    (\(first + 1), (b'user', b'understudy', 0, 0)), (\(first + 2), (0, -3, 0))):
+                    print(c.syscall(number, *arguments), ctypes.get_errno())
+                """
+            let outcome = try await SandboxProcess.run(
+                Program("/usr/bin/python3", ["-c", script]), in: sandbox(directory),
+                within: allowance(), log: directory.appending("log"))
+            #expect(outcome.output == "-1 38\n-1 38\n-1 38\n")
+        }
+    }
+
+    /// Such as the lock of `flock FILE understudy canary …`, which every program inherits.
+    @Test func whatWeHaveOpenIsNotOpenInIt() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.replace(directory.appending("ours"), with: Array("secret\n".utf8))
+            // Without close-on-exec.
+            let ours = try FileDescriptor.open(directory.appending("ours"), .readOnly)
+            let outcome = try await SandboxProcess.run(
+                Program("ls", ["/proc/self/fd"]), in: sandbox(directory), within: allowance(),
+                log: directory.appending("log"))
+            try ours.close()
+            // The last one is the directory that is listed.
+            #expect(outcome.output == "0\n1\n2\n3\n")
+        }
+    }
+
     @Test func aSandboxThatShowsProductionIsRefused() async throws {
         try await withTemporaryDirectory { directory in
             // What stands outside at the place is mounted there: nothing else than production itself.
@@ -157,6 +196,21 @@ import Testing
             await process.stop()
             #expect(!process.isRunning)
             try #expect(!isRunning("sleep\u{0}\(number)"))
+        }
+    }
+
+    /// A log may be larger than memory.
+    @Test func ofALongLogTheEndIsReadAndTooMuchIsABreach() async throws {
+        try await withTemporaryDirectory { directory in
+            let process = try await SandboxProcess.start(
+                Program("sh", ["-c", "seq 1 100000; echo the end; touch /srv/ci/done; sleep 600"]),
+                in: sandbox(directory), within: allowance(), log: directory.appending("log"))
+            try await wait("the program") { try Files.exists(directory.appending("done")) }
+            #expect(process.lastWords == "99997; 99998; 99999; 100000; the end")
+            try #expect(process.words(limit: 1 << 20).hasPrefix("1\n2\n"))
+            let breach = #expect(throws: Breach.self) { _ = try process.words(limit: 2 << 16) }
+            #expect(breach?.isItsOwn == true && breach?.description.contains("of log") == true)
+            await process.stop()
         }
     }
 

@@ -3,10 +3,13 @@
 /* What Linux offers for files and programs and Swift's importer hides: variadic functions, raw system calls, GNU extensions. Nothing
    in files.c decides anything, and the corresponding C functions are named there; mapping.c and interrupt.c are what signal handlers
    need. */
+#include <spawn.h>
 #include <sys/xattr.h>
 
 int cfiles_openat(int directory, const char *name, int flags, unsigned int mode);
 int cfiles_duplicate(int descriptor);
+/* posix_spawn_file_actions_addclosefrom_np: what is spawned has no descriptor from `first` on, whoever opened it and however. */
+int cfiles_close_from(posix_spawn_file_actions_t *actions, int first);
 /* O_PATH: whatever stands at a path, to be named by its descriptor and not opened; a link is not followed. */
 int cfiles_hold(const char *path);
 /* flags: 1 RENAME_NOREPLACE, 2 RENAME_EXCHANGE (linux/fs.h) */

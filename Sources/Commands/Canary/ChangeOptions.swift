@@ -142,6 +142,7 @@ struct ChangeOptions: ParsableArguments {
         for plugin in plugins { try add(plugin, shadow, to: &contents) }
         for plugin in removedPlugins { contents.set(package: plugin, version: nil) }
         contents.removals = declaredRemovals
+        try removeFiles(driver, present, stored, from: &contents)
         try addFiles(driver, to: &contents)
         for file in patch { try add(patch: file, driver, present, stored, to: &contents) }
         try addCaptured(shadow, session, store, reader, source, to: &contents)
@@ -255,14 +256,32 @@ struct ChangeOptions: ParsableArguments {
         return place
     }
 
+    private func removeFiles(
+        _ driver: any Driver, _ source: any FileSource, _ stored: StoredSnapshot,
+        from contents: inout ChangeContents
+    ) throws {
+        for file in removedFiles {
+            let (root, path) = try split(file, driver, contents.change.component)
+            let place = EntryPath(path)
+            // Sealed files and links too, of which there may be nothing to read.
+            let isDirectory = try source.names(root: root, directory: place.parent)
+                .first { $0.name.elementsEqual(place.name) }?.isDirectory
+            guard isDirectory == false else {
+                throw CommandFailure(
+                    .refused,
+                    "\(printable(file.utf8)) cannot be removed: "
+                        + (isDirectory == nil
+                            ? "the snapshot \(stored.reference.id) does not have it" : "it is a directory"),
+                    hint: "give each file by its root and its path, such as master/jobs/old.py", path: file)
+            }
+            try contents.set(root: root, path: path, contents: nil)
+        }
+    }
+
     private func addFiles(_ driver: any Driver, to contents: inout ChangeContents) throws {
         let component = contents.change.component
         func split(_ path: String) throws -> (root: String, path: String) {
             try self.split(path, driver, component)
-        }
-        for path in removedFiles {
-            let (root, path) = try split(path)
-            try contents.set(root: root, path: path, contents: nil)
         }
         guard let files else { return }
         func walk(_ directory: FilePath, _ below: String) throws {

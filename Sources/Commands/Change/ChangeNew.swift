@@ -7,6 +7,7 @@ internal import GitStore
 internal import Judge
 internal import Restore
 internal import Shadow
+internal import SnapshotModel
 internal import SystemPackage
 
 struct ChangeNew: AsyncParsableCommand {
@@ -84,9 +85,13 @@ struct ChangeNew: AsyncParsableCommand {
                     hint: "check its name and version, name another --index, or give it as a file")
             }
         }
-        guard !contents.isEmpty else {
+        let capture = SystemCapture(session.system, store: store, identities: identities)
+        guard let state = capture.state(component, of: stored, reader),
+            try !contents.isNothing(to: state.source)
+        else {
             throw CommandFailure(
-                .refused, "nothing is changed", hint: "name files that exist below the directory of --files")
+                .refused, "nothing is changed: the snapshot \(stored.reference.id) has all of it already",
+                hint: "put files below the directory of --files that are other than there")
         }
         let lock = try store.lock(purpose: "change")
         let origin = OpenedStore(session.system, store: store, reader: reader, identities: identities)
@@ -95,6 +100,6 @@ struct ChangeNew: AsyncParsableCommand {
             message: message ?? contents.summary, author: session.author,
             time: Clock.now.seconds, holding: lock)
         let page = try ChangePage(proposal, stored, session, store, try store.reader(), identities)
-        try session.output.result(page.document) { page.text }
+        try session.output.result(page.document) { page.text(textLines: options.textLines) }
     }
 }

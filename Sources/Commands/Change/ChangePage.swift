@@ -59,13 +59,16 @@ struct ChangePage {
             }, notes: inventory.notes)
     }
 
-    var text: String {
+    /// The page for people; texts are cut after so many lines.
+    func text(textLines: Int) -> String {
         var lines = [
             "change \(printable(document.name.utf8)): \(printable(document.description.utf8))",
             "  by \(printable(document.author.utf8)), \(document.time), tree \(document.tree)",
             "against snapshot \(document.snapshot)",
         ]
-        lines += document.changes.isEmpty ? ["  nothing would change"] : changeLines(document.changes)
+        lines +=
+            document.changes.isEmpty
+            ? ["  nothing would change"] : changeDetails(document.changes, textLines: textLines)
         lines += document.removes.map { "  removes on purpose: \(printable($0.utf8))" }
         lines += document.archives.map {
             "  brings \(printable($0.name.utf8)), \(shown(bytes: Int64($0.bytes))), SHA-256 \($0.sha256)"

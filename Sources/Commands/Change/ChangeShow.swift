@@ -47,6 +47,6 @@ struct ChangeShow: AsyncParsableCommand {
         let proposal = try proposals.read(proposals.find(name))
         let stored = try store.read(try store.snapshot(snapshot, of: session.system.name), with: reader)
         let page = try ChangePage(proposal, stored, session, store, reader, identities)
-        try session.output.result(page.document) { page.text }
+        try session.output.result(page.document) { page.text(textLines: options.textLines) }
     }
 }

@@ -29,7 +29,7 @@ struct Bench {
     func findings(of stage: Stage) -> [Finding] {
         evidence.findings.filter { $0.stage == stage }.map { finding in
             var finding = finding
-            finding.severity = policy.severities[finding.kind] ?? finding.severity
+            finding.severity = policy.severity(of: finding)
             return finding
         }
     }
@@ -80,6 +80,9 @@ extension CanaryPolicy {
         "page": .major, "log-warning": .minor, "monitor": .minor,
         "deprecation": .note, "plugin-unplanned": .note,
     ]
+
+    /// How bad a finding of the engine is: what the policy says, else what the engine does.
+    package func severity(of finding: Finding) -> Severity { severities[finding.kind] ?? finding.severity }
 
     /// How bad an observation of that kind is; one that nobody knows stops a change.
     func severity(of kind: String) -> Severity { severities[kind] ?? Self.usualSeverities[kind] ?? .major }

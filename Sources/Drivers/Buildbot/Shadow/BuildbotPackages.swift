@@ -2,6 +2,7 @@ internal import FileTree
 internal import FoundationEssentials
 internal import Judge
 internal import Programs
+internal import SnapshotModel
 internal import SystemPackage
 
 /// Where the packages of a changed environment come from.
@@ -50,6 +51,64 @@ extension BuildbotShadow {
         return try PythonLock(bytes)
     }
 
+    /// A package in a version as pip is asked for it.
+    ///
+    /// Throws a ``DriverFailure`` for what is no name and no version: pip would take it for an option, or for an address of
+    /// something that is to be built.
+    static func requirement(_ name: String, _ version: String) throws -> String {
+        "\(try plainName(name))==\(try plain(version, "version", alone: "!+*"))"
+    }
+
+    /// The name of a package; throws as ``requirement(_:_:)`` does.
+    static func plainName(_ name: String) throws -> String { try plain(name, "name", alone: "") }
+
+    private static func plain(_ text: String, _ what: String, alone others: String) throws -> String {
+        func isLetterOrDigit(_ byte: UInt8) -> Bool {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        }
+        let isPlain = text.utf8.allSatisfy {
+            isLetterOrDigit($0) || "._-".utf8.contains($0) || others.utf8.contains($0)
+        }
+        guard isPlain, let first = text.utf8.first, isLetterOrDigit(first) else {
+            throw DriverFailure(
+                "the change asks for a package whose \(what) can be none: \(printable(text.utf8))",
+                hint: "a package is named as the index has it, such as buildbot-grid-view")
+        }
+        return text
+    }
+
+    /// `sitecustomize.py` for a pip that must build nothing: a dependency may be the address of a source, whose own program
+    /// would run here, outside of every sandbox, whatever `--only-binary` says.
+    ///
+    /// What is started with one interpreter may start the one that it was given, which pip then runs in, and that one nothing.
+    static let buildsNothing = """
+        import os, sys
+
+        if not hasattr(sys, 'addaudithook'):
+            os._exit(1)
+
+        def refuse(event, arguments, own=os.environ['UNDERSTUDY_PYTHON'], first=sys.executable):
+            if event == 'subprocess.Popen' and (first == own or list(arguments[1])[:1] != [own]):
+                raise PermissionError('a package would have to be built')
+
+        sys.addaudithook(refuse)
+
+        """
+
+    /// Makes the directory in which pip finds that file, for this host and for every shadow; where it is here.
+    @discardableResult static func makeGuard(for copy: ShadowCopy) throws -> FilePath {
+        let directory = copy.workspace.appending("packages").appending(guardName)
+        try Files.makeDirectory(directory)
+        // Whoever the programs of a shadow run as reads it.
+        try Files.setMode(directory, 0o755)
+        try Files.replace(directory.appending("sitecustomize.py"), with: Array(buildsNothing.utf8))
+        return directory
+    }
+
+    /// Its name among the packages.
+    static let guardName = "guard"
+
     /// Lets pip find out what the environment lacks, and fetch it; wheels alone, for they run nothing when they come.
     func fetch(
         _ change: ComponentChange, for copy: ShadowCopy, from index: PackageIndex,
@@ -63,22 +122,25 @@ extension BuildbotShadow {
             }
             var install: [Item]
         }
-        let wanted = change.packages.compactMap { package in package.version.map { "\(package.name)==\($0)" }
+        let wanted = try change.packages.compactMap { package in
+            try package.version.map { try Self.requirement(package.name, $0) }
         }
         guard !wanted.isEmpty, let environment = copy.staged.root("environment"), let lock = try lock(copy)
         else {
             return
         }
+        let python = environment.staged.appending("bin/python").string
+        let guarding = try Self.makeGuard(for: copy)
         var program = Program(
-            try await Interpreter.find(for: lock).path.string,
-            ["-m", "pip", "--python", environment.staged.appending("bin/python").string],
+            try await Interpreter.find(for: lock).path.string, ["-m", "pip", "--python", python],
             environment: [
+                "PYTHONPATH": guarding.string, "UNDERSTUDY_PYTHON": python,
                 "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "HOME": "/nonexistent",
                 "PYTHONDONTWRITEBYTECODE": "1",
             ], limit: .seconds(900), outputLimit: 64 << 20)
         if let pip = lock.pip, let name = FilePath(pip.file).lastComponent?.string {
             let wheels = directory.removingLastComponent().appending("snapshot")
-            program.environment["PYTHONPATH"] = wheels.appending(name).string
+            program.environment["PYTHONPATH"] = "\(guarding):\(wheels.appending(name))"
         }
         let places =
             ["--only-binary", ":all:", "--find-links", directory.string]
@@ -99,7 +161,7 @@ extension BuildbotShadow {
                 hint: "give the packages with --archives, another index with --index, or --offline")
         }
         let missing = try JSONDecoder().decode(Report.self, from: Data(outcome.output.utf8)).install.map {
-            "\($0.metadata.name)==\($0.metadata.version)"
+            try Self.requirement($0.metadata.name, $0.metadata.version)
         }
         guard !missing.isEmpty else { return }
         program.arguments =

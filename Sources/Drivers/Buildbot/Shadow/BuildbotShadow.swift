@@ -248,11 +248,12 @@ struct BuildbotShadow: ShadowDriver {
         }
         guard !change.packages.isEmpty else { return AppliedChange(parts: [], findings: findings) }
         let before = try await installed(in: room)
-        let gone = change.packages.filter { $0.version == nil }.map(\.name)
+        let gone = try change.packages.filter { $0.version == nil }.map { try Self.plainName($0.name) }
         if !gone.isEmpty {
             findings += try await install(["uninstall", "--yes"] + gone, gone, in: room)
         }
-        let wanted = change.packages.compactMap { package in package.version.map { "\(package.name)==\($0)" }
+        let wanted = try change.packages.compactMap { package in
+            try package.version.map { try Self.requirement(package.name, $0) }
         }
         let places = ["change", "snapshot"].flatMap {
             ["--find-links", ShadowCopy.packagePlace.appending($0).string]
@@ -297,12 +298,20 @@ struct BuildbotShadow: ShadowDriver {
     private func install(
         _ arguments: [String], _ names: [String], in room: any ShadowRoom
     ) async throws -> [Finding] {
-        guard var program = try await pip(arguments, room.copy) else {
+        guard var program = try await pip(arguments, room.copy),
+            let environment = room.copy.staged.root("environment")?.root.path
+        else {
             throw DriverFailure(
                 "the snapshot has no Python environment to change packages in",
                 hint: "name it in the system file as 'environment' and take a snapshot")
         }
         program.limit = .seconds(900)
+        // What is built would run where it can write into files that other shadows, and later canaries, have too.
+        try Self.makeGuard(for: room.copy)
+        program.environment["UNDERSTUDY_PYTHON"] = "\(environment)/bin/python"
+        program.environment["PYTHONPATH"] = [
+            ShadowCopy.packagePlace.appending(Self.guardName).string, program.environment["PYTHONPATH"],
+        ].compactMap { $0 }.joined(separator: ":")
         let outcome = try await room.install(program)
         guard outcome.status != 0 else { return [] }
         let lines = PythonText.lines(outcome.output).map(String.init).filter { !$0.isEmpty }
