@@ -4,6 +4,7 @@ internal import Drivers
 internal import FileTree
 internal import Git
 internal import GitStore
+internal import Restore
 internal import SnapshotModel
 internal import SystemPackage
 
