@@ -23,7 +23,7 @@ package enum StoreOwner {
     /// What of `understudy/` is kept for later, beside plain files: all else there is copies of production, whose owners
     /// are their own, and scratch, which goes.
     private static let kept = Set(
-        ["cache", "remotes", "incoming", "damaged", "environments"].map { Array($0.utf8) })
+        ["cache", "remotes", "incoming", "damaged", "environments", "staged"].map { Array($0.utf8) })
     private static let local = Array("understudy".utf8)
 
     /// How long before the store was opened a file may have been written: clocks of file servers differ, and a command before

@@ -63,7 +63,8 @@ extension LeakText {
         else { return nil }
         func ends(_ range: Range<Int>, _ word: StaticString) -> Bool {
             let start = range.upperBound - word.utf8CodeUnitCount
-            return start >= range.lowerBound && starts(word, at: start) && !isWord(byte(start - 1))
+            return start >= range.lowerBound && starts(word, at: start)
+                && (start == range.lowerBound || !isWord(byte(start - 1)))
         }
         let user = wordOfEntry(before: name.lowerBound)
         let login = wordOfEntry(before: user.lowerBound)

@@ -126,7 +126,7 @@ import YAML
             ("{driver: tool, home: /a, url: \"http://u:hunter2@h/\"}", "found a user name or password"),
             ("{driver: tool, home: /a, service: nginx}", "expected for 'service' {systemd: UNIT} or"),
             ("{driver: tool, home: /a, service: {start: x}}", "found 'start' in 'service'"),
-            ("{driver: tool, home: /a, service: {}}", "found nothing in the service"),
+            ("{driver: tool, home: /a, service: {}}", "found nothing in 'service'"),
             ("{driver: tool, home: /a, service: {systmd: x}}", "did you mean 'systemd'?"),
             ("{driver: files, paths: []}", "found an empty list"),
             ("{driver: files, paths: /a}", "found '/a', expected for 'paths' a list of absolute paths"),
