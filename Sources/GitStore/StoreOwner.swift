@@ -25,21 +25,24 @@ package enum StoreOwner {
     private static let kept = Set(
         ["cache", "remotes", "incoming", "damaged", "environments"].map { Array($0.utf8) })
     private static let local = Array("understudy".utf8)
+    /// What root does what it says: the journal of a restore, which its owner could say anything in.
+    private static let followed = Array("restore.json".utf8)
 
-    /// How long before the store was opened a file may have been written: clocks of file servers differ, and a command before
-    /// this one may have been killed.
-    private static let tolerance: Int64 = 3600
+    /// How long before the store was opened a file may have been written, for clocks of file servers differ.
+    ///
+    /// A longer time would give away what root wrote elsewhere: the owner may move a file in here from any directory of its own.
+    private static let tolerance: Int64 = 60
 
     /// Gives what root wrote into the stores of other users to these, at the end of a command; says why where that failed.
     package static func handOver() -> [String] {
         guard Accounts.ownNumbers.user == 0 else { return [] }
         return opened.withLock { $0 }.compactMap { (store, time) -> String? in
             do throws(FileFailure) {
+                // One that a refused file was imported into went again.
+                guard try Files.exists(store) else { return nil }
                 try handOver(store, since: time - tolerance)
                 return nil
             } catch {
-                // The store went again, as one does that a refused file was imported into.
-                guard error.reason != .noSuchFileOrDirectory else { return nil }
                 return "what root wrote into \(store) still belongs to root: \(error)"
             }
         }
@@ -49,18 +52,16 @@ package enum StoreOwner {
     ///
     /// A file of further names, or one that was written before, came here otherwise than by root's writing, and stays root's.
     private static func handOver(_ store: FilePath, since: Int64) throws(FileFailure) {
-        var directory = try OpenDirectory(Files.resolved(store))
-        let owner = try directory.status()
+        let top = try OpenDirectory(Files.resolved(store))
+        let owner = try top.status()
         guard owner.owner != 0 else { return }
         func isRoots(_ status: FileStatus) -> Bool {
             status.owner == 0 && status.modified.seconds >= since
                 && (status.kind == .directory || (status.kind == .file && status.links == 1))
         }
         let names = NameList()
-        var isTop = true
-        var isLocal = false
         var waiting: [(parent: OpenDirectory, name: [UInt8], isLocal: Bool)] = []
-        while true {
+        func give(_ directory: OpenDirectory, isLocal: Bool) throws(FileFailure) {
             if isRoots(try directory.status()) {
                 try directory.setOwner(owner.owner, group: owner.group)
             }
@@ -70,9 +71,9 @@ package enum StoreOwner {
                 guard let status = try directory.statusIfThere(name) else { continue }
                 if status.kind == .directory {
                     if !isLocal || kept.contains(name) {
-                        waiting.append((directory, name, isTop && name == local))
+                        waiting.append((directory, name, directory === top && name == local))
                     }
-                } else if isRoots(status) {
+                } else if isRoots(status), !isLocal || name != followed {
                     do {
                         let file = try directory.file(name)
                         if isRoots(try file.status()) {
@@ -83,18 +84,14 @@ package enum StoreOwner {
                     }
                 }
             }
-            isTop = false
-            var next: OpenDirectory?
-            while next == nil, let place = waiting.popLast() {
-                do {
-                    next = try place.parent.directory(place.name)
-                    isLocal = place.isLocal
-                } catch  where error.reason == .noSuchFileOrDirectory {
-                    // As above.
-                }
+        }
+        try give(top, isLocal: false)
+        while let place = waiting.popLast() {
+            do {
+                try give(place.parent.directory(place.name), isLocal: place.isLocal)
+            } catch  where error.reason == .noSuchFileOrDirectory {
+                // As above; the others are there.
             }
-            guard let following = next else { return }
-            directory = following
         }
     }
 
