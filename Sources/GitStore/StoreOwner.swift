@@ -7,10 +7,17 @@ package import SystemPackage
 ///
 /// Refusing to write there would keep root from a restore, which saves what it replaces and keeps its journal in the store.
 package enum StoreOwner {
-    /// The stores that this process opened or made, as they were called, and when.
+    /// Where this process looked for stores.
+    private static let expected = Mutex<Set<FilePath>>([])
+    /// The stores that it opened or made, as they were called, and when.
     private static let opened = Mutex<[FilePath: Int64]>([:])
 
-    /// Takes note of a store that is opened.
+    /// Takes note of a path at which a store is to be, whatever is there.
+    static func expect(_ store: FilePath) {
+        expected.withLock { _ = $0.insert(store) }
+    }
+
+    /// Takes note of a store that is opened, for what root writes into it.
     static func note(_ store: FilePath) {
         let now = Int64(time(nil))
         opened.withLock { stores in
@@ -124,11 +131,11 @@ package enum StoreOwner {
         return found.sorted { $0.string < $1.string }
     }
 
-    /// What to do about something in a store that may not be read or written; nil for what is in none that was opened, and
+    /// What to do about something in a store that may not be read or written; nil for what is in none, and
     /// where the owner has nothing to do with it.
     package static func advice(on path: FilePath) -> String? {
         let own = Accounts.ownNumbers.user
-        let stores = opened.withLock { Array($0.keys) }
+        let stores = expected.withLock { $0 }
         // This is about a failure already: what cannot be looked at only makes it say less.
         guard own != 0, let store = stores.first(where: { path.starts(with: $0) }),
             let owner = (try? Files.status(Files.resolved(store)))?.owner

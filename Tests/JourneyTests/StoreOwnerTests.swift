@@ -58,6 +58,19 @@ struct StoreOwnerTests {
         }
     }
 
+    /// What a mistaken system file calls the store stays as it is.
+    @Test func nothingIsGivenAwayWhereNoStoreIs() async throws {
+        try await withStore { directory, runner, _ in
+            try await shell(
+                """
+                mkdir other; chown 65534 other; echo 1 >other/mine
+                sed -i 's,^store: .*,store: '$PWD/other, understudy.yaml
+                """, in: directory)
+            #expect(try await runner.run("snapshots").status == 10)
+            #expect(try await shell("stat -c %u other/mine", in: directory) == "0\n")
+        }
+    }
+
     /// Whoever owns the store could name any path in the journal, and root exchanges and removes what it names.
     @Test func rootFollowsNoJournalOfSomebodyElse() async throws {
         try await withStore { directory, runner, _ in
