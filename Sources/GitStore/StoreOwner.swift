@@ -27,11 +27,14 @@ package enum StoreOwner {
 
     // MARK: - What root wrote
 
-    /// What of `understudy/` is kept for later, beside plain files: all else there is copies of production, whose owners
-    /// are their own, and scratch, which goes.
+    /// What of `understudy/`, and of `staged/` in it, is kept for later, beside plain files: all else there is copies of
+    /// production, whose owners are their own, and scratch, which goes.
     private static let kept = Set(
-        ["cache", "remotes", "incoming", "damaged", "environments"].map { Array($0.utf8) })
+        ["cache", "remotes", "incoming", "damaged", "environments", "staged"].map { Array($0.utf8) })
     private static let local = Array("understudy".utf8)
+    private static let staged = Array("staged".utf8)
+    /// What a driver keeps there for `undo`, and nobody else looks at.
+    private static let applied = Array("applied-".utf8)
     /// What root does what it says: the journal of a restore, which its owner could say anything in.
     private static let followed = Array("restore.json".utf8)
 
@@ -78,7 +81,8 @@ package enum StoreOwner {
                 guard let status = try directory.statusIfThere(name) else { continue }
                 if status.kind == .directory {
                     if !isLocal || kept.contains(name) {
-                        waiting.append((directory, name, directory === top && name == local))
+                        let isNext = directory === top ? name == local : isLocal && name == staged
+                        waiting.append((directory, name, isNext))
                     }
                 } else if isRoots(status), !isLocal || name != followed {
                     do {
@@ -116,7 +120,8 @@ package enum StoreOwner {
             for name in try Files.names(directory) {
                 let path = FilePath(bytes: directory.byteArray + [UInt8(ascii: "/")] + name)
                 guard let status = try Files.status(path) else { continue }
-                if status.kind == .directory { waiting.append(path) }
+                let isApplied = directory == store.appending("understudy") && name.starts(with: applied)
+                if status.kind == .directory, !isApplied { waiting.append(path) }
                 guard status.kind == .file else { continue }
                 if try Files.obstacle(toReading: path) == .permissionDenied { found.append(path) }
             }

@@ -53,6 +53,7 @@ struct StoreOwnerTests {
             try await shell("rm tree.git/linked tree.git/old", in: directory)
             let night = try await asOwner("snapshot")
             #expect(night.status == 0, "\(night.output)\(night.errorOutput)")
+            try await shell("mkdir -m 700 tree.git/understudy/applied-x", in: directory)
             let doctor = try await asOwner("doctor")
             #expect(!doctor.output.contains("cannot read or write"), "\(doctor.output)")
         }
