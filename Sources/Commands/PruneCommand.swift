@@ -16,15 +16,21 @@ struct PruneCommand: AsyncParsableCommand {
             what was forgotten. It can be killed at any moment; the next prune goes on. The next snapshot reads every file \
             once.
 
+            A damaged store is not pruned. With --forget only the named snapshots are given up, of which something is \
+            damaged or missing and which no remote can heal; 'understudy verify --all --heal' then puts damaged packs aside.
+
             EXAMPLE
               understudy prune --dry-run
               understudy prune
+              understudy prune --forget 20261123T232601Z-0e73
 
             EXIT STATUS
               0   what the policy does not keep is gone, or there was nothing to forget
-              1   somebody else moved a reference in the meantime
+              1   somebody else moved a reference in the meantime, or there is no
+                  such snapshot
               6   the store is damaged: nothing was removed
-              7   stock git keeps reflogs or work trees in the store: nothing was removed
+              7   stock git keeps reflogs or work trees in the store, or a snapshot to
+                  forget is whole, or being restored: nothing was removed
               10  there is no store
               11  another process writes to the store
               64  wrong usage, or a mistake in the system file or the policy
@@ -32,6 +38,12 @@ struct PruneCommand: AsyncParsableCommand {
 
     @Flag(help: "Print what would be kept, forgotten and freed, and change nothing.")
     var dryRun = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Forget this snapshot, of which something is damaged or missing, and nothing else; repeatable.",
+            valueName: "id"))
+    var forget: [String] = []
 
     @OptionGroup var options: Options
 
@@ -55,6 +67,7 @@ struct PruneCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(options)
+        guard forget.isEmpty else { return try await forgetDamaged(session) }
         let policy = try RetentionPolicy.read(for: session.description)
         let store = try session.store()
         let lock = dryRun ? nil : try store.lock(purpose: "understudy prune")
@@ -83,6 +96,45 @@ struct PruneCommand: AsyncParsableCommand {
             freed: .init(objects: plan.freedObjects, bytes: plan.freedBytes),
             copied: .init(objects: plan.copiedObjects, bytes: plan.copiedBytes), dryRun: dryRun)
         try session.output.result(result) { words(result) }
+    }
+
+    /// Gives up snapshots that are damaged for good, so that the rest can be healed and pruned.
+    private func forgetDamaged(_ session: Session) async throws {
+        let system = session.system.name
+        let store = try session.store()
+        let lock = dryRun ? nil : try store.lock(purpose: "understudy prune")
+        let all = try store.snapshots(of: system)
+        // By whole ids: what their commits say cannot be read, it may be.
+        let named = try Set(forget).sorted().map { (text) -> SnapshotReference in
+            guard let found = all.first(where: { $0.id.description == text }) else {
+                throw StoreFailure(
+                    .noSuchSnapshot, "there is no snapshot '\(text)'",
+                    hint: "give the whole id: 'understudy snapshots' lists them")
+            }
+            return found
+        }
+        if let journal = try Journal.read(store.localDirectory), ![.done, .undone].contains(journal.phase),
+            named.contains(where: { $0.id.description == journal.snapshot })
+        {
+            throw CommandFailure(
+                .refused, "a restore of the snapshot \(journal.snapshot) is not finished",
+                hint: "'understudy undo' puts back what stood there before it")
+        }
+        session.output.progress("looking for what is damaged")
+        try await store.forgetDamaged(
+            named, of: system, author: session.author, time: Clock.now.seconds, holding: lock)
+        session.output.endProgress()
+        let result = Result(
+            kept: all.filter { !named.contains($0) }.map { .init(id: $0.id.description, reasons: []) },
+            forgotten: named.map(\.id.description), freed: .init(objects: 0, bytes: 0),
+            copied: .init(objects: 0, bytes: 0), dryRun: dryRun)
+        try session.output.result(result) {
+            """
+            \(dryRun ? "would forget" : "forgot") \(named.count) of \(counted(all.count, "snapshot"))
+            \(table(result.forgotten.map { ["  forget", $0] }))
+            'understudy verify --all --heal' puts damaged packs aside, and 'understudy prune' frees the space
+            """
+        }
     }
 
     /// The snapshot of the last restore, as long as that may be completed, repeated or taken back.

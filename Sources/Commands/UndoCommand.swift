@@ -20,7 +20,8 @@ struct UndoCommand: AsyncParsableCommand {
             EXIT STATUS
               0   the previous state is back, also after an interrupted restore
               1   it failed, or not everything that ran before is up again
-              7   there is nothing that can be undone, or what is there now cannot be saved
+              7   there is nothing that can be undone, another user wrote its journal, or
+                  what is there now cannot be saved
               10  there is no store
               11  another process writes to the store
               64  wrong usage, or a mistake in the system file

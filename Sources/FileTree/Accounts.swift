@@ -54,8 +54,11 @@ package enum Accounts {
         return number
     }
 
+    /// A user and a group, by their numbers.
+    package typealias Numbers = (user: UInt32, group: UInt32)
+
     /// The numbers of the user and group that we act as.
-    package static var ownNumbers: (user: UInt32, group: UInt32) { (geteuid(), getegid()) }
+    package static var ownNumbers: Numbers { (geteuid(), getegid()) }
 
     /// Calls a function of the account database with a buffer, and with larger ones while it is too small.
     ///

@@ -175,25 +175,25 @@ package enum Files {
     }
 
     /// Replaces the file at a path, or makes it: a new file is written, synced, renamed over the old one, and the
-    /// directory is synced.
-    package static func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16 = 0o644)
-        throws(FileFailure)
-    {
-        try replace(path, with: bytes, mode: mode, isDurable: true)
+    /// directory is synced; with an owner and group it has these before it has its name.
+    package static func replace(
+        _ path: FilePath, with bytes: [UInt8], mode: UInt16 = 0o644, owner: Accounts.Numbers? = nil
+    ) throws(FileFailure) {
+        try replace(path, with: bytes, mode: mode, owner: owner, isDurable: true)
     }
 
     /// Replaces a file that can be made again, or makes it: in one step, but without waiting for the disk.
     package static func replaceWithoutSync(_ path: FilePath, with bytes: [UInt8]) throws(FileFailure) {
-        try replace(path, with: bytes, mode: 0o600, isDurable: false)
+        try replace(path, with: bytes, mode: 0o600, owner: nil, isDurable: false)
     }
 
     private static func replace(
-        _ path: FilePath, with bytes: [UInt8], mode: UInt16, isDurable: Bool
+        _ path: FilePath, with bytes: [UInt8], mode: UInt16, owner: Accounts.Numbers?, isDurable: Bool
     ) throws(FileFailure) {
         let temporary = temporary(beside: path)
         let descriptor = try open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
         do throws(FileFailure) {
-            try fill(descriptor, with: bytes, mode: mode, isDurable: isDurable, path: temporary)
+            try fill(descriptor, with: bytes, mode, owner, isDurable: isDurable, path: temporary)
             try rename(temporary, to: path)
         } catch {
             // The first failure is the one to tell; the temporary file is removed as well as can be.
@@ -205,10 +205,14 @@ package enum Files {
 
     /// Writes a new file and closes it.
     private static func fill(
-        _ descriptor: CInt, with bytes: [UInt8], mode: UInt16, isDurable: Bool, path: FilePath
+        _ descriptor: CInt, with bytes: [UInt8], _ mode: UInt16, _ owner: Accounts.Numbers?, isDurable: Bool,
+        path: FilePath
     ) throws(FileFailure) {
         defer { close(descriptor) }
         try write(bytes, to: descriptor, path: path)
+        if let owner {
+            try systemCall("set the owner of", path.byteArray) { fchown(descriptor, owner.user, owner.group) }
+        }
         try systemCall("set the mode of", path.byteArray) { fchmod(descriptor, mode_t(mode)) }
         if isDurable { try sync(descriptor, path) }
     }

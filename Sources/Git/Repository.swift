@@ -105,16 +105,15 @@ struct ObjectDatabase: ~Copyable {
         var object: OpaquePointer?
         var raw = id.raw
         let status = unsafe libgit2.git_odb_read(&object, pointer, &raw)
-        let isOfSystem = unsafe libgit2.git_error_last().map {
-            unsafe $0.pointee.klass == Int32(GIT_ERROR_OS.rawValue)
-        }
+        let origin = unsafe libgit2.git_error_last().map { unsafe $0.pointee.klass }
+        let isOfSystem = [GIT_ERROR_OS, GIT_ERROR_NOMEMORY].contains { Int32($0.rawValue) == origin }
         do throws(GitError) {
             try check(status, "read object \(id)")
         } catch {
             guard error.code != .notFound else { throw error }
-            // What the disk cannot give is lost like bytes that are no object; what we may not read is not.
-            let isForbidden = isOfSystem == true && !error.reason.hasSuffix("Input/output error")
-            throw GitError(isForbidden ? .system : .damaged, error.operation, error.reason)
+            // What the disk cannot give is lost like bytes that are no object; what we may not read, or lack memory for, is not.
+            let isThere = isOfSystem && !error.reason.hasSuffix("Input/output error")
+            throw GitError(isThere ? .system : .damaged, error.operation, error.reason)
         }
         defer { unsafe libgit2.git_odb_object_free(object) }
         let type = unsafe libgit2.git_odb_object_type(object).rawValue

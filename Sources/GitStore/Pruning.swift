@@ -41,7 +41,7 @@ extension SnapshotStore {
                 .damaged,
                 "the store \(path) is damaged, so nothing is pruned: \(first)"
                     + (damage.count > 1 ? ", and \(damage.count - 1) more" : ""),
-                hint: "'understudy verify --all' says which snapshots are whole")
+                hint: "\(StoreSurvey.hint); \(StoreSurvey.wayOut)")
         }
         let proven = try provenSnapshots(of: system, with: reader)
         let candidates = try references.map { reference in
@@ -71,15 +71,8 @@ extension SnapshotStore {
         _ plan: PrunePlan, author: String, time: Int64, holding lock: WriterLock
     ) async throws {
         try Repack.removeOrphans(in: path)
-        var record: ObjectID?
-        if !plan.forgotten.isEmpty {
-            record = try await recordForgotten(
-                plan.forgotten.map(\.id), of: plan.system, author: author, time: time, holding: lock)
-        }
-        for reference in plan.forgotten {
-            try removeReference(name(of: reference, plan.system), expecting: reference.commit)
-        }
-        try syncReferences(of: plan.system)
+        let record = try await drop(
+            plan.forgotten, of: plan.system, author: author, time: time, holding: lock)
         // The plan looked at the sums of packs, and not at each object, nor at what lies outside of packs.
         try forgetDamage(outside: plan.live, holding: lock)
         guard plan.repack.packs > 0 else { return }
@@ -94,6 +87,48 @@ extension SnapshotStore {
         try Files.syncDirectory(localDirectory)
         try plan.repack.removeSources(keeping: copy, and: record)
         try rememberPacks(holding: lock)
+    }
+
+    /// Forgets snapshots of which something is damaged or missing for good, whatever a policy says of them.
+    ///
+    /// It frees nothing: what is left is whole for a prune when the damaged packs are put aside. Throws a ``StoreFailure`` with
+    /// code `refused`, and forgets none, when one of them is whole; without a lock that is all that is looked at.
+    package func forgetDamaged(
+        _ snapshots: [SnapshotReference], of system: String, author: String, time: Int64,
+        holding lock: WriterLock?
+    ) async throws {
+        var damaged: Set<ObjectID> = []
+        for reference in snapshots {
+            let found = try Healing(self).damaged([reference.commit], .contents).keys
+            guard !found.isEmpty else {
+                throw StoreFailure(
+                    .refused,
+                    "the snapshot \(reference.id) is not forgotten: nothing of it is damaged or missing",
+                    hint: "'understudy prune' forgets what the retention policy does not keep")
+            }
+            damaged.formUnion(found)
+        }
+        guard let lock else { return }
+        // What is still live of it is stored again, whoever needed it before.
+        try rememberDamage(damaged, holding: lock)
+        _ = try await drop(snapshots, of: system, author: author, time: time, holding: lock)
+    }
+
+    /// Removes the references of snapshots, durably, after a record says so, which is returned.
+    private func drop(
+        _ snapshots: [SnapshotReference], of system: String, author: String, time: Int64,
+        holding lock: WriterLock
+    ) async throws -> ObjectID? {
+        var record: ObjectID?
+        if !snapshots.isEmpty {
+            record = try await recordForgotten(
+                snapshots.map(\.id), of: system, author: author, time: time, holding: lock)
+        }
+        for reference in snapshots {
+            try removeReference(name(of: reference, system), expecting: reference.commit)
+        }
+        try syncReferences(of: system)
+        return record
     }
 
     private func name(of reference: SnapshotReference, _ system: String) -> String {

@@ -66,12 +66,14 @@ enum RemoteGit {
 
     /// What to do about a run that failed for a reason.
     static func hint(_ remote: Remote, _ reason: String) -> String {
-        let isTheirs = reason.contains(theirs)
-        if ProgramFailure.saysDiskIsFull(reason) {
+        // The other side may have said something else besides.
+        let full = reason.split(separator: "; ").first { ProgramFailure.saysDiskIsFull(String($0)) }
+        if let full {
+            let isTheirs = [theirs, "error: remote ", "! [remote "].contains { full.hasPrefix($0) }
             let place = isTheirs ? "the remote \(remote.name) is" : "the store is"
             return "free some space where \(place) and run the command again"
         }
-        if isTheirs || reason.contains("[remote rejected]") {
+        if reason.contains(theirs) || reason.contains("[remote rejected]") {
             return "it can be reached and refused this: find out there why, and run the command again"
         }
         return "'git ls-remote \(remote.shownURL)' by hand shows whether it can be reached"

@@ -27,6 +27,7 @@ package final class SnapshotStore: Sendable {
         self.path = path
         references = References(path)
         self.repository = Mutex(repository)
+        StoreOwner.note(path)
     }
 
     private func withRepository<Result: Sendable>(
@@ -53,9 +54,7 @@ package final class SnapshotStore: Sendable {
         let isNew = try !Files.exists(path)
         try Files.makeDirectories(path.removingLastComponent())
         do {
-            let store = try fill(path, system)
-            StoreOwner.note(path)
-            return store
+            return try fill(path, system)
         } catch {
             // The first failure is the one to tell; half a store would be in the way of the next try.
             if isNew { try? Files.removeTree(path) }
@@ -109,7 +108,7 @@ package final class SnapshotStore: Sendable {
                 .noStore, "there is no store at \(path)",
                 hint: missingHint)
         }
-        StoreOwner.note(path)
+        StoreOwner.expect(path)
         if let format = try StoreFormat.plain(path) {
             try check(format, path)
             return SnapshotStore(path, signer: signer)

@@ -27,13 +27,20 @@ package enum StoreFile {
 
     /// Writes snapshots of a system, with the history that they stand on, into a new file.
     ///
-    /// What is sealed stays sealed. Throws a ``StoreFailure`` when something is at the path already.
+    /// What is sealed stays sealed. Throws a ``StoreFailure`` when something is at the path already, or where it is written
+    /// before it has its name: that may be somebody else's, and is not ours to remove.
     package static func write(
         _ snapshots: [SnapshotReference], of system: String, in store: SnapshotStore, to path: FilePath,
         progress: @Sendable (String) -> Void
     ) async throws -> Written {
         guard try !Files.exists(path) else {
             throw StoreFailure(.failed, "\(path) exists already", hint: "name a file that is not there yet")
+        }
+        let part = part(of: path)
+        guard try !Files.exists(part) else {
+            throw StoreFailure(
+                .failed, "\(part) exists already: another export is writing it, or one was cut off",
+                hint: "if no export is running and nobody needs it, remove it, or name another file")
         }
         let reader = try store.reader()
         guard let newest = snapshots.max(by: { $0.id < $1.id }) else {
@@ -83,6 +90,9 @@ package enum StoreFile {
         return try write(text, packs, below: "\(system).git", to: path, time: stored.commit.time)
     }
 
+    /// Where a file is written before it has its name.
+    private static func part(of path: FilePath) -> FilePath { FilePath(path.string + ".part") }
+
     private static let configuration = """
         [core]
         \trepositoryformatversion = 0
@@ -97,8 +107,7 @@ package enum StoreFile {
         _ text: [(String, [UInt8])], _ packs: [(String, FilePath)], below top: String, to path: FilePath,
         time: Int64
     ) throws -> Written {
-        let part = FilePath(path.string + ".part")
-        try Files.remove(part)
+        let part = part(of: path)
         let file = FileDescriptor(rawValue: try Files.createExclusively(part, mode: 0o600))
         do {
             var sums = ""

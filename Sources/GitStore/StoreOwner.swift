@@ -7,10 +7,17 @@ package import SystemPackage
 ///
 /// Refusing to write there would keep root from a restore, which saves what it replaces and keeps its journal in the store.
 package enum StoreOwner {
-    /// The stores that this process opened or made, as they were called, and when.
+    /// Where this process looked for stores.
+    private static let expected = Mutex<Set<FilePath>>([])
+    /// The stores that it opened or made, as they were called, and when.
     private static let opened = Mutex<[FilePath: Int64]>([:])
 
-    /// Takes note of a store that is opened.
+    /// Takes note of a path at which a store is to be, whatever is there.
+    static func expect(_ store: FilePath) {
+        expected.withLock { _ = $0.insert(store) }
+    }
+
+    /// Takes note of a store that is opened, for what root writes into it.
     static func note(_ store: FilePath) {
         let now = Int64(time(nil))
         opened.withLock { stores in
@@ -20,26 +27,32 @@ package enum StoreOwner {
 
     // MARK: - What root wrote
 
-    /// What of `understudy/` is kept for later, beside plain files: all else there is copies of production, whose owners
-    /// are their own, and scratch, which goes.
+    /// What of `understudy/`, and of `staged/` in it, is kept for later, beside plain files: all else there is copies of
+    /// production, whose owners are their own, and scratch, which goes.
     private static let kept = Set(
         ["cache", "remotes", "incoming", "damaged", "environments", "staged"].map { Array($0.utf8) })
     private static let local = Array("understudy".utf8)
+    private static let staged = Array("staged".utf8)
+    /// What a driver keeps there for `undo`, and nobody else looks at.
+    private static let applied = Array("applied-".utf8)
+    /// What root does what it says: the journal of a restore, which its owner could say anything in.
+    private static let followed = Array("restore.json".utf8)
 
-    /// How long before the store was opened a file may have been written: clocks of file servers differ, and a command before
-    /// this one may have been killed.
-    private static let tolerance: Int64 = 3600
+    /// How long before the store was opened a file may have been written, for clocks of file servers differ.
+    ///
+    /// A longer time would give away what root wrote elsewhere: the owner may move a file in here from any directory of its own.
+    private static let tolerance: Int64 = 60
 
     /// Gives what root wrote into the stores of other users to these, at the end of a command; says why where that failed.
     package static func handOver() -> [String] {
         guard Accounts.ownNumbers.user == 0 else { return [] }
         return opened.withLock { $0 }.compactMap { (store, time) -> String? in
             do throws(FileFailure) {
+                // One that a refused file was imported into went again.
+                guard try Files.exists(store) else { return nil }
                 try handOver(store, since: time - tolerance)
                 return nil
             } catch {
-                // The store went again, as one does that a refused file was imported into.
-                guard error.reason != .noSuchFileOrDirectory else { return nil }
                 return "what root wrote into \(store) still belongs to root: \(error)"
             }
         }
@@ -49,18 +62,16 @@ package enum StoreOwner {
     ///
     /// A file of further names, or one that was written before, came here otherwise than by root's writing, and stays root's.
     private static func handOver(_ store: FilePath, since: Int64) throws(FileFailure) {
-        var directory = try OpenDirectory(Files.resolved(store))
-        let owner = try directory.status()
+        let top = try OpenDirectory(Files.resolved(store))
+        let owner = try top.status()
         guard owner.owner != 0 else { return }
         func isRoots(_ status: FileStatus) -> Bool {
             status.owner == 0 && status.modified.seconds >= since
                 && (status.kind == .directory || (status.kind == .file && status.links == 1))
         }
         let names = NameList()
-        var isTop = true
-        var isLocal = false
         var waiting: [(parent: OpenDirectory, name: [UInt8], isLocal: Bool)] = []
-        while true {
+        func give(_ directory: OpenDirectory, isLocal: Bool) throws(FileFailure) {
             if isRoots(try directory.status()) {
                 try directory.setOwner(owner.owner, group: owner.group)
             }
@@ -70,9 +81,10 @@ package enum StoreOwner {
                 guard let status = try directory.statusIfThere(name) else { continue }
                 if status.kind == .directory {
                     if !isLocal || kept.contains(name) {
-                        waiting.append((directory, name, isTop && name == local))
+                        let isNext = directory === top ? name == local : isLocal && name == staged
+                        waiting.append((directory, name, isNext))
                     }
-                } else if isRoots(status) {
+                } else if isRoots(status), !isLocal || name != followed {
                     do {
                         let file = try directory.file(name)
                         if isRoots(try file.status()) {
@@ -83,18 +95,14 @@ package enum StoreOwner {
                     }
                 }
             }
-            isTop = false
-            var next: OpenDirectory?
-            while next == nil, let place = waiting.popLast() {
-                do {
-                    next = try place.parent.directory(place.name)
-                    isLocal = place.isLocal
-                } catch  where error.reason == .noSuchFileOrDirectory {
-                    // As above.
-                }
+        }
+        try give(top, isLocal: false)
+        while let place = waiting.popLast() {
+            do {
+                try give(place.parent.directory(place.name), isLocal: place.isLocal)
+            } catch  where error.reason == .noSuchFileOrDirectory {
+                // As above; the others are there.
             }
-            guard let following = next else { return }
-            directory = following
         }
     }
 
@@ -112,7 +120,8 @@ package enum StoreOwner {
             for name in try Files.names(directory) {
                 let path = FilePath(bytes: directory.byteArray + [UInt8(ascii: "/")] + name)
                 guard let status = try Files.status(path) else { continue }
-                if status.kind == .directory { waiting.append(path) }
+                let isApplied = directory == store.appending("understudy") && name.starts(with: applied)
+                if status.kind == .directory, !isApplied { waiting.append(path) }
                 guard status.kind == .file else { continue }
                 if try Files.obstacle(toReading: path) == .permissionDenied { found.append(path) }
             }
@@ -127,11 +136,11 @@ package enum StoreOwner {
         return found.sorted { $0.string < $1.string }
     }
 
-    /// What to do about something in a store that may not be read or written; nil for what is in none that was opened, and
+    /// What to do about something in a store that may not be read or written; nil for what is in none, and
     /// where the owner has nothing to do with it.
     package static func advice(on path: FilePath) -> String? {
         let own = Accounts.ownNumbers.user
-        let stores = opened.withLock { Array($0.keys) }
+        let stores = expected.withLock { $0 }
         // This is about a failure already: what cannot be looked at only makes it say less.
         guard own != 0, let store = stores.first(where: { path.starts(with: $0) }),
             let owner = (try? Files.status(Files.resolved(store)))?.owner

@@ -29,9 +29,9 @@ package struct StoreSurvey {
             ? "'understudy snapshot' stores again what is still live; \(hint); \(wayOut)" : hint
     }
 
-    /// What is left where no remote has a good copy: a night does not prune then, and who does it by hand may.
+    /// What is left where no remote has a good copy: as long as a snapshot needs what is damaged, nothing is pruned.
     package static let wayOut =
-        "what no remote has and only snapshots need that the retention policy forgets goes with 'understudy prune' by hand"
+        "where no remote has it, 'understudy prune --forget ID' gives up a snapshot that needs it; then heal again"
 
     private static let partOfStore = "a part of the store"
 

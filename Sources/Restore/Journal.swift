@@ -85,11 +85,40 @@ package struct Journal: Codable, Sendable {
     /// What it is about, for people: `the restore of 2026…`.
     var what: String { verdict.map { "the promotion of \($0)" } ?? "the restore of \(snapshot)" }
 
-    static func file(_ local: FilePath) -> FilePath { local.appending("restore.json") }
+    private static let name = "restore.json"
+    static func file(_ local: FilePath) -> FilePath { local.appending(name) }
 
     /// The journal of the last restore, nil when there was none.
     package static func read(_ local: FilePath) throws -> Journal? {
-        guard let bytes = try Files.readIfPresent(file(local)) else { return nil }
+        try Files.readIfPresent(file(local)).map { try decoded($0, local) }
+    }
+
+    /// The journal of the last restore, for who exchanges and removes what it names; nil when there was none.
+    ///
+    /// Throws a ``RestoreFailure`` with code `refused` for one of another user than root and whom we act as: in a store of
+    /// theirs, root would do that to any path that they write down.
+    static func readToFollow(_ local: FilePath) throws -> Journal? {
+        let bytes: [UInt8]
+        do {
+            let file = try OpenDirectory(Files.resolved(local)).file(Array(name.utf8))
+            let owner = try file.status().owner
+            guard owner == 0 || owner == Accounts.ownNumbers.user else {
+                let user = Accounts.shown(user: owner)
+                throw RestoreFailure(
+                    .refused,
+                    "the journal of the last restore, \(Self.file(local)), belongs to \(user), whose word is not "
+                        + "enough to exchange and remove what it names",
+                    hint: "run the command as \(user); or look beside the restored paths for .understudy-* "
+                        + "directories, then remove the journal")
+            }
+            bytes = try file.contents(limit: 1 << 30)
+        } catch let failure as FileFailure where failure.reason == .noSuchFileOrDirectory {
+            return nil
+        }
+        return try decoded(bytes, local)
+    }
+
+    private static func decoded(_ bytes: [UInt8], _ local: FilePath) throws -> Journal {
         do {
             return try JSONDecoder().decode(Journal.self, from: Data(bytes))
         } catch {
@@ -100,11 +129,13 @@ package struct Journal: Codable, Sendable {
     }
 
     /// Writes the journal, durably.
+    ///
+    /// Root's stays root's in a store of another user, who reads it too.
     func write(_ local: FilePath) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try Files.makeDirectories(local, mode: 0o700)
-        try Files.replace(Self.file(local), with: Array(try encoder.encode(self)), mode: 0o600)
+        try Files.replace(Self.file(local), with: Array(try encoder.encode(self)))
     }
 
     /// Whether the restored tree of a place stands in production.

@@ -34,7 +34,7 @@ package final class Replacement {
         journal = Journal(
             snapshot: snapshot.description, phase: .staging, places: [], stagingDirectories: [], running: [],
             started: CivilTime(seconds: Clock.now.seconds).iso8601, verdict: verdict)
-        if var last = try Journal.read(store.localDirectory) {
+        if var last = try Journal.readToFollow(store.localDirectory) {
             for line in try await last.giveUp(in: system, store.localDirectory) { progress(line) }
             journal.takeOverLeftovers(of: last)
         }

@@ -114,7 +114,7 @@ package struct Undo: Sendable {
     }
 
     private func lastRestore() async throws -> Journal {
-        guard let journal = try Journal.read(store.localDirectory), journal.phase == .done else {
+        guard let journal = try Journal.readToFollow(store.localDirectory), journal.phase == .done else {
             throw RestoreFailure(
                 .refused, "there is no restore or promotion to undo",
                 hint: "'understudy snapshots' lists the states that can be restored")

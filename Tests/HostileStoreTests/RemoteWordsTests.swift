@@ -46,6 +46,9 @@ import Testing
         let remote = Remote(name: "r", url: "/x")
         #expect(RemoteGit.hint(remote, "remote: fatal: No space left on device").contains("the remote r is"))
         #expect(RemoteGit.hint(remote, "fatal: No space left on device").contains("where the store is"))
+        #expect(
+            RemoteGit.hint(remote, "remote: warning: x; fatal: No space left on device").contains(
+                "where the store is"))
         #expect(RemoteGit.hint(remote, "! [remote rejected] a -> b (hook declined)").contains("refused"))
         #expect(RemoteGit.hint(remote, "ssh: Connection refused").contains("git ls-remote /x"))
     }

@@ -127,6 +127,17 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: Accounts.ownNumbers.user == 0, "SKIPPED: only root can write what is another user's"))
+    func aSystemFileStaysWhoseItWas() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            try await shell("chown 65534:65533 understudy.yaml; chmod 640 understudy.yaml", in: directory)
+            try await runner.succeed("key", "add", "--generate", "more.key")
+            let owner = try await shell("stat -c %u:%g:%a understudy.yaml more.key", in: directory)
+            #expect(owner == "65534:65533:640\n0:0:600\n")
+        }
+    }
+
     @Test func theLastRecipientAndWhatIsNoneAreRefused() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

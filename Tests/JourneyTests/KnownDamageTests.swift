@@ -187,6 +187,38 @@ import Testing
         }
     }
 
+    /// What no remote has is given up with the snapshot that needs it; the rest is whole then, and is pruned.
+    @Test func whatIsDamagedForGoodIsGivenUpByName() async throws {
+        try await withTemporaryDirectory { directory in
+            // Of the class source, so that history does not hold it.
+            try await shell(
+                "mkdir -p tree/s.git/objects; echo 1 >tree/a; seq 200 >tree/s.git/objects/b", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            try await shell("seq 300 >tree/s.git/objects/b", in: directory)
+            try await runner.succeed("snapshot")
+            let lost = try await shell("seq 200 | git hash-object --stdin", in: directory)
+            try await StoreDamage.flip(object: lost, in: directory.appending("tree.git"))
+            let ids = try await shell("ls tree.git/refs/snapshots/tree", in: directory)
+                .split(separator: "\n").map(String.init)
+            let refused = try await runner.run("prune")
+            #expect(refused.status == 6, "\(refused.output)\(refused.errorOutput)")
+            #expect(refused.errorOutput.contains("prune --forget ID"), "\(refused.errorOutput)")
+            try await expect("prune", "--forget", ids[1], status: 7, runner)
+            try await expect("prune", "--forget", "latest", status: 1, runner)
+            for (option, words) in [("--dry-run", "would forget 1 of 2"), ("--quiet", "forgot 1 of 2")] {
+                try await expect("prune", "--forget", ids[0], option, status: 0, saying: words, runner)
+            }
+            try await runner.succeed("verify", "--all", "--heal")
+            for command in [["verify", "--all"], ["prune"], ["status"]] {
+                let outcome = try await runner.run(command, limit: .seconds(60))
+                #expect(outcome.status == 0, "\(command): \(outcome.output)\(outcome.errorOutput)")
+            }
+            try await expect("snapshot", status: 0, saying: "no change", runner)
+        }
+    }
+
     /// A system of two components, in `both.yaml` too, and in `alone.yaml` with the paths of the second that are given, or
     /// without it; no snapshot yet.
     private func startTwo(

@@ -37,7 +37,7 @@ struct StoreOwnerTests {
         try await withStore { directory, runner, asOwner in
             // What root did not write there stays root's: the owner may have put it there.
             try await shell(
-                "echo 1 >secret; ln secret tree.git/linked; echo 1 >tree.git/old; touch -d '3 hours ago' tree.git/old",
+                "echo 1 >secret; ln secret tree.git/linked; echo 1 >tree.git/old; touch -d '5 minutes ago' tree.git/old",
                 in: directory)
             try await shell("seq 300 >tree/c; chown 65534:65534 tree/c", in: directory)
             try await runner.succeed("snapshot")
@@ -47,12 +47,51 @@ struct StoreOwnerTests {
             try await runner.succeed("restore")
             let roots = try await shell("find tree.git ! -user 65534 | sort", in: directory)
             #expect(
-                roots.split(separator: "\n") == ["tree.git/linked", "tree.git/old"], "\(roots)")
+                roots.split(separator: "\n") == [
+                    "tree.git/linked", "tree.git/old", "tree.git/understudy/restore.json",
+                ], "\(roots)")
             try await shell("rm tree.git/linked tree.git/old", in: directory)
             let night = try await asOwner("snapshot")
             #expect(night.status == 0, "\(night.output)\(night.errorOutput)")
+            try await shell("mkdir -m 700 tree.git/understudy/applied-x", in: directory)
             let doctor = try await asOwner("doctor")
             #expect(!doctor.output.contains("cannot read or write"), "\(doctor.output)")
+        }
+    }
+
+    /// What a mistaken system file calls the store stays as it is.
+    @Test func nothingIsGivenAwayWhereNoStoreIs() async throws {
+        try await withStore { directory, runner, _ in
+            try await shell(
+                """
+                mkdir other; chown 65534 other; echo 1 >other/mine
+                sed -i 's,^store: .*,store: '$PWD/other, understudy.yaml
+                """, in: directory)
+            #expect(try await runner.run("snapshots").status == 10)
+            #expect(try await shell("stat -c %u other/mine", in: directory) == "0\n")
+        }
+    }
+
+    /// Whoever owns the store could name any path in the journal, and root exchanges and removes what it names.
+    @Test func rootFollowsNoJournalOfSomebodyElse() async throws {
+        try await withStore { directory, runner, _ in
+            try await shell("echo 1 >tree/a", in: directory)
+            try await runner.succeed("restore")
+            try await shell("chown 65534 tree.git/understudy/restore.json", in: directory)
+            for command in ["undo", "restore"] {
+                let outcome = try await runner.run(command)
+                #expect(outcome.status == 7, "\(outcome.output)\(outcome.errorOutput)")
+                #expect(
+                    outcome.errorOutput.contains("belongs to \(Accounts.shown(user: 65534))"),
+                    "\(outcome.errorOutput)")
+            }
+            try await shell(
+                "seq 100 | cmp - tree/a; cd tree.git/understudy; mv restore.json x; ln -s x restore.json",
+                in: directory)
+            #expect(try await runner.run("undo").status == 1)
+            try await shell("cd tree.git/understudy; mv x restore.json; chown 0 restore.json", in: directory)
+            try await runner.succeed("undo")
+            #expect(try await shell("cat tree/a", in: directory) == "1\n")
         }
     }
 

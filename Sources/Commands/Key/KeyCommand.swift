@@ -106,11 +106,9 @@ struct RecipientsEdit: Encodable {
         do {
             let file = try Files.resolved(session.file)
             let status = try Files.status(file)
-            try Files.replace(file, with: Array(text.utf8), mode: status?.mode ?? 0o644)
             // It stays whose it was, who may be the only one to read it.
-            if let status, Accounts.ownNumbers.user == 0 {
-                try Files.setOwner(file, owner: status.owner, group: status.group)
-            }
+            let owner = Accounts.ownNumbers.user == 0 ? status.map { (user: $0.owner, group: $0.group) } : nil
+            try Files.replace(file, with: Array(text.utf8), mode: status?.mode ?? 0o644, owner: owner)
         } catch {
             guard let generated else { throw error }
             let failure = CommandFailure(error)
