@@ -160,9 +160,14 @@ package struct Relocation: Hashable, Sendable {
     /// Whether it says that the system stands elsewhere here: at other paths, or on another host.
     package var movesSystem: Bool { rules.contains { $0.kind == .path || $0.kind == .host } }
 
-    /// What a component says of where its databases are, or of how its tool is restored, and is the same here: `'url' (postgresql:///shop)`.
-    package func unmovedState(of component: Component) -> [String] {
-        unmoved(of: component) { $0.isRequired && ($0.shape == .database || $0.shape == .command) }
+    /// What a component says of where its databases are, and is the same here: `'url' (postgresql:///shop)`.
+    package func unmovedDatabase(of component: Component) -> [String] {
+        unmoved(of: component) { $0.shape == .database }
+    }
+
+    /// What a component says of how its tool is captured and restored, and is the same here.
+    package func unmovedCommands(of component: Component) -> [String] {
+        unmoved(of: component) { $0.shape == .command && $0.isRequired }
     }
 
     /// What a component says of how it is started and stopped, and is the same here.

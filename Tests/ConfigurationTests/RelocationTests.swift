@@ -124,9 +124,9 @@ import Testing
         try relocation.resolve(for: stores, file: nil, host: "box", accounts: [])
         #expect(relocation.movesSystem)
         #expect(
-            relocation.unmovedState(of: stores.components[0])
+            relocation.unmovedDatabase(of: stores.components[0])
                 == ["'url' (postgresql://ci@db.example:5432,other/shop?host=/srv/ci/pg&port=5432)"])
-        #expect(relocation.unmovedState(of: stores.components[1]).count == 1)
+        #expect(relocation.unmovedCommands(of: stores.components[1]).count == 1)
         #expect(relocation.unmovedService(of: stores.components[1]) == ["'start' (run)", "'stop' (end)"])
         #expect(try !resolved("user:ci=build").movesSystem)
     }
