@@ -342,8 +342,14 @@ package struct Relocation: Hashable, Sendable {
         let end = index + word.count
         guard end <= bytes.count, bytes[index..<end].elementsEqual(word) else { return false }
         let before = bytes[..<index]
-        return (!isInName(before) || (isPath && isBeforePath(before)))
-            && (end == bytes.count || !isNameByte(bytes[end]) || (isPath && bytes[end] == 0x2f))
+        let after = bytes[end...]
+        let isAtEnd = after.first.map { !isNameByte($0) } ?? true
+        guard isPath else { return !isInName(before) && isAtEnd }
+        // The rest of another path, as of '~/srv' and '${HOME}/srv', and '/srv/ci@tmp' beside '/srv/ci', are none of it.
+        let isRest = before.last.map { Array("~})*".utf8).contains($0) } ?? false
+        let isLonger = after.first.map { Array("~+@%".utf8).contains($0) } ?? false
+        let isAbove = ["/", "%2F", "%2f"].contains { after.starts(with: $0.utf8) }
+        return (!isInName(before) && !isRest || isBeforePath(before)) && (isAbove || isAtEnd && !isLonger)
     }
 }
 

@@ -113,6 +113,19 @@ import Testing
         #expect(tool.text("limit") == "5432")
     }
 
+    @Test(arguments: [
+        "~/srv/ci/x", "${A}/srv/ci", "$(pwd)/srv/ci", "*/srv/ci", "$A/srv/ci", "/srv/ci@tmp", "/srv/ci~",
+        "/srv/ci+x",
+        "/srv/ci%20x", "%2Fsrv%2Fci%40tmp",
+    ])
+    func aPartOfAnotherPathStays(_ word: String) throws {
+        var one = stores
+        one.components[1].settings["capture"] = .text("cat \(word) '/srv/ci'")
+        var relocation = try Relocation(["/srv/ci=/data"])
+        try relocation.resolve(for: one, file: nil, host: "box", accounts: [])
+        #expect(relocation.applied(to: one).components[1].text("capture") == "cat \(word) '/data'")
+    }
+
     @Test func aWordOfACommandIsReplacedOnce() throws {
         #expect(
             try moved("/srv/ci=/srv/x", "/srv=/data")[1].text("capture")
