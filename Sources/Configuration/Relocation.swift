@@ -186,11 +186,23 @@ package struct Relocation: Hashable, Sendable {
     private func unmoved(of component: Component, where isAsked: (SettingKey) -> Bool) -> [String] {
         let moved = applied(to: component)
         return Self.keys(of: component).filter(isAsked).compactMap { key in
-            guard let value = component.settings[key.name], value == moved.settings[key.name] else {
-                return nil
-            }
-            return "'\(key.name)' (\(Self.texts(value).joined(separator: "; ")))"
+            let old = component.settings[key.name].map(Self.texts) ?? []
+            let new = moved.settings[key.name].map(Self.texts) ?? []
+            let isSame =
+                key.shape == .database
+                ? old.map(Self.withoutOptions) == new.map(Self.withoutOptions) : old == new
+            guard !old.isEmpty, isSame else { return nil }
+            return "'\(key.name)' (\(old.joined(separator: "; ")))"
         }
+    }
+
+    /// What of an address says which database it is: not where a certificate is, say.
+    private static func withoutOptions(_ address: String) -> String {
+        guard let query = address.firstIndex(of: "?") else { return address }
+        let names = ["host", "hostaddr", "port", "dbname", "service"]
+        let parameters = address[query...].dropFirst().split(separator: "&")
+            .filter { parameter in names.contains { parameter.hasPrefix("\($0)=") } }
+        return "\(address[..<query])?\(parameters.joined(separator: "&"))"
     }
 
     private static func texts(_ value: SettingValue) -> [String] {

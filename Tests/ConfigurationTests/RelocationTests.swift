@@ -140,6 +140,11 @@ import Testing
             relocation.unmovedDatabase(of: stores.components[0])
                 == ["'url' (postgresql://ci@db.example:5432,other/shop?host=/srv/ci/pg&port=5432)"])
         #expect(relocation.unmovedCommands(of: stores.components[1]).count == 1)
+        var secured = stores.components[0]
+        secured.settings["url"] = .text("postgresql:///shop?sslrootcert=/srv/ci/d/ca")
+        #expect(relocation.unmovedDatabase(of: secured).count == 1, "only its certificate is elsewhere")
+        secured.settings["url"] = .text("postgresql:///shop?host=/srv/ci/d")
+        #expect(relocation.unmovedDatabase(of: secured) == [])
         #expect(relocation.unmovedService(of: stores.components[1]) == ["'start' (run)", "'stop' (end)"])
         #expect(try !resolved("user:ci=build").movesSystem)
     }
