@@ -74,7 +74,7 @@ package struct Relocation: Hashable, Sendable {
     package mutating func resolve(
         for description: SystemDescription, file: FilePath?, host: String, accounts: Set<String>
     ) throws(RelocationFailure) {
-        // A word of a command may be anything: that a host is called so is said by addresses alone.
+        // A word of a command may be anything: that a host is called so is said by addresses alone, or by who maps it.
         var withoutCommands = description
         for (index, component) in description.components.enumerated() {
             for key in Self.keys(of: component) where key.shape == .service || key.shape == .command {
@@ -91,8 +91,9 @@ package struct Relocation: Hashable, Sendable {
                 case .user where accounts.contains(rule.old): return true
                 case .host where rule.old == host: return true
                 case .path where file.map({ alone.path($0) != $0 }) ?? false: return true
-                case .host: return alone.applied(to: withoutCommands) != withoutCommands
-                case .path, .port: return alone.applied(to: description) != description
+                case .host where rule.kind == nil:
+                    return alone.applied(to: withoutCommands) != withoutCommands
+                case .path, .port, .host: return alone.applied(to: description) != description
                 case .user: return false
                 }
             }
@@ -104,7 +105,7 @@ package struct Relocation: Hashable, Sendable {
                         : "the system has nothing that is \(rule.kind.map { "the \($0.rawValue) " } ?? "")'\(rule.old)', so there is nothing to replace",
                     hint: isBoth
                         ? "write --map host:\(rule.old)=… or --map user:\(rule.old)=…"
-                        : "'understudy show ID understudy.yaml' prints its paths, addresses and ports; --map takes these, the host's name, and owners of files"
+                        : "'understudy show ID understudy.yaml' prints its paths, addresses and ports; --map takes these, the host's name, owners of files, and with 'host:' a host that only a command names"
                 )
             }
             rules[index].kind = kind

@@ -156,10 +156,23 @@ import Testing
     @Test(arguments: [
         "/nowhere=/x", "9=10", "nobody=x", "/srv/c=/x", "nosign", "/srv/ci=relative", "/srv/ci=/a/../b",
         "8080=0",
-        "8080=x", "=x", "ci=", "ci=-rf", "host:ci=x", "/=/x",
+        "8080=x", "=x", "ci=", "ci=-rf", "host:nobody=x", "/=/x",
     ])
     func whatTheSystemHasNotOrWhatCannotBeIsRefused(_ text: String) {
         #expect(throws: RelocationFailure.self) { try resolved(text) }
+    }
+
+    /// Only who says that it is a host means a word of a command.
+    @Test func aHostThatOnlyCommandsNameIsMappedAsOne() throws {
+        var one = stores
+        one.components[1].settings["capture"] = .text("ssh vault cat /x")
+        var bare = try Relocation(["vault=new"])
+        #expect(throws: RelocationFailure.self) {
+            try bare.resolve(for: one, file: nil, host: "box", accounts: [])
+        }
+        var relocation = try Relocation(["host:vault=new"])
+        try relocation.resolve(for: one, file: nil, host: "box", accounts: [])
+        #expect(relocation.applied(to: one).components[1].text("capture") == "ssh new cat /x")
     }
 
     @Test func aNameOfAHostAndAUserMustSayWhichIsMeant() throws {
