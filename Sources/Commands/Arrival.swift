@@ -383,7 +383,8 @@ struct Arrival {
             + (left == 0
                 ? []
                 : [
-                    "\(left) other snapshots are still at \(remote.shownURL): 'understudy pull \(remote.name)' brings them"
+                    "\(left == 1 ? "1 other snapshot is" : "\(left) other snapshots are") still at \(remote.shownURL): "
+                        + "'understudy pull \(remote.name)' brings what is left"
                 ])
     }
 
