@@ -1,4 +1,4 @@
-package import FileTree
+internal import FileTree
 package import Git
 package import SystemPackage
 
@@ -11,11 +11,10 @@ extension SnapshotStore {
 
     /// Whether there is a store at a path in which snapshots of this host were taken, and not only brought to it; one that may not
     /// be looked into counts.
-    package static func hasTakenSnapshots(at path: FilePath) throws(FileFailure) -> Bool {
-        do throws(FileFailure) {
+    package static func hasTakenSnapshots(at path: FilePath) throws -> Bool {
+        do {
             return try Files.exists(path.appending("understudy/packs"))
-        } catch {
-            guard error.reason == .permissionDenied else { throw error }
+        } catch  where error.reason == .permissionDenied {
             return true
         }
     }
