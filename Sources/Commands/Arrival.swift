@@ -67,7 +67,7 @@ struct Arrival {
         if try Files.status(FilePath(source))?.kind == .file {
             let head = try StoreFile.head(of: FilePath(source))
             system = try Self.choose(request.name, among: [head.system], request.source)
-            place = try given ?? relocation.path(Self.place(in: head.text, system))
+            place = try given ?? Self.place(in: head.text, system, relocation)
             made = try Self.outermostMissing(of: place)
             lock = try await ImportCommand.read(FilePath(source), system, into: place, output).lock
         } else {
@@ -77,7 +77,7 @@ struct Arrival {
             if let given {
                 place = given
             } else {
-                place = relocation.path(try Self.place(in: try await peek.systemFile(of: system), system))
+                place = try Self.place(in: try await peek.systemFile(of: system), system, relocation)
             }
             made = try Self.outermostMissing(of: place)
             let store = try Self.makeStore(at: place, system)
@@ -110,20 +110,8 @@ struct Arrival {
             accounts = relocation.accounts
             self.relocation = relocation
             original = there
-            isBeside = try there.components.contains { component in
-                try makeDriver(component).places().map { FilePath($0.path) }.contains { path in
-                    try relocation.path(path) != path && Files.exists(path)
-                }
-            }
-            guard !isBeside || given != nil || made != nil || place != there.store else {
-                throw CommandFailure(
-                    .refused,
-                    "the system is to stand elsewhere here, and its old places are still there: \(place) is the store of what "
-                        + "stands in them, whose 'undo' would take this restore for its own",
-                    hint:
-                        "give this one a store of its own, --store DIR; or, if it is to go on with that one, --store \(place)"
-                )
-            }
+            let hasOtherStore = try place != there.store && SnapshotStore.hasTakenSnapshots(at: there.store)
+            isBeside = try hasOtherStore || Self.oldPlace(of: there, relocation) != nil
             if here == there {
                 here.text = there.text
             } else {
@@ -196,10 +184,12 @@ struct Arrival {
         var reached: [(component: String, what: String)] = []
         for application in plan.applications {
             guard let component = original.component(application.component) else { continue }
-            let state = relocation.unmovedState(of: component).joined(separator: ", ")
+            let database = relocation.unmovedDatabase(of: component)
+            let state = database + relocation.unmovedCommands(of: component)
             guard !state.isEmpty else { continue }
-            let what = "--map leaves \(state) of \(component.name) as it is"
-            if application.replaces {
+            let what = "--map leaves \(state.joined(separator: ", ")) of \(component.name) as it is"
+            // Whether a tool is there already nobody knows: on a machine without the old places it is what the system lacks.
+            if application.replaces, isBeside || !database.isEmpty {
                 reached.append((component.name, "\(what), and what is there is replaced"))
             } else {
                 plan.warnings.append(what)
@@ -228,7 +218,9 @@ struct Arrival {
         let refused = reached.filter { !named.contains($0.component) }
         guard !refused.isEmpty else { return }
         func options(_ names: [String]) -> String { names.map { "--component \($0)" }.joined(separator: " ") }
-        let names = components.map(\.name)
+        // What is stopped and not restored is named too, or nobody could mean it.
+        let stopped = plan.dependents.filter { name in refused.contains { $0.component == name } }
+        let names = components.map(\.name) + stopped
         let others = names.filter { name in !refused.contains { $0.component == name } }
         plan.refusals.append(
             Refusal(
@@ -263,20 +255,46 @@ struct Arrival {
         return only
     }
 
-    /// Where the system file puts the store.
-    private static func place(in text: [UInt8], _ system: String) throws -> FilePath {
+    /// A place that the system had and has not here, where something still stands: a production, perhaps; nil where there is none.
+    private static func oldPlace(of there: SystemDescription, _ relocation: Relocation) throws -> FilePath? {
+        for component in there.components {
+            for path in try makeDriver(component).places().map({ FilePath($0.path) })
+            where try relocation.path(path) != path && Files.exists(path) { return path }
+        }
+        return nil
+    }
+
+    /// Where the system file puts the store on this host.
+    ///
+    /// The store of a production beside is refused before anything is brought there: its journal, and what `undo` keeps, are in it.
+    private static func place(
+        in text: [UInt8], _ system: String, _ relocation: Relocation
+    ) throws -> FilePath {
         // A relative path starts where the file stood, which history does not say.
         let nowhere: FilePath = "/understudy-does-not-know-where"
-        let store = try SystemFile.parse(
-            String(decoding: text, as: UTF8.self), path: "understudy.yaml", directory: nowhere
-        ).store
+        let there = try SystemFile.parse(
+            String(decoding: text, as: UTF8.self), path: "understudy.yaml", directory: nowhere)
+        let store = there.store
         guard !store.starts(with: nowhere) else {
             throw CommandFailure(
                 .usage,
                 "the system file of '\(system)' gives a relative path for its store, but not what it is relative to",
                 hint: "say where it should be on this host: --store DIR")
         }
-        return store
+        let place = relocation.path(store)
+        // One that only a restore was begun from, as by a dry run, is nobody else's.
+        if place == store, try SnapshotStore.hasTakenSnapshots(at: store),
+            let old = try oldPlace(of: there, relocation)
+        {
+            throw CommandFailure(
+                .refused,
+                "the system is to stand elsewhere here, and \(old) is still there: \(store) is the store of what stands there, "
+                    + "whose 'undo' would take this restore for its own",
+                hint:
+                    "give this one a store of its own, --store DIR; or, if it is to go on with that one, --store \(store)"
+            )
+        }
+        return place
     }
 
     /// The outermost directory that is made when a store is made at a place; nil where something is there.
@@ -365,7 +383,8 @@ struct Arrival {
             + (left == 0
                 ? []
                 : [
-                    "\(left) other snapshots are still at \(remote.shownURL): 'understudy pull \(remote.name)' brings them"
+                    "\(left == 1 ? "1 other snapshot is" : "\(left) other snapshots are") still at \(remote.shownURL): "
+                        + "'understudy pull \(remote.name)' brings what is left"
                 ])
     }
 

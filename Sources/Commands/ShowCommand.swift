@@ -91,7 +91,7 @@ struct ShowCommand: AsyncParsableCommand {
             lines.append(
                 table(
                     component.classes.sorted { $0.key < $1.key }.map {
-                        ["  \($0.key)", "\($0.value.entries) entries", shown(bytes: $0.value.bytes)]
+                        ["  \($0.key)", counted($0.value.entries, "entry"), shown(bytes: $0.value.bytes)]
                     }))
             lines += component.torn.map { "  torn: \($0)" }
             lines += component.unreadable.map { "  unreadable: \($0.path): \($0.reason)" }

@@ -134,7 +134,7 @@ struct SnapshotCommand: AsyncParsableCommand {
             table(
                 snapshot.components.map {
                     [
-                        "  \($0.name)", $0.driver, $0.version ?? "", "\($0.entries) entries",
+                        "  \($0.name)", $0.driver, $0.version ?? "", counted($0.entries, "entry"),
                         shown(bytes: $0.bytes),
                     ]
                 }),

@@ -74,7 +74,7 @@ package struct Relocation: Hashable, Sendable {
     package mutating func resolve(
         for description: SystemDescription, file: FilePath?, host: String, accounts: Set<String>
     ) throws(RelocationFailure) {
-        // A word of a command may be anything: that a host is called so is said by addresses alone.
+        // A word of a command may be anything: that a host is called so is said by addresses alone, or by who maps it.
         var withoutCommands = description
         for (index, component) in description.components.enumerated() {
             for key in Self.keys(of: component) where key.shape == .service || key.shape == .command {
@@ -91,8 +91,9 @@ package struct Relocation: Hashable, Sendable {
                 case .user where accounts.contains(rule.old): return true
                 case .host where rule.old == host: return true
                 case .path where file.map({ alone.path($0) != $0 }) ?? false: return true
-                case .host: return alone.applied(to: withoutCommands) != withoutCommands
-                case .path, .port: return alone.applied(to: description) != description
+                case .host where rule.kind == nil:
+                    return alone.applied(to: withoutCommands) != withoutCommands
+                case .path, .port, .host: return alone.applied(to: description) != description
                 case .user: return false
                 }
             }
@@ -104,7 +105,7 @@ package struct Relocation: Hashable, Sendable {
                         : "the system has nothing that is \(rule.kind.map { "the \($0.rawValue) " } ?? "")'\(rule.old)', so there is nothing to replace",
                     hint: isBoth
                         ? "write --map host:\(rule.old)=… or --map user:\(rule.old)=…"
-                        : "'understudy show ID understudy.yaml' prints its paths, addresses and ports; --map takes these, the host's name, and owners of files"
+                        : "'understudy show ID understudy.yaml' prints its paths, addresses and ports; --map takes these, the host's name, owners of files, and with 'host:' a host that only a command names"
                 )
             }
             rules[index].kind = kind
@@ -160,9 +161,14 @@ package struct Relocation: Hashable, Sendable {
     /// Whether it says that the system stands elsewhere here: at other paths, or on another host.
     package var movesSystem: Bool { rules.contains { $0.kind == .path || $0.kind == .host } }
 
-    /// What a component says of where its databases are, or of how its tool is restored, and is the same here: `'url' (postgresql:///shop)`.
-    package func unmovedState(of component: Component) -> [String] {
-        unmoved(of: component) { $0.isRequired && ($0.shape == .database || $0.shape == .command) }
+    /// What a component says of where its databases are, and is the same here: `'url' (postgresql:///shop)`.
+    package func unmovedDatabase(of component: Component) -> [String] {
+        unmoved(of: component) { $0.shape == .database }
+    }
+
+    /// What a component says of how its tool is captured and restored, and is the same here.
+    package func unmovedCommands(of component: Component) -> [String] {
+        unmoved(of: component) { $0.shape == .command && $0.isRequired }
     }
 
     /// What a component says of how it is started and stopped, and is the same here.
@@ -181,11 +187,23 @@ package struct Relocation: Hashable, Sendable {
     private func unmoved(of component: Component, where isAsked: (SettingKey) -> Bool) -> [String] {
         let moved = applied(to: component)
         return Self.keys(of: component).filter(isAsked).compactMap { key in
-            guard let value = component.settings[key.name], value == moved.settings[key.name] else {
-                return nil
-            }
-            return "'\(key.name)' (\(Self.texts(value).joined(separator: "; ")))"
+            let old = component.settings[key.name].map(Self.texts) ?? []
+            let new = moved.settings[key.name].map(Self.texts) ?? []
+            let isSame =
+                key.shape == .database
+                ? old.map(Self.withoutOptions) == new.map(Self.withoutOptions) : old == new
+            guard !old.isEmpty, isSame else { return nil }
+            return "'\(key.name)' (\(old.joined(separator: "; ")))"
         }
+    }
+
+    /// What of an address says which database it is: not where a certificate is, say.
+    private static func withoutOptions(_ address: String) -> String {
+        guard let query = address.firstIndex(of: "?") else { return address }
+        let names = ["host", "hostaddr", "port", "dbname", "service"]
+        let parameters = address[query...].dropFirst().split(separator: "&")
+            .filter { parameter in names.contains { parameter.hasPrefix("\($0)=") } }
+        return "\(address[..<query])?\(parameters.joined(separator: "&"))"
     }
 
     private static func texts(_ value: SettingValue) -> [String] {
@@ -337,8 +355,14 @@ package struct Relocation: Hashable, Sendable {
         let end = index + word.count
         guard end <= bytes.count, bytes[index..<end].elementsEqual(word) else { return false }
         let before = bytes[..<index]
-        return (!isInName(before) || (isPath && isBeforePath(before)))
-            && (end == bytes.count || !isNameByte(bytes[end]) || (isPath && bytes[end] == 0x2f))
+        let after = bytes[end...]
+        let isAtEnd = after.first.map { !isNameByte($0) } ?? true
+        guard isPath else { return !isInName(before) && isAtEnd }
+        // The rest of another path, as of '~/srv' and '${HOME}/srv', and '/srv/ci@tmp' beside '/srv/ci', are none of it.
+        let isRest = before.last.map { Array("~})*".utf8).contains($0) } ?? false
+        let isLonger = after.first.map { Array("~+@%".utf8).contains($0) } ?? false
+        let isAbove = ["/", "%2F", "%2f"].contains { after.starts(with: $0.utf8) }
+        return (!isInName(before) && !isRest || isBeforePath(before)) && (isAbove || isAtEnd && !isLonger)
     }
 }
 

@@ -116,7 +116,7 @@ package final class Drill {
             if let missing = captured.unreadable.first {
                 note(
                     captured.name, "complete", .failed,
-                    "\(captured.unreadable.count) paths could not be read when it was taken, the first is \(missing.path): \(missing.reason)"
+                    "\(counted(captured.unreadable.count, "path")) could not be read when it was taken, the first is \(missing.path): \(missing.reason)"
                 )
             }
             guard let driver = system.driver(of: captured.name) else {
@@ -164,8 +164,8 @@ package final class Drill {
                 progress: { _ in })
             staged = made.staged
             return captured.roots.isEmpty
-                ? "\(captured.entries) dumps and exports are written out whole"
-                : "\(captured.entries) entries; captured again they are the snapshot's own"
+                ? "\(counted(captured.entries, "file")) of dumps and exports written out whole"
+                : "\(counted(captured.entries, "entry")); captured again it is the snapshot's own"
         }
         guard let staged else { return }
         try await checkContents(captured, driver, staged)
@@ -257,7 +257,8 @@ package final class Drill {
         guard answer.first?.first == "ok" else { return "\(answer.prefix(3))" }
         guard asksForForeignKeys else { return nil }
         let foreign = try opened.rows("PRAGMA foreign_key_check")
-        return foreign.isEmpty ? nil : "\(foreign.count) rows point nowhere"
+        guard !foreign.isEmpty else { return nil }
+        return "\(foreign.count == 1 ? "1 row points" : "\(foreign.count) rows point") nowhere"
     }
 
     // MARK: - What can be booted
@@ -271,7 +272,7 @@ package final class Drill {
                     system: system, store: store, reader: reader, stored: stored, identities: identities,
                     component: captured.name, launcher: launcher, limits: limits, progress: { _ in }),
                 in: workspace, verifies: true)
-            return "\(captured.entries) entries; captured again they are the snapshot's own"
+            return "\(counted(captured.entries, "entry")); captured again it is the snapshot's own"
         }
         guard var shadows = restored, let driver = system.driver(of: captured.name) else { return }
         try await checkDatabases(captured, driver, shadows.restored)

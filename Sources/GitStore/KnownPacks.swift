@@ -1,6 +1,6 @@
 internal import FileTree
 package import Git
-internal import SystemPackage
+package import SystemPackage
 
 /// The packs that the store had when its last snapshot was taken: in `understudy/packs`, a name a line.
 ///
@@ -8,6 +8,16 @@ internal import SystemPackage
 /// removed, it or its index, would be missed by nobody. The file may be deleted at any time; then none is missed.
 extension SnapshotStore {
     private var knownPacks: FilePath { localDirectory.appending("packs") }
+
+    /// Whether there is a store at a path in which snapshots of this host were taken, and not only brought to it; one that may not
+    /// be looked into counts.
+    package static func hasTakenSnapshots(at path: FilePath) throws -> Bool {
+        do {
+            return try Files.exists(path.appending("understudy/packs"))
+        } catch  where error.reason == .permissionDenied {
+            return true
+        }
+    }
 
     /// A reader for who takes for granted what was stored up to a snapshot: packs that went since count as lost, unless all
     /// that the snapshot reaches is in others, as after `git gc`; so does what was found damaged and still is.

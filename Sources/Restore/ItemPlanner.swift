@@ -133,10 +133,9 @@ package struct ItemPlanner {
         let ends = ["", ".git", "/.git"].map { "/\(item.name)\($0)" }
         let meant = names.filter { name in ends.contains { name.hasSuffix($0) } }
         if meant.count == 1, let whole = RestoreItem("repository:\(meant[0])") { return whole }
-        let shown = (meant.isEmpty ? names : meant).sorted().prefix(5).map {
-            "repository:\(printable($0.utf8))"
-        }
-        let more = max(names.count, meant.count) > 5 ? ", …" : ""
+        let candidates = meant.isEmpty ? names : meant
+        let shown = candidates.sorted().prefix(5).map { "repository:\(printable($0.utf8))" }
+        let more = candidates.count > 5 ? ", …" : ""
         throw RestoreFailure(
             .refused,
             meant.isEmpty

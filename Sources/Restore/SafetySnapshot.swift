@@ -12,6 +12,8 @@ struct SafetySnapshot {
     private(set) var failure: (any Error)?
     /// What it lacks, and what becomes of that.
     private(set) var notes: [String] = []
+    /// The databases and tools of which it has nothing, and why.
+    private(set) var unsaved: [String] = []
 
     /// Takes one of these components; `fate` is what becomes of what it lacks: `is gone`.
     ///
@@ -32,13 +34,19 @@ struct SafetySnapshot {
             let captured = saved.components.filter {
                 components.contains($0.name) && !absent.contains($0.name)
             }
+            func words(_ component: CapturedComponent, _ problem: CapturedComponent.Problem) -> String {
+                "\(component.name): \(problem.path) (\(problem.reason))"
+            }
+            unsaved = captured.flatMap { component in
+                component.unreadable.filter(\.isWholeDatabase).map { words(component, $0) }
+            }
             let lacking = captured.flatMap { component in
                 let unread = component.unreadable.filter { problem in
                     !absent.contains {
                         problem.path.hasSuffix("/.") && $0 + "/." == "\(component.name)/\(problem.path)"
                     }
                 }
-                return unread.map { "\(component.name): \($0.path) (\($0.reason))" }
+                return unread.map { words(component, $0) }
                     + component.torn.map { "\(component.name): \($0) (it changed while it was read)" }
             }
             guard !lacking.isEmpty else { return }

@@ -79,8 +79,8 @@ struct StagedVerification {
                     "nothing was changed; run the restore again, and 'understudy verify' if it happens twice")
         }
         notes.append(
-            "\(captured.name): captured again, every file equals the snapshot; \(difference.files.count) entries differ in "
-                + "owner or class only")
+            "\(captured.name): captured again, every file equals the snapshot; only owners or classes differ, of "
+                + counted(difference.files.count, "entry"))
     }
 
     private func isExplained(_ file: FileChange) -> Bool {

@@ -70,7 +70,8 @@ struct Staging {
         }
         try await SourceRestore(store, reader: reader).run(captured, in: tree, roots)
         let artifacts = place ?? scratch.appending("artifacts-\(captured.name)")
-        try Files.removeTree(artifacts)
+        // Left by a restore that was killed; in a directory of people's nothing is ours to remove, and the roots are there by now.
+        if place == nil { try Files.removeTree(artifacts) }
         try Files.makeDirectories(artifacts, mode: 0o700)
         try ArtifactWriter(reader, opening: plan.openings[captured.name], format: stored.snapshot.format)
             .write(captured, in: tree, to: artifacts)

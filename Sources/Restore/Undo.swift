@@ -58,8 +58,8 @@ package struct Undo: Sendable {
 
     /// Takes the last restore back, after what is there now was saved, as far as it can be.
     ///
-    /// `author` is who undoes it: `Name <address>`. Where nothing could be saved it throws a ``RestoreFailure``, unless
-    /// `allowsUnsaved`: nothing else keeps what goes.
+    /// `author` is who undoes it: `Name <address>`. Where nothing could be saved, of all or of a database or tool, it throws a
+    /// ``RestoreFailure``, unless `allowsUnsaved`: nothing else keeps what goes.
     package func run(
         author: String, allowsUnsaved: Bool, holding lock: WriterLock,
         progress: @escaping @Sendable (String) -> Void
@@ -69,10 +69,12 @@ package struct Undo: Sendable {
         let saved = await SafetySnapshot(
             of: journal.components, system, in: store, message: "before undoing \(journal.what)",
             author: author, fate: "is gone with that", holding: lock)
-        if let failure = saved.failure, !allowsUnsaved {
+        let unsaved = saved.failure.map { ["\($0)"] } ?? saved.unsaved
+        guard unsaved.isEmpty || allowsUnsaved else {
             throw RestoreFailure(
                 .refused,
-                "nothing is undone: what is there now goes with that, and could not be saved before: \(failure)",
+                "nothing is undone: what is there now goes with that, and could not be saved before: "
+                    + unsaved.joined(separator: "; "),
                 hint: "mend that, or give it up: 'understudy undo --unsaved'")
         }
         var taking = TakingBack(journal, of: system, in: store.localDirectory, progress: progress)

@@ -86,6 +86,10 @@ package struct CapturedComponent: Hashable, Codable, Sendable {
         package var path: String
         /// What is wrong, and with which cause.
         package var reason: String
+        /// Whether it is of a whole database, or of all that a tool exports: `database/shop`, but not of the roles beside it.
+        package var isWholeDatabase: Bool {
+            path.hasPrefix("database/") && path.split(separator: "/").count == 2 && !path.hasSuffix(".sql")
+        }
 
         /// A problem.
         package init(path: String, reason: String) {

@@ -113,6 +113,19 @@ import Testing
         #expect(tool.text("limit") == "5432")
     }
 
+    @Test(arguments: [
+        "~/srv/ci/x", "${A}/srv/ci", "$(pwd)/srv/ci", "*/srv/ci", "$A/srv/ci", "/srv/ci@tmp", "/srv/ci~",
+        "/srv/ci+x",
+        "/srv/ci%20x", "%2Fsrv%2Fci%40tmp",
+    ])
+    func aPartOfAnotherPathStays(_ word: String) throws {
+        var one = stores
+        one.components[1].settings["capture"] = .text("cat \(word) '/srv/ci'")
+        var relocation = try Relocation(["/srv/ci=/data"])
+        try relocation.resolve(for: one, file: nil, host: "box", accounts: [])
+        #expect(relocation.applied(to: one).components[1].text("capture") == "cat \(word) '/data'")
+    }
+
     @Test func aWordOfACommandIsReplacedOnce() throws {
         #expect(
             try moved("/srv/ci=/srv/x", "/srv=/data")[1].text("capture")
@@ -124,9 +137,14 @@ import Testing
         try relocation.resolve(for: stores, file: nil, host: "box", accounts: [])
         #expect(relocation.movesSystem)
         #expect(
-            relocation.unmovedState(of: stores.components[0])
+            relocation.unmovedDatabase(of: stores.components[0])
                 == ["'url' (postgresql://ci@db.example:5432,other/shop?host=/srv/ci/pg&port=5432)"])
-        #expect(relocation.unmovedState(of: stores.components[1]).count == 1)
+        #expect(relocation.unmovedCommands(of: stores.components[1]).count == 1)
+        var secured = stores.components[0]
+        secured.settings["url"] = .text("postgresql:///shop?sslrootcert=/srv/ci/d/ca")
+        #expect(relocation.unmovedDatabase(of: secured).count == 1, "only its certificate is elsewhere")
+        secured.settings["url"] = .text("postgresql:///shop?host=/srv/ci/d")
+        #expect(relocation.unmovedDatabase(of: secured) == [])
         #expect(relocation.unmovedService(of: stores.components[1]) == ["'start' (run)", "'stop' (end)"])
         #expect(try !resolved("user:ci=build").movesSystem)
     }
@@ -138,10 +156,23 @@ import Testing
     @Test(arguments: [
         "/nowhere=/x", "9=10", "nobody=x", "/srv/c=/x", "nosign", "/srv/ci=relative", "/srv/ci=/a/../b",
         "8080=0",
-        "8080=x", "=x", "ci=", "ci=-rf", "host:ci=x", "/=/x",
+        "8080=x", "=x", "ci=", "ci=-rf", "host:nobody=x", "/=/x",
     ])
     func whatTheSystemHasNotOrWhatCannotBeIsRefused(_ text: String) {
         #expect(throws: RelocationFailure.self) { try resolved(text) }
+    }
+
+    /// Only who says that it is a host means a word of a command.
+    @Test func aHostThatOnlyCommandsNameIsMappedAsOne() throws {
+        var one = stores
+        one.components[1].settings["capture"] = .text("ssh vault cat /x")
+        var bare = try Relocation(["vault=new"])
+        #expect(throws: RelocationFailure.self) {
+            try bare.resolve(for: one, file: nil, host: "box", accounts: [])
+        }
+        var relocation = try Relocation(["host:vault=new"])
+        try relocation.resolve(for: one, file: nil, host: "box", accounts: [])
+        #expect(relocation.applied(to: one).components[1].text("capture") == "ssh new cat /x")
     }
 
     @Test func aNameOfAHostAndAUserMustSayWhichIsMeant() throws {

@@ -93,4 +93,25 @@ import Testing
             #expect(try world.text() == "2\n" && world.up() == ["tool"])
         }
     }
+
+    /// A tool that cannot be captured any more would lose all that it took since.
+    @Test func aToolThatCannotBeSavedIsNotGivenUpUnasked() async throws {
+        try await withTemporaryDirectory { directory in
+            let capture = "capture: test ! -e \(directory)/broken && echo 1 > f"
+            let world = try await TakingBackWorld(directory, [("tool", [capture])])
+            try await world.runner.succeed("restore")
+            try world.set("3\n")
+            _ = try world.done()
+            try await world.shell("touch broken")
+            let refused = try await world.runner.run("undo")
+            #expect(
+                refused.status == 7
+                    && refused.errorOutput.contains("could not be saved before: tool: database/export"),
+                "\(refused.errorOutput)")
+            #expect(try world.text() == "3\n" && world.done() == [])
+            let report = try await world.runner.succeed("undo", "--unsaved")
+            #expect(report.contains("lacks 1 part of it, and that is gone"), "\(report)")
+            #expect(try world.text() == "2\n" && world.up() == ["tool"])
+        }
+    }
 }
