@@ -54,15 +54,17 @@ extension LeakText {
     /// The password of an entry as `.netrc` has them, `machine HOST login USER password …` on one line or several, wherever it is
     /// written.
     func netrcEntry(_ name: Range<Int>) -> Range<Int>? {
-        guard name.count == 8, starts("password", at: name.lowerBound) else { return nil }
+        guard name.count == 8, starts("password", at: name.lowerBound), isBlank(byte(name.upperBound)) else {
+            return nil
+        }
         let start = afterBlanks(name.upperBound)
         var end = bareEnd(start)
         // Those of an end of the line that is escaped twice.
         while end > start, byte(end - 1) == UInt8(ascii: "\\") { end -= 1 }
         let value = start..<end
         let hasDigits = isMixed(start, end)
-        guard start > name.upperBound, value.count >= 4, !isPlaceholder(start, end),
-            isLiteral(start, end, name.lowerBound), !isCapitals(value) || hasDigits
+        guard value.count >= 4, !isPlaceholder(start, end), isLiteral(start, end, name.lowerBound),
+            !isCapitals(value) || hasDigits
         else { return nil }
         func ends(_ range: Range<Int>, _ word: StaticString) -> Bool {
             let start = range.upperBound - word.utf8CodeUnitCount
