@@ -10,6 +10,17 @@ struct CapturedTree {
     /// What there is to say of it besides.
     var found: Found
 
+    /// What there is to say of files that one name makes secrets and another does not.
+    func notesOnNamesInClear(below root: String) -> [String] {
+        guard let first = manifest.inClear.first else { return [] }
+        let others = manifest.inClear.count - 1
+        return [
+            "\(root)/\(first.name) is captured in clear, and is the file that is sealed as \(root)/\(first.secret)"
+                + (others > 0 ? ", and so with \(counted(others, "other name"))" : "")
+                + ": class it as secret in the policy (classify), or make it a file of its own"
+        ]
+    }
+
     /// What one thread of a walk, or all of them, found.
     struct Found: Sendable {
         /// What could not be read, and why.

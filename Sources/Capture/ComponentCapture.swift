@@ -459,6 +459,7 @@ package struct ComponentCapture: Sendable {
         captured.notCaptured += walked.found.notCaptured.map {
             .init(path: "\(root.name)/\($0.path)", reason: $0.reason)
         }
+        captured.notes += walked.notesOnNamesInClear(below: root.name)
         let moving = Set(walked.found.moving + walked.found.left).sorted()
         if !moving.isEmpty {
             let names = moving.prefix(3).map(\.description).joined(separator: ", ")

@@ -28,6 +28,8 @@ final class ManifestWriter: Sendable {
         var leaks: [EntryPath] = []
         /// Names of one file that were read in different states of it.
         var torn: [EntryPath] = []
+        /// Names in clear of files that another name makes secrets, with that name.
+        var inClear: [(name: EntryPath, secret: EntryPath)] = []
     }
 
     fileprivate struct Part {
@@ -155,7 +157,8 @@ final class ManifestWriter: Sendable {
     /// Writes what had to wait, and the tree of the parts.
     func finish(_ root: DirectoryNode, _ sinkLane: any ObjectLane) throws -> Written {
         let deferred = all.withLock { $0.deferred }
-        let torn = HardLinks(below: deferred).resolve()
+        let links = HardLinks(below: deferred)
+        let torn = links.resolve()
         let lane = Lane(sinkLane)
         for node in deferred { try writePart(node, lane) }
         merge(lane)
@@ -174,6 +177,7 @@ final class ManifestWriter: Sendable {
         written.archives = gathered.archives.sorted { $0.path < $1.path }
         written.leaks = gathered.leaks.sorted()
         written.torn = torn
+        written.inClear = links.inClear()
         return written
     }
 
@@ -386,6 +390,20 @@ private struct HardLinks {
             if states.count > 1 { torn += self.torn(group) }
         }
         return torn.sorted()
+    }
+
+    /// The names under which a file is in clear that is sealed under another, for the class that this one gives it.
+    func inClear() -> [(name: EntryPath, secret: EntryPath)] {
+        var found: [(name: EntryPath, secret: EntryPath)] = []
+        for group in names.values {
+            let sealed = group.filter { $0.record.flags.contains(.isSealed) }
+            let secrets = sealed.filter { $0.record.entryClass.isSealed }.map { EntryPath($0.path) }
+            guard let secret = secrets.min() else { continue }
+            for name in group where !name.record.flags.contains(.isSealed) {
+                found.append((name: EntryPath(name.path), secret: secret))
+            }
+        }
+        return found.sorted { $0.name < $1.name }
     }
 
     private func link(_ names: [Name]) {

@@ -129,8 +129,9 @@ struct CapturedFiles: FileSource {
                 sibling.name, isTree: sibling.mode == .tree, hasSealed: hasSealed)
             guard stored.name == name else { continue }
             if stored.isSealed, kept[sibling.id] == nil, let place = places[root] {
-                // Unchanged since a night that sealed it, a reflog with a password in it say, and nobody here can open it.
-                return try Files.readIfPresent(place.pushing(FilePath(bytes: path.bytes)))
+                // Unchanged since a night that sealed it, a reflog with a password in it say, and nobody here can open it. It was
+                // captured: where it went away since, nobody knows what it named.
+                return try Files.read(place.pushing(FilePath(bytes: path.bytes)))
             }
             if stored.isChunked { return try tree(sibling.id).flatMap { try blob($0.id) } }
             if sibling.mode == .file || sibling.mode == .executable { return try blob(sibling.id) }

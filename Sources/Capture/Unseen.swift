@@ -10,8 +10,12 @@ struct Unseen: Sendable {
         private let missing: Set<String>
         /// The paths as items are called, which know of no root: `buildbot` for `database/buildbot`.
         private let names: Set<String>
+        /// Whether there is no list of what a database says, as of builders, where the other state has one.
+        private let lacksInventory: Bool
 
-        init(_ captured: CapturedComponent?) {
+        private static let inventory = "inventory.lock"
+
+        init(_ captured: CapturedComponent?, beside other: CapturedComponent?) {
             // What says that a root itself could not be listed ends in a dot.
             let problems = (captured?.unreadable ?? []).map { problem in
                 let path = problem.path
@@ -20,6 +24,9 @@ struct Unseen: Sendable {
             reasons = Dictionary(problems.map { ($0.path, $0.reason) }) { first, _ in first }
             let roots = Set(captured?.roots.map(\.name) ?? [])
             self.roots = roots
+            lacksInventory =
+                !problems.isEmpty && captured?.locks[Self.inventory] == nil
+                && other?.locks[Self.inventory] != nil
             let whole = (captured?.unreadable ?? []).filter { $0.path.hasSuffix("/.") }
             missing = Set(whole.map { String($0.path.dropLast(2)) }).subtracting(roots)
             names = Set(
@@ -40,7 +47,7 @@ struct Unseen: Sendable {
                 // A root that is one file is called like that file.
                 contain("\(file)") || (roots.isEmpty ? missing : roots).contains { contain("\($0)/\(file)") }
             }
-                || item.files.isEmpty && isOfMissingRoot(item)
+                || item.files.isEmpty && (isOfMissingRoot(item) || lacksInventory && item.kind != "package")
                 || [item.name, "\(item.kind)/\(item.name)"].contains {
                     $0.isAtOrBelow(separators: "/ ") { names.contains($0) }
                 }
@@ -62,8 +69,8 @@ struct Unseen: Sendable {
 
     /// What two states lack; nil stands for one that was not there.
     init(_ old: CapturedComponent?, _ new: CapturedComponent?) {
-        earlier = Gaps(old)
-        later = Gaps(new)
+        earlier = Gaps(old, beside: new)
+        later = Gaps(new, beside: old)
     }
 
     /// Each path with the reason, in words.

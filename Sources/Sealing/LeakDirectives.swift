@@ -54,28 +54,37 @@ extension LeakText {
     /// The password of an entry as `.netrc` has them, `machine HOST login USER password …` on one line or several, wherever it is
     /// written.
     func netrcEntry(_ name: Range<Int>) -> Range<Int>? {
-        guard name.count == 8, starts("password", at: name.lowerBound) else { return nil }
+        guard name.count == 8, starts("password", at: name.lowerBound), isBlank(byte(name.upperBound)) else {
+            return nil
+        }
         let start = afterBlanks(name.upperBound)
-        let value = start..<bareEnd(start)
-        guard start > name.upperBound, value.count >= 4, !isPlaceholder(start, value.upperBound),
-            isLiteral(start, value.upperBound, name.lowerBound),
-            !isCapitals(value) || isMixed(start, value.upperBound)
+        var end = bareEnd(start)
+        // Those of an end of the line that is escaped twice.
+        while end > start, byte(end - 1) == UInt8(ascii: "\\") { end -= 1 }
+        let value = start..<end
+        let hasDigits = isMixed(start, end)
+        guard value.count >= 4, !isPlaceholder(start, end), isLiteral(start, end, name.lowerBound),
+            !isCapitals(value) || hasDigits
         else { return nil }
         func ends(_ range: Range<Int>, _ word: StaticString) -> Bool {
             let start = range.upperBound - word.utf8CodeUnitCount
             return start >= range.lowerBound && starts(word, at: start)
                 && (start == range.lowerBound || !isWord(byte(start - 1)))
         }
+        func hasDot(_ host: Range<Int>) -> Bool { host.contains { byte($0) == UInt8(ascii: ".") } }
         let user = wordOfEntry(before: name.lowerBound)
         let login = wordOfEntry(before: user.lowerBound)
-        if ends(login, "login") {
-            let host = wordOfEntry(before: login.lowerBound)
-            let isDefault = ends(host, "default") && beginsLine(host.upperBound - 7)
-            return isDefault || ends(wordOfEntry(before: host.lowerBound), "machine") ? value : nil
+        guard ends(login, "login") else {
+            // Without a user, or with one behind it; the password of a machine is also what people write of.
+            return ends(login, "machine") && hasDot(user) && hasDigits ? value : nil
         }
-        // Without a user, or with one behind it; the password of a machine is also what people write of.
-        return ends(login, "machine") && user.contains { byte($0) == UInt8(ascii: ".") }
-            && isMixed(start, value.upperBound) ? value : nil
+        let host = wordOfEntry(before: login.lowerBound)
+        if ends(host, "default") { return hasDigits && beginsLine(host.upperBound - 7) ? value : nil }
+        let machine = wordOfEntry(before: host.lowerBound)
+        guard ends(machine, "machine") else { return nil }
+        // To a machine people "login with password authentication" too.
+        let first = machine.upperBound - 7
+        return hasDigits || hasDot(host) || beginsLine(first) || quoteLength(before: first) > 0 ? value : nil
     }
 
     /// The word before a place, with blanks and ends of lines between, which may be escaped; an empty range when there is none.

@@ -17,7 +17,7 @@ package enum LeakScanner {
     }
 
     /// Changes whenever something else is found than before: what was looked at under another number is looked at again.
-    package static let version = 13
+    package static let version = 14
 
     /// How far back a piece of a long text must overlap with the piece before, so that nothing is cut apart unseen.
     package static let overlap = 1 << 15

@@ -87,6 +87,27 @@ import Testing
         #expect(then.map(\.name).sorted() == gone)
     }
 
+    /// Builders are listed in a database, and packages are not.
+    @Test func withoutTheDatabaseBuildersAreUnknown() {
+        let master = CapturedComponent.CapturedRoot(name: "master", path: "/master", kind: .directory)
+        var whole = CapturedComponent(name: "ci", driver: "buildbot", version: nil, roots: [master])
+        whole.locks = ["inventory.lock": "1", "python.lock": "2"]
+        var blind = whole
+        blind.locks["inventory.lock"] = nil
+        blind.unreadable = [.init(path: "master/state.sqlite", reason: "database is locked")]
+        let before = Inventory(items: [
+            .init(kind: "builder", name: "app"), .init(kind: "package", name: "buildbot", version: "4.0"),
+        ])
+        let removed = before.changes(to: Inventory(), component: "ci") { $0 < $1 }
+        #expect(
+            Unseen(whole, blind).told(removed, from: before, to: Inventory()).map(\.name) == ["buildbot"])
+        let added = Inventory().changes(to: before, component: "ci") { $0 < $1 }
+        #expect(Unseen(blind, whole).told(added, from: Inventory(), to: before).map(\.name) == ["buildbot"])
+        // With a list of its own it is known what is gone.
+        blind.locks = whole.locks
+        #expect(Unseen(whole, blind).told(removed, from: before, to: Inventory()).count == 2)
+    }
+
     /// A job is in the home, and the core is the war.
     @Test func withoutTheWarOnlyTheCoreIsUnknown() {
         let home = CapturedComponent.CapturedRoot(name: "home", path: "/home", kind: .directory)

@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["INT", "TERM"])
+    @Test(arguments: ["INT", "TERM", "HUP"])
     func whoEndsARestoreWhileItStartsIsToldHowItIsAndWhatToDo(_ signal: String) async throws {
         try await withTemporaryDirectory { directory in
             let runner = try CommandLineRunner(directory)

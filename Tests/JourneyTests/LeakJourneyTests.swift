@@ -46,6 +46,24 @@ import Testing
         }
     }
 
+    /// It is binary, so that nothing in it tells what it is.
+    @Test func aSecretThatHasAnotherNameInClearIsTold() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            _ = try await shell(
+                "printf 'a\\000b' >tree/site.p12; ln tree/site.p12 tree/kept.bin; printf 'c\\000' >tree/x.p12; ln tree/x.p12 tree/y.p12",
+                in: directory)
+            // Also when nothing has changed.
+            for _ in 1...2 {
+                let output = try await runner.succeed("snapshot")
+                #expect(
+                    output.contains("tree/kept.bin is captured in clear, and is the file that is sealed as "))
+                #expect(
+                    output.contains("tree/site.p12: class it") && !output.contains("tree/y.p12"), "\(output)")
+            }
+        }
+    }
+
     @Test func aPasswordInTheSystemFileIsTold() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

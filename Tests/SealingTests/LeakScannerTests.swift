@@ -141,6 +141,7 @@ import Testing
     /// Whoever makes a text of names alone must not keep a night busy.
     @Test(arguments: [
         "password=", "password:", "token=&", " -pabcd", "-eyJ", "https://a:b/", " -p\"", "password abcd ",
+        "password!",
     ])
     func aTextOfNothingButNamesTakesNoTime(_ piece: String) {
         let text = String(repeating: piece, count: 200_000 / piece.utf8.count)

@@ -133,6 +133,12 @@ extension PythonEnvironment {
         }
     }
 
+    /// What venv, virtualenv and uv write into `bin` to work in the environment.
+    private static let activators: Set<String> = [
+        "activate", "activate.bat", "activate.csh", "activate.fish", "activate.nu", "activate.ps1",
+        "activate.xsh", "activate_this.py", "deactivate.bat", "deactivate.nu", "pydoc.bat",
+    ]
+
     /// Whether a file is made by Python, the environment's maker or Twisted, and comes back by itself.
     private static func isMadeByPython(_ path: String) -> Bool {
         if path.hasSuffix(".pyc") || path.hasSuffix("/twisted/plugins/dropin.cache") { return true }
@@ -142,7 +148,6 @@ extension PythonEnvironment {
         let isInterpreter =
             name.hasPrefix("python")
             && name.dropFirst("python".count).allSatisfy { $0 == "." || ($0.isASCII && $0.isNumber) }
-        return isInterpreter || name.lowercased().hasPrefix("activate") || name.hasPrefix("deactivate")
-            || name == "pydoc.bat"
+        return isInterpreter || activators.contains(name.lowercased())
     }
 }

@@ -7,7 +7,8 @@ enum ServerStateRepair {
     /// changed.
     ///
     /// Whoever owns the tables may have made functions, operators and triggers, and this may be run by a superuser: each table
-    /// is named with its schema, so that the search path need hold the server's own names only, and no trigger is fired.
+    /// is named with its schema, so that the search path need hold the server's own names only, and no trigger is fired but one that
+    /// is enabled `ALWAYS`.
     static func sql(schema: String) -> String {
         """
         BEGIN;

@@ -1,3 +1,4 @@
+internal import FileTree
 internal import SnapshotModel
 
 /// The references, reflogs and indexes of a captured repository, read from its captured files.
@@ -130,8 +131,14 @@ struct RepositoryState {
         try source.names(root: repository.root, directory: path(directory))
     }
 
-    private func contents(_ file: String) throws -> [UInt8]? {
-        try source.contents(root: repository.root, path: path(file))
+    /// The contents of a captured file; what cannot be read of it any more is a problem.
+    private mutating func contents(_ file: String) throws -> [UInt8]? {
+        do {
+            return try source.contents(root: repository.root, path: path(file))
+        } catch let failure as FileFailure {
+            tips.problems.append(problem(file, failure.description))
+            return nil
+        }
     }
 }
 

@@ -81,6 +81,7 @@ struct BuildbotEnvironmentTests {
                 environment.appending("bin/helper"),
                 with: Array("#!\(environment)/bin/python\nprint(1)\n".utf8),
                 mode: 0o755)
+            try Files.replace(environment.appending("bin/activate-site"), with: Array("A=1\n".utf8))
             try Files.makeDirectory(environment.appending(".git"))
             try Files.replace(environment.appending(".git/HEAD"), with: Array("ref: x\n".utf8))
             try Files.makeLink(environment.appending("bin/alias"), to: Array("helper".utf8))
@@ -93,6 +94,8 @@ struct BuildbotEnvironmentTests {
             #expect(reasons.contains { $0.hasPrefix("editable 1.0 is installed editable") })
             #expect(frozen.lock.contains("environment/bin/helper 755 sha256:"))
             #expect(frozen.lock.contains("environment/bin/alias -> helper"))
+            #expect(frozen.lock.contains("environment/bin/activate-site 644 sha256:"))
+            #expect(!frozen.lock.contains("environment/bin/activate "))
             #expect(frozen.lock.contains("site%20hook.pth 644 sha256:"))
             #expect(frozen.frozen.artifacts.contains { $0.name == "environment/%2Egit/HEAD" })
 

@@ -52,6 +52,33 @@ import Testing
         #expect(problems.map(\.path) == ["srv/git/app.git/\(path)"])
     }
 
+    /// Files of which one went away after it was captured.
+    private struct Moving: FileSource {
+        let files: CapturedTexts
+        let gone: String
+
+        func names(root: String, directory: EntryPath) throws -> [(name: [UInt8], isDirectory: Bool)] {
+            try files.names(root: root, directory: directory)
+        }
+
+        func contents(root: String, path: EntryPath) throws -> [UInt8]? {
+            guard "\(path)" != gone else { throw FileFailure("open", path.bytes, .noSuchFileOrDirectory) }
+            return try files.contents(root: root, path: path)
+        }
+
+        func lock(_ name: String) throws -> [UInt8]? { try files.lock(name) }
+    }
+
+    @Test func whatWentAwayAfterItWasCapturedIsToldByPath() throws {
+        let files = CapturedTexts(files: [
+            "app.git/HEAD": "\(a)\n", "app.git/packed-refs": "\(b) refs/heads/main\n",
+        ])
+        let repository = SourceRepository(root: "srv/git", path: EntryPath("app.git"))
+        let tips = try RepositoryState(repository, Moving(files: files, gone: "app.git/packed-refs")).tips
+        #expect(tips.problems.map(\.path) == ["srv/git/app.git/packed-refs"])
+        #expect(tips.references.map(\.id) == [a])
+    }
+
     @Test(arguments: [2, 3, 4]) func anIndexOfEachVersionStagesWhatGitSays(_ version: Int) async throws {
         try await withTemporaryDirectory { directory in
             let listing = try await Program(
