@@ -175,9 +175,8 @@ let package = Package(
         .testTarget(
             name: "ShadowTests",
             dependencies: [
-                "Drivers", "FileTree", "Judge", "Programs", "Shadow", "SnapshotModel", "TestSupport",
-                "understudy",
-                systemPackage,
+                "Drivers", "FileTree", "GitStore", "Judge", "Programs", "Shadow", "SnapshotModel",
+                "TestSupport", "understudy", systemPackage,
             ]),
 
         // A restore into isolation, to prove that a snapshot restores.

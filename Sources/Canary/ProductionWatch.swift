@@ -108,7 +108,9 @@ final class ProductionWatch {
         guard let expected = expectation.plugins else {
             return (.notTried, "the evidence of the canary does not name the plugins of its candidate")
         }
-        let view = try await shadow.production(beside: expected, pages: expectation.pages)
+        let view = try await askedTwice {
+            try await shadow.production(beside: expected, pages: expectation.pages)
+        }
         guard let seen = view.plugins else { return (.notTried, view.place) }
         let lacks = expected.lacks(in: seen).map { "\($0.object): \($0.detail)" }
         let problems = lacks + view.missingPages.map { "\($0) is not served, and was by the candidate" }

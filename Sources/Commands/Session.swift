@@ -179,9 +179,17 @@ struct Session: Sendable {
 
     /// Removes the directory of a killed rehearsal, puts the old trees of an interrupted restore back, and says what was done.
     func recover(_ store: SnapshotStore) async throws -> Recovery.Report {
-        try Workspace.clean(store)
-        return try await Recovery.run(
+        var left: [String] = []
+        do {
+            try Workspace.clean(store)
+        } catch {
+            // It is in nobody's way but a rehearsal's, which tries again.
+            left = ["what a rehearsal has left cannot be removed: \(error)"]
+        }
+        var report = try await Recovery.run(
             store.localDirectory, system: system, progress: { output.progress($0) })
+        report.notes += left
+        return report
     }
 }
 

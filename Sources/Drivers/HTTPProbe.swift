@@ -123,6 +123,17 @@ package struct HTTPProbe: Sendable {
     }
 }
 
+/// The answer to a question that changes nothing; one that cannot be had is asked for once more, a moment later: a server that is
+/// well again then, or a proxy before it, is no worse for that.
+package func askedTwice<Answer>(_ question: () async throws -> Answer) async throws -> Answer {
+    do {
+        return try await question()
+    } catch {
+        try await Task.sleep(for: .seconds(2))
+        return try await question()
+    }
+}
+
 /// A server gave no answer.
 package struct HTTPFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// What was asked for.

@@ -1,8 +1,29 @@
 internal import Dispatch
+internal import FileTree
 internal import Glibc
 package import Judge
 internal import Synchronization
 internal import SystemPackage
+
+/// The file system that shadows write to: whoever else is on it must not run out of it for them.
+struct Disk: Hashable, Sendable {
+    /// A place on it.
+    var place: FilePath
+    /// What must stay free, in bytes.
+    var reserve: Int64
+
+    /// A file system, of which 1 GiB stays free, or a quarter of what is free now where that is less.
+    init(_ place: FilePath) throws {
+        self.place = place
+        reserve = min(1 << 30, try Files.freeSpace(place) / 4)
+    }
+
+    /// Says that the shadows have to end; nil as long as enough is free.
+    func breach() throws -> Breach? {
+        let free = try Files.freeSpace(place)
+        return free < reserve ? Breach(kind: .disk(place, free: free, reserve: reserve)) : nil
+    }
+}
 
 /// What all processes of one shadow together may use, in however many sandboxes they are, and what holds them to it.
 ///
@@ -12,6 +33,7 @@ package final class Allowance: Sendable {
     /// What it comes to.
     package let limits: ShadowLimits
     private let group: ControlGroup?
+    private let disk: Disk?
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "allowance")
 
@@ -42,10 +64,11 @@ package final class Allowance: Sendable {
         var end: @Sendable () -> Void
     }
 
-    /// An allowance that the kernel keeps, or without a group we ourselves.
-    init(_ limits: ShadowLimits, group: ControlGroup?) {
+    /// An allowance that the kernel keeps, or without a group we ourselves; the disk is looked at by us alone.
+    init(_ limits: ShadowLimits, group: ControlGroup?, disk: Disk?) {
         self.limits = limits
         self.group = group
+        self.disk = disk
     }
 
     /// The command that starts a sandbox of the shadow, and is held to it from its beginning.
@@ -117,6 +140,7 @@ package final class Allowance: Sendable {
     }
 
     private func look(at members: [Member], precisely: Bool) throws {
+        if let breach = try disk?.breach() { return end(members, for: breach) }
         var all: [(view: OutsideView, process: ProcessUse)] = []
         var files: Int64 = 0
         for member in members {

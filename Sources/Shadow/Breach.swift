@@ -1,4 +1,5 @@
 package import Judge
+internal import SystemPackage
 
 /// That a shadow went beyond what it may use, and was ended for it.
 package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
@@ -11,6 +12,8 @@ package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
         case processes(used: Int?, limit: Int)
         /// A server of it wrote more than this into its log.
         case log(limit: Int)
+        /// The file system of a place that it writes to had become too full, whoever filled it.
+        case disk(FilePath, free: Int64, reserve: Int64)
         /// The kernel ended one of its processes though it was within its own limit: memory was short around it.
         case surroundings
         /// What it uses could not be seen.
@@ -44,7 +47,7 @@ package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
     package var isItsOwn: Bool {
         switch kind {
         case .memory, .processes, .log: true
-        case .surroundings, .unseen: false
+        case .disk, .surroundings, .unseen: false
         }
     }
 
@@ -60,6 +63,8 @@ package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
             used.map { "it had \($0) processes and threads, and may have \(limit)" }
                 ?? "it wanted more than the \(limit) processes and threads that it may have"
         case .log(let limit): "it wrote more than \(Self.size(Int64(limit))) of log"
+        case .disk(let place, let free, let reserve):
+            "only \(Self.size(free)) were free where it writes, \(place), and \(Self.size(reserve)) must stay free"
         case .surroundings:
             "the kernel ended one of its processes for want of memory, though it was within its own limit"
         case .unseen(let reason): "what it uses cannot be seen: \(reason)"
@@ -72,6 +77,8 @@ package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
         case .memory: "if it may need that much, raise 'shadows: {memory: …}' in the canary policy"
         case .processes: "if it may need that many, raise 'shadows: {processes: …}' in the canary policy"
         case .log: "look for what its server says again and again"
+        case .disk:
+            "make room on that file system; if there is enough, look for what its server writes without end"
         case .surroundings: "run it on a host, or in a unit, with more memory"
         case .unseen: "this is a fault of the host or of Understudy"
         }

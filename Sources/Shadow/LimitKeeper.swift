@@ -8,27 +8,30 @@ package struct LimitKeeper: Sendable {
     private let group: ControlGroup?
     /// Why there is no group.
     private let reason: String
+    /// Where shadows write; nil for what writes nothing.
+    private let disk: Disk?
 
     /// Our own watch, and why.
     package init(watchingBecause reason: String) {
-        self.init(group: nil, reason: reason)
+        self.init(group: nil, reason: reason, disk: nil)
     }
 
-    private init(group: ControlGroup?, reason: String) {
+    init(group: ControlGroup?, reason: String, disk: Disk?) {
         self.group = group
         self.reason = reason
+        self.disk = disk
     }
 
-    /// Makes a group of that name where we may.
+    /// Makes a group of that name where we may, for shadows that write to `disk`.
     ///
     /// `record` is given its path before it is made, for whoever comes after a kill.
-    init(_ name: String, record: (FilePath) throws -> Void) throws {
+    init(_ name: String, disk: Disk? = nil, record: (FilePath) throws -> Void) throws {
         do {
             let path = try Self.vacatedPlace().appending(name)
             try record(path)
-            self.init(group: try Self.answer { try ControlGroup.make(path) }, reason: "")
+            self.init(group: try Self.answer { try ControlGroup.make(path) }, reason: "", disk: disk)
         } catch let refusal as ControlGroupPlace.Refusal {
-            self.init(watchingBecause: refusal.reason)
+            self.init(group: nil, reason: refusal.reason, disk: disk)
         }
     }
 
@@ -65,7 +68,7 @@ package struct LimitKeeper: Sendable {
 
     /// What one shadow may use, under a name that no other one has.
     package func allowance(_ name: String, _ limits: ShadowLimits) throws -> Allowance {
-        Allowance(limits, group: try group?.child(name, limits))
+        Allowance(limits, group: try group?.child(name, limits), disk: disk)
     }
 
     /// Who it is, for people.

@@ -55,7 +55,7 @@ package struct Workspace {
         try Files.replace(records.directory, with: directory.byteArray, mode: 0o600)
         try Files.makeDirectory(directory, mode: 0o700)
         do {
-            limitKeeper = try LimitKeeper(name) { path in
+            limitKeeper = try LimitKeeper(name, disk: Disk(parent)) { path in
                 try Files.replace(records.group, with: path.byteArray, mode: 0o600)
             }
         } catch {
@@ -77,11 +77,12 @@ package struct Workspace {
         }
     }
 
-    /// Lets `body` work in a new directory in `parent`, which is gone afterwards, whatever happens.
+    /// Lets `body` work in a new directory in `parent`, as ``ShadowPlace/with(_:)`` does.
     package static func with<Result>(
-        _ store: SnapshotStore, in parent: FilePath, _ body: (Workspace) async throws -> Result
+        _ store: SnapshotStore, in parent: FilePath, progress: @escaping (String) -> Void,
+        _ body: (Workspace) async throws -> Result
     ) async throws -> Result {
-        try await ShadowPlace(store, in: parent).with(body)
+        try await ShadowPlace(store, in: parent, progress: progress).with(body)
     }
 
     /// Gives everything in it to somebody else.
@@ -146,30 +147,35 @@ package struct Workspace {
 package final class ShadowPlace {
     private let records: Workspace.Records
     private let parent: FilePath
+    private let progress: (String) -> Void
     /// Held as long as the place is: another canary would remove what lies in it.
     private let lock: ShadowLock
 
-    /// Takes the place; its workspaces lie in `parent`.
+    /// Takes the place; its workspaces lie in `parent`, and `progress` is told what stays of one.
     ///
     /// Throws a ``StoreFailure`` with code `locked` when somebody has it.
-    package init(_ store: SnapshotStore, in parent: FilePath) throws {
+    package init(
+        _ store: SnapshotStore, in parent: FilePath, progress: @escaping (String) -> Void
+    ) throws {
         records = Workspace.Records(store)
         self.parent = parent
+        self.progress = progress
         lock = try ShadowLock(store.localDirectory.appending("shadow.lock"))
     }
 
     /// Lets `body` work in a new directory, which is gone afterwards, whatever happens.
+    ///
+    /// One that cannot be removed changes nothing about what `body` did: that is told, and whoever comes next tries again.
     package func with<Result>(_ body: (Workspace) async throws -> Result) async throws -> Result {
         let workspace = try Workspace(records, in: parent)
-        let result: Result
-        do {
-            result = try await body(workspace)
-        } catch {
-            try records.removeLeft()
-            throw error
+        defer {
+            do {
+                try records.removeLeft()
+            } catch {
+                progress("what lay in \(workspace.directory) cannot be removed: \(error)")
+            }
         }
-        try records.removeLeft()
-        return result
+        return try await body(workspace)
     }
 }
 

@@ -111,6 +111,21 @@ import Testing
         }
     }
 
+    /// Whoever filled it.
+    @Test func noShadowGoesOnWhereTheDiskIsNearlyFull() async throws {
+        try await withTemporaryDirectory { directory in
+            var disk = try Disk(directory)
+            #expect(disk.reserve <= 1 << 30)
+            #expect(try disk.breach() == nil)
+            disk.reserve = 1 << 60
+            let breach = try await breach(
+                of: Program("sleep", ["600"]), ShadowLimits(),
+                LimitKeeper(group: nil, reason: "it is a test", disk: disk), directory)
+            #expect(!breach.isItsOwn)
+            #expect(breach.description.contains("must stay free"), "\(breach)")
+        }
+    }
+
     @Test func severalSandboxesOfAShadowCountTogetherAndEndTogether() async throws {
         try await withTemporaryDirectory { directory in
             let allowance = try Self.watch.allowance("a", ShadowLimits(memory: 200 << 20))

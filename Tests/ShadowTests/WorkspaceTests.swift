@@ -1,11 +1,13 @@
 import FileTree
+import GitStore
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
 
 @testable import Shadow
 
-/// Second sets of names for the files of a tree.
+/// The directory of shadows, and second sets of names for the files of a tree.
 @Suite struct WorkspaceTests {
     /// A tree with its only file below another directory.
     private func makeTree(_ tree: FilePath) throws {
@@ -45,6 +47,38 @@ import Testing
                 throw error
             }
             try Files.removeTree(place)
+        }
+    }
+
+    /// Else the evidence of a canary, and that a change was promoted, would be lost with it.
+    @Test func whatWasDoneCountsWhenTheDirectoryCannotBeRemoved() async throws {
+        struct Broken: Error {}
+        try await withTemporaryDirectory { directory in
+            let store = try SnapshotStore.create(at: directory.appending("acme.git"), system: "acme")
+            try Files.makeDirectories(store.localDirectory)
+            let record = store.localDirectory.appending("shadow")
+            let told = Mutex<[String]>([])
+            func tell(_ words: String) { told.withLock { $0.append(words) } }
+            let outcome = try await Workspace.with(store, in: directory, progress: tell) { workspace in
+                // What is named there is no directory of ours, and is not removed.
+                try Files.replace(record, with: Array("/srv/ci".utf8))
+                return workspace.directory
+            }
+            #expect(try Files.isDirectory(outcome))
+            #expect(told.withLock(\.self).count == 1)
+            #expect(told.withLock(\.self).first?.contains("names /srv/ci") == true)
+            // Nobody begins beside it.
+            await #expect(throws: ShadowFailure.self) {
+                try await Workspace.with(store, in: directory, progress: tell) { _ in }
+            }
+            try Files.remove(record)
+            await #expect(throws: Broken.self) {
+                try await Workspace.with(store, in: directory, progress: tell) { _ -> Void in
+                    try Files.replace(record, with: Array("/srv/ci".utf8))
+                    throw Broken()
+                }
+            }
+            #expect(told.withLock(\.self).count == 2)
         }
     }
 }

@@ -122,12 +122,12 @@ extension BuildbotShadow {
 
     func build(_ job: String, limit: Duration) async throws -> JobRun {
         let rest = try rest()
-        let target = try await target(job, rest)
+        let target = try await askedTwice { try await self.target(job, rest) }
         let request = try await rest.force(target.builder, through: target.scheduler)
         let deadline = ContinuousClock.now + limit
         while ContinuousClock.now < deadline {
-            if let row = try await rest.request(request), row.complete {
-                let build = try await rest.build(for: request)
+            if let row = try await askedTwice({ try await rest.request(request) }), row.complete {
+                let build = try await askedTwice { try await rest.build(for: request) }
                 let outcome: ProbeRun.Outcome =
                     switch row.results {
                     case 0, 1: .passed
@@ -149,7 +149,7 @@ extension BuildbotShadow {
         var isOver = false
         while !isOver, ContinuousClock.now < patience {
             try await Task.sleep(for: Self.pause)
-            isOver = try await rest.request(request)?.complete ?? true
+            isOver = try await askedTwice { try await rest.request(request) }?.complete ?? true
         }
         return JobRun(
             outcome: .errored, seconds: nil,

@@ -51,7 +51,7 @@ extension JenkinsShadow {
     func build(_ job: String, limit: Duration) async throws -> JobRun {
         let probe = try productionProbe()
         let path = Self.address(ofJob: job)
-        let found = try await target(job, probe)
+        let found = try await askedTwice { try await self.target(job, probe) }
         let (run, open) = try await follow(path, isParameterized: found.isParameterized, limit: limit, probe)
         if let run { return run }
         let answer =
@@ -88,8 +88,10 @@ extension JenkinsShadow {
         while ContinuousClock.now < deadline {
             switch open {
             case .queued:
-                let queued: QueueItem = try await self.answer(
-                    "/queue/item/\(item)/api/json?tree=cancelled,inQueueSince,executable[number]", probe)
+                let queued: QueueItem = try await askedTwice {
+                    try await self.answer(
+                        "/queue/item/\(item)/api/json?tree=cancelled,inQueueSince,executable[number]", probe)
+                }
                 if queued.cancelled == true {
                     let words = "it was cancelled in the queue"
                     return (JobRun(outcome: .errored, seconds: nil, signature: words), nil)
@@ -98,7 +100,10 @@ extension JenkinsShadow {
                 // Jenkins forgets what has left the queue some minutes later.
                 if let number = queued.executable?.number { open = .running(number) }
             case .running(let number):
-                if let run = try await ended("\(path)/\(number)", since: since, probe) { return (run, nil) }
+                let run = try await askedTwice {
+                    try await self.ended("\(path)/\(number)", since: since, probe)
+                }
+                if let run { return (run, nil) }
             }
             try await Task.sleep(for: .milliseconds(50))
         }
