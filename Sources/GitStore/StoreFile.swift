@@ -27,20 +27,14 @@ package enum StoreFile {
 
     /// Writes snapshots of a system, with the history that they stand on, into a new file.
     ///
-    /// What is sealed stays sealed. Throws a ``StoreFailure`` when something is at the path already, or where it is written
-    /// before it has its name: that may be somebody else's, and is not ours to remove.
+    /// What is sealed stays sealed. Throws a ``StoreFailure`` when something is at the path already, or where another export is
+    /// writing it.
     package static func write(
         _ snapshots: [SnapshotReference], of system: String, in store: SnapshotStore, to path: FilePath,
         progress: @Sendable (String) -> Void
     ) async throws -> Written {
         guard try !Files.exists(path) else {
             throw StoreFailure(.failed, "\(path) exists already", hint: "name a file that is not there yet")
-        }
-        let part = part(of: path)
-        guard try !Files.exists(part) else {
-            throw StoreFailure(
-                .failed, "\(part) exists already: another export is writing it, or one was cut off",
-                hint: "if no export is running and nobody needs it, remove it, or name another file")
         }
         let reader = try store.reader()
         guard let newest = snapshots.max(by: { $0.id < $1.id }) else {
@@ -90,8 +84,28 @@ package enum StoreFile {
         return try write(text, packs, below: "\(system).git", to: path, time: stored.commit.time)
     }
 
-    /// Where a file is written before it has its name.
-    private static func part(of path: FilePath) -> FilePath { FilePath(path.string + ".part") }
+    /// Removes what an export left that was cut off; throws for what another one is writing, and for what none began.
+    private static func removeCut(_ part: FilePath) throws {
+        guard let status = try Files.status(part) else { return }
+        var first: ArraySlice<UInt8> = []
+        if status.kind == .file {
+            try Files.readPieces(part, size: 4, overlap: 0) { bytes in
+                first = bytes
+                return false
+            }
+        }
+        // What every file of zstd begins with.
+        guard status.kind == .file, [0x28, 0xb5, 0x2f, 0xfd].starts(with: first) else {
+            throw StoreFailure(
+                .failed, "\(part) is in the way, and is no part of an export", hint: "name another file")
+        }
+        guard try !Files.isLocked(part) else {
+            throw StoreFailure(
+                .failed, "\(part) is being written by another export",
+                hint: "wait until it is done, or name another file")
+        }
+        try Files.remove(part)
+    }
 
     private static let configuration = """
         [core]
@@ -107,9 +121,11 @@ package enum StoreFile {
         _ text: [(String, [UInt8])], _ packs: [(String, FilePath)], below top: String, to path: FilePath,
         time: Int64
     ) throws -> Written {
-        let part = part(of: path)
+        let part = FilePath(path.string + ".part")
+        try removeCut(part)
         let file = FileDescriptor(rawValue: try Files.createExclusively(part, mode: 0o600))
         do {
+            try Files.lock(file.rawValue, part)
             var sums = ""
             var writer = try TarWriter.begin(file, path: part, time: time)
             try writer.addDirectory(top)

@@ -14,7 +14,7 @@ package final class WriterLock: Sendable {
     init(_ path: FilePath, purpose: String, store: FilePath) throws {
         descriptor = try Files.openLock(path)
         do throws(FileFailure) {
-            try Files.lock(descriptor, path)
+            try Self.take(descriptor, path)
         } catch {
             // Who holds it may not have written its name yet: then there is no name to tell.
             let who = try Self.name(in: path)
@@ -36,6 +36,17 @@ package final class WriterLock: Sendable {
         // A name that stays makes the next writer look for leftovers and find none.
         try? Files.setContents(of: descriptor, [], path)
         close(descriptor)
+    }
+
+    /// Takes the lock, once more a moment later where somebody has it: who looks whether it is held has it for that moment.
+    private static func take(_ descriptor: CInt, _ path: FilePath) throws(FileFailure) {
+        do throws(FileFailure) {
+            try Files.lock(descriptor, path)
+        } catch {
+            guard error.reason == .wouldBlock else { throw error }
+            usleep(20_000)
+            try Files.lock(descriptor, path)
+        }
     }
 
     private static func name(in path: FilePath) throws(FileFailure) -> String {

@@ -40,11 +40,17 @@ import Testing
                     == shell("git -C acme.git rev-parse acme", in: directory))
             let again = try await runner.run("export", "acme.tar.zst")
             #expect(again.status == 1 && again.errorOutput.contains("exists already"))
-            // Another export may be writing that one, or it is something else.
-            try await shell("echo mine >new.tar.zst.part", in: directory)
+            // What another export is writing, and what is none, stays; what one left that was killed goes.
+            try await shell(
+                "echo mine >new.tar.zst.part; head -c 999 acme.tar.zst >cut.tar.zst.part", in: directory)
             let beside = try await runner.run("export", "new.tar.zst")
-            #expect(beside.status == 1 && beside.errorOutput.contains("new.tar.zst.part exists already"))
+            #expect(beside.status == 1 && beside.errorOutput.contains("new.tar.zst.part is in the way"))
             #expect(try await shell("cat new.tar.zst.part; ls new.tar.zst || :", in: directory) == "mine\n")
+            let second = try await runner.run(
+                under: ["flock", "cut.tar.zst.part"], ["export", "cut.tar.zst"])
+            #expect(second.status == 1 && second.errorOutput.contains("is being written by another export"))
+            try await runner.succeed("export", "cut.tar.zst")
+            #expect(try !Files.exists(directory.appending("cut.tar.zst.part")))
             #expect(try CrashLoop.leftovers(in: directory.appending("acme.git")) == [])
         }
     }

@@ -20,7 +20,7 @@ int cfiles_start_writeback(int descriptor, long offset, long count);
 int cfiles_memory_file(const char *name);
 /* Exclusive flock without waiting. */
 int cfiles_lock(int descriptor);
-/* -1 with EWOULDBLOCK when somebody has it; takes nothing. */
+/* -1 with EWOULDBLOCK when somebody has it; else it is shared for a moment, and given back. */
 int cfiles_try_lock(int descriptor);
 long cfiles_next_hole(int descriptor, long offset);
 long cfiles_next_data(int descriptor, long offset);

@@ -307,7 +307,11 @@ private func stage(_ driver: BuildbotDriver, _ fixture: BuildbotFixture, host: S
         captured.roots.append(.init(name: root.name, path: root.path, kind: root.kind))
         let name = FilePath(root.name).lastComponent?.string ?? ""
         let place = staging.appending(name)
-        try await Program("cp", ["-a", root.path, place.string]).runSuccessfully()
+        // What git maintains by itself in there changes while it is copied, and is derived.
+        try Files.makeDirectory(place)
+        try await shell(
+            "tar --exclude ./gitpoller-work --create . | tar --extract --preserve-permissions --directory '\(place)'",
+            in: FilePath(root.path))
         try removeDerived(place, driver.classification(of: root.name), .root)
         let there = Root(name: root.name, path: final.appending(name).string)
         roots.append(.init(root: there, staged: place, live: nil))
