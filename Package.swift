@@ -70,6 +70,7 @@ let package = Package(
         .testTarget(name: "SQLiteTests", dependencies: ["FileTree", "SQLite", "TestSupport", systemPackage]),
         // Runs other programs with limits on time and output.
         .target(name: "Programs", dependencies: ["Cfiles", subprocess, systemPackage]),
+        .testTarget(name: "ProgramsTests", dependencies: ["FileTree", "Programs", systemPackage]),
         // Work for several threads.
         .target(name: "Workers"),
         // Values only, no input or output.
@@ -104,6 +105,9 @@ let package = Package(
                 "Workers",
                 systemPackage,
             ]),
+        .testTarget(
+            name: "GitStoreTests",
+            dependencies: ["FileTree", "Git", "GitStore", "TestSupport", systemPackage]),
 
         // MARK: The delivery systems
         // A folder for each kind of component: what to capture, how to stop, start and probe it, how to shadow it.
@@ -163,6 +167,12 @@ let package = Package(
                 "Capture", "Cryptography", "Drivers", "FileTree", "Git", "GitStore", "Programs", "Sealing",
                 "SnapshotModel", "SQLite",
                 "Workers", systemPackage,
+            ]),
+        .testTarget(
+            name: "RestoreTests",
+            dependencies: [
+                "Capture", "Drivers", "FileTree", "Git", "GitStore", "Restore", "Sealing", "SnapshotModel",
+                "TestSupport", systemPackage,
             ]),
 
         // Where arbitrary code may run: isolated by the kernel, looked at from inside before anything runs.
