@@ -124,6 +124,12 @@ struct Arrival {
                         "give this one a store of its own, --store DIR; or, if it is to go on with that one, --store \(place)"
                 )
             }
+            if isBeside, let copy = try await Remotes(store).list().first(where: { $0.url == source }) {
+                notes.append(
+                    "'understudy push' and nights here go to \(copy.shownURL) too, where what stands in the old places could "
+                        + "push nothing any more: 'understudy remote remove \(copy.name)' first, if this is a rehearsal"
+                )
+            }
             if here == there {
                 here.text = there.text
             } else {
@@ -361,12 +367,10 @@ struct Arrival {
         }
         if plan.snapshots.isEmpty { try await bring { _ in true } }
         let left = plan.snapshots.count - brought.count
-        return plan.lost.map { "\($0): it was there when this host looked last" }
-            + (left == 0
-                ? []
-                : [
-                    "\(left) other snapshots are still at \(remote.shownURL): 'understudy pull \(remote.name)' brings them"
-                ])
+        let others = left == 1 ? "1 other snapshot is" : "\(left) other snapshots are"
+        let words =
+            "\(others) still at \(remote.shownURL): 'understudy pull \(remote.name)' brings what is there"
+        return plan.lost.map { "\($0): it was there when this host looked last" } + (left == 0 ? [] : [words])
     }
 
     private static func freeName(_ known: [Remote]) -> String {

@@ -51,7 +51,7 @@ import Testing
             #expect(try await runner.succeed("snapshot", "--system", "etc/acme.yaml").contains("no change"))
             try await runner.succeed("restore", "--from", "offsite.git")
             // Only what the snapshot needed was brought, and says so.
-            #expect(report.contains("1 other snapshots are still at"), "\(report)")
+            #expect(report.contains("1 other snapshot is still at"), "\(report)")
             #expect(try await runner.succeed("pull", "--system", "etc/acme.yaml").contains("got 1 snapshot"))
             try await runner.succeed("verify", "--all", "--system", "etc/acme.yaml")
         }
@@ -161,6 +161,8 @@ import Testing
             _ = try await shell("mkdir moved-tool", in: directory)
             let mapped = try await rehearse(map: ["other", "tool"])
             #expect(mapped.status == 0, "\(mapped.output)\(mapped.errorOutput)")
+            // Its nights would leave production no copy to push to.
+            #expect(mapped.output.contains("'understudy remote remove source' first"), "\(mapped.output)")
             let states = try await shell(
                 "cat tool/state moved-tool/state; ls tree other moved", in: directory)
             #expect(states == "production\na\nmoved:\na\n\nother:\na\nnew\n\ntree:\na\nnew\n", "\(states)")
