@@ -237,9 +237,12 @@ struct RestoreCommand: AsyncParsableCommand {
         _ session: Session, holding lock: WriterLock
     ) async throws -> RestoreReport {
         guard plan.refusals.isEmpty else {
+            // Reasons of one kind have one hint.
+            var hints: [String] = []
+            for refusal in plan.refusals where !hints.contains(refusal.hint) { hints.append(refusal.hint) }
             throw CommandFailure(
                 .refused, plan.refusals.map(\.reason).joined(separator: "\n       "),
-                hint: plan.refusals.map(\.hint).joined(separator: "\n      "))
+                hint: hints.joined(separator: "\n      "))
         }
         // They opened the snapshot. Said now, since a sync after the restore would make the file system write down all that was
         // restored; and beside it, since one before waits for what others have just written.

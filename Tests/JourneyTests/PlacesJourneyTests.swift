@@ -153,8 +153,9 @@ import Testing
         try await withTemporaryDirectory { directory in
             try Files.makeDirectory(directory.appending("tree"))
             try Files.replace(directory.appending("tree/a"), with: Array("a".utf8))
+            try Files.makeDirectory(directory.appending("other"))
             let runner = try CommandLineRunner(directory)
-            try await runner.initialize("tree")
+            try await runner.initialize("tree", "other")
             try await runner.succeed("snapshot")
             try await runner.succeed("restore", "--to", "out")
             let place = directory.appending("out/tree").pushing(
@@ -162,6 +163,10 @@ import Testing
             try Files.replace(place, with: Array("precious".utf8))
             let again = try await runner.run("restore", "--to", "out")
             #expect(again.status == 7)
+            // Two reasons, and what to do once.
+            let said = again.errorOutput
+            #expect(said.ranges(of: "exists already").count == 2, "\(said)")
+            #expect(said.ranges(of: "name another").count == 1, "\(said)")
             #expect(try Files.read(place) == Array("precious".utf8))
         }
     }
