@@ -162,8 +162,10 @@ struct Arrival {
     }
 
     /// Writes the system file and the policies, where nothing stands yet; the notes say where.
-    func settle() throws -> [String] {
-        var notes: [String] = []
+    ///
+    /// `restored` are the components that somebody named; none stand for all.
+    func settle(restoring restored: Set<String>) throws -> [String] {
+        var notes = elsewhere(without: restored)
         let directory = session.description.policies
         for (name, contents) in session.system.policies {
             guard let path = directory?.appending(name) else { continue }
@@ -243,6 +245,19 @@ struct Arrival {
                 hint: "map that too, "
                     + (others.isEmpty ? "or restore with --to DIR" : "or leave it out: \(options(others))")
                     + "; if it is to be replaced, name it: \(options(names))"))
+    }
+
+    /// Which components that were left out the system file goes on to have where they stood: nothing keeps a later command from
+    /// their state there.
+    private func elsewhere(without restored: Set<String>) -> [String] {
+        guard relocation.movesSystem, !restored.isEmpty else { return [] }
+        return original.components.filter { !restored.contains($0.name) }.compactMap { component in
+            let state = relocation.unmovedState(of: component).joined(separator: ", ")
+            guard !state.isEmpty else { return nil }
+            return
+                "\(component.name) was left out, and \(session.file) has \(state) of it: take it out there, or the next "
+                + "'understudy restore' here replaces what is in the old place"
+        }
     }
 
     // MARK: - The store

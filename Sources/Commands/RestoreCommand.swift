@@ -218,7 +218,7 @@ struct RestoreCommand: AsyncParsableCommand {
         }
         if let arrival, request.destination == nil {
             do {
-                report.notes += try arrival.settle()
+                report.notes += try arrival.settle(restoring: request.components)
             } catch {
                 // What was restored stands and runs.
                 report.proven = false
