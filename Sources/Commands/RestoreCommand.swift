@@ -34,7 +34,7 @@ struct RestoreCommand: AsyncParsableCommand {
                   --identity recovery.key
               understudy restore --from acme.tar.zst --identity recovery.key \\
                   --map /srv/ci=/data/ci --map 8010=8011
-              understudy restore 20261123 --only job:team/deploy \\
+              understudy restore 2026-11-23 --only job:team/deploy \\
                   --identity recovery.key
 
             EXIT STATUS
