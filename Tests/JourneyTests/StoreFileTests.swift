@@ -40,6 +40,12 @@ import Testing
                     == shell("git -C acme.git rev-parse acme", in: directory))
             let again = try await runner.run("export", "acme.tar.zst")
             #expect(again.status == 1 && again.errorOutput.contains("exists already"))
+            for arguments in [["latest"], ["latest", "latest~1"], [ids[0]]] {
+                let outcome = try await runner.run(["export"] + arguments, limit: .seconds(60))
+                #expect(
+                    outcome.status == 64 && outcome.errorOutput.contains("the file comes last"),
+                    "\(outcome.errorOutput)")
+            }
             #expect(try CrashLoop.leftovers(in: directory.appending("acme.git")) == [])
         }
     }
