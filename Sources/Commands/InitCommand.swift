@@ -99,6 +99,8 @@ struct InitCommand: AsyncParsableCommand {
         var file: String
         var store: String
         var components: [Found]
+        /// The names of the policies that were written.
+        var policies: [String] = []
         var notes: [String]
         var recipients: [String]
         /// The secret half of the new key, nil when it was not made or is in a file.
@@ -164,8 +166,15 @@ struct InitCommand: AsyncParsableCommand {
             (NotifyPolicy.fileName, NotifyPolicy.builtInText),
             (CanaryPolicyFile.fileName, CanaryPolicyFile.builtInText),
         ]
-        for (name, text) in shipped where try !Files.exists(policies.appending(name)) {
+        var written: [String] = []
+        var notes = discovery.notes
+        for (name, text) in shipped {
+            guard try !Files.exists(policies.appending(name)) else {
+                notes.append("\(policies.appending(name)) was there already, and was left as it is")
+                continue
+            }
             try Files.replace(policies.appending(name), with: Array(text.utf8))
+            written.append(name)
         }
         try Files.replace(file, with: Array(text.utf8))
         let result = Result(
@@ -175,7 +184,7 @@ struct InitCommand: AsyncParsableCommand {
                     name: $0.component.name, driver: $0.component.driver, path: $0.path.string,
                     summary: $0.summary)
             },
-            notes: discovery.notes, recipients: recipients.map(\.description),
+            policies: written, notes: notes, recipients: recipients.map(\.description),
             recoveryKey: recoveryKey == nil ? identity?.secretText : nil)
         do {
             // The code of the recovery key sets its colours.
@@ -207,10 +216,14 @@ struct InitCommand: AsyncParsableCommand {
     private func words(_ result: Result) -> String {
         let found = table(result.components.map { ["  \($0.name)", $0.driver, $0.path, $0.summary] })
         let notes = result.notes.map { "\nnote: \($0)" }.joined()
+        let policies = result.policies.dropLast().joined(separator: ", ")
+        let last = result.policies.last.map {
+            ", policies/" + (policies.isEmpty ? $0 : "\(policies) and \($0)")
+        }
         return """
             system \(result.system)
             \(found)
-            wrote \(result.file), policies/snapshot.yaml, retention.yaml, notify.yaml and canary.yaml
+            wrote \(result.file)\(last ?? "")
             made the store \(result.store)\(notes)
 
             \(keyWords(result))

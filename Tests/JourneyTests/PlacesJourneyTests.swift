@@ -137,6 +137,21 @@ import Testing
         }
     }
 
+    @Test func aPolicyThatIsThereIsNotSaidToBeWritten() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell(
+                "mkdir tree other policies; echo 'keep: {last: 3}' >policies/retention.yaml", in: directory)
+            let runner = try CommandLineRunner(directory)
+            let said = try await runner.initialize("tree")
+            #expect(
+                said.contains(
+                    "understudy.yaml, policies/snapshot.yaml, notify.yaml and canary.yaml\n"), "\(said)")
+            #expect(said.contains("policies/retention.yaml was there already"), "\(said)")
+            let kept = try await shell("cat policies/retention.yaml", in: directory)
+            #expect(kept == "keep: {last: 3}\n")
+        }
+    }
+
     @Test func aStoreThatIsInTheWayLeavesNoRecoveryKeyBehind() async throws {
         try await withTemporaryDirectory { directory in
             try Files.makeDirectories(directory.appending("tree"))
