@@ -214,22 +214,20 @@ struct InitCommand: AsyncParsableCommand {
     }
 
     private func words(_ result: Result) -> String {
-        let found = table(result.components.map { ["  \($0.name)", $0.driver, $0.path, $0.summary] })
+        let found = table(
+            result.components.map { ["  \($0.name)", $0.driver, printable($0.path.utf8), $0.summary] })
         let notes = result.notes.map { "\nnote: \($0)" }.joined()
         let policies = result.policies.dropLast().joined(separator: ", ")
         let last = result.policies.last.map {
             ", policies/" + (policies.isEmpty ? $0 : "\(policies) and \($0)")
         }
-        return """
+        let made = """
             system \(result.system)
             \(found)
             wrote \(result.file)\(last ?? "")
             made the store \(result.store)\(notes)
-
-            \(keyWords(result))
-
-            next: understudy snapshot
             """
+        return "\(printable(text: made))\n\n\(keyWords(result))\n\nnext: understudy snapshot"
     }
 
     private func keyWords(_ result: Result) -> String {
@@ -248,7 +246,7 @@ struct InitCommand: AsyncParsableCommand {
         }
         if let recoveryKey {
             return """
-                The recovery key is in \(recoveryKey). Secrets and databases are sealed to it; without it nobody can \
+                The recovery key is in \(printable(recoveryKey.utf8)). Secrets and databases are sealed to it; without it nobody can \
                 restore them. Keep it away from this host. 'understudy key check' proves that your copy is good.
                 """
         }

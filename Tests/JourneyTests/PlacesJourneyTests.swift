@@ -152,6 +152,17 @@ import Testing
         }
     }
 
+    /// Its code of the key sets colours, and nothing that somebody called a directory does.
+    @Test func aNameDoesNothingToTheTerminalOfWhoeverBegins() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("a\u{1b}[31m\nb"))
+            let runner = try CommandLineRunner(directory)
+            let said = try await runner.initialize("a\u{1b}[31m\nb", "--name", "acme")
+            #expect(said.contains("/a\\x1b[31m\\x0ab  "), "\(said)")
+            #expect(!said.contains("\u{1b}"), "\(said)")
+        }
+    }
+
     @Test func aStoreThatIsInTheWayLeavesNoRecoveryKeyBehind() async throws {
         try await withTemporaryDirectory { directory in
             try Files.makeDirectories(directory.appending("tree"))
