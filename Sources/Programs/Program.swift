@@ -20,8 +20,8 @@ package struct Program: Sendable {
     package var user: (owner: UInt32, group: UInt32)?
     /// Whether it has the other groups that this host gives that user, who must be known here; else it has none.
     package var hasGroupsOfUser = false
-    /// Whether ``run()`` ends it when Ctrl-C or SIGTERM ends this process: else it goes on, and does behind the back of whoever
-    /// comes next what it was told to do.
+    /// Whether ``run()`` ends it when Ctrl-C, SIGTERM or SIGHUP ends this process: else it goes on, and does behind the back of
+    /// whoever comes next what it was told to do.
     package var endsWithUs = false
     /// How long it may take.
     package var limit: Duration
@@ -240,7 +240,7 @@ package struct ProgramFailure: Error, Hashable, Sendable, CustomStringConvertibl
     }
 }
 
-/// A process that is ended when SIGINT or SIGTERM ends ours, from when it has begun until it has ended.
+/// A process that is ended when SIGINT, SIGTERM or SIGHUP ends ours, from when it has begun until it has ended.
 private final class EndingWithUs: Sendable {
     private let process = Mutex<Int32>(0)
 

@@ -46,10 +46,11 @@ const void *cfiles_start(const struct cfiles_mapping *mapping);
 /* From now on the process exits with `status` when a page is lost, after it has written `last_words`. 0 when one is lost already. */
 int cfiles_end_when_lost(struct cfiles_mapping *mapping, const char *last_words, int status);
 void cfiles_unmap(struct cfiles_mapping *mapping);
-/* From now on SIGINT and SIGTERM write `words` to standard error, and end the process as they do by themselves. Not where they are
-   ignored. */
+/* From now on SIGINT, SIGTERM and SIGHUP write `words` to standard error, and end the process as they do by themselves. Not where
+   they are ignored. */
 void cfiles_say_when_interrupted(const char *words);
-/* From now on SIGINT and SIGTERM end a process, and all that it started, before they end this one; until it is told that it has ended. */
+/* From now on SIGINT, SIGTERM and SIGHUP end a process, and all that it started, before they end this one; until it is told that it
+   has ended. */
 void cfiles_end_when_interrupted(int process);
 void cfiles_has_ended(int process);
 #endif
