@@ -163,6 +163,28 @@ import Testing
         }
     }
 
+    @Test func policiesThatAreLostComeBackFromTheSnapshot() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            let policies = directory.appending("policies")
+            try Files.removeTree(policies)
+            let lost = try await runner.run("restore")
+            #expect(
+                lost.status == 64
+                    && lost.errorOutput.contains(
+                        "restore --from \(directory)/tree.git' brings that of the snapshot"),
+                "\(lost.errorOutput)")
+            try await runner.succeed("restore", "--from", "\(directory)/tree.git")
+            #expect(try Files.exists(policies.appending("retention.yaml")))
+            try Files.removeTree(policies)
+            try Files.makeDirectory(policies)
+            try await runner.succeed("restore")
+        }
+    }
+
     @Test func aStoreThatIsInTheWayLeavesNoRecoveryKeyBehind() async throws {
         try await withTemporaryDirectory { directory in
             try Files.makeDirectories(directory.appending("tree"))
