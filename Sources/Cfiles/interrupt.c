@@ -70,6 +70,7 @@ static void on_interrupt(int number) {
 }
 
 static void handle_interrupts(void) {
+    /* SIGHUP: a connection that drops ends a restore more often than anybody does. */
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t index = 0; index < sizeof numbers / sizeof *numbers; index++) {
         struct sigaction before;

@@ -112,6 +112,12 @@ struct Arrival {
             original = there
             let hasOtherStore = try place != there.store && SnapshotStore.hasTakenSnapshots(at: there.store)
             isBeside = try hasOtherStore || Self.oldPlace(of: there, relocation) != nil
+            if isBeside, let copy = try await Remotes(store).list().first(where: { $0.url == source }) {
+                notes.append(
+                    "'understudy push' and nights here go to \(copy.shownURL) too, where what stands in the old places could "
+                        + "push nothing any more: 'understudy remote remove \(copy.name)' first, if this is a rehearsal"
+                )
+            }
             if here == there {
                 here.text = there.text
             } else {
@@ -144,8 +150,10 @@ struct Arrival {
     }
 
     /// Writes the system file and the policies, where nothing stands yet; the notes say where.
-    func settle() throws -> [String] {
-        var notes: [String] = []
+    ///
+    /// `restored` are the components that somebody named; none stand for all.
+    func settle(restoring restored: Set<String>) throws -> [String] {
+        var notes = elsewhere(without: restored)
         let directory = session.description.policies
         for (name, contents) in session.system.policies {
             guard let path = directory?.appending(name) else { continue }
@@ -229,6 +237,19 @@ struct Arrival {
                 hint: "map that too, "
                     + (others.isEmpty ? "or restore with --to DIR" : "or leave it out: \(options(others))")
                     + "; if it is to be replaced, name it: \(options(names))"))
+    }
+
+    /// Which components that were left out the system file goes on to have where they stood: nothing keeps a later command from
+    /// their state there.
+    private func elsewhere(without restored: Set<String>) -> [String] {
+        guard relocation.movesSystem, !restored.isEmpty else { return [] }
+        return original.components.filter { !restored.contains($0.name) }.compactMap { component in
+            let state = relocation.unmovedState(of: component).joined(separator: ", ")
+            guard !state.isEmpty else { return nil }
+            return
+                "\(component.name) was left out, and \(session.file) has \(state) of it: take it out there, or the next "
+                + "'understudy restore' here replaces what is in the old place"
+        }
     }
 
     // MARK: - The store
@@ -379,13 +400,10 @@ struct Arrival {
         }
         if plan.snapshots.isEmpty { try await bring { _ in true } }
         let left = plan.snapshots.count - brought.count
-        return plan.lost.map { "\($0): it was there when this host looked last" }
-            + (left == 0
-                ? []
-                : [
-                    "\(left == 1 ? "1 other snapshot is" : "\(left) other snapshots are") still at \(remote.shownURL): "
-                        + "'understudy pull \(remote.name)' brings what is left"
-                ])
+        let others = left == 1 ? "1 other snapshot is" : "\(left) other snapshots are"
+        let words =
+            "\(others) still at \(remote.shownURL): 'understudy pull \(remote.name)' brings what is left"
+        return plan.lost.map { "\($0): it was there when this host looked last" } + (left == 0 ? [] : [words])
     }
 
     private static func freeName(_ known: [Remote]) -> String {

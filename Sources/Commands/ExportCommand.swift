@@ -34,6 +34,14 @@ struct ExportCommand: AsyncParsableCommand {
 
     @OptionGroup var options: Options
 
+    func validate() throws {
+        guard let file = arguments.last,
+            file == "latest" || file.hasPrefix("latest~") || SnapshotID(file) != nil
+        else { return }
+        throw ValidationError(
+            "'\(file)' names a snapshot: the file comes last, as in 'export latest acme.tar.zst'.")
+    }
+
     private struct Result: Encodable {
         var file: String
         var snapshots: [String]

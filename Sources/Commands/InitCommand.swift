@@ -99,6 +99,8 @@ struct InitCommand: AsyncParsableCommand {
         var file: String
         var store: String
         var components: [Found]
+        /// The names of the policies that were written.
+        var policies: [String] = []
         var notes: [String]
         var recipients: [String]
         /// The secret half of the new key, nil when it was not made or is in a file.
@@ -164,8 +166,15 @@ struct InitCommand: AsyncParsableCommand {
             (NotifyPolicy.fileName, NotifyPolicy.builtInText),
             (CanaryPolicyFile.fileName, CanaryPolicyFile.builtInText),
         ]
-        for (name, text) in shipped where try !Files.exists(policies.appending(name)) {
+        var written: [String] = []
+        var notes = discovery.notes
+        for (name, text) in shipped {
+            guard try !Files.exists(policies.appending(name)) else {
+                notes.append("\(policies.appending(name)) was there already, and was left as it is")
+                continue
+            }
             try Files.replace(policies.appending(name), with: Array(text.utf8))
+            written.append(name)
         }
         try Files.replace(file, with: Array(text.utf8))
         let result = Result(
@@ -175,7 +184,7 @@ struct InitCommand: AsyncParsableCommand {
                     name: $0.component.name, driver: $0.component.driver, path: $0.path.string,
                     summary: $0.summary)
             },
-            notes: discovery.notes, recipients: recipients.map(\.description),
+            policies: written, notes: notes, recipients: recipients.map(\.description),
             recoveryKey: recoveryKey == nil ? identity?.secretText : nil)
         do {
             // The code of the recovery key sets its colours.
@@ -205,18 +214,20 @@ struct InitCommand: AsyncParsableCommand {
     }
 
     private func words(_ result: Result) -> String {
-        let found = table(result.components.map { ["  \($0.name)", $0.driver, $0.path, $0.summary] })
+        let found = table(
+            result.components.map { ["  \($0.name)", $0.driver, printable($0.path.utf8), $0.summary] })
         let notes = result.notes.map { "\nnote: \($0)" }.joined()
-        return """
+        let policies = result.policies.dropLast().joined(separator: ", ")
+        let last = result.policies.last.map {
+            ", policies/" + (policies.isEmpty ? $0 : "\(policies) and \($0)")
+        }
+        let made = """
             system \(result.system)
             \(found)
-            wrote \(result.file), policies/snapshot.yaml, retention.yaml, notify.yaml and canary.yaml
+            wrote \(result.file)\(last ?? "")
             made the store \(result.store)\(notes)
-
-            \(keyWords(result))
-
-            next: understudy snapshot
             """
+        return "\(printable(text: made))\n\n\(keyWords(result))\n\nnext: understudy snapshot"
     }
 
     private func keyWords(_ result: Result) -> String {
@@ -235,7 +246,7 @@ struct InitCommand: AsyncParsableCommand {
         }
         if let recoveryKey {
             return """
-                The recovery key is in \(recoveryKey). Secrets and databases are sealed to it; without it nobody can \
+                The recovery key is in \(printable(recoveryKey.utf8)). Secrets and databases are sealed to it; without it nobody can \
                 restore them. Keep it away from this host. 'understudy key check' proves that your copy is good.
                 """
         }

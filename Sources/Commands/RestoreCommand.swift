@@ -34,7 +34,7 @@ struct RestoreCommand: AsyncParsableCommand {
                   --identity recovery.key
               understudy restore --from acme.tar.zst --identity recovery.key \\
                   --map /srv/ci=/data/ci --map 8010=8011
-              understudy restore 20261123 --only job:team/deploy \\
+              understudy restore 2026-11-23 --only job:team/deploy \\
                   --identity recovery.key
 
             EXIT STATUS
@@ -218,7 +218,7 @@ struct RestoreCommand: AsyncParsableCommand {
         }
         if let arrival, request.destination == nil {
             do {
-                report.notes += try arrival.settle()
+                report.notes += try arrival.settle(restoring: request.components)
             } catch {
                 // What was restored stands and runs.
                 report.proven = false
@@ -237,9 +237,12 @@ struct RestoreCommand: AsyncParsableCommand {
         _ session: Session, holding lock: WriterLock
     ) async throws -> RestoreReport {
         guard plan.refusals.isEmpty else {
+            // Reasons of one kind have one hint.
+            var hints: [String] = []
+            for refusal in plan.refusals where !hints.contains(refusal.hint) { hints.append(refusal.hint) }
             throw CommandFailure(
                 .refused, plan.refusals.map(\.reason).joined(separator: "\n       "),
-                hint: plan.refusals.map(\.hint).joined(separator: "\n      "))
+                hint: hints.joined(separator: "\n      "))
         }
         // They opened the snapshot. Said now, since a sync after the restore would make the file system write down all that was
         // restored; and beside it, since one before waits for what others have just written.

@@ -134,9 +134,7 @@ struct VerifyCommand: AsyncParsableCommand {
                 + result.snapshots.flatMap { verdict in
                     ["\(verdict.id)  \(verdict.ok ? "ok" : "NOT OK")  \(verdict.objects) objects"]
                         + verdict.problems.map { "  \($0)" }
-                        + verdict.unopened.map {
-                            "  \($0) is sealed, and the identity does not open it: checked as it is stored"
-                        }
+                        + Self.words(unopened: verdict.unopened)
                 } + (all ? ["packs, indexes and history  \(result.problems.isEmpty ? "ok" : "NOT OK")"] : [])
                 + result.problems.map { "  \($0)" })
                 .joined(separator: "\n")
@@ -152,6 +150,16 @@ struct VerifyCommand: AsyncParsableCommand {
         StoreFailure(
             .raced, "the snapshot \(reference.id) was removed while it was verified, as a prune does",
             hint: "'understudy snapshots' lists those that are there")
+    }
+
+    /// What is said of components that the identity does not open, in one line: with --all it is true of each old snapshot.
+    private static func words(unopened: [String]) -> [String] {
+        guard !unopened.isEmpty else { return [] }
+        let words =
+            unopened.count == 1
+            ? "is sealed, and the identity does not open it: checked as it is stored"
+            : "are sealed, and the identity does not open them: checked as they are stored"
+        return ["  \(unopened.joined(separator: ", ")) \(words)"]
     }
 
     /// What a look finds; when it meets what cannot be read, that, so that what others found is told as well.

@@ -16,7 +16,12 @@ extension SystemDescription {
         } catch {
             let problem = SystemFileFailure.Problem(
                 "cannot \(error.operation) the directory of the policies: \(error.reason)", at: nil)
-            throw SystemFileFailure(path: directory, problems: [problem])
+            let isLost = error.reason == .noSuchFileOrDirectory
+            throw SystemFileFailure(
+                path: directory, problems: [problem],
+                advice: isLost
+                    ? "when it is lost, 'understudy restore --from \(store)' brings that of the snapshot; or make it: with "
+                        + "nothing in it the built-in policies stand" : nil)
         }
         return (path, try SystemFile.readText(path))
     }

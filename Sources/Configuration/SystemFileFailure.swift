@@ -23,9 +23,12 @@ package struct SystemFileFailure: Error, Hashable, Sendable, CustomStringConvert
     package var path: FilePath
     /// Everything that is wrong with it, in the order of the file.
     package var problems: [Problem]
+    /// What to do, where that is known better than by where the problems are.
+    private let advice: String?
 
     /// A failure.
-    package init(path: FilePath, problems: [Problem]) {
+    package init(path: FilePath, problems: [Problem], advice: String? = nil) {
+        self.advice = advice
         self.path = path
         self.problems = problems
     }
@@ -41,6 +44,7 @@ package struct SystemFileFailure: Error, Hashable, Sendable, CustomStringConvert
 
     /// What to do.
     package var hint: String {
+        if let advice { return advice }
         guard problems.contains(where: { $0.position != nil }) else {
             return "check the path and its permissions; `understudy init PATH...` writes a new system file"
         }

@@ -76,6 +76,10 @@ enum RemoteGit {
         if reason.contains(theirs) || reason.contains("[remote rejected]") {
             return "it can be reached and refused this: find out there why, and run the command again"
         }
+        if !remote.url.contains(":"), reason.contains("does not appear to be a git repository") {
+            return
+                "check the path, and whether its disk is mounted; 'git init --bare' of that directory begins a new copy"
+        }
         return "'git ls-remote \(remote.shownURL)' by hand shows whether it can be reached"
     }
 

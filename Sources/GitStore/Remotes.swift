@@ -62,7 +62,7 @@ package struct Remotes: Sendable {
         // Status 1 says that nothing fits.
         guard outcome.status != 1 else { return [] }
         guard outcome.status == 0 else {
-            throw ProgramFailure("git config --file \(file): \(outcome.errorOutput)")
+            throw ProgramFailure("git config --file \(file): \(RemoteGit.reason(outcome.errorOutput))")
         }
         // `remote.NAME.url`, a line break, the URL, a zero byte.
         return outcome.output.split(separator: "\0").map { line in
@@ -251,7 +251,11 @@ package struct Remotes: Sendable {
     }
 
     private func config(_ arguments: [String]) -> Program {
-        Program("git", ["config", "--file", file.string] + arguments, outputLimit: 1 << 22)
+        // Git starts nowhere but in a directory, and ours may be gone.
+        Program(
+            "git", ["config", "--file", file.string] + arguments,
+            directory: file.isAbsolute ? FilePath("/") : nil,
+            outputLimit: 1 << 22)
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {

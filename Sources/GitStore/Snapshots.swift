@@ -86,7 +86,8 @@ extension SnapshotStore {
             throw StoreFailure(
                 .noSuchSnapshot,
                 "'\(text)' matches \(candidates.count) snapshots: \(names)\(candidates.count > 5 ? ", …" : "")",
-                hint: "give more of the id")
+                hint: query.day.map { "'\($0)' is the last one of that day; or give more of the id" }
+                    ?? "give more of the id")
         }
     }
 

@@ -328,7 +328,7 @@ package struct ItemPlanner {
         try plan.addLeftOut(to: &root, content, in: origin.system)
         let beside = root.staging
         plan.roots.append(root)
-        if try !Files.isDirectory(parent) {
+        if try !Files.exists(parent) {
             plan.refusals.append(
                 Refusal(
                     "\(parent), in which \(place.live) would stand, is not there",

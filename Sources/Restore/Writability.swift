@@ -21,7 +21,13 @@ extension RestorePlanner {
         var seen: Set<FilePath> = []
         return try directories.compactMap { path in
             let directory = try Files.nearest(to: path)
-            guard seen.insert(directory).inserted, let reason = try Files.obstacle(toWritingIn: directory),
+            guard seen.insert(directory).inserted else { return nil }
+            guard try Files.isDirectory(directory) else {
+                return Refusal(
+                    "\(directory), in which it would be made, is no directory",
+                    hint: "move away what is there, and restore it first")
+            }
+            guard let reason = try Files.obstacle(toWritingIn: directory),
                 let status = try Files.status(Files.resolved(directory))
             else { return nil }
             let own = Accounts.ownNumbers.user

@@ -20,6 +20,12 @@ package struct SnapshotQuery: Hashable, Sendable {
     /// Whether it counts back from the newest, so that what it means depends on each snapshot that is newer.
     package var counts: Bool { text.hasPrefix("latest~") }
 
+    /// The date of a day that is written as ids begin, `2026-01-02` for `20260102`; nil for anything else.
+    package var day: String? {
+        guard text.utf8.count == 8, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        return "\(text.prefix(4))-\(text.dropFirst(4).prefix(2))-\(text.suffix(2))"
+    }
+
     /// Finds the snapshot in a list of ids and object ids that is sorted by time; relative words and dates pass over
     /// safety snapshots.
     package func find(in snapshots: [(id: SnapshotID, object: String, isSafety: Bool)]) -> Answer {

@@ -51,6 +51,9 @@ import Testing
                 "where the store is"))
         #expect(RemoteGit.hint(remote, "! [remote rejected] a -> b (hook declined)").contains("refused"))
         #expect(RemoteGit.hint(remote, "ssh: Connection refused").contains("git ls-remote /x"))
+        let none = "fatal: '/x' does not appear to be a git repository"
+        #expect(RemoteGit.hint(remote, none).contains("'git init --bare'"))
+        #expect(RemoteGit.hint(Remote(name: "r", url: "h:x"), none).contains("git ls-remote h:x"))
     }
 
     @Test func ofARemoteThatCouldNotBeReadNothingIsSaid() {

@@ -162,9 +162,18 @@ import Testing
             _ = try await shell("mkdir moved-tool", in: directory)
             let mapped = try await rehearse(map: ["other", "tool"])
             #expect(mapped.status == 0, "\(mapped.output)\(mapped.errorOutput)")
+            // Its nights would leave production no copy to push to.
+            #expect(mapped.output.contains("'understudy remote remove source' first"), "\(mapped.output)")
             let states = try await shell(
                 "cat tool/state moved-tool/state; ls tree other moved", in: directory)
             #expect(states == "production\na\nmoved:\na\n\nother:\na\nnew\n\ntree:\na\nnew\n", "\(states)")
+            // What is left out stays production's in the system file, too.
+            _ = try await shell("rm -r moved* rehearsal.*", in: directory)
+            let part = try await rehearse("--component", "tree", map: [])
+            #expect(
+                part.status == 0
+                    && part.output.contains("tool was left out, and \(directory)/rehearsal.yaml has"),
+                "\(part.output)\(part.errorOutput)")
             // Who names it means it.
             _ = try await shell("rm -r moved* rehearsal.*", in: directory)
             let named = try await rehearse("--component", "tree", "--component", "tool", map: [])

@@ -103,7 +103,8 @@ import Testing
     }
 
     /// What outlived the restore would stop what undo has said is up.
-    @Test func theCommandThatStopsAToolEndsWithTheRestore() async throws {
+    @Test(arguments: ["TERM", "HUP"])
+    func theCommandThatStopsAToolEndsWithTheRestore(_ signal: String) async throws {
         try await withTemporaryDirectory { directory in
             let stop =
                 "touch \(directory)/stopping; test ! -e \(directory)/slow || sleep 3; rm -f \(directory)/up"
@@ -127,7 +128,7 @@ import Testing
             try await runner.succeed("snapshot")
             try Files.replace(tree.appending("a"), with: Array("2\n".utf8))
             try Files.replace(directory.appending("slow"), with: [])
-            let outcome = try await restore(runner, endedBy: "TERM", after: "stopping")
+            let outcome = try await restore(runner, endedBy: signal, after: "stopping")
             #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
             try await runner.succeed("undo")
             try await Task.sleep(for: .seconds(4))

@@ -140,6 +140,15 @@ import Testing
                 "restore", "--only", "file:\(directory)/tree/sub", "--only", "file:\(directory)/tree/sub/deep"
             )
             #expect(both.status == 7 && both.errorOutput.contains("lies in another item"))
+            // A file in the place of the directory: no rights are missing.
+            try await shell("echo x >tree/sub; cp -p tree/sub before; touch -r tree before", in: directory)
+            let file = try await runner.run("restore", "--only", "file:\(directory)/tree/sub/deep")
+            #expect(
+                file.status == 7
+                    && file.errorOutput.contains(
+                        "error: \(directory)/tree/sub, in which it would be made, is no directory\nhint: move"
+                    ),
+                "\(file.errorOutput)")
             #expect(
                 try await runner.differences(directory.appending("before"), directory.appending("tree")) == ""
             )

@@ -60,6 +60,23 @@ import Testing
         }
     }
 
+    /// What is not damaged must not hide what is.
+    @Test func whatAnOldKeyOpensIsOneLineOfEachSnapshot() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir tree other; echo a >tree/a; echo a >other/a", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree", "other")
+            try await runner.succeed("snapshot")
+            try await runner.succeed("key", "rotate", "--generate", "new.key")
+            try await runner.succeed("snapshot")
+            let report = try await runner.succeed("verify", "--all", "--identity", "new.key")
+            #expect(
+                report.contains("\n  other, tree are sealed, and the identity does not open them: "),
+                "\(report)")
+            #expect(report.ranges(of: "the identity does not open").count == 1, "\(report)")
+        }
+    }
+
     @Test func aKeyThatIsNotWrittenIsNeverNamed() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

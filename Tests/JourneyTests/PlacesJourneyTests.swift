@@ -137,6 +137,54 @@ import Testing
         }
     }
 
+    @Test func aPolicyThatIsThereIsNotSaidToBeWritten() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell(
+                "mkdir tree other policies; echo 'keep: {last: 3}' >policies/retention.yaml", in: directory)
+            let runner = try CommandLineRunner(directory)
+            let said = try await runner.initialize("tree")
+            #expect(
+                said.contains(
+                    "understudy.yaml, policies/snapshot.yaml, notify.yaml and canary.yaml\n"), "\(said)")
+            #expect(said.contains("policies/retention.yaml was there already"), "\(said)")
+            let kept = try await shell("cat policies/retention.yaml", in: directory)
+            #expect(kept == "keep: {last: 3}\n")
+        }
+    }
+
+    /// Its code of the key sets colours, and nothing that somebody called a directory does.
+    @Test func aNameDoesNothingToTheTerminalOfWhoeverBegins() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("a\u{1b}[31m\nb"))
+            let runner = try CommandLineRunner(directory)
+            let said = try await runner.initialize("a\u{1b}[31m\nb", "--name", "acme")
+            #expect(said.contains("/a\\x1b[31m\\x0ab  "), "\(said)")
+            #expect(!said.contains("\u{1b}"), "\(said)")
+        }
+    }
+
+    @Test func policiesThatAreLostComeBackFromTheSnapshot() async throws {
+        try await withTemporaryDirectory { directory in
+            try Files.makeDirectory(directory.appending("tree"))
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            let policies = directory.appending("policies")
+            try Files.removeTree(policies)
+            let lost = try await runner.run("restore")
+            #expect(
+                lost.status == 64
+                    && lost.errorOutput.contains(
+                        "restore --from \(directory)/tree.git' brings that of the snapshot"),
+                "\(lost.errorOutput)")
+            try await runner.succeed("restore", "--from", "\(directory)/tree.git")
+            #expect(try Files.exists(policies.appending("retention.yaml")))
+            try Files.removeTree(policies)
+            try Files.makeDirectory(policies)
+            try await runner.succeed("restore")
+        }
+    }
+
     @Test func aStoreThatIsInTheWayLeavesNoRecoveryKeyBehind() async throws {
         try await withTemporaryDirectory { directory in
             try Files.makeDirectories(directory.appending("tree"))
@@ -153,8 +201,9 @@ import Testing
         try await withTemporaryDirectory { directory in
             try Files.makeDirectory(directory.appending("tree"))
             try Files.replace(directory.appending("tree/a"), with: Array("a".utf8))
+            try Files.makeDirectory(directory.appending("other"))
             let runner = try CommandLineRunner(directory)
-            try await runner.initialize("tree")
+            try await runner.initialize("tree", "other")
             try await runner.succeed("snapshot")
             try await runner.succeed("restore", "--to", "out")
             let place = directory.appending("out/tree").pushing(
@@ -162,6 +211,10 @@ import Testing
             try Files.replace(place, with: Array("precious".utf8))
             let again = try await runner.run("restore", "--to", "out")
             #expect(again.status == 7)
+            // Two reasons, and what to do once.
+            let said = again.errorOutput
+            #expect(said.ranges(of: "exists already").count == 2, "\(said)")
+            #expect(said.ranges(of: "name another").count == 1, "\(said)")
             #expect(try Files.read(place) == Array("precious".utf8))
         }
     }

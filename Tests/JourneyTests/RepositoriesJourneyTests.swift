@@ -33,6 +33,28 @@ import Testing
         return runner
     }
 
+    /// A root is called by its path, and a path may hold what ends a line.
+    @Test func aRepositoryWithALineBreakInItsNameComesBack() async throws {
+        try await withTemporaryDirectory { directory in
+            let name = "a\nb.git"
+            let runner = try CommandLineRunner(directory)
+            try await shell(
+                """
+                git init -q -b main 'clone'; cd clone; echo 1 >f; git add .; git commit -qm 1; cd ..
+                git clone -q --bare clone $'a\\nb.git'
+                """, in: directory)
+            try await runner.initialize(name, "--name", "git")
+            let taken = try await runner.succeed("snapshot")
+            #expect(taken.contains("has a tab or a line break"), "\(taken)")
+            #expect(try await runner.succeed("snapshot").contains("no change"))
+            try Files.removeTree(directory.appending(name))
+            #expect(try await runner.succeed("restore").contains("proven: "))
+            let head = try await shell(
+                "git -C $'a\\nb.git' fsck; git -C $'a\\nb.git' show main:f", in: directory)
+            #expect(head == "1\n")
+        }
+    }
+
     /// Overwrites bytes of a file of the repository where the store has it.
     private func damageAFile(_ directory: FilePath) async throws {
         let id = try await shell("git -C git/app.git rev-parse main:f2", in: directory)

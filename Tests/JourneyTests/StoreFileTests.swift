@@ -51,6 +51,12 @@ import Testing
             #expect(second.status == 1 && second.errorOutput.contains("is being written by another export"))
             try await runner.succeed("export", "cut.tar.zst")
             #expect(try !Files.exists(directory.appending("cut.tar.zst.part")))
+            for arguments in [["latest"], ["latest", "latest~1"], [ids[0]]] {
+                let outcome = try await runner.run(["export"] + arguments, limit: .seconds(60))
+                #expect(
+                    outcome.status == 64 && outcome.errorOutput.contains("the file comes last"),
+                    "\(outcome.errorOutput)")
+            }
             #expect(try CrashLoop.leftovers(in: directory.appending("acme.git")) == [])
         }
     }

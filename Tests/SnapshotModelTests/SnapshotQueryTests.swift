@@ -29,5 +29,9 @@ import Testing
 
     @Test func saysWhenSeveralAreMeant() {
         #expect(SnapshotQuery("20260102").find(in: snapshots) == .ambiguous([1, 2]))
+        #expect(SnapshotQuery("20260102").day == "2026-01-02")
+        for text in ["2026010", "2026-01-02", "20260102T", "latest~1", "2026010x"] {
+            #expect(SnapshotQuery(text).day == nil, "\(text)")
+        }
     }
 }

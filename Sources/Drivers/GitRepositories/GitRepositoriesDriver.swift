@@ -53,13 +53,13 @@ package struct GitRepositoriesDriver: Driver {
     package func surveyed() -> GitRepositoriesDriver {
         var driver = self
         driver.found = Dictionary(
-            places().map { ($0.name, RepositorySearch.all(in: FilePath($0.path))) }
+            places().map { ($0.name, RepositorySearch.all(in: FilePath($0.path), called: $0.name)) }
         ) { first, _ in first }
         return driver
     }
 
     private func all(in root: Root) -> [RepositorySearch.Found] {
-        found?[root.name] ?? RepositorySearch.all(in: FilePath(root.path))
+        found?[root.name] ?? RepositorySearch.all(in: FilePath(root.path), called: root.name)
     }
 
     package var mayHaveRepositories: Bool { true }

@@ -83,11 +83,17 @@ enum RepositorySearch {
             ? directory.pushing(FilePath(bytes: place)) : nil
     }
 
-    /// All that is below `root`, in the order of a walk.
-    static func all(in root: FilePath) -> [Found] {
+    /// All that is below `root`, whose name is `name`, in the order of a walk.
+    static func all(in root: FilePath, called name: String) -> [Found] {
         var found: [Found] = []
         search(root, .root, &found)
-        return found
+        // In `sources.lock` a repository is a line, and the root's name a word of it.
+        guard name.utf8.contains(where: { $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\n") }) else {
+            return found
+        }
+        return found.map {
+            ($0.path, $0.reason ?? .asFiles("the path of its directory has a tab or a line break"))
+        }
     }
 
     private static func search(_ directory: FilePath, _ path: EntryPath, _ found: inout [Found]) {

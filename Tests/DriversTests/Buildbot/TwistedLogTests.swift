@@ -37,6 +37,30 @@ import Testing
         #expect(TwistedLog.lastWords(Self.earlier + start + said + Self.end) == words)
     }
 
+    @Test func aTracebackOfCheckconfigIsOneError() {
+        let output = """
+            Configuration Errors:
+              encountered a SyntaxError while parsing config file:
+            Traceback (most recent call last):
+              File "/srv/environment/buildbot/config/master.py", line 103, in loadConfigDict
+                execfile(filename, localDict)
+              File "/srv/master/master.cfg", line 1
+                syntax error(
+                            ^
+            SyntaxError: '(' was never closed
+             
+
+              builder 'a' has no worker
+
+            """
+        #expect(
+            TwistedLog.configurationErrors(output) == [
+                "encountered a SyntaxError while parsing config file: SyntaxError: '(' was never closed",
+                "builder 'a' has no worker",
+            ])
+        #expect(TwistedLog.configurationErrors("python: not found\n").isEmpty)
+    }
+
     @Test func theMarkOfACaughtExceptionIsNoException() {
         let log =
             "\tTraceback (most recent call last):\n\t--- <exception caught here> ---\n\t  File \"x.py\", line 2, in y\n"

@@ -16,7 +16,7 @@ import Testing
             let found = try GitRepositoriesDriver.detect(directory.appending("git"))
             #expect(found?.summary == "2 git repositories")
             #expect(try GitRepositoriesDriver.detect(directory.appending("other")) == nil)
-            let all = RepositorySearch.all(in: directory.appending("git"))
+            let all = RepositorySearch.all(in: directory.appending("git"), called: "git")
             #expect(all.map(\.path.description) == ["team/a.git", "work/.git", "work/inner/.git"])
         }
     }

@@ -137,8 +137,7 @@ struct BuildbotShadow: ShadowDriver {
             buildbot(["checkconfig", ShadowConfiguration.name], room.copy, limit: .seconds(180)))
         if outcome.status != 0 {
             let lines = PythonText.lines(outcome.output).map(String.init)
-            let errors = lines.drop { !$0.contains("Configuration Errors:") }.dropFirst()
-                .map { trimmed($0[...]) }.filter { !$0.isEmpty }
+            let errors = TwistedLog.configurationErrors(outcome.output)
             let words = errors.isEmpty ? Array(lines.suffix(3)) : errors
             observations += words.map {
                 Observation(

@@ -97,6 +97,32 @@ struct TwistedLog {
         return (causes.isEmpty ? lines : causes).suffix(4).joined(separator: "; ")
     }
 
+    /// The errors of a configuration that `buildbot checkconfig` tells; none where it tells none.
+    ///
+    /// Of a traceback only the exception counts, behind the words that announce it.
+    static func configurationErrors(_ output: String) -> [String] {
+        let told = PythonText.lines(output).drop { !$0.contains("Configuration Errors:") }.dropFirst()
+        var errors: [String] = []
+        var isTrace = false
+        for line in told {
+            if line.hasPrefix(trace) {
+                isTrace = true
+                continue
+            }
+            let words = trimmed(line)
+            if isTrace {
+                guard namesException(line) else { continue }
+                isTrace = false
+                if let announced = errors.last, announced.hasSuffix(":") {
+                    errors[errors.count - 1] = "\(announced) \(words)"
+                    continue
+                }
+            }
+            if !words.isEmpty { errors.append(words) }
+        }
+        return errors
+    }
+
     /// A line without the time and the system that Twisted puts before it.
     static func message(_ line: Substring) -> Substring {
         guard let first = line.first, first.isNumber, let bracket = line.firstIndex(of: "["),
