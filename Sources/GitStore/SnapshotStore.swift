@@ -162,7 +162,8 @@ package final class SnapshotStore: Sendable {
 
     /// Takes the one place of a writer, and clears what a killed writer left.
     ///
-    /// Throws a ``StoreFailure`` with code `locked` that says who has the place, or with `failed` on a read-only file system.
+    /// Throws a ``StoreFailure`` with code `locked` that says who has the place, or with `failed` on a read-only or full file
+    /// system.
     package func lock(purpose: String) throws -> WriterLock {
         let lock: WriterLock
         do {
@@ -174,6 +175,14 @@ package final class SnapshotStore: Sendable {
                 hint:
                     "mount it writable; or restore from it into a store and with a system file of their own: "
                     + "'understudy restore --from \(path) --store NEW.git --system NEW.yaml'")
+        } catch let failure as FileFailure
+            where failure.reason == .noSpace || failure.reason == .diskQuotaExceeded
+        {
+            throw StoreFailure(
+                .failed, "the disk of the store is full: \(failure)",
+                hint:
+                    "free some space; '\(localDirectory.appending("cache"))' may be removed, and the next snapshot reads every file "
+                    + "once more")
         }
         try clearLeftovers(wasCut: lock.followsCut)
         guard lacksSettings else { return lock }

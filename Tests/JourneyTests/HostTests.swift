@@ -30,6 +30,30 @@ import Testing
             out.appending("tree").pushing(FilePath(String("\(runner.directory)/tree".dropFirst()))))
     }
 
+    @Test func onADiskWithNoByteLeftTheCacheMakesRoomForAnUndo() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let store = directory.appending("tree.git")
+            try Files.replace(directory.appending("tree/new"), with: Array("1\n".utf8))
+            try await runner.succeed("restore")
+            try await shell("cp -a tree.git copy.git", in: directory)
+            let small = ["bwrap", "--dev-bind", "/", "/", "--size", "2097152", "--tmpfs", "\(store)"]
+            let script = """
+                cp -a \(directory)/copy.git/. \(store)/; chmod 700 \(store); cat /dev/zero >\(store)/full 2>/dev/null
+                "$@"; echo "full $?"; rm -r \(store)/understudy/cache; "$@"; echo "with room $?"
+                """
+            let outcome = try await runner.run(
+                under: small + ["/bin/bash", "-c", script, "bash"], ["undo", "--unsaved"])
+            #expect(outcome.output.contains("full 1\n"), "\(outcome.output)\(outcome.errorOutput)")
+            #expect(outcome.output.contains("with room 0\n"), "\(outcome.output)\(outcome.errorOutput)")
+            #expect(
+                outcome.errorOutput.contains("error: the disk of the store is full")
+                    && outcome.errorOutput.contains("understudy/cache' may be removed"),
+                "\(outcome.errorOutput)")
+            #expect(try Files.exists(directory.appending("tree/new")))
+        }
+    }
+
     @Test func aFullDiskTakesNoSnapshotAndLosesNone() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)
