@@ -244,10 +244,12 @@ struct Arrival {
     private func elsewhere(without restored: Set<String>) -> [String] {
         guard relocation.movesSystem, !restored.isEmpty else { return [] }
         return original.components.filter { !restored.contains($0.name) }.compactMap { component in
-            let state = relocation.unmovedState(of: component).joined(separator: ", ")
+            let state =
+                relocation.unmovedDatabase(of: component)
+                + (isBeside ? relocation.unmovedCommands(of: component) : [])
             guard !state.isEmpty else { return nil }
             return
-                "\(component.name) was left out, and \(session.file) has \(state) of it: take it out there, or the next "
+                "\(component.name) was left out, and \(session.file) has \(state.joined(separator: ", ")) of it: take it out there, or the next "
                 + "'understudy restore' here replaces what is in the old place"
         }
     }
