@@ -140,7 +140,7 @@ import Testing
             try await world.runner.succeed("remote", "add", "offsite", offsite.string)
             try await world.runner.succeed("nightly")
             try Files.rename(offsite, to: world.directory.appending("away"))
-            try await world.expectLoud("push", "offsite: ", hint: "offsite")
+            try await world.expectLoud("push", "offsite: ", hint: "whether its disk is mounted")
             try Files.rename(world.directory.appending("away"), to: offsite)
             try await world.runner.succeed("nightly")
             #expect(try world.server.posted().count == 2, "that it is over is told, once")
