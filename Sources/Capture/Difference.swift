@@ -100,10 +100,28 @@ package struct Difference: Sendable {
             return change
         }
         let others = try rest.map { try (file: $0, change: change($0)) }
-        changes = named + others.map(\.change)
+        let moved = unseen.words.isEmpty ? Self.moved(old.captured, new.captured) : []
+        changes = moved + named + others.map(\.change)
         told =
-            unseen.told(named, from: before, to: after)
+            moved + unseen.told(named, from: before, to: after)
             + others.filter { !unseen.hides($0.file) }.map(\.change)
+    }
+
+    /// That a component lies elsewhere, where its roots are named by their paths, and so is all in them.
+    private static func moved(_ old: CapturedComponent, _ new: CapturedComponent) -> [Change] {
+        typealias Roots = [CapturedComponent.CapturedRoot]
+        func paths(_ roots: Roots, without others: Roots) -> String? {
+            let paths = roots.filter { root in !others.contains { $0.name == root.name } }.map(\.path)
+            guard let first = paths.first else { return nil }
+            return printable(first.utf8) + (paths.count > 1 ? " and \(paths.count - 1) more" : "")
+        }
+        guard let gone = paths(old.roots, without: new.roots), let come = paths(new.roots, without: old.roots)
+        else { return [] }
+        let detail =
+            "its places were \(gone), and are \(come): what is named by its path is told as gone and new, even where it is the same"
+        return [
+            Change(component: new.name, kind: "component", name: new.name, change: .changed, detail: detail)
+        ]
     }
 
     /// The changes of the inventory alone, whatever else differs, and the files that were not looked into because they are

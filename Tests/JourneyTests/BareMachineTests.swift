@@ -129,9 +129,16 @@ import Testing
                 directory.appending("lost/srv/tree"), directory.appending("data/moved"))
             #expect(found == "")
             #expect(try !Files.exists(old) && Files.exists(directory.appending("srv/other/x")))
+            // What is named by its path seems to be another, until the next snapshot; that is said.
+            let words = "its places were \(old), and are \(directory)/data/moved: "
+            for command in ["diff", "status"] {
+                let told = try await runner.succeed(command, "--system", "opt/acme.yaml")
+                #expect(told.ranges(of: words).count == 1, "\(told)")
+            }
             // The written system file describes the new places.
             let snapshot = try await runner.succeed("snapshot", "--system", "opt/acme.yaml")
             #expect(snapshot.contains("complete"))
+            #expect(try await runner.succeed("diff", "--system", "opt/acme.yaml").contains("no change"))
             #expect(
                 try await shell("cat opt/acme.yaml", in: directory).contains("\(directory)/stores/new.git"))
             try await runner.succeed("restore", "--system", "opt/acme.yaml")
