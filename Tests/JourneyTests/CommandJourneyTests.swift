@@ -99,7 +99,7 @@ import Testing
             try await world.runner.succeed("snapshot")
             let changed = try await world.runner.succeed("diff", "latest~1", "latest")
             #expect(
-                changed.contains("export sub/names") && !changed.contains("export format"), "\(changed)")
+                changed.contains("export  sub/names") && !changed.contains("  format"), "\(changed)")
         }
     }
 
