@@ -81,8 +81,7 @@ package struct Difference: Sendable {
             return
         }
         files = try Self.fileChanges(from: old, to: new)
-        let before = try driver.inventory(of: old.source(narrowedAgainst: new))
-        let after = try driver.inventory(of: new.source(narrowedAgainst: old))
+        let (before, after) = try Self.inventories(old, new, driver)
         let sealed = Set(files.filter(\.isSealed).map(\.path))
         let named = try before.changes(to: after, component: name) { driver.isOlder($0, $1) }
             .withoutSealedContents(from: before, to: after) { sealed.contains($0) }
@@ -101,10 +100,28 @@ package struct Difference: Sendable {
             return change
         }
         let others = try rest.map { try (file: $0, change: change($0)) }
-        changes = named + others.map(\.change)
+        let moved = unseen.words.isEmpty ? Self.moved(old.captured, new.captured) : []
+        changes = moved + named + others.map(\.change)
         told =
-            unseen.told(named, from: before, to: after)
+            moved + unseen.told(named, from: before, to: after)
             + others.filter { !unseen.hides($0.file) }.map(\.change)
+    }
+
+    /// That a component lies elsewhere, where its roots are named by their paths, and so is all in them.
+    private static func moved(_ old: CapturedComponent, _ new: CapturedComponent) -> [Change] {
+        typealias Roots = [CapturedComponent.CapturedRoot]
+        func paths(_ roots: Roots, without others: Roots) -> String? {
+            let paths = roots.filter { root in !others.contains { $0.name == root.name } }.map(\.path)
+            guard let first = paths.first else { return nil }
+            return printable(first.utf8) + (paths.count > 1 ? " and \(paths.count - 1) more" : "")
+        }
+        guard let gone = paths(old.roots, without: new.roots), let come = paths(new.roots, without: old.roots)
+        else { return [] }
+        let detail =
+            "its places were \(gone), and are \(come): what is named by its path is told as gone and new, even where it is the same"
+        return [
+            Change(component: new.name, kind: "component", name: new.name, change: .changed, detail: detail)
+        ]
     }
 
     /// The changes of the inventory alone, whatever else differs, and the files that were not looked into because they are
@@ -113,18 +130,31 @@ package struct Difference: Sendable {
         from old: ComponentState?, to new: ComponentState?, component: String, driver: any Driver,
         tellsAll: Bool
     ) throws -> (changes: [Change], sealed: Set<Inventory.Sealed>) {
-        func items(_ state: ComponentState?, _ other: ComponentState?) throws -> Inventory {
-            guard let state else { return Inventory() }
-            return try driver.inventory(of: other.map { state.source(narrowedAgainst: $0) } ?? state.source)
-        }
-        let before = try items(old, new)
-        let after = try items(new, old)
+        let (before, after) = try inventories(old, new, driver)
         let changes = try before.changes(to: after, component: component, tellsAll: tellsAll) {
             driver.isOlder($0, $1)
         }.withoutSealedContents(from: before, to: after) { path in
             try [old, new].contains { try $0?.isSealed(path) ?? false }
         }
         return (changes, Set(before.sealed + after.sealed))
+    }
+
+    /// What two states hold, each narrowed to what differs from the other; nil stands for a component that was not there.
+    private static func inventories(
+        _ old: ComponentState?, _ new: ComponentState?, _ driver: any Driver
+    ) throws -> (before: Inventory, after: Inventory) {
+        func items(_ state: ComponentState?, _ other: ComponentState?) throws -> Inventory {
+            guard let state else { return Inventory() }
+            return try driver.inventory(of: other.map { state.source(narrowedAgainst: $0) } ?? state.source)
+        }
+        let (before, after) = (try items(old, new), try items(new, old))
+        guard let old, let new, !haveSameNames(old, new) else { return (before, after) }
+        return (before.withoutKeyedDigests, after.withoutKeyedDigests)
+    }
+
+    /// Whether one sealing key, or none, named the contents of both states.
+    private static func haveSameNames(_ old: ComponentState, _ new: ComponentState) -> Bool {
+        old.captured.sealing?.key == new.captured.sealing?.key
     }
 
     /// How long a text may be whose lines are compared.
@@ -178,7 +208,7 @@ package struct Difference: Sendable {
         for root in roots.sorted() {
             let before = try parts(of: root, in: old)
             let after = try parts(of: root, in: new)
-            let hasSameNames = old.captured.sealing?.key == new.captured.sealing?.key
+            let hasSameNames = haveSameNames(old, new)
             // A part that only one state has may hold what lay in another part before, so that paths decide in the end.
             var removed: [EntryPath: Entry] = [:]
             var added: [EntryPath: Entry] = [:]

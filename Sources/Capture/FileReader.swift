@@ -102,7 +102,7 @@ struct FileContents: Sendable {
             let before = if let seen { seen } else { try file.status() }
             seen = nil
             guard before.kind == .file else {
-                throw FileFailure("read a regular file at", [], .invalidArgument)
+                throw FileFailure.notRegular([])
             }
             let attributes = try file.attributes().map { Entry.Attribute(name: $0.name, value: $0.value) }
             let isSparse =

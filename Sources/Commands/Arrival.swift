@@ -381,8 +381,9 @@ struct Arrival {
         // History and evidence come with the first.
         var hasAsked = false
         func bring(_ isWanted: (SnapshotID) -> Bool) async throws {
-            let part = pull.part(plan) { !brought.contains($0) && isWanted($0) }
+            var part = pull.part(plan) { !brought.contains($0) && isWanted($0) }
             guard !part.snapshots.isEmpty || !hasAsked else { return }
+            if hasAsked { (part.bringsHistory, part.evidence) = (false, []) }
             hasAsked = true
             try await pull.run(part, holding: lock) { output.progress($0) }
             brought.formUnion(part.snapshots)

@@ -98,6 +98,12 @@ struct CommandFailure: Error {
                 .failed, error.description, hint: "unmount what is mounted there, and run the command again",
                 path: String(decoding: error.path, as: UTF8.self))
         case let error as FileFailure:
+            if error.reason == .readOnlyFileSystem,
+                let store = StoreOwner.store(around: FilePath(bytes: error.path))
+            {
+                self.init(StoreFailure.readOnly(error, store))
+                return
+            }
             let isForbidden = error.reason == .permissionDenied || error.reason == .notPermitted
             self.init(
                 .failed, error.description,

@@ -23,7 +23,7 @@ struct LogCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   the history was printed, even if it is empty
-              1   the history has no such item
+              1   the history has no such item or path
               10  there is no store
               12  it may be in what is sealed, and no identity was given; or none
                   opens that, or their file cannot be read
@@ -61,6 +61,13 @@ struct LogCommand: AsyncParsableCommand {
                     commit: id.description, time: CivilTime(seconds: commit.time).iso8601,
                     author: commit.author,
                     message: commit.message))
+        }
+        if let path, rows.isEmpty {
+            throw CommandFailure(
+                .failed, "the history has nothing at the path '\(path)'",
+                hint:
+                    "'git -C \(store.path) log --name-only' lists the paths; items are named KIND:NAME, as job:team/deploy"
+            )
         }
         try session.output.result(
             rows, text: { words(rows) },

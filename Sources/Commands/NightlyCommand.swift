@@ -290,8 +290,8 @@ struct NightlyCommand: AsyncParsableCommand {
                 DrillRun.isDue(last: last, every: every, now: Clock.now.seconds)
             else { return isRed }
             let variable = environment("UNDERSTUDY_IDENTITY").flatMap { $0.isEmpty ? nil : $0 }
-            let identity = variable ?? policy.identityFile?.string
-            guard identity != nil || session.description.recipients.isEmpty else {
+            guard policy.identityFile != nil || variable != nil || session.description.recipients.isEmpty
+            else {
                 report.problems.append(
                     .init(
                         "drill", "a drill is due, and there is no recovery key to open \(id) with",
@@ -302,7 +302,7 @@ struct NightlyCommand: AsyncParsableCommand {
                 return isRed
             }
             // The variable is for the drill to read: a key that is in it by mistake must not stand in the list of processes.
-            let option = variable == nil ? identity.map { ["--identity", $0] } ?? [] : []
+            let option = policy.identityFile.map { ["--identity", $0.string] } ?? []
             let step = NightStep(["drill", id] + option, mayEnd: [0, 5, 6], "drill")
             let drilled: NightStep.Drilled? = await step.run(&report, session)
             return drilled.map { !$0.green } ?? isRed

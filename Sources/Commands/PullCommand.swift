@@ -86,18 +86,16 @@ struct PullCommand: AsyncParsableCommand {
     }
 
     private func words(_ result: Result) -> String {
-        let parts =
-            [counted(result.snapshots.count, "snapshot")] + (result.isHistoryNew ? ["history"] : [])
-            + (result.isEvidenceNew ? ["evidence"] : [])
-        let isNothing = result.snapshots.isEmpty && !result.isHistoryNew && !result.isEvidenceNew
+        let what = transferWords(
+            result.snapshots.count, history: result.isHistoryNew, evidence: result.isEvidenceNew)
         guard result.problems.isEmpty else {
             return (["NOT TAKEN from \(result.name), all else is here:"] + result.problems.map { "  \($0)" })
                 .joined(separator: "\n")
         }
         let line =
-            isNothing
+            what.isEmpty
             ? "everything that \(result.name) has is here"
-            : "\(dryRun ? "would get" : "got") \(parts.joined(separator: ", ")) from \(result.name)"
+            : "\(dryRun ? "would get" : "got") \(what) from \(result.name)"
         return ([line] + result.lost.map { "NOTE: \($0): it was there when this host looked last" })
             .joined(separator: "\n")
     }

@@ -84,7 +84,7 @@ struct PushCommand: AsyncParsableCommand {
             result.lost = plan.lost
             guard plan.conflicts.isEmpty else {
                 throw CommandFailure(
-                    .refused, plan.conflicts.joined(separator: "\n       "),
+                    .refused, plan.conflicts.joined(separator: "; "),
                     hint:
                         "another store was pushed there, or somebody changed it: look at it, and give this store a remote of its own"
                 )
@@ -102,7 +102,7 @@ struct PushCommand: AsyncParsableCommand {
             }
             guard result.unsendable.isEmpty else {
                 throw CommandFailure(
-                    .verification, result.unsendable.joined(separator: "\n       "),
+                    .verification, result.unsendable.joined(separator: "; "),
                     hint: StoreSurvey.hint)
             }
         } catch {
@@ -152,10 +152,8 @@ private struct PushResult: Encodable, Sendable {
         } else if lacked.isEmpty, !isHistoryNew, !isEvidenceNew {
             lines.append("\(name)  \(isPart ? "has everything else" : "has everything")")
         } else {
-            let parts =
-                [counted(lacked.count, "snapshot")] + (isHistoryNew ? ["history"] : [])
-                + (isEvidenceNew ? ["evidence"] : [])
-            lines.append("\(name)  \(dryRun ? "lacks" : "got") \(parts.joined(separator: ", "))")
+            let what = transferWords(lacked.count, history: isHistoryNew, evidence: isEvidenceNew)
+            lines.append("\(name)  \(dryRun ? "lacks" : "got") \(what)")
         }
         if let error, isPart {
             lines +=
@@ -167,4 +165,12 @@ private struct PushResult: Encodable, Sendable {
         }
         return lines.joined(separator: "\n")
     }
+}
+
+/// What goes from one store to another, of which there is something.
+func transferWords(_ snapshots: Int, history: Bool, evidence: Bool) -> String {
+    let parts =
+        (snapshots > 0 ? [counted(snapshots, "snapshot")] : []) + (history ? ["history"] : [])
+        + (evidence ? ["evidence"] : [])
+    return parts.joined(separator: ", ")
 }

@@ -135,10 +135,11 @@ package struct Discovery: Hashable, Sendable {
         for name in try Files.names(start) {
             let path = start.pushing(FilePath(bytes: name))
             guard !held.contains(where: { $0.starts(with: path) }) else { continue }
-            guard try Files.status(path)?.kind == .directory, String(validating: name, as: UTF8.self) != nil
-            else {
-                notes.append(
-                    "\(printable(path.byteArray)) is in no component: it is no directory with a name of text")
+            let isDirectory = try Files.status(path)?.kind == .directory
+            guard isDirectory, String(validating: name, as: UTF8.self) != nil else {
+                let why =
+                    isDirectory ? "its name is not UTF-8, and a system file is text" : "it is no directory"
+                notes.append("\(printable(path.byteArray)) is in no component: \(why)")
                 continue
             }
             beside.append(try pathText(path, as: "the component"))

@@ -22,9 +22,19 @@ package struct FileFailure: Error, Hashable, Sendable, CustomStringConvertible {
         self.init(operation, path.byteArray, reason)
     }
 
+    private static let readingRegular = "read a regular file at"
+
+    /// That what is to be read is no regular file.
+    package static func notRegular(_ path: [UInt8]) -> FileFailure {
+        FileFailure(readingRegular, path, .invalidArgument)
+    }
+
     /// One line: what failed, where, and why.
     package var description: String {
-        "cannot \(operation) \(shown(path)): \(reason)"
+        guard operation != Self.readingRegular else {
+            return "cannot read \(shown(path)): it is not a regular file"
+        }
+        return "cannot \(operation) \(shown(path)): \(reason)"
     }
 }
 

@@ -191,14 +191,14 @@ package enum Files {
         _ path: FilePath, with bytes: [UInt8], mode: UInt16, owner: Accounts.Numbers?, isDurable: Bool
     ) throws(FileFailure) {
         let temporary = temporary(beside: path)
-        let descriptor = try open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
         do throws(FileFailure) {
+            let descriptor = try open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
             try fill(descriptor, with: bytes, mode, owner, isDurable: isDurable, path: temporary)
             try rename(temporary, to: path)
         } catch {
-            // The first failure is the one to tell; the temporary file is removed as well as can be.
+            // The first failure is the one to tell, of the file that was asked for; the temporary one is removed as well as can be.
             unsafe temporary.withPlatformString { _ = unsafe unlink($0) }
-            throw error
+            throw FileFailure(error.operation, path, error.reason)
         }
         if isDurable { try syncDirectory(path.removingLastComponent()) }
     }
@@ -413,7 +413,7 @@ extension Files {
             try systemCall("look at", path.byteArray) { unsafe fstat(descriptor, &status) }
             let found = FileStatus(status)
             guard found.kind == .file else {
-                throw FileFailure("read a regular file at", path, .invalidArgument)
+                throw FileFailure.notRegular(path.byteArray)
             }
             return (descriptor, found)
         } catch {

@@ -53,7 +53,7 @@ package struct OpenFile: ~Copyable {
     package borrowing func contents(limit: Int) throws(FileFailure) -> [UInt8] {
         let status = try status()
         guard status.kind == .file else {
-            throw FileFailure("read a regular file at", path, .invalidArgument)
+            throw FileFailure.notRegular(path)
         }
         return try readAll(descriptor, path, expecting: status.size, limit: limit)
     }

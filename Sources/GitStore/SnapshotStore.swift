@@ -170,11 +170,7 @@ package final class SnapshotStore: Sendable {
             try Files.makeDirectory(localDirectory, mode: 0o700)
             lock = try WriterLock(localDirectory.appending("lock"), purpose: purpose, store: path)
         } catch let failure as FileFailure where failure.reason == .readOnlyFileSystem {
-            throw StoreFailure(
-                .failed, "the store cannot be written to: \(failure)",
-                hint:
-                    "mount it writable; or restore from it into a store and with a system file of their own: "
-                    + "'understudy restore --from \(path) --store NEW.git --system NEW.yaml'")
+            throw StoreFailure.readOnly(failure, path)
         } catch let failure as FileFailure
             where failure.reason == .noSpace || failure.reason == .diskQuotaExceeded
         {

@@ -1,3 +1,6 @@
+package import FileTree
+package import SystemPackage
+
 /// The store could not do what was asked of it.
 package struct StoreFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// What went wrong, in terms that decide the exit status.
@@ -32,5 +35,14 @@ package struct StoreFailure: Error, Hashable, Sendable, CustomStringConvertible 
         self.code = code
         self.description = description
         self.hint = hint
+    }
+
+    /// That nothing can be written to a store, because its file system is mounted read-only.
+    package static func readOnly(_ failure: FileFailure, _ store: FilePath) -> StoreFailure {
+        StoreFailure(
+            .failed, "the store cannot be written to: \(failure)",
+            hint:
+                "mount it writable; or restore from it into a store and with a system file of their own: "
+                + "'understudy restore --from \(store) --store NEW.git --system NEW.yaml'")
     }
 }

@@ -25,6 +25,11 @@ package enum StoreOwner {
         }
     }
 
+    /// The store of this process that a path is in, or is; nil where it is in none.
+    package static func store(around path: FilePath) -> FilePath? {
+        expected.withLock { stores in stores.first { path.starts(with: $0) } }
+    }
+
     // MARK: - What root wrote
 
     /// What of `understudy/`, and of `staged/` in it, is kept for later, beside plain files: all else there is copies of
@@ -140,9 +145,8 @@ package enum StoreOwner {
     /// where the owner has nothing to do with it.
     package static func advice(on path: FilePath) -> String? {
         let own = Accounts.ownNumbers.user
-        let stores = expected.withLock { $0 }
         // This is about a failure already: what cannot be looked at only makes it say less.
-        guard own != 0, let store = stores.first(where: { path.starts(with: $0) }),
+        guard own != 0, let store = store(around: path),
             let owner = (try? Files.status(Files.resolved(store)))?.owner
         else { return nil }
         let name = Accounts.shown(user: owner)

@@ -257,6 +257,9 @@ private final class EndingWithUs: Sendable {
 
 /// The last lines of a program's words, after a colon, if it said any: enough to see why, not enough to flood a terminal.
 private func lastLines(_ text: String) -> String {
-    let lines = text.split(whereSeparator: \.isNewline).suffix(5)
+    // What indents a line at a program's own terminal means nothing in one of ours.
+    let lines = text.split(whereSeparator: \.isNewline).suffix(5).map {
+        $0.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
     return lines.isEmpty ? "" : ": \(lines.joined(separator: "; "))"
 }

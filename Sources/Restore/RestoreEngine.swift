@@ -301,12 +301,12 @@ package final class RestoreEngine {
     private func saveWhatIsThere(holding lock: WriterLock) async {
         let applied = plan.applications.filter(\.replaces).map(\.component)
         let names = Set(plan.roots.filter(\.isThere).map(\.component) + applied)
-        let roots = plan.roots.filter { !$0.isThere && $0.only == nil }
-        let absent = roots.map { "\($0.component)/\($0.root.name)" }
+        let absent = plan.roots.filter { !$0.isThere && $0.only == nil }
+            .map { "\($0.component)/\($0.root.name)" }
         guard !names.isEmpty else { return }
         progress("saving what is there now")
         let saved = await SafetySnapshot(
-            of: names, system, in: store, message: "before restoring \(stored.reference.id)",
+            of: names, system, in: store, message: "before restoring \(request.words)\(stored.reference.id)",
             author: request.author, fate: "is kept for 'undo' alone and only until the next restore",
             passingOver: Set(absent).union(wayless), holding: lock)
         safety = saved.id

@@ -132,6 +132,13 @@ package struct RestoreRequest: Sendable {
     /// Single items that are restored, and nothing else; empty for whole components.
     package var items: [RestoreItem] = []
 
+    /// The items, before the snapshot that they are of: `job:a, job:b of `; empty for whole components.
+    var words: String {
+        guard !items.isEmpty else { return "" }
+        let more = items.count > 3 ? " and \(items.count - 3) more" : ""
+        return items.prefix(3).map(\.description).joined(separator: ", ") + more + " of "
+    }
+
     /// A request.
     package init(
         components: Set<String>, destination: FilePath?, starts: Bool, resumesWork: Bool, allowsPartial: Bool,

@@ -43,8 +43,9 @@ package enum IdentityFile {
                 decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
             if text.isEmpty || text.hasPrefix("#") { continue }
             guard let identity = Identity(secretText: text) else {
-                throw SealingFailure(
-                    .malformed, "line \(index + 1) of \(name) is not an identity", hint: hint)
+                let what =
+                    Recipient(text) == nil ? "is not an identity" : "is a public key, which opens nothing"
+                throw SealingFailure(.malformed, "line \(index + 1) of \(name) \(what)", hint: hint)
             }
             identities.append(identity)
         }

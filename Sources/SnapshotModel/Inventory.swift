@@ -10,6 +10,9 @@ package struct Inventory: Hashable, Sendable {
         package var version: String?
         /// A fingerprint of what people would call its contents: noise that the tool rewrites by itself is left out.
         package var digest: String
+        /// What is left to compare its contents by where two states are sealed with different keys and ``digest`` hangs on the
+        /// key; nil where it does not.
+        package var digestWithoutKey: String?
         /// One short phrase more: `pipeline`, `disabled`.
         package var detail: String
         /// What it consists of, for people who ask what changed in it; empty where that is not told.
@@ -84,5 +87,14 @@ package struct Inventory: Hashable, Sendable {
     /// An inventory of these items.
     package init(items: [Item] = []) {
         self.items = items
+    }
+
+    /// This, to be compared with one of a state that is sealed with another key.
+    package var withoutKeyedDigests: Inventory {
+        var inventory = self
+        for index in items.indices {
+            inventory.items[index].digest = items[index].digestWithoutKey ?? items[index].digest
+        }
+        return inventory
     }
 }

@@ -71,7 +71,7 @@ import Testing
         try withTemporaryDirectory { directory in
             let pipe = directory.appending("pipe")
             #expect(unsafe pipe.withPlatformString { unsafe mkfifo($0, 0o600) } == 0)
-            let failure = FileFailure("read a regular file at", pipe, .invalidArgument)
+            let failure = FileFailure.notRegular(pipe.byteArray)
             #expect(throws: failure) { try Files.read(pipe) }
             #expect(throws: failure) { _ = try OpenFile(pipe) }
             #expect(throws: failure) { try MappedFile(pipe) }

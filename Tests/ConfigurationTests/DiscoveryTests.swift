@@ -48,6 +48,10 @@ import Testing
                         == .list([directory.appending("srv/git").string]))
                 #expect(found.notes.isEmpty)
             }
+            try makeFile(directory.appending("srv/note.txt"))
+            let found = try Discovery(
+                paths: [directory.appending("srv")], kinds: [PartsDriver.self] + stubKinds)
+            #expect(found.notes == ["\(directory)/srv/note.txt is in no component: it is no directory"])
         }
     }
 

@@ -57,6 +57,32 @@ import Testing
         }
     }
 
+    @Test func historyAndEvidenceComeOnceHoweverManySafetySnapshotsAreNewer() async throws {
+        try await withTemporaryDirectory { directory in
+            try await shell("mkdir tree; echo 1 >tree/a", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("tree")
+            try await runner.succeed("snapshot")
+            for text in ["two", "three"] {
+                try Files.replace(directory.appending("tree/a"), with: Array("\(text)\n".utf8))
+                try await runner.succeed("restore")
+            }
+            try await shell(
+                "git clone --quiet --mirror --no-hardlinks tree.git copy.git; rm -rf tree tree.git understudy.yaml policies",
+                in: directory)
+            let outcome = try await runner.run("restore", "--from", "copy.git")
+            #expect(outcome.status == 0, "\(outcome.errorOutput)")
+            let pulls = outcome.errorOutput.split(separator: "\n").filter {
+                $0.contains("pulling from source")
+            }
+            #expect(pulls.count == 5, "\(outcome.errorOutput)")
+            for part in ["history", "evidence"] {
+                #expect(pulls.count { $0.hasSuffix(": \(part)") } == 1, "\(outcome.errorOutput)")
+            }
+            #expect(try await shell("cat tree/a", in: directory) == "1\n")
+        }
+    }
+
     /// What was not brought is no loss, also when nobody knows the copy any more; what was, and is dropped, is.
     @Test(arguments: [0, 1])
     func whatStaysAtTheCopyIsNoLoss(_ wanted: Int) async throws {
@@ -103,9 +129,16 @@ import Testing
                 directory.appending("lost/srv/tree"), directory.appending("data/moved"))
             #expect(found == "")
             #expect(try !Files.exists(old) && Files.exists(directory.appending("srv/other/x")))
+            // What is named by its path seems to be another, until the next snapshot; that is said.
+            let words = "its places were \(old), and are \(directory)/data/moved: "
+            for command in ["diff", "status"] {
+                let told = try await runner.succeed(command, "--system", "opt/acme.yaml")
+                #expect(told.ranges(of: words).count == 1, "\(told)")
+            }
             // The written system file describes the new places.
             let snapshot = try await runner.succeed("snapshot", "--system", "opt/acme.yaml")
             #expect(snapshot.contains("complete"))
+            #expect(try await runner.succeed("diff", "--system", "opt/acme.yaml").contains("no change"))
             #expect(
                 try await shell("cat opt/acme.yaml", in: directory).contains("\(directory)/stores/new.git"))
             try await runner.succeed("restore", "--system", "opt/acme.yaml")

@@ -87,6 +87,22 @@ import Testing
         }
     }
 
+    @Test func thatItIsSealedWithAnotherKeyIsNoChangeOfAnExport() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await World(directory)
+            try await world.runner.succeed("snapshot")
+            try await world.runner.succeed("key", "rotate", "--generate", "second.key")
+            let same = try await world.runner.succeed("snapshot")
+            #expect(same.contains("no change"), "\(same)")
+            try world.set("a=1\nb=20\n")
+            try await world.runner.succeed("key", "rotate", "--generate", "third.key")
+            try await world.runner.succeed("snapshot")
+            let changed = try await world.runner.succeed("diff", "latest~1", "latest")
+            #expect(
+                changed.contains("export  sub/names") && !changed.contains("  format"), "\(changed)")
+        }
+    }
+
     @Test func aCaptureThatFailsIsNamedAndTheRestIsCaptured() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await World(directory)

@@ -116,7 +116,7 @@ import Testing
                 let outcome = try await runner.run(under: readOnly, arguments)
                 #expect(outcome.status == 0, "\(arguments): \(outcome.errorOutput)")
             }
-            for arguments in [["snapshot"], ["restore"], ["undo"]] {
+            for arguments in [["snapshot"], ["restore"], ["undo"], ["diff"], ["export", "x.tar.zst"]] {
                 let outcome = try await runner.run(under: readOnly, arguments)
                 #expect(outcome.status == 1, "\(arguments): \(outcome.errorOutput)")
                 #expect(outcome.errorOutput.contains("Read-only file system"), "\(outcome.errorOutput)")

@@ -40,6 +40,8 @@ import Testing
                     "TZ=UTC stat -c '%a %y' tree/sub/deep/a.conf; cat tree/sub/deep/a.conf tree/other/b",
                     in: directory)
                     == "640 2001-02-03 04:05:06.700000000 +0000\nold\n2\n")
+            let listed = try await runner.succeed("snapshots")
+            #expect(listed.contains("before restoring \(file) of 20"), "\(listed)")
             let others = try await runner.differences(directory.appending("bad"), directory.appending("tree"))
             #expect(
                 others.split(separator: "\n").allSatisfy {

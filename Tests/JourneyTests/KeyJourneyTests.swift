@@ -138,6 +138,10 @@ import Testing
             let own = try runner.recipient()
             let known = try await runner.succeed("key", "add", own)
             #expect(known.contains("names it already: nothing was written"), "\(known)")
+            let nowhere = try await runner.run("key", "add", "--generate", "nowhere/new.key")
+            #expect(
+                nowhere.status == 1 && nowhere.errorOutput.contains(" nowhere/new.key: No such file"),
+                "\(nowhere.errorOutput)")
             try await shell("chmod 640 recovery.key", in: directory)
             let doctor = try await runner.run("doctor").output
             #expect(doctor.contains("recovery.key, and it opens everything: chmod 600"), "\(doctor)")
@@ -215,6 +219,7 @@ import Testing
                         command + ["--identity", path], limit: .seconds(120))
                     #expect(outcome.status == 12, "\(command) \(path): \(outcome.errorOutput)")
                     #expect(outcome.errorOutput.contains(path))
+                    #expect(!outcome.errorOutput.contains("Invalid argument"), "\(outcome.errorOutput)")
                     #expect(outcome.errorOutput.contains("--identity -"), "\(outcome.errorOutput)")
                 }
                 let closed = try await runner.run(

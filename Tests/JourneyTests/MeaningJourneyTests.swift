@@ -105,6 +105,11 @@ import Testing
                     && json.contains("\"why\" : \"one team\""))
             let none = try await runner.run("log", "job:never")
             #expect(none.status == 1 && none.errorOutput.contains("the history has no job 'never'"))
+            let nothing = try await runner.run("log", "never")
+            #expect(
+                nothing.status == 1
+                    && nothing.errorOutput.contains("the history has nothing at the path 'never'"),
+                "\(nothing.output)\(nothing.errorOutput)")
             #expect(try await runner.succeed("log").contains("later at night"))
         }
     }

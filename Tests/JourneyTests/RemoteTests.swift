@@ -64,6 +64,8 @@ import Testing
                 try await runner.succeed("push", "offsite").contains("got 1 snapshot, history, evidence"))
             #expect(
                 try await references("offsite.git", in: directory) == references("tree.git", in: directory))
+            try await runner.succeed("drill")
+            #expect(try await runner.succeed("push").contains("offsite  got evidence\n"))
             try await runner.checkStore(directory.appending("offsite.git"))
             // The copy is a store, and heals the original.
             _ = try await shell("rm -f tree.git/objects/pack/*", in: directory)
@@ -146,6 +148,7 @@ import Testing
             try await runner.checkStore(directory.appending("offsite.git"))
             let again = try await runner.run("push", "--format", "json")
             #expect(again.status == 6 && again.output.contains("\"unsendable\""), "\(again.output)")
+            #expect(!again.output.contains("\\n"), "a message is one line: \(again.output)")
             _ = try await shell(Self.findLost, in: directory)
             try await runner.succeed("push")
             #expect(

@@ -15,6 +15,14 @@ import Testing
         #expect(try await Program("cat", []).runSuccessfully().output == "")
     }
 
+    @Test func whatAProgramSaysIsOneLineWithoutItsIndentation() async throws {
+        let failure = await #expect(throws: ProgramFailure.self) {
+            try await Program("sh", ["-c", "printf 'no server\\n\\tIs it  running?\\n' >&2; exit 2"])
+                .runSuccessfully()
+        }
+        #expect(failure?.description == "sh ended with status 2: no server; Is it running?")
+    }
+
     /// The first account of this host that is named in the list of a group which is not its own.
     private static let member: (name: String, user: UInt32, group: UInt32)? = {
         func rows(_ path: FilePath) -> [[String]] {

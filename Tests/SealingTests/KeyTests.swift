@@ -79,6 +79,13 @@ import Testing
         }
     }
 
+    @Test func aPublicKeyIsNotTakenForAnIdentityAndToldAsWhatItIs() {
+        let failure = #expect(throws: SealingFailure.self) {
+            try IdentityFile.identities(Array("\(Identity().recipient)\n".utf8), name: "keys") { [] }
+        }
+        #expect(failure?.description == "line 1 of keys is a public key, which opens nothing")
+    }
+
     @Test(arguments: ["", "# only a comment\n", "\(Identity().recipient)\n", "AGE-SECRET-KEY-1XX\n"])
     func whatIsNoFileOfIdentitiesIsRefusedWithoutBeingRepeated(_ text: String) {
         let failure = #expect(throws: SealingFailure.self) {

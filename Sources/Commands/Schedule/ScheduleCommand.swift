@@ -162,10 +162,13 @@ struct ScheduleResult: Encodable {
     var user: String
     var files: [File]
     var commands: [[String]]
+    /// Why that user would take no snapshot, nil where nothing is known to be in the way.
+    var problem: String?
 
-    init(_ schedule: Schedule, commands: [[String]]) throws {
+    init(_ schedule: Schedule, commands: [[String]], store: FilePath? = nil) throws {
         kind = schedule.kind.rawValue
         user = schedule.user
+        problem = try store.flatMap { try Self.problem(of: schedule.user, at: $0) }
         self.commands = commands
         files = try schedule.files.map { file in
             let found = try Files.readIfPresent(file.path, limit: 1 << 20)
@@ -177,16 +180,29 @@ struct ScheduleResult: Encodable {
     /// Whether all files are as they should be.
     var isInstalled: Bool { files.allSatisfy { $0.found == "same" } }
 
+    /// What keeps a user from a store that belongs to another, and that its owner alone may enter.
+    private static func problem(of user: String, at store: FilePath) throws -> String? {
+        guard let number = Accounts.userNumber(user) ?? UInt32(user), number != 0,
+            let status = try Files.status(Files.resolved(store)), status.owner != number,
+            status.mode & 0o077 == 0
+        else { return nil }
+        let owner = Accounts.shown(user: status.owner)
+        return
+            "\(user) cannot enter the store \(store), which belongs to \(owner): name \(owner) with --user, or, as root, "
+            + "'chown -R \(user) \(store)'"
+    }
+
     /// The files whole, the commands, and who runs it.
     var plan: String {
         let texts = files.map { "# \($0.path)\n\($0.text)" }
         let then = commands.map { "# then: \($0.joined(separator: " "))" }
-        return (texts + then + ["# \(userWords)"]).joined(separator: "\n")
+        return (texts + then + userWords.map { "# \($0)" }).joined(separator: "\n")
     }
 
-    /// Who runs it, for people.
-    var userWords: String {
+    /// Who runs it, for people, and what keeps that user from it.
+    var userWords: [String] {
         let isOwn = user == Accounts.userName(Accounts.ownNumbers.user)
-        return "the night runs as \(user)\(isOwn ? ", who runs this; --user names somebody else" : "")"
+        return ["the night runs as \(user)\(isOwn ? ", who runs this; --user names somebody else" : "")"]
+            + (problem.map { ["NOT READY: \($0)"] } ?? [])
     }
 }

@@ -32,7 +32,7 @@ struct ScheduleInstall: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(options)
         let wanted = try await schedule.schedule(session, wishes)
-        let result = try ScheduleResult(wanted, commands: wanted.commands)
+        let result = try ScheduleResult(wanted, commands: wanted.commands, store: session.description.store)
         if !dryRun {
             for file in wanted.files { try write(file) }
             for command in wanted.commands {
@@ -42,7 +42,7 @@ struct ScheduleInstall: AsyncParsableCommand {
         try session.output.result(result) {
             dryRun
                 ? result.plan
-                : (result.files.map { "wrote \($0.path)" } + [result.userWords]).joined(separator: "\n")
+                : (result.files.map { "wrote \($0.path)" } + result.userWords).joined(separator: "\n")
         }
     }
 

@@ -25,10 +25,11 @@ struct ScheduleShow: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(options)
         let wanted = try await schedule.schedule(session, wishes)
-        let result = try ScheduleResult(wanted, commands: [])
+        let result = try ScheduleResult(wanted, commands: [], store: session.description.store)
         try session.output.result(result) {
-            (result.files.map { "\($0.path): \(words($0.found))" } + [result.userWords]).joined(
-                separator: "\n")
+            let files = result.files.map { "\($0.path): \(words($0.found))" }
+            let isThere = result.files.contains { $0.found != "missing" }
+            return (files + (isThere ? result.userWords : [])).joined(separator: "\n")
         }
         if !result.isInstalled { throw ExitCode(ExitStatus.refused.rawValue) }
     }

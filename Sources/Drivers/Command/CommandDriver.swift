@@ -80,8 +80,11 @@ package struct CommandDriver: Driver {
         guard let lock = try source.lock(DatabaseLock.name) else { return Inventory() }
         let prefix = Self.place + "/"
         return Inventory(
-            items: try DatabaseLock(lock).lines.filter { $0.name.hasPrefix(prefix) }.map {
-                .init(kind: "export", name: String($0.name.dropFirst(prefix.count)), digest: $0.digest)
+            items: try DatabaseLock(lock).lines.filter { $0.name.hasPrefix(prefix) }.map { line in
+                var item = Inventory.Item(
+                    kind: "export", name: String(line.name.dropFirst(prefix.count)), digest: line.digest)
+                item.digestWithoutKey = "\(line.size)"
+                return item
             })
     }
 
