@@ -312,10 +312,11 @@ struct Arrival {
         {
             throw CommandFailure(
                 .refused,
-                "the system is to stand elsewhere here, and \(old) is still there: \(store) is the store of what stands there, "
-                    + "whose 'undo' would take this restore for its own",
+                "the system is to stand elsewhere here, and \(old) is still there: if \(store), in which "
+                    + "snapshots were taken, is the store of that, its 'undo' would take this restore for its own",
                 hint:
-                    "give this one a store of its own, --store DIR; or, if it is to go on with that one, --store \(store)"
+                    "give this one a store of its own, --store DIR; or, where only this very restore took them and is to go on, "
+                    + "--store \(store)"
             )
         }
         return place
