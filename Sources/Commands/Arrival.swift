@@ -110,7 +110,7 @@ struct Arrival {
             accounts = relocation.accounts
             self.relocation = relocation
             original = there
-            let hasOtherStore = try place != there.store && SnapshotStore.hasTakenSnapshots(at: there.store)
+            let hasOtherStore = place != there.store && SnapshotStore.hasTakenSnapshots(at: there.store)
             isBeside = try hasOtherStore || Self.oldPlace(of: there, relocation) != nil
             if isBeside, let copy = try await Remotes(store).list().first(where: { $0.url == source }) {
                 notes.append(
@@ -282,7 +282,8 @@ struct Arrival {
     private static func oldPlace(of there: SystemDescription, _ relocation: Relocation) throws -> FilePath? {
         for component in there.components {
             for path in try makeDriver(component).places().map({ FilePath($0.path) })
-            where try relocation.path(path) != path && Files.exists(path) { return path }
+            // Also where nobody can tell: a disk that fails keeps no system from coming up elsewhere.
+            where relocation.path(path) != path && (try? Files.exists(path)) ?? true { return path }
         }
         return nil
     }
@@ -306,15 +307,16 @@ struct Arrival {
         }
         let place = relocation.path(store)
         // One that only a restore was begun from, as by a dry run, is nobody else's.
-        if place == store, try SnapshotStore.hasTakenSnapshots(at: store),
+        if place == store, SnapshotStore.hasTakenSnapshots(at: store),
             let old = try oldPlace(of: there, relocation)
         {
             throw CommandFailure(
                 .refused,
-                "the system is to stand elsewhere here, and \(old) is still there: \(store) is the store of what stands there, "
-                    + "whose 'undo' would take this restore for its own",
+                "the system is to stand elsewhere here, and \(old) is still there: if \(store), in which "
+                    + "snapshots were taken, is the store of that, its 'undo' would take this restore for its own",
                 hint:
-                    "give this one a store of its own, --store DIR; or, if it is to go on with that one, --store \(store)"
+                    "give this one a store of its own, --store DIR; or, where only this very restore took them and is to go on, "
+                    + "--store \(store)"
             )
         }
         return place

@@ -1,4 +1,5 @@
 internal import FileTree
+internal import SnapshotModel
 internal import SystemPackage
 
 extension SystemDescription {
@@ -20,8 +21,9 @@ extension SystemDescription {
             throw SystemFileFailure(
                 path: directory, problems: [problem],
                 advice: isLost
-                    ? "when it is lost, 'understudy restore --from \(store)' brings that of the snapshot; or make it: with "
-                        + "nothing in it the built-in policies stand" : nil)
+                    ? "make it: with nothing in it the built-in policies stand, and 'understudy show latest "
+                        + "\(Snapshot.policiesName)' lists those of the last snapshot; 'understudy restore --from \(store)' "
+                        + "brings them back with all else that it holds" : nil)
         }
         return (path, try SystemFile.readText(path))
     }

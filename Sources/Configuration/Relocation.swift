@@ -297,22 +297,7 @@ package struct Relocation: Hashable, Sendable {
 
     /// The new place of a path that may be percent-encoded, spelled as it was; nil for what is no path.
     private func encodedPath(_ text: String) -> String? {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
-                return nil
-            }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        guard bytes.first == UInt8(ascii: "/"), let old = String(validating: bytes, as: UTF8.self) else {
-            return nil
-        }
+        guard let old = PostgreSQLAddress.decoded(text), old.hasPrefix("/") else { return nil }
         let new = path(FilePath(old)).string
         guard new != FilePath(old).string else { return text }
         let keepsSlashes = text.hasPrefix("/")

@@ -141,11 +141,12 @@ package enum StoreFile {
             }
             try writer.add("\(top)/\(Self.sums)", contents: Array(sums.utf8))
             try writer.finish()
-            try file.close()
             try Files.syncFileSystem(absolute(part).removingLastComponent())
             let digest = try digest(of: part)
             try Files.renameWithoutReplacing(part, to: path)
             try Files.syncDirectory(path.removingLastComponent())
+            // Not before it has its name: its lock goes with that.
+            try file.close()
             return Written(bytes: try Files.status(path)?.size ?? 0, digest: digest)
         } catch {
             // The first failure is the one to tell.

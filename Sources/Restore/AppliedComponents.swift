@@ -27,6 +27,13 @@ extension Journal {
                 + ((applied ?? []) + (owed ?? [])).map(\.component))
     }
 
+    /// Writes down what a driver puts in place after `others`; what the snapshot has nothing for stays as it is, and is not
+    /// taken back.
+    mutating func note(_ new: Applied, after others: [Applied], _ local: FilePath) throws {
+        applied = others + (new.record.isEmpty ? [] : [new])
+        try write(local)
+    }
+
     /// Why nothing can be taken back: a component ran on what would change, and the system file says no more how it is
     /// stopped, somebody has open what it does not describe any more, or a link came on the way; nil when there is none.
     func unstoppable(in system: DeliverySystem) throws -> DriverFailure? {

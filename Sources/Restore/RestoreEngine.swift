@@ -232,12 +232,10 @@ package final class RestoreEngine {
             record: try await application.record(
                 component, mark: mark, directory: store.localDirectory.appending("applied-\(mark)")))
         let others = journal.applied ?? []
-        journal.applied = others + [applied]
-        try journal.write(store.localDirectory)
+        try journal.note(applied, after: others, store.localDirectory)
         let result = try await application.stage(component, applied.record)
         applied.record = result.record
-        journal.applied = others + [applied]
-        try journal.write(store.localDirectory)
+        try journal.note(applied, after: others, store.localDirectory)
         notes += result.notes.map { "\(name): \($0)" }
         if !result.hasWayBack { wayless.insert(name) }
         switch result.proof {

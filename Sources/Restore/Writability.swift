@@ -25,7 +25,7 @@ extension RestorePlanner {
             guard try Files.isDirectory(directory) else {
                 return Refusal(
                     "\(directory), in which it would be made, is no directory",
-                    hint: "move away what is there, and restore it first")
+                    hint: "move it away: a directory has to stand there")
             }
             guard let reason = try Files.obstacle(toWritingIn: directory),
                 let status = try Files.status(Files.resolved(directory))

@@ -246,6 +246,21 @@ import Testing
         }
     }
 
+    /// The disk that fails is why somebody maps the system to another one.
+    @Test func anOldPlaceThatCannotBeLookedAtHindersNothing() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try await shell("mkdir -p disk/tree; echo a >disk/tree/a", in: directory)
+            let runner = try CommandLineRunner(directory)
+            try await runner.initialize("disk/tree", "--name", "acme")
+            try await runner.succeed("snapshot")
+            _ = try await shell(
+                "mv acme.git copy.git; rm -r disk understudy.yaml policies; ln -s disk disk", in: directory)
+            try await runner.succeed(
+                "restore", "--from", "copy.git", "--map", "\(directory)/disk/tree=\(directory)/moved")
+            #expect(try await shell("cat moved/a", in: directory) == "a\n")
+        }
+    }
+
     @Test func whatCannotBeIsRefusedBeforeAnythingIsTouched() async throws {
         try await withTemporaryDirectory { directory in
             let runner = try await start(directory)

@@ -174,13 +174,15 @@ import Testing
             let lost = try await runner.run("restore")
             #expect(
                 lost.status == 64
-                    && lost.errorOutput.contains(
-                        "restore --from \(directory)/tree.git' brings that of the snapshot"),
+                    && lost.errorOutput.contains("'understudy show latest understudy.policies' lists")
+                    && lost.errorOutput.contains("restore --from \(directory)/tree.git' brings them"),
                 "\(lost.errorOutput)")
             try await runner.succeed("restore", "--from", "\(directory)/tree.git")
             #expect(try Files.exists(policies.appending("retention.yaml")))
             try Files.removeTree(policies)
             try Files.makeDirectory(policies)
+            #expect(
+                try await runner.succeed("show", "latest", "understudy.policies").contains("retention.yaml"))
             try await runner.succeed("restore")
         }
     }

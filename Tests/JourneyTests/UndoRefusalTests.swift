@@ -114,4 +114,19 @@ import Testing
             #expect(try world.text() == "2\n" && world.up() == ["tool"])
         }
     }
+
+    /// What the snapshot lacks of a tool was not restored, and does not go.
+    @Test func aToolThatTheRestoreLeftAloneHindersNoUndo() async throws {
+        try await withTemporaryDirectory { directory in
+            let capture = "capture: test ! -e \(directory)/broken && echo 1 > f"
+            let world = try await TakingBackWorld(directory, [("tool", [capture])])
+            try await world.shell("touch broken")
+            #expect(try await world.runner.run("snapshot").status == 3)
+            try world.set("3\n")
+            try await world.runner.succeed("restore", "--partial")
+            #expect(try world.text() == "2\n")
+            try await world.runner.succeed("undo")
+            #expect(try world.text() == "3\n" && world.up() == ["tool"])
+        }
+    }
 }

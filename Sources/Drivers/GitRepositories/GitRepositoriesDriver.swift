@@ -27,7 +27,7 @@ package struct GitRepositoriesDriver: Driver {
         guard count > 0 else { return nil }
         return Detection(
             name: path.lastComponent?.string ?? "repositories", settings: ["paths": .list([path.string])],
-            summary: count == 1 ? "1 git repository" : "\(count) git repositories")
+            summary: counted(count, "git repository"))
     }
 
     package func places() -> [Root] { files.places() }

@@ -224,7 +224,7 @@ enum KeyChain {
         return [
             Refusal(
                 "secrets/hudson.model.User.DIRNAMES does not make the name of "
-                    + "\(strangers.count == 1 ? "1 user directory" : "\(strangers.count) user directories"), the first is users/\(first)",
+                    + "\(counted(strangers.count, "user directory")), the first is users/\(first)",
                 hint:
                     "Jenkins would pass over these users and their tokens: restore a snapshot in which both are from one time"
             )

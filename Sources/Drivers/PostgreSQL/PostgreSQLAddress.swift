@@ -1,7 +1,7 @@
 /// Where a PostgreSQL server answers, as libpq spells it: `postgresql://ci@db.example:5433/buildbot?sslmode=require`.
 ///
 /// Never with a password: addresses are in the system file, in snapshots and in the list of processes.
-struct PostgreSQLAddress: Hashable, Sendable {
+package struct PostgreSQLAddress: Hashable, Sendable {
     /// What stands before the database's name: `postgresql://ci@db.example:5433`.
     private var server: String
     /// The database's name, empty when the address has none.
@@ -53,7 +53,7 @@ struct PostgreSQLAddress: Hashable, Sendable {
     }
 
     /// What ``encoded(_:)`` made of a name, nil when it is nothing that it makes.
-    static func decoded(_ text: some StringProtocol) -> String? {
+    package static func decoded(_ text: some StringProtocol) -> String? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {
