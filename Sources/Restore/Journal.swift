@@ -96,13 +96,15 @@ package struct Journal: Codable, Sendable {
     /// The journal of the last restore, for who exchanges and removes what it names; nil when there was none.
     ///
     /// Throws a ``RestoreFailure`` with code `refused` for one of another user than root and whom we act as: in a store of
-    /// theirs, root would do that to any path that they write down.
+    /// theirs, root would do that to any path that they write down. Where a file server gives to another user what root
+    /// writes, as with `root_squash`, root acts as that one.
     static func readToFollow(_ local: FilePath) throws -> Journal? {
         let bytes: [UInt8]
         do {
             let file = try OpenDirectory(Files.resolved(local)).file(Array(name.utf8))
             let owner = try file.status().owner
-            guard owner == 0 || owner == Accounts.ownNumbers.user else {
+            guard try owner == 0 || owner == Accounts.ownNumbers.user || owner == ownerOfNewFiles(local)
+            else {
                 let user = Accounts.shown(user: owner)
                 throw RestoreFailure(
                     .refused,
@@ -116,6 +118,31 @@ package struct Journal: Codable, Sendable {
             return nil
         }
         return try decoded(bytes, local)
+    }
+
+    private static func ownerOfNewFiles(_ local: FilePath) throws -> UInt32? {
+        let scratch = try Scratch(in: local)
+        return try withExtendedLifetime(scratch) { try Files.status(scratch.path)?.owner }
+    }
+
+    /// The journal of the last restore, for who makes room for another; nil when there was none.
+    ///
+    /// One that ``readToFollow(_:)`` refuses is nobody's hindrance when that restore came to its end: nil then, too, and
+    /// `notes` get what stays of it.
+    static func readToGiveUp(_ local: FilePath, _ notes: inout [String]) throws -> Journal? {
+        do {
+            return try readToFollow(local)
+        } catch let refusal as RestoreFailure where refusal.code == .refused {
+            guard let last = try read(local), [.done, .undone].contains(last.phase) else { throw refusal }
+            let applied = (last.applied ?? []) + (last.owed ?? []) + (last.leftovers ?? [])
+            let kept = last.stagingDirectories + applied.map { "the state of \($0.component) before it" }
+            if !kept.isEmpty {
+                notes.append(
+                    "what \(last.what) kept stays, for its journal is another user's; remove it by hand: "
+                        + kept.joined(separator: ", "))
+            }
+            return nil
+        }
     }
 
     private static func decoded(_ bytes: [UInt8], _ local: FilePath) throws -> Journal {
