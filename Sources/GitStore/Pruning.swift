@@ -91,14 +91,37 @@ extension SnapshotStore {
 
     /// Forgets snapshots of which something is damaged or missing for good, whatever a policy says of them.
     ///
-    /// It frees nothing: what is left is whole for a prune when the damaged packs are put aside. Throws a ``StoreFailure`` with
-    /// code `refused`, and forgets none, when one of them is whole; without a lock that is all that is looked at.
+    /// It frees nothing: what is left is whole for a prune when the damaged packs are put aside. What can be healed is. Throws a
+    /// ``StoreFailure`` with code `refused`, and forgets none, when one of them is whole then, or is the newest complete one, or a
+    /// remote that may have what it lacks cannot be read. Without a lock it only looks, and at no remote.
     package func forgetDamaged(
         _ snapshots: [SnapshotReference], of system: String, author: String, time: Int64,
         holding lock: WriterLock?
     ) async throws {
+        var survey = StoreSurvey(self, system: system, with: try reader())
+        // The state that a restore begins with, damaged as it is, as long as there is no other.
+        let newest = try self.snapshots(of: system).last {
+            try survey.read($0)?.snapshot.status == .complete && survey.isSafety($0) == false
+        }
+        if let newest, snapshots.contains(newest) {
+            throw StoreFailure(
+                .refused, "the snapshot \(newest.id) is not forgotten: it is the newest complete one",
+                hint: "'understudy snapshot' takes another, and stores again what is still live")
+        }
         var damaged: Set<ObjectID> = []
         for reference in snapshots {
+            if let lock {
+                let unread = try await Healing(self).heal([reference.commit], .contents, holding: lock).unread
+                guard unread.isEmpty else {
+                    throw StoreFailure(
+                        .refused,
+                        "the snapshot \(reference.id) is not forgotten: the remotes \(unread.joined(separator: ", ")) "
+                            + "cannot be read, and may have what it lacks",
+                        hint:
+                            "'understudy verify --all --heal' says why; 'understudy remote remove' drops one that is gone"
+                    )
+                }
+            }
             let found = try Healing(self).damaged([reference.commit], .contents).keys
             guard !found.isEmpty else {
                 throw StoreFailure(
