@@ -55,7 +55,7 @@ package struct Workspace {
         try Files.replace(records.directory, with: directory.byteArray, mode: 0o600)
         try Files.makeDirectory(directory, mode: 0o700)
         do {
-            limitKeeper = try LimitKeeper(name, disk: Disk(parent)) { path in
+            limitKeeper = try LimitKeeper(name, disk: Disk(place: parent)) { path in
                 try Files.replace(records.group, with: path.byteArray, mode: 0o600)
             }
         } catch {
