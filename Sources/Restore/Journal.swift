@@ -101,10 +101,11 @@ package struct Journal: Codable, Sendable {
     static func readToFollow(_ local: FilePath) throws -> Journal? {
         let bytes: [UInt8]
         do {
-            let file = try OpenDirectory(Files.resolved(local)).file(Array(name.utf8))
+            let directory = try OpenDirectory(Files.resolved(local))
+            let file = try directory.file(Array(name.utf8))
             let owner = try file.status().owner
-            guard try owner == 0 || owner == Accounts.ownNumbers.user || owner == ownerOfNewFiles(local)
-            else {
+            let own = Accounts.ownNumbers.user
+            guard try owner == 0 || owner == own || own == 0 && owner == ownerOfNewFiles(directory) else {
                 let user = Accounts.shown(user: owner)
                 throw RestoreFailure(
                     .refused,
@@ -120,9 +121,13 @@ package struct Journal: Codable, Sendable {
         return try decoded(bytes, local)
     }
 
-    private static func ownerOfNewFiles(_ local: FilePath) throws -> UInt32? {
-        let scratch = try Scratch(in: local)
-        return try withExtendedLifetime(scratch) { try Files.status(scratch.path)?.owner }
+    /// Whom what we make in a directory belongs to; by the file itself, whose name somebody may give to another.
+    private static func ownerOfNewFiles(_ directory: OpenDirectory) throws -> UInt32 {
+        // One that a kill leaves goes with the next writer's cleaning.
+        let name = Array("artifacts-owner-\(UInt64.random(in: 0...UInt64.max))".utf8)
+        let owner = try directory.createFile(name).status().owner
+        try directory.remove(name)
+        return owner
     }
 
     /// The journal of the last restore, for who makes room for another; nil when there was none.
@@ -134,12 +139,11 @@ package struct Journal: Codable, Sendable {
             return try readToFollow(local)
         } catch let refusal as RestoreFailure where refusal.code == .refused {
             guard let last = try read(local), [.done, .undone].contains(last.phase) else { throw refusal }
-            let applied = (last.applied ?? []) + (last.owed ?? []) + (last.leftovers ?? [])
-            let kept = last.stagingDirectories + applied.map { "the state of \($0.component) before it" }
-            if !kept.isEmpty {
+            if !last.stagingDirectories.isEmpty || last.applied?.isEmpty == false {
+                // Its paths are somebody's word, too, and root may do as it reads.
                 notes.append(
-                    "what \(last.what) kept stays, for its journal is another user's; remove it by hand: "
-                        + kept.joined(separator: ", "))
+                    "what \(last.what) kept stays, for its journal is another user's: remove the .understudy-* "
+                        + "directories beside the restored paths that are older than this restore")
             }
             return nil
         }
