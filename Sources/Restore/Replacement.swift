@@ -79,7 +79,7 @@ package final class Replacement {
             try system.refuseLinks(onTheWayTo: journal.changedPaths)
             try refuseLogs()
             journal.newDirectories = try newDirectories()
-            for directory in journal.stagingDirectories { try Files.syncFileSystem(FilePath(directory)) }
+            try journal.syncStaged()
             journal.phase = .exchanging
             try journal.write(store.localDirectory)
             progress("exchanging")

@@ -117,6 +117,20 @@ struct StoreOwnerTests {
         }
     }
 
+    /// What root keeps for its own 'undo' the owner cannot enter.
+    @Test func theOwnerRestoresAfterRoot() async throws {
+        try await withStore { directory, runner, asOwner in
+            try await shell("echo 1 >tree/a", in: directory)
+            try await runner.succeed("restore")
+            try await shell("echo 2 >tree/a", in: directory)
+            let key = directory.appending(CommandLineRunner.recoveryKey)
+            let outcome = try await asOwner("restore", "--identity", key.string)
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(outcome.output.contains("could not be removed"), "\(outcome.output)")
+            try await shell("seq 100 | cmp - tree/a", in: directory)
+        }
+    }
+
     @Test func whatItsUserCannotReadIsNamedWithWhatToDo() async throws {
         try await withStore { directory, _, asOwner in
             try await shell("chown 0:0 tree.git/understudy/packs", in: directory)
