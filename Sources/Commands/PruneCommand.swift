@@ -30,7 +30,7 @@ struct PruneCommand: AsyncParsableCommand {
                   such snapshot
               6   the store is damaged: nothing was removed
               7   stock git keeps reflogs or work trees in the store; or a snapshot to
-                  forget is whole, the newest complete one or being restored, or a remote
+                  forget is whole, the newest (complete) one or being restored, or a remote
                   that may heal it cannot be read: nothing was removed
               10  there is no store
               11  another process writes to the store
