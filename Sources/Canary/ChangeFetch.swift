@@ -20,8 +20,7 @@ extension ChangeContents {
         trusting trust: CanaryPolicy.UpdateCenterTrust, in parent: FilePath
     ) async throws {
         let own = (change: change, archives: archives)
-        let fetched = try await Workspace.with(source.store, in: parent, progress: source.progress) {
-            workspace in
+        let fetched = try await Workspace.with(source.store, in: parent) { workspace in
             let shadows = try await Shadows(source, in: workspace)
             return try await shadows.provide(own.archives, for: own.change, from: index, trusting: trust)
         }

@@ -256,7 +256,7 @@ package final class Promotion {
         var report = PromotionReport(
             plan: plan, result: .promoted, breach: nil, before: before.id, migrates: false, rollback: "",
             approvals: request.approvals, started: CivilTime(seconds: Clock.now.seconds).iso8601, seconds: 0)
-        try await Workspace.with(store, in: request.parent, progress: progress) { workspace in
+        try await Workspace.with(store, in: request.parent) { workspace in
             let stored = try store.read(before, with: reader)
             let rooms = try await rehearse(stored, reader, workspace, &report)
             let replacement = try await Replacement(

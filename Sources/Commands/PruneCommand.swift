@@ -29,8 +29,9 @@ struct PruneCommand: AsyncParsableCommand {
               1   somebody else moved a reference in the meantime, or there is no
                   such snapshot
               6   the store is damaged: nothing was removed
-              7   stock git keeps reflogs or work trees in the store, or a snapshot to
-                  forget is whole, or being restored: nothing was removed
+              7   stock git keeps reflogs or work trees in the store; or a snapshot to
+                  forget is whole, the newest (complete) one or being restored, or a remote
+                  that may heal it cannot be read: nothing was removed
               10  there is no store
               11  another process writes to the store
               64  wrong usage, or a mistake in the system file or the policy

@@ -2,6 +2,7 @@ package import ArgumentParser
 internal import Cryptography
 internal import GitStore
 internal import Glibc
+internal import Shadow
 internal import SnapshotModel
 internal import SystemPackage
 
@@ -85,11 +86,11 @@ package struct Understudy: AsyncParsableCommand {
         }
     }
 
-    /// Gives what root wrote into somebody else's store to its owner.
+    /// Gives what root wrote into somebody else's store to its owner, and tells what stays of a rehearsal.
     ///
     /// What was asked for is done, so that a failure of this is told and changes no status.
     private static func handOver() {
-        for problem in StoreOwner.handOver() {
+        for problem in StoreOwner.handOver() + Workspace.leftBehind() {
             let text = printable(text: "note: \(problem)\n")
             // There is nowhere left to say that standard error is closed.
             _ = try? FileDescriptor.standardError.writeAll(Array(text.utf8))

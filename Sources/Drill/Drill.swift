@@ -96,7 +96,7 @@ package final class Drill {
     package func run() async throws -> DrillReport {
         let clock = ContinuousClock()
         let began = clock.now
-        try await run(in: try ShadowPlace(store, in: parent, progress: progress))
+        try await run(in: try ShadowPlace(store, in: parent))
         report.seconds = seconds(clock.now - began)
         return report
     }

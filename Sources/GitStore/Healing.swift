@@ -17,6 +17,8 @@ package struct Healing {
         package var files: [String] = []
         /// The remotes that objects came from, by name.
         package var remotes: [String] = []
+        /// The remotes that could not be read, and so may have what could not be healed, by name.
+        var unread: [String] = []
         /// What could not be healed, and why; empty when all is well.
         package var problems: [String] = []
 
@@ -93,13 +95,14 @@ package struct Healing {
             if report.healed > before { report.remotes.append(remote.name) }
         }
         if let first = wanted.keys.min(), !remotes.isEmpty {
+            report.unread = failures.keys.sorted()
             report.problems += failures.sorted { $0.key < $1.key }.map {
                 "git cannot fetch from the remote \($0.key): \($0.value)"
             }
             report.problems.append(
                 Self.words(
                     wanted.count, first, read: remotes.map(\.name).filter { failures[$0] == nil },
-                    unread: failures.keys.sorted()))
+                    unread: report.unread))
         }
         return report
     }

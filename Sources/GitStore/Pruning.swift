@@ -91,14 +91,40 @@ extension SnapshotStore {
 
     /// Forgets snapshots of which something is damaged or missing for good, whatever a policy says of them.
     ///
-    /// It frees nothing: what is left is whole for a prune when the damaged packs are put aside. Throws a ``StoreFailure`` with
-    /// code `refused`, and forgets none, when one of them is whole; without a lock that is all that is looked at.
+    /// It frees nothing: what is left is whole for a prune when the damaged packs are put aside. What can be healed is. Throws a
+    /// ``StoreFailure`` with code `refused`, and forgets none, when one of them is whole then, or is the newest one or the newest
+    /// complete one, or a remote that may have what it lacks cannot be read. Without a lock it only looks, and at no remote.
     package func forgetDamaged(
         _ snapshots: [SnapshotReference], of system: String, author: String, time: Int64,
         holding lock: WriterLock?
     ) async throws {
+        var survey = StoreSurvey(self, system: system, with: try reader())
+        // The states that a restore begins with, damaged as they are, as long as there is no other.
+        let all = try self.snapshots(of: system)
+        let newest = try all.last { try survey.isSafety($0) == false && survey.read($0) != nil }
+        let complete = try all.last {
+            try survey.isSafety($0) == false && survey.read($0)?.snapshot.status == .complete
+        }
+        if let one = snapshots.first(where: { $0 == newest || $0 == complete }) {
+            throw StoreFailure(
+                .refused,
+                "the snapshot \(one.id) is not forgotten: it is the newest one, or the newest complete one",
+                hint: "'understudy snapshot' takes another, and stores again what is still live")
+        }
         var damaged: Set<ObjectID> = []
         for reference in snapshots {
+            if let lock {
+                let unread = try await Healing(self).heal([reference.commit], .contents, holding: lock).unread
+                guard unread.isEmpty else {
+                    throw StoreFailure(
+                        .refused,
+                        "the snapshot \(reference.id) is not forgotten: the remotes \(unread.joined(separator: ", ")) "
+                            + "cannot be read, and may have what it lacks",
+                        hint:
+                            "'understudy verify --all --heal' says why; 'understudy remote remove' drops one that is gone"
+                    )
+                }
+            }
             let found = try Healing(self).damaged([reference.commit], .contents).keys
             guard !found.isEmpty else {
                 throw StoreFailure(

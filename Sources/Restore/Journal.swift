@@ -96,13 +96,16 @@ package struct Journal: Codable, Sendable {
     /// The journal of the last restore, for who exchanges and removes what it names; nil when there was none.
     ///
     /// Throws a ``RestoreFailure`` with code `refused` for one of another user than root and whom we act as: in a store of
-    /// theirs, root would do that to any path that they write down.
+    /// theirs, root would do that to any path that they write down. Where a file server gives to another user what root
+    /// writes, as with `root_squash`, root acts as that one.
     static func readToFollow(_ local: FilePath) throws -> Journal? {
         let bytes: [UInt8]
         do {
-            let file = try OpenDirectory(Files.resolved(local)).file(Array(name.utf8))
+            let directory = try OpenDirectory(Files.resolved(local))
+            let file = try directory.file(Array(name.utf8))
             let owner = try file.status().owner
-            guard owner == 0 || owner == Accounts.ownNumbers.user else {
+            let own = Accounts.ownNumbers.user
+            guard try owner == 0 || owner == own || own == 0 && owner == ownerOfNewFiles(directory) else {
                 let user = Accounts.shown(user: owner)
                 throw RestoreFailure(
                     .refused,
@@ -116,6 +119,34 @@ package struct Journal: Codable, Sendable {
             return nil
         }
         return try decoded(bytes, local)
+    }
+
+    /// Whom what we make in a directory belongs to; by the file itself, whose name somebody may give to another.
+    private static func ownerOfNewFiles(_ directory: OpenDirectory) throws -> UInt32 {
+        // One that a kill leaves goes with the next writer's cleaning.
+        let name = Array("artifacts-owner-\(UInt64.random(in: 0...UInt64.max))".utf8)
+        let owner = try directory.createFile(name).status().owner
+        try directory.remove(name)
+        return owner
+    }
+
+    /// The journal of the last restore, for who makes room for another; nil when there was none.
+    ///
+    /// One that ``readToFollow(_:)`` refuses is nobody's hindrance when that restore came to its end: nil then, too, and
+    /// `notes` get what stays of it.
+    static func readToGiveUp(_ local: FilePath, _ notes: inout [String]) throws -> Journal? {
+        do {
+            return try readToFollow(local)
+        } catch let refusal as RestoreFailure where refusal.code == .refused {
+            guard let last = try read(local), [.done, .undone].contains(last.phase) else { throw refusal }
+            if !last.stagingDirectories.isEmpty || last.applied?.isEmpty == false {
+                // Its paths are somebody's word, too, and root may do as it reads.
+                notes.append(
+                    "what \(last.what) kept stays, for its journal is another user's: remove the .understudy-* "
+                        + "directories beside the restored paths that are older than this restore")
+            }
+            return nil
+        }
     }
 
     private static func decoded(_ bytes: [UInt8], _ local: FilePath) throws -> Journal {

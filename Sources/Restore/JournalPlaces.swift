@@ -38,10 +38,11 @@ extension Journal {
         try addLogs()
     }
 
-    /// Makes all that is staged survive a power loss.
+    /// Makes all that is staged survive a power loss; what an earlier restore left, which we may not enter, is none of it.
     func syncStaged() throws {
         var seen: Set<UInt64> = []
-        for directory in stagingDirectories.map({ FilePath($0) }) {
+        for directory in stagingDirectories.map({ FilePath($0) })
+        where places.contains(where: { FilePath($0.other).starts(with: directory) }) {
             guard let status = try Files.status(directory), seen.insert(status.device).inserted else {
                 continue
             }

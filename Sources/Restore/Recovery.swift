@@ -142,7 +142,9 @@ package enum Recovery {
         _ local: FilePath, system: DeliverySystem, progress: @escaping @Sendable (String) -> Void
     ) async throws -> Report {
         var report = Report()
-        guard var journal = try Journal.readToFollow(local) else { return report }
+        // Whoever begins another one tells what stays.
+        var left: [String] = []
+        guard var journal = try Journal.readToGiveUp(local, &left) else { return report }
         guard let interruption = try look(local) else {
             // Killed while it took away what nobody needs any more.
             guard journal.phase == .undone else { return report }

@@ -34,10 +34,12 @@ package final class Replacement {
         journal = Journal(
             snapshot: snapshot.description, phase: .staging, places: [], stagingDirectories: [], running: [],
             started: CivilTime(seconds: Clock.now.seconds).iso8601, verdict: verdict)
-        if var last = try Journal.readToFollow(store.localDirectory) {
-            for line in try await last.giveUp(in: system, store.localDirectory) { progress(line) }
+        var left: [String] = []
+        if var last = try Journal.readToGiveUp(store.localDirectory, &left) {
+            left += try await last.giveUp(in: system, store.localDirectory)
             journal.takeOverLeftovers(of: last)
         }
+        for line in left { progress(line) }
         try journal.write(store.localDirectory)
     }
 
@@ -77,7 +79,7 @@ package final class Replacement {
             try system.refuseLinks(onTheWayTo: journal.changedPaths)
             try refuseLogs()
             journal.newDirectories = try newDirectories()
-            for directory in journal.stagingDirectories { try Files.syncFileSystem(FilePath(directory)) }
+            try journal.syncStaged()
             journal.phase = .exchanging
             try journal.write(store.localDirectory)
             progress("exchanging")

@@ -150,7 +150,7 @@ package final class RestoreEngine {
     /// That is written down first: after a kill, nobody may exchange production with half a tree. What a driver could not put
     /// back and still keeps is not given up: it is the way back of this restore too.
     private func giveUpLast() async throws {
-        guard var last = try Journal.readToFollow(store.localDirectory) else { return }
+        guard var last = try Journal.readToGiveUp(store.localDirectory, &notes) else { return }
         let owed = last.phase == .exchanging ? (last.owed ?? []) + (last.applied ?? []) : []
         // What ran before that one and is down comes up with the others, whatever becomes of this one.
         if last.phase == .exchanging || last.phase == .starting { journal.running = last.running }

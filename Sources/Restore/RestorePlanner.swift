@@ -455,7 +455,10 @@ package struct RestorePlanner: Sendable {
     /// the last restore, which it gives up first; of that what can be counted.
     static func room(at path: FilePath, _ local: FilePath, isBeside: Bool) throws -> Int64 {
         let free = try Files.freeSpace(path)
-        guard !isBeside, let last = try Journal.read(local), last.phase == .done else { return free }
+        var left: [String] = []
+        guard !isBeside, let last = try Journal.readToGiveUp(local, &left), last.phase == .done else {
+            return free
+        }
         let device = try Files.status(path)?.device
         return try last.stagingDirectories.map { FilePath($0) }.reduce(free) { room, directory in
             guard try Files.status(directory)?.device == device else { return room }

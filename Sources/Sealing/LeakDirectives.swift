@@ -82,9 +82,10 @@ extension LeakText {
         if ends(host, "default") { return hasDigits && beginsLine(host.upperBound - 7) ? value : nil }
         let machine = wordOfEntry(before: host.lowerBound)
         guard ends(machine, "machine") else { return nil }
-        // To a machine people "login with password authentication" too.
+        // To a machine people "login with password authentication" too, and write no sentence into a file.
         let first = machine.upperBound - 7
-        return hasDigits || hasDot(host) || beginsLine(first) || quoteLength(before: first) > 0 ? value : nil
+        return hasDigits || hasDot(host) || beginsLine(first) || quoteLength(before: first) > 0
+            || byte(afterBlanks(end)) == UInt8(ascii: ">") ? value : nil
     }
 
     /// The word before a place, with blanks and ends of lines between, which may be escaped; an empty range when there is none.

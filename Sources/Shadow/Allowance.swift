@@ -9,17 +9,16 @@ internal import SystemPackage
 struct Disk: Hashable, Sendable {
     /// A place on it.
     var place: FilePath
-    /// What must stay free, in bytes.
-    var reserve: Int64
+    /// The most that must stay free, in bytes.
+    var most: Int64 = 1 << 30
+    /// Which part of what is free when a shadow begins must stay so, where that is less.
+    var part = 0.25
 
-    /// A file system, of which 1 GiB stays free, or a quarter of what is free now where that is less.
-    init(_ place: FilePath) throws {
-        self.place = place
-        reserve = min(1 << 30, try Files.freeSpace(place) / 4)
-    }
+    /// What must stay free for a shadow that begins now, whose copies are made, and fitted.
+    func reserve() throws -> Int64 { min(most, Int64(Double(try Files.freeSpace(place)) * part)) }
 
     /// Says that the shadows have to end; nil as long as enough is free.
-    func breach() throws -> Breach? {
+    func breach(below reserve: Int64) throws -> Breach? {
         let free = try Files.freeSpace(place)
         return free < reserve ? Breach(kind: .disk(place, free: free, reserve: reserve)) : nil
     }
@@ -48,6 +47,8 @@ package final class Allowance: Sendable {
         var isWatched = false
         var looks = 0
         var breach: Breach?
+        /// What must stay free of the disk, from when the shadow first began.
+        var reserve: Int64?
         var peak: Int64?
         var largest: ProcessUse?
         /// What the kernel had counted when the shadow began.
@@ -76,7 +77,9 @@ package final class Allowance: Sendable {
     /// When nothing else of the shadow runs it begins anew, and what it did before is over.
     func begin(_ command: [String]) throws -> [String] {
         let events = try group?.events()
+        let reserve = try disk?.reserve()
         state.withLock { state in
+            state.reserve = state.reserve ?? reserve
             state.members.removeAll { !$0.isRunning() }
             guard state.members.isEmpty else { return }
             state.breach = nil
@@ -140,7 +143,9 @@ package final class Allowance: Sendable {
     }
 
     private func look(at members: [Member], precisely: Bool) throws {
-        if let breach = try disk?.breach() { return end(members, for: breach) }
+        if let disk, let reserve = state.withLock(\.reserve), let breach = try disk.breach(below: reserve) {
+            return end(members, for: breach)
+        }
         var all: [(view: OutsideView, process: ProcessUse)] = []
         var files: Int64 = 0
         for member in members {

@@ -2,6 +2,7 @@ internal import FileTree
 package import GitStore
 internal import Glibc
 internal import Programs
+internal import Synchronization
 package import SystemPackage
 
 /// The directory in which shadows lie: fresh, for its owner alone, and gone afterwards.
@@ -14,6 +15,10 @@ package struct Workspace {
     /// What holds the shadows in it to their limits.
     package let limitKeeper: LimitKeeper
     private let records: Records
+    fileprivate static let left = Mutex<[String]>([])
+
+    /// What stays of the workspaces of this process, in words, for the end of a command: progress is gone by then.
+    package static func leftBehind() -> [String] { left.withLock(\.self) }
 
     /// Files in the store's local directory that name what is to be gone afterwards.
     fileprivate struct Records {
@@ -55,7 +60,7 @@ package struct Workspace {
         try Files.replace(records.directory, with: directory.byteArray, mode: 0o600)
         try Files.makeDirectory(directory, mode: 0o700)
         do {
-            limitKeeper = try LimitKeeper(name, disk: Disk(parent)) { path in
+            limitKeeper = try LimitKeeper(name, disk: Disk(place: parent)) { path in
                 try Files.replace(records.group, with: path.byteArray, mode: 0o600)
             }
         } catch {
@@ -79,10 +84,10 @@ package struct Workspace {
 
     /// Lets `body` work in a new directory in `parent`, as ``ShadowPlace/with(_:)`` does.
     package static func with<Result>(
-        _ store: SnapshotStore, in parent: FilePath, progress: @escaping (String) -> Void,
+        _ store: SnapshotStore, in parent: FilePath,
         _ body: (Workspace) async throws -> Result
     ) async throws -> Result {
-        try await ShadowPlace(store, in: parent, progress: progress).with(body)
+        try await ShadowPlace(store, in: parent).with(body)
     }
 
     /// Gives everything in it to somebody else.
@@ -147,32 +152,32 @@ package struct Workspace {
 package final class ShadowPlace {
     private let records: Workspace.Records
     private let parent: FilePath
-    private let progress: (String) -> Void
     /// Held as long as the place is: another canary would remove what lies in it.
     private let lock: ShadowLock
 
-    /// Takes the place; its workspaces lie in `parent`, and `progress` is told what stays of one.
+    /// Takes the place; its workspaces lie in `parent`.
     ///
     /// Throws a ``StoreFailure`` with code `locked` when somebody has it.
-    package init(
-        _ store: SnapshotStore, in parent: FilePath, progress: @escaping (String) -> Void
-    ) throws {
+    package init(_ store: SnapshotStore, in parent: FilePath) throws {
         records = Workspace.Records(store)
         self.parent = parent
-        self.progress = progress
         lock = try ShadowLock(store.localDirectory.appending("shadow.lock"))
     }
 
     /// Lets `body` work in a new directory, which is gone afterwards, whatever happens.
     ///
-    /// One that cannot be removed changes nothing about what `body` did: that is told, and whoever comes next tries again.
+    /// One that cannot be removed changes nothing about what `body` did: ``Workspace/leftBehind()`` says it, and whoever comes next
+    /// tries again.
     package func with<Result>(_ body: (Workspace) async throws -> Result) async throws -> Result {
         let workspace = try Workspace(records, in: parent)
         defer {
             do {
                 try records.removeLeft()
             } catch {
-                progress("what lay in \(workspace.directory) cannot be removed: \(error)")
+                let words =
+                    "copies of production may still be in \(workspace.directory), which cannot be removed: \(error); "
+                    + "the next canary, drill or restore tries again"
+                Workspace.left.withLock { $0.append(words) }
             }
         }
         return try await body(workspace)

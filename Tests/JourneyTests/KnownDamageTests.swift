@@ -196,8 +196,11 @@ import Testing
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("tree")
             try await runner.succeed("snapshot")
-            try await shell("seq 300 >tree/s.git/objects/b", in: directory)
-            try await runner.succeed("snapshot")
+            for count in [300, 400] {
+                try await shell("seq \(count) >tree/s.git/objects/b", in: directory)
+                try await runner.succeed("snapshot")
+            }
+            try await shell("git clone -q --mirror --no-hardlinks tree.git offsite.git", in: directory)
             let lost = try await shell("seq 200 | git hash-object --stdin", in: directory)
             try await StoreDamage.flip(object: lost, in: directory.appending("tree.git"))
             let ids = try await shell("ls tree.git/refs/snapshots/tree", in: directory)
@@ -207,7 +210,20 @@ import Testing
             #expect(refused.errorOutput.contains("prune --forget ID"), "\(refused.errorOutput)")
             try await expect("prune", "--forget", ids[1], status: 7, runner)
             try await expect("prune", "--forget", "latest", status: 1, runner)
-            for (option, words) in [("--dry-run", "would forget 1 of 2"), ("--quiet", "forgot 1 of 2")] {
+            // What a remote has, or may have, is no loss.
+            try await runner.succeed("remote", "add", "offsite", directory.appending("offsite.git").string)
+            try await shell("mv offsite.git away", in: directory)
+            let unread = try await runner.run("prune", "--forget", ids[0])
+            #expect(
+                unread.status == 7 && unread.errorOutput.contains("cannot be read"), "\(unread.errorOutput)")
+            try await shell("mv away offsite.git", in: directory)
+            let healed = try await runner.run("prune", "--forget", ids[0])
+            #expect(
+                healed.status == 7 && healed.errorOutput.contains("nothing of it"), "\(healed.errorOutput)")
+            try await runner.succeed("verify", ids[0])
+            try await runner.succeed("remote", "remove", "offsite")
+            try await StoreDamage.flip(object: lost, in: directory.appending("tree.git"))
+            for (option, words) in [("--dry-run", "would forget 1 of 3"), ("--quiet", "forgot 1 of 3")] {
                 try await expect("prune", "--forget", ids[0], option, status: 0, saying: words, runner)
             }
             try await runner.succeed("verify", "--all", "--heal")
@@ -216,6 +232,19 @@ import Testing
                 #expect(outcome.status == 0, "\(command): \(outcome.output)\(outcome.errorOutput)")
             }
             try await expect("snapshot", status: 0, saying: "no change", runner)
+        }
+    }
+
+    /// As long as there is no other, it is what a restore begins with, though a file of it is lost.
+    @Test func theNewestCompleteSnapshotIsNotGivenUp() async throws {
+        try await withTemporaryDirectory { directory in
+            let runner = try await start(directory)
+            let ids = try await shell("ls tree.git/refs/snapshots/tree", in: directory)
+                .split(separator: "\n").map(String.init)
+            let refused = try await runner.run("prune", "--forget", ids[0], "--forget", ids[1])
+            #expect(refused.status == 7, "\(refused.output)\(refused.errorOutput)")
+            #expect(refused.errorOutput.contains("newest complete one"), "\(refused.errorOutput)")
+            #expect(try await shell("ls tree.git/refs/snapshots/tree | wc -l", in: directory) == "2\n")
         }
     }
 

@@ -77,8 +77,10 @@ struct StoreOwnerTests {
         try await withStore { directory, runner, _ in
             try await shell("echo 1 >tree/a", in: directory)
             try await runner.succeed("restore")
-            try await shell("chown 65534 tree.git/understudy/restore.json", in: directory)
-            for command in ["undo", "restore"] {
+            let phase =
+                "cd tree.git/understudy; sed -i 's/\"phase\" : .*/\"phase\" : \"%\",/' restore.json; chown 65534 restore.json"
+            for (command, word) in [("undo", "done"), ("undo", "exchanging"), ("restore", "exchanging")] {
+                try await shell(phase.replacing("%", with: word), in: directory)
                 let outcome = try await runner.run(command)
                 #expect(outcome.status == 7, "\(outcome.output)\(outcome.errorOutput)")
                 #expect(
@@ -89,9 +91,43 @@ struct StoreOwnerTests {
                 "seq 100 | cmp - tree/a; cd tree.git/understudy; mv restore.json x; ln -s x restore.json",
                 in: directory)
             #expect(try await runner.run("undo").status == 1)
-            try await shell("cd tree.git/understudy; mv x restore.json; chown 0 restore.json", in: directory)
+            try await shell(
+                "mv tree.git/understudy/x tree.git/understudy/restore.json; \(phase.replacing("%", with: "done")); chown 0 restore.json",
+                in: directory)
             try await runner.succeed("undo")
             #expect(try await shell("cat tree/a", in: directory) == "1\n")
+        }
+    }
+
+    /// Root is called in at night, and the last restore or promotion was the owner's.
+    @Test func aFinishedRestoreOfSomebodyElseKeepsRootFromNone() async throws {
+        try await withStore { directory, runner, _ in
+            try await shell("echo 1 >tree/a", in: directory)
+            try await runner.succeed("restore")
+            try await shell(
+                "chown 65534 tree.git/understudy/restore.json; echo 2 >tree/a; ls -d .understudy-* >kept",
+                in: directory)
+            let outcome = try await runner.run("restore")
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(outcome.output.contains("its journal is another user's"), "\(outcome.output)")
+            try await shell("seq 100 | cmp - tree/a; test -s kept; ls -d $(cat kept)", in: directory)
+            // What is undone is root's own.
+            try await runner.succeed("undo")
+            #expect(try await shell("cat tree/a", in: directory) == "2\n")
+        }
+    }
+
+    /// What root keeps for its own 'undo' the owner cannot enter.
+    @Test func theOwnerRestoresAfterRoot() async throws {
+        try await withStore { directory, runner, asOwner in
+            try await shell("echo 1 >tree/a", in: directory)
+            try await runner.succeed("restore")
+            try await shell("echo 2 >tree/a", in: directory)
+            let key = directory.appending(CommandLineRunner.recoveryKey)
+            let outcome = try await asOwner("restore", "--identity", key.string)
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
+            #expect(outcome.output.contains("could not be removed"), "\(outcome.output)")
+            try await shell("seq 100 | cmp - tree/a", in: directory)
         }
     }
 

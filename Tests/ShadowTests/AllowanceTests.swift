@@ -114,10 +114,13 @@ import Testing
     /// Whoever filled it.
     @Test func noShadowGoesOnWhereTheDiskIsNearlyFull() async throws {
         try await withTemporaryDirectory { directory in
-            var disk = try Disk(directory)
-            #expect(disk.reserve <= 1 << 30)
-            #expect(try disk.breach() == nil)
-            disk.reserve = 1 << 60
+            var disk = Disk(place: directory)
+            let reserve = try disk.reserve()
+            #expect(reserve <= 1 << 30)
+            #expect(try disk.breach(below: reserve) == nil)
+            // More than there is.
+            disk.most = .max
+            disk.part = 2
             let breach = try await breach(
                 of: Program("sleep", ["600"]), ShadowLimits(),
                 LimitKeeper(group: nil, reason: "it is a test", disk: disk), directory)
