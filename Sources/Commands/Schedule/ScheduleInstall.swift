@@ -1,5 +1,5 @@
-internal import Configuration
 internal import ArgumentParser
+internal import Configuration
 internal import FileTree
 internal import Nightly
 internal import Programs
