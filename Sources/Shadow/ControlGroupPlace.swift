@@ -118,10 +118,15 @@ struct ControlGroupPlace: Hashable, Sendable {
         guard let status = try Files.status(directory) else {
             throw Refusal(reason: "\(directory) cannot be seen from here")
         }
-        // One that ended meanwhile is in nobody's way; one without a number is out of sight.
-        let occupants = try processes(in: directory).filter { $0 == 0 || parent(of: $0) != nil }
+        let there = try processes(in: directory)
         let leaf = directory.appending(Self.leaf)
         let moved = try Files.exists(leaf) ? processes(in: leaf) : []
+        // Asked once of each: one that ends in between would be nobody's, and a stranger.
+        let parents = Dictionary(
+            Set(there + moved).compactMap { process in parent(of: process).map { (process, $0) } },
+            uniquingKeysWith: { first, _ in first })
+        // One that ended meanwhile is in nobody's way; one without a number is out of sight.
+        let occupants = there.filter { $0 == 0 || parents[$0] != nil }
         let controllers = try text(directory.appending("cgroup.controllers")).split(
             whereSeparator: \.isWhitespace)
         let marks = try ["user.delegate", "trusted.delegate"].map { try Files.attribute($0, of: directory) }
@@ -130,7 +135,8 @@ struct ControlGroupPlace: Hashable, Sendable {
             isTop: try !Files.exists(directory.appending("cgroup.type")),
             isDelegated: marks.contains(Array("1".utf8)), owner: status.owner, processes: occupants)
         return try ControlGroupPlace(
-            directory, view, ours: family(of: getpid(), among: occupants + moved, parent: parent(of:)),
+            directory, view,
+            ours: family(of: getpid(), among: occupants + moved) { parents[$0] ?? parent(of: $0) },
             user: Accounts.ownNumbers.user, hasSystemd: Files.exists("/run/systemd/system"))
     }
 
