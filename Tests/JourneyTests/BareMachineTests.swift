@@ -152,14 +152,7 @@ import Testing
                 "mkdir tree other tool; echo a >tree/a; echo a >other/a; echo a >tool/state", in: directory)
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("tree", "other", "--name", "acme")
-            try runner.describe(
-                """
-                  tool:
-                    driver: command
-                    capture: cp \(directory)/tool/state state
-                    restore: cp state \(directory)/tool/state
-
-                """)
+            try describeTool(runner, directory)
             try await runner.succeed("snapshot")
             _ = try await shell(
                 "cp -a acme.git copy.git; for f in tree other tool; do echo production >$f/new; done; echo production >tool/state",
@@ -216,20 +209,25 @@ import Testing
         }
     }
 
+    /// A tool whose commands name the directory that its state is in.
+    private func describeTool(_ runner: CommandLineRunner, _ directory: FilePath) throws {
+        try runner.describe(
+            """
+              tool:
+                driver: command
+                capture: cp \(directory)/tool/state state
+                restore: cp state \(directory)/tool/state
+
+            """)
+    }
+
     /// What a mapping leaves as it is is nobody's production where the old places are gone.
     @Test func aMappedSystemComesToAnEmptyMachineWithOneCommand() async throws {
         try await withTemporaryDirectory { directory in
             _ = try await shell("mkdir tree tool; echo a >tree/a; echo a >tool/state", in: directory)
             let runner = try CommandLineRunner(directory)
             try await runner.initialize("tree", "--name", "acme")
-            try runner.describe(
-                """
-                  tool:
-                    driver: command
-                    capture: cp \(directory)/tool/state state
-                    restore: cp state \(directory)/tool/state
-
-                """)
+            try describeTool(runner, directory)
             try await runner.succeed("snapshot")
             _ = try await shell("mv acme.git copy.git; rm -r tree/a understudy.yaml policies", in: directory)
             let command = ["restore", "--from", "copy.git", "--map", "\(directory)/tree=\(directory)/moved"]

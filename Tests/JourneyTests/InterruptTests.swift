@@ -34,26 +34,11 @@ import Testing
     @Test(arguments: ["INT", "TERM", "HUP"])
     func whoEndsARestoreWhileItStartsIsToldHowItIsAndWhatToDo(_ signal: String) async throws {
         try await withTemporaryDirectory { directory in
-            let runner = try CommandLineRunner(directory)
-            let tree = directory.appending("tree")
-            try Files.makeDirectory(tree)
-            try Files.replace(tree.appending("a"), with: Array("1\n".utf8))
-            try await runner.initialize("tree")
-            try runner.describe(
-                """
-                  ci:
-                    driver: command
-                    capture: echo 1 > f
-                    restore: "true"
-                    ready: test -e \(directory)/up
-                    start: touch \(directory)/starting; test ! -e \(directory)/slow || sleep 5; touch \(directory)/up
-                    stop: rm -f \(directory)/up
-
-                """)
-            try Files.replace(directory.appending("up"), with: [])
-            try await runner.succeed("snapshot")
-            try Files.replace(tree.appending("a"), with: Array("2\n".utf8))
-            try Files.replace(directory.appending("slow"), with: [])
+            let (runner, tree) = try await snapshotTool(
+                directory,
+                start:
+                    "touch \(directory)/starting; test ! -e \(directory)/slow || sleep 5; touch \(directory)/up",
+                stop: "rm -f \(directory)/up")
             let outcome = try await restore(runner, endedBy: signal, after: "starting")
             #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
             #expect(
@@ -106,34 +91,44 @@ import Testing
     @Test(arguments: ["TERM", "HUP"])
     func theCommandThatStopsAToolEndsWithTheRestore(_ signal: String) async throws {
         try await withTemporaryDirectory { directory in
-            let stop =
-                "touch \(directory)/stopping; test ! -e \(directory)/slow || sleep 3; rm -f \(directory)/up"
-            let runner = try CommandLineRunner(directory)
-            let tree = directory.appending("tree")
-            try Files.makeDirectory(tree)
-            try Files.replace(tree.appending("a"), with: Array("1\n".utf8))
-            try await runner.initialize("tree")
-            try runner.describe(
-                """
-                  ci:
-                    driver: command
-                    capture: echo 1 > f
-                    restore: "true"
-                    ready: test -e \(directory)/up
-                    start: touch \(directory)/up
-                    stop: \(stop)
-
-                """)
-            try Files.replace(directory.appending("up"), with: [])
-            try await runner.succeed("snapshot")
-            try Files.replace(tree.appending("a"), with: Array("2\n".utf8))
-            try Files.replace(directory.appending("slow"), with: [])
+            let (runner, _) = try await snapshotTool(
+                directory, start: "touch \(directory)/up",
+                stop:
+                    "touch \(directory)/stopping; test ! -e \(directory)/slow || sleep 3; rm -f \(directory)/up"
+            )
             let outcome = try await restore(runner, endedBy: signal, after: "stopping")
             #expect(outcome.status == 0, "\(outcome.output)\(outcome.errorOutput)")
             try await runner.succeed("undo")
             try await Task.sleep(for: .seconds(4))
             #expect(try Files.exists(directory.appending("up")))
         }
+    }
+
+    /// A tree and a tool that is up, snapshotted; then the tree is another one, and what the tool's commands do is slow.
+    private func snapshotTool(
+        _ directory: FilePath, start: String, stop: String
+    ) async throws -> (runner: CommandLineRunner, tree: FilePath) {
+        let runner = try CommandLineRunner(directory)
+        let tree = directory.appending("tree")
+        try Files.makeDirectory(tree)
+        try Files.replace(tree.appending("a"), with: Array("1\n".utf8))
+        try await runner.initialize("tree")
+        try runner.describe(
+            """
+              ci:
+                driver: command
+                capture: echo 1 > f
+                restore: "true"
+                ready: test -e \(directory)/up
+                start: \(start)
+                stop: \(stop)
+
+            """)
+        try Files.replace(directory.appending("up"), with: [])
+        try await runner.succeed("snapshot")
+        try Files.replace(tree.appending("a"), with: Array("2\n".utf8))
+        try Files.replace(directory.appending("slow"), with: [])
+        return (runner, tree)
     }
 
     /// Runs a restore that gets a signal once a file is there; 0 when that ended it.

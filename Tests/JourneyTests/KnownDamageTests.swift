@@ -158,16 +158,21 @@ import Testing
         }
     }
 
+    /// A snapshot of a file of the class source, which history does not hold.
+    private func snapshotSource(_ directory: FilePath) async throws -> CommandLineRunner {
+        try await shell(
+            "mkdir -p tree/s.git/objects; echo 1 >tree/a; seq 200 >tree/s.git/objects/b", in: directory)
+        let runner = try CommandLineRunner(directory)
+        try await runner.initialize("tree")
+        try await runner.succeed("snapshot")
+        return runner
+    }
+
     /// A prune does not read what lies outside of packs: it goes on, and leaves the note of what is still wanted.
     @Test(arguments: [true, false])
     func aPruneLeavesTheNoteOfWhatIsStillWanted(_ isWanted: Bool) async throws {
         try await withTemporaryDirectory { directory in
-            // Of the class source, so that history does not hold it.
-            try await shell(
-                "mkdir -p tree/s.git/objects; echo 1 >tree/a; seq 200 >tree/s.git/objects/b", in: directory)
-            let runner = try CommandLineRunner(directory)
-            try await runner.initialize("tree")
-            try await runner.succeed("snapshot")
+            let runner = try await snapshotSource(directory)
             if !isWanted { try await shell("seq 300 >tree/s.git/objects/b", in: directory) }
             try await runner.succeed("snapshot")
             try await shell(
@@ -190,12 +195,7 @@ import Testing
     /// What no remote has is given up with the snapshot that needs it; the rest is whole then, and is pruned.
     @Test func whatIsDamagedForGoodIsGivenUpByName() async throws {
         try await withTemporaryDirectory { directory in
-            // Of the class source, so that history does not hold it.
-            try await shell(
-                "mkdir -p tree/s.git/objects; echo 1 >tree/a; seq 200 >tree/s.git/objects/b", in: directory)
-            let runner = try CommandLineRunner(directory)
-            try await runner.initialize("tree")
-            try await runner.succeed("snapshot")
+            let runner = try await snapshotSource(directory)
             for count in [300, 400] {
                 try await shell("seq \(count) >tree/s.git/objects/b", in: directory)
                 try await runner.succeed("snapshot")
