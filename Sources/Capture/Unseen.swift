@@ -13,8 +13,6 @@ struct Unseen: Sendable {
         /// Whether there is no list of what a database says, as of builders, where the other state has one.
         private let lacksInventory: Bool
 
-        private static let inventory = "inventory.lock"
-
         init(_ captured: CapturedComponent?, beside other: CapturedComponent?) {
             // What says that a root itself could not be listed ends in a dot.
             let problems = (captured?.unreadable ?? []).map { problem in
@@ -25,8 +23,8 @@ struct Unseen: Sendable {
             let roots = Set(captured?.roots.map(\.name) ?? [])
             self.roots = roots
             lacksInventory =
-                !problems.isEmpty && captured?.locks[Self.inventory] == nil
-                && other?.locks[Self.inventory] != nil
+                !problems.isEmpty && captured?.locks[Inventory.lockName] == nil
+                && other?.locks[Inventory.lockName] != nil
             let whole = (captured?.unreadable ?? []).filter { $0.path.hasSuffix("/.") }
             missing = Set(whole.map { String($0.path.dropLast(2)) }).subtracting(roots)
             names = Set(

@@ -301,12 +301,8 @@ package struct Relocation: Hashable, Sendable {
         let new = path(FilePath(old)).string
         guard new != FilePath(old).string else { return text }
         let keepsSlashes = text.hasPrefix("/")
-        return new.utf8.reduce(into: "") { result, byte in
-            let isPlain = byte < 0x80 && isNameByte(byte) && (byte != UInt8(ascii: "/") || keepsSlashes)
-            result +=
-                isPlain
-                ? String(Character(Unicode.Scalar(byte)))
-                : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+        return percentEncoded(new.utf8) { byte in
+            byte < 0x80 && isNameByte(byte) && (byte != UInt8(ascii: "/") || keepsSlashes)
         }
     }
 

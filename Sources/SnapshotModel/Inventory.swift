@@ -1,5 +1,8 @@
 /// What a component holds in the words of its users: jobs, plugins, builders, agents.
 package struct Inventory: Hashable, Sendable {
+    /// The name of the lock below a component for what no file says of it.
+    package static let lockName = "inventory.lock"
+
     /// One thing that a user has a name for.
     package struct Item: Hashable, Sendable {
         /// What it is, as people say it: `job`, `plugin`, `builder`.

@@ -145,7 +145,7 @@ package struct BuildbotDriver: Driver {
 
     package func inventory(of source: any FileSource) throws -> Inventory {
         var items: [Inventory.Item] = []
-        if let bytes = try source.lock(BuildbotInventory.name) { items += try BuildbotInventory(bytes).items }
+        if let bytes = try source.lock(Inventory.lockName) { items += try BuildbotInventory(bytes).items }
         if let bytes = try source.lock(PythonLock.name) {
             items += try PythonLock(bytes).wheels.map {
                 Inventory.Item(kind: "package", name: $0.name, version: $0.version, digest: $0.digest)

@@ -64,7 +64,7 @@ extension BuildbotDriver {
 
     private func addInventory(of copy: FilePath, to frozen: inout Frozen) throws {
         let inventory = try BuildbotInventory(database: copy)
-        frozen.locks.append(Lock(name: BuildbotInventory.name, contents: Array(inventory.text.utf8)))
+        frozen.locks.append(Lock(name: Inventory.lockName, contents: Array(inventory.text.utf8)))
         if !inventory.isCurrent {
             frozen.notes.append(BuildbotInventory.isOldNote)
         }

@@ -15,8 +15,6 @@ struct BuildbotInventory {
         var detail: String
     }
 
-    /// The name of the lock.
-    static let name = "inventory.lock"
     /// What a snapshot notes when ``isCurrent`` is false.
     static let isOldNote =
         "the master was stopped, and its database lists every builder, scheduler and worker that ever was"
@@ -80,7 +78,7 @@ struct BuildbotInventory {
             let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(unescaped)
             guard fields.count == 3 else {
                 throw DriverFailure(
-                    "cannot read \(Self.name) of the snapshot: \(printable(line.utf8))",
+                    "cannot read \(Inventory.lockName) of the snapshot: \(printable(line.utf8))",
                     hint: "verify the snapshot; if it is sound, a newer Understudy wrote it")
             }
             return Line(kind: fields[0], name: fields[1], detail: fields[2])

@@ -17,7 +17,7 @@ extension BuildbotDriver {
     // MARK: Builders
 
     private func builder(_ name: String, in source: any FileSource) async throws -> SingleItem? {
-        let isKnown = try source.lock(BuildbotInventory.name).map { bytes in
+        let isKnown = try source.lock(Inventory.lockName).map { bytes in
             try BuildbotInventory(bytes).lines.contains { $0.kind == "builder" && $0.name == name }
         }
         guard isKnown == true else { return nil }

@@ -114,17 +114,8 @@ struct JenkinsReload: Reloading {
             {
                 return nil
             }
-            address += "/job/" + name.map(Self.encoded).joined()
+            address += "/job/" + percentEncoded(name, keeping: isUnreserved)
         }
         return address
-    }
-
-    /// A byte as an address has it.
-    private static func encoded(_ byte: UInt8) -> String {
-        let isPlain =
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-            || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-._~".utf8.contains(byte)
-        guard !isPlain else { return String(Unicode.Scalar(byte)) }
-        return "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
     }
 }

@@ -2,9 +2,6 @@ internal import SnapshotModel
 
 /// `inventory.lock` of a server: its databases, and the tables of each with their rows.
 struct DatabaseInventory {
-    /// Its name below the component.
-    static let name = "inventory.lock"
-
     /// What is said of a database that could not be dumped.
     private static let notCaptured = "not captured"
 

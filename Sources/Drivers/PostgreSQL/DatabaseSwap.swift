@@ -47,7 +47,7 @@ struct DatabaseSwap: Application {
             return ApplicationPlan(refusals: [refusal])
         }
         let refusals = Self.refusals(dumped: captured.version, server: version, of: captured.name)
-        let items = try DatabaseInventory.inventory(source.lock(DatabaseInventory.name) ?? []).items
+        let items = try DatabaseInventory.inventory(source.lock(Inventory.lockName) ?? []).items
         let there = try await server.run(
             "SELECT datname, (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid) FROM pg_database d;",
             in: maintenance([]))

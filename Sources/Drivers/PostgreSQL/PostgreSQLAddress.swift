@@ -1,3 +1,5 @@
+internal import SnapshotModel
+
 /// Where a PostgreSQL server answers, as libpq spells it: `postgresql://ci@db.example:5433/buildbot?sslmode=require`.
 ///
 /// Never with a password: addresses are in the system file, in snapshots and in the list of processes.
@@ -40,16 +42,7 @@ package struct PostgreSQLAddress: Hashable, Sendable {
 
     /// Letters, digits, `-` and `_` as they are, all other bytes as `%XX`: also how a database is spelled as a file name.
     static func encoded(_ name: String) -> String {
-        name.utf8.reduce(into: "") { text, byte in
-            let scalar = Unicode.Scalar(byte)
-            let isPlain =
-                scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
-                || scalar == "-" || scalar == "_"
-            text +=
-                isPlain
-                ? String(Character(scalar))
-                : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-        }
+        percentEncoded(name.utf8) { isUnreserved($0) && $0 != UInt8(ascii: ".") && $0 != UInt8(ascii: "~") }
     }
 
     /// What ``encoded(_:)`` made of a name, nil when it is nothing that it makes.

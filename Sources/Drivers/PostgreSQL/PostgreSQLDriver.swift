@@ -114,7 +114,7 @@ package struct PostgreSQLDriver: Driver {
                 frozen.unreadable.append(.init(path: Self.rolesFile, reason: Self.words(error) + hint))
             }
         }
-        frozen.locks = [Lock(name: DatabaseInventory.name, contents: inventory.contents)]
+        frozen.locks = [Lock(name: Inventory.lockName, contents: inventory.contents)]
         return frozen
     }
 
@@ -124,7 +124,7 @@ package struct PostgreSQLDriver: Driver {
     }
 
     package func inventory(of source: any FileSource) throws -> Inventory {
-        DatabaseInventory.inventory(try source.lock(DatabaseInventory.name) ?? [])
+        DatabaseInventory.inventory(try source.lock(Inventory.lockName) ?? [])
     }
 
     package func cluster(of captured: CapturedComponent) async throws -> PostgreSQLCluster? {

@@ -137,7 +137,7 @@ extension BuildbotShadow {
 
     func expected(_ captured: CapturedComponent, in source: any FileSource) throws -> Set<ObjectName>? {
         guard !captured.notes.contains(BuildbotInventory.isOldNote),
-            let bytes = try source.lock(BuildbotInventory.name)
+            let bytes = try source.lock(Inventory.lockName)
         else { return nil }
         let kinds = ["builder", "scheduler", "worker"]
         return Set(

@@ -6,17 +6,7 @@ internal import SnapshotModel
 extension JenkinsShadow {
     /// The path of a job in folders: `/job/team/job/deploy`.
     static func address(ofJob name: String) -> String {
-        name.split(separator: "/").map { part in
-            let bytes = part.utf8.map { byte -> String in
-                let isPlain =
-                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-._~".utf8.contains(byte)
-                return isPlain
-                    ? String(UnicodeScalar(byte))
-                    : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-            }
-            return "/job/" + bytes.joined()
-        }.joined()
+        name.split(separator: "/").map { "/job/" + percentEncoded($0.utf8, keeping: isUnreserved) }.joined()
     }
 
     /// The number of the queue's item in an address such as `http://shadow.invalid/queue/item/12/`.
